@@ -1,0 +1,57 @@
+/** A validated configuration, all defaults filled in, secrets wrapped. Made by `load.ts`; immutable. */
+import type { RouteClocks } from "../decide/deployment.ts";
+import type { ProviderFacts, PriceSheet } from "../wire/facts.ts";
+import type { Secret } from "./secret.ts";
+
+export interface Config {
+  /** Where it came from, for messages: a path, `SPILLWAY_CONFIG`, `environment`, `simulated`. */
+  readonly source: string;
+  readonly keys: readonly CallerKey[];
+  /** In file order. */
+  readonly accounts: readonly Account[];
+  readonly routes: readonly RouteConfig[];
+  /** In file order; a target is a route or any resolvable name. `*` matches any run of characters. */
+  readonly aliases: readonly { readonly pattern: string; readonly target: string }[];
+  readonly fallbacks: "off" | "auto";
+  readonly unpriced: "refuse" | "serve";
+  readonly health: { readonly restMs: number; readonly restMaxMs: number };
+  readonly ledger: { readonly sync: "process" | "full" };
+  readonly cors: { readonly origins: readonly string[] };
+  /** Nothing was configured: loopback providers of our own serve, and every answer says so. */
+  readonly simulated: boolean;
+}
+export interface CallerKey {
+  readonly name: string;
+  /** SHA-256 of the key, base64url; the key itself is not kept. */
+  readonly sha256: string;
+}
+export interface Account {
+  readonly name: string;
+  readonly provider: ProviderFacts;
+  /** Absolute, no trailing slash. */
+  readonly baseUrl: string;
+  readonly apiKey: Secret | null;
+  /** The variable that brought the key, for the start-up table; null where the file holds it. */
+  readonly keyFrom: string | null;
+  readonly region: string | null;
+  readonly domain: { readonly edge?: string; readonly cloud?: string };
+  readonly proxyUrl: string | null;
+  readonly caFile: string | null;
+  readonly unmetered: boolean;
+  readonly models: ReadonlyMap<string, ModelOverride>;
+}
+export interface ModelOverride {
+  readonly price: PriceSheet | null;
+  readonly unmetered: boolean;
+  readonly contextWindow: number | null;
+  readonly maxOutput: number | null;
+}
+export interface RouteConfig {
+  readonly name: string;
+  readonly candidates: readonly { readonly use: string; readonly weight: number }[];
+  readonly strategy: "priority" | "weighted";
+  readonly clocks: RouteClocks;
+  readonly keepalive: boolean;
+  readonly forwardHeaders: readonly string[];
+  readonly defaultMaxOutput: number;
+}

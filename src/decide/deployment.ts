@@ -1,0 +1,90 @@
+/** What routing works on: deployments (one thing that we can call), routes (what a name stands for) and their clocks. */
+import type { ModelFacts, PriceSheet, ProviderFacts } from "../wire/facts.ts";
+
+export interface Deployment {
+  /** `account/upstream`. Unique within a snapshot; the key of health state together with the endpoint class. */
+  readonly id: string;
+  /** The configured account's name; its credential and transport settings are kept apart from decisions. */
+  readonly account: string;
+  readonly provider: ProviderFacts;
+  /** Catalogue facts; null for a name that the catalogue does not know. */
+  readonly model: ModelFacts | null;
+  readonly upstreamModel: string;
+  readonly pricing: Pricing;
+  /** Configured override, else the model's, else null (unknown). */
+  readonly contextWindow: number | null;
+  readonly maxOutput: number | null;
+  /** Absolute, no trailing slash. */
+  readonly baseUrl: string;
+  readonly region: string | null;
+  readonly domain: { readonly edge?: string; readonly cloud?: string };
+  /** Thinks before it answers: longer clocks. */
+  readonly reasons: boolean;
+}
+export type Pricing =
+  | { readonly kind: "sheet"; readonly sheet: PriceSheet }
+  | { readonly kind: "unmetered" }
+  | { readonly kind: "unknown" };
+
+export interface Route {
+  readonly name: string;
+  readonly candidates: readonly RouteCandidate[];
+  readonly strategy: "priority" | "weighted";
+  readonly clocks: RouteClocks;
+  /** SSE keep-alive comments while waiting. */
+  readonly keepalive: boolean;
+  /** Request headers to pass on besides the dialect's own, lower case. */
+  readonly forwardHeaders: readonly string[];
+  /** Output limit where a hard limit applies and the client asked none. */
+  readonly defaultMaxOutput: number;
+  /** True for a catalogue name that is no configured route: its further candidates are automatic fallbacks. */
+  readonly automatic: boolean;
+}
+export interface RouteCandidate {
+  readonly deployment: Deployment;
+  /** For `weighted`; 1 where not given. */
+  readonly weight: number;
+  /** Found by equivalence, not named by the owner. */
+  readonly automatic: boolean;
+}
+
+/** All in ms. null: the default that depends on the model (30 s / 300 s, 120 s / 300 s for models that reason). */
+export interface RouteClocks {
+  readonly connectMs: number;
+  readonly firstTokenMs: number | null;
+  readonly attemptMs: number | null;
+  readonly idleMs: number;
+  readonly deadlineMs: number;
+  readonly lifetimeMs: number;
+}
+export const DEFAULT_CLOCKS: RouteClocks = {
+  connectMs: 2_000,
+  firstTokenMs: null,
+  attemptMs: null,
+  idleMs: 60_000,
+  deadlineMs: 600_000,
+  lifetimeMs: 3_600_000,
+};
+
+/** The clock after which an attempt without content counts against its deployment and the next one starts beside it. */
+export function softTimeoutMs(deployment: Deployment, clocks: RouteClocks, stream: boolean): number {
+  if (stream) return clocks.firstTokenMs ?? (deployment.reasons ? 300_000 : 30_000);
+  return clocks.attemptMs ?? (deployment.reasons ? 300_000 : 120_000);
+}
+
+/** What of a request matters for choosing and for its bound; made once, before candidates are weighed. */
+export interface RequestShape {
+  readonly endpoint: "chat" | "embeddings";
+  readonly stream: boolean;
+  /** Upper bound of the prompt in tokens without what depends on the model (see the bound of a call); null: unknowable. */
+  readonly inputBoundTokens: number | null;
+  /** Likely prompt tokens (about four bytes a token), for estimates only. */
+  readonly inputEstimateTokens: number;
+  /** Images, audio and files whose cost depends on the model. */
+  readonly imageCount: number;
+  readonly maxOutputTokens: number | null;
+  readonly choiceCount: number;
+  readonly needsTools: boolean;
+  readonly needsJsonSchema: boolean;
+  readonly needsVision: boolean;
+}

@@ -1,0 +1,19 @@
+/** What a name in `model` stands for. Types only until resolution is written. */
+import type { Route } from "./deployment.ts";
+
+export type Resolution =
+  | { readonly kind: "route"; readonly route: Route; readonly trace: readonly string[] }
+  | { readonly kind: "unresolved"; readonly code: "unknown_model" | "ambiguous_model" | "price_unknown" | "provider_not_supported_yet" | "provider_not_configured"; readonly message: string; readonly trace: readonly string[] };
+
+/** A model that can be called now, for `GET /v1/models`. */
+export interface CallableModel {
+  readonly id: string;
+  readonly ownedBy: string;
+  readonly createdS: number;
+}
+
+/** Everything a name can resolve to; immutable, built from one configuration and the catalogue. */
+export interface Directory {
+  resolve(name: string): Resolution;
+  callable(): readonly CallableModel[];
+}

@@ -1,0 +1,185 @@
+/**
+ * Everything the pipeline asks of the world. Adapters implement these in `edge` and `storage`; `compose` joins them.
+ * Units stand in the names; money is integer nano-dollars.
+ */
+import type { FailureClass } from "./wire/outcome.ts";
+import type { Json, JsonObject } from "./wire/json.ts";
+import type { UnitCounts } from "./wire/usage.ts";
+
+export interface Clock {
+  /** Monotonic, for durations and deadlines. Has the resolution of the wheel's tick at worst. */
+  nowMs(): number;
+  /** Wall time in ms since 1970, for prices, periods and records. */
+  wallMs(): number;
+  /** Call once after at least `delayMs`. Cheap: a timer wheel, resolution about 10 ms. */
+  after(delayMs: number, callback: () => void): Timer;
+}
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Random {
+  /** Uniform in [0, 1). */
+  next(): number;
+}
+
+/** One call to a provider. `send` never throws; everything is told through the handler, ending in onEnd or onFailure once. */
+export interface Upstream {
+  send(request: UpstreamRequest, handler: UpstreamHandler): UpstreamCall;
+}
+export interface UpstreamRequest {
+  /** `https://host[:port]`. Must belong to a configured deployment. */
+  readonly origin: string;
+  readonly path: string;
+  readonly method: "POST" | "GET" | "HEAD";
+  /** Flat: name, value, name, value, … */
+  readonly headers: readonly string[];
+  /** Whole body as one piece or as consecutive pieces. */
+  readonly body: Uint8Array | readonly Uint8Array[] | null;
+  readonly connectTimeoutMs: number;
+  /** Account settings: `proxy`, `ca_file`; null where unset. */
+  readonly proxyUrl: string | null;
+  readonly caFile: string | null;
+}
+export interface UpstreamHandler {
+  /** The request is about to be written to a connected socket: from now on it counts as sent. */
+  onSent(): void;
+  /** Final response head. Names are lower case, values joined by ", ". */
+  onHeaders(status: number, header: (name: string) => string | undefined): void;
+  /** Decoded (content-encoding removed, within the decompression bound). Valid only during the call unless copied. */
+  onData(chunk: Uint8Array): void;
+  onEnd(): void;
+  onFailure(failure: UpstreamFailure): void;
+}
+export interface UpstreamFailure {
+  readonly class: Extract<FailureClass, "network" | "malformed" | "too_large">;
+  /** refused, dns, tls, connect_timeout, reset, closed, protocol, decompression, aborted. */
+  readonly reason: string;
+  /** Could any byte of the request have left? False means it is always safe to try again. */
+  readonly sent: boolean;
+  readonly message: string;
+}
+export interface UpstreamCall {
+  pause(): void;
+  resume(): void;
+  /** Close the socket. No further callback comes after this. */
+  abort(): void;
+}
+
+/** The truth about money. Batch-shaped and asynchronous so that a thread, a slice or another machine can stand behind it. */
+export interface Ledger {
+  /** Durable before the promise resolves. One result per hold, in order. */
+  reserve(holds: readonly Hold[]): Promise<readonly ReserveResult[]>;
+  /** Durable before the promise resolves. Settling an attempt twice with the same charge is a no-op. Rejects when unwritable. */
+  settle(charges: readonly Charge[]): Promise<void>;
+  /** Not awaited by requests; at most once a second per attempt. */
+  progress(marks: readonly Mark[]): Promise<void>;
+  /** Readiness: can a hold be written now? */
+  writable(): boolean;
+}
+/** One row per upstream call, written before its first byte leaves. */
+export interface Hold {
+  /** Time-ordered, unique for ever; made by the caller so that a repeat cannot reserve twice. */
+  readonly attemptId: string;
+  readonly requestId: string;
+  /** 1, 2, 3 within the request. */
+  readonly number: number;
+  readonly deployment: string;
+  /** The tenant, `default` until teams exist. */
+  readonly tenant: string;
+  /** Scopes that pay, outermost first: `tenant/default`, `key/app`, … */
+  readonly scopes: readonly string[];
+  /** null: unmetered, or unpriced and served under an explicit policy. */
+  readonly priceVersion: string | null;
+  /** Accounting period, `2026-11`. */
+  readonly period: string;
+  /** Upper bound of what the call may cost; null where there is no limit and no bound is known. */
+  readonly boundNanoUsd: number | null;
+  /** What the prompt is estimated at, for the settlement of an orphan. */
+  readonly inputEstimateTokens: number;
+  /** The prompt's estimated price, nano-dollars; null where unpriced. */
+  readonly inputEstimateNanoUsd: number | null;
+  /** Price of one relayed output token in pico-dollars, for the settlement of an orphan; null where unpriced. */
+  readonly outputPricePicoUsd: number | null;
+  /** The provider's disconnect rule. */
+  readonly billsOnAbort: "input" | "nothing";
+  readonly atMs: number;
+}
+export type ReserveResult =
+  | { readonly kind: "held" }
+  /** A limit would be crossed. `scope` says which. */
+  | { readonly kind: "refused"; readonly code: "budget_exceeded"; readonly scope: string }
+  | { readonly kind: "unavailable"; readonly message: string };
+
+export interface Charge {
+  readonly attemptId: string;
+  /** `charged` by usage, `estimated`, `unbilled` (cost 0), `unmetered` (cost null). */
+  readonly state: "charged" | "estimated" | "unbilled" | "unmetered";
+  /** Short word for what happened: `answered`, or the failure class, `superseded`, `client_gone`. */
+  readonly outcome: string;
+  readonly units: UnitCounts;
+  readonly rawUsage: Json;
+  /** null: unmetered or unpriced. Never 0 for unknown. */
+  readonly costNanoUsd: number | null;
+  readonly flags: readonly string[];
+  readonly atMs: number;
+}
+/** How far an attempt has come, for the settlement of an orphan. */
+export interface Mark {
+  readonly attemptId: string;
+  readonly relayedTokens: number;
+}
+
+/** Finished requests, derived into rows, log lines, metrics and live tails. Never blocks a request. */
+export interface Records {
+  append(record: RequestRecord): void;
+}
+/** The one description of a finished request. */
+export interface RequestRecord {
+  readonly requestId: string;
+  readonly atMs: number;
+  readonly tenant: string;
+  readonly key: string;
+  readonly surface: "chat" | "embeddings";
+  readonly stream: boolean;
+  /** What the client asked for, and the route (or name) it resolved to. */
+  readonly model: string;
+  readonly route: string;
+  /** The deployment that answered; null where none did. */
+  readonly deployment: string | null;
+  readonly attempts: readonly AttemptRecord[];
+  /** Summed over attempts that served the answer. */
+  readonly units: UnitCounts;
+  /** Sum over all attempts; null if any of them is unmetered or unpriced. */
+  readonly costNanoUsd: number | null;
+  readonly ttftMs: number | null;
+  readonly totalMs: number;
+  /** HTTP status that left. */
+  readonly status: number;
+  /** `ok`, `error`, `client_gone`, `error_after_content`. */
+  readonly outcome: "ok" | "error" | "client_gone" | "error_after_content";
+  readonly errorCode: string | null;
+  readonly flags: readonly string[];
+  readonly warnings: readonly string[];
+  /** The choice: candidates with estimates, the filtered ones with their reason, the order taken. */
+  readonly decision: JsonObject;
+}
+export interface AttemptRecord {
+  readonly attemptId: string;
+  readonly deployment: string;
+  readonly state: Charge["state"];
+  readonly outcome: string;
+  readonly status: number | null;
+  readonly units: UnitCounts;
+  readonly costNanoUsd: number | null;
+  readonly flags: readonly string[];
+  readonly ttftMs: number | null;
+  readonly totalMs: number;
+}
+
+/** For everything that is not per request. Fields never hold secrets: secrets do not stringify. */
+export interface Log {
+  info(event: string, fields?: Readonly<Record<string, unknown>>): void;
+  warn(event: string, fields?: Readonly<Record<string, unknown>>): void;
+  error(event: string, fields?: Readonly<Record<string, unknown>>): void;
+}

@@ -1,0 +1,132 @@
+/**
+ * What we know of providers and models, as data. A provider is one data file; code stands beside it only where a shape
+ * differs. Only the shapes stand here; names of providers appear in `providers/` and nowhere else.
+ */
+import type { FailureClass } from "./outcome.ts";
+import type { Unit } from "./usage.ts";
+
+export type DialectId = "openai-chat" | "anthropic-messages" | "gemini";
+
+export interface ProviderFacts {
+  /** The `type` in a configuration, and the first part of a catalogue id. */
+  readonly id: string;
+  readonly name: string;
+  /** null: a dialect that this version does not speak; its models answer `provider_not_supported_yet`. */
+  readonly dialect: DialectId | null;
+  /** Absolute, without a trailing slash, including the version segment where the provider has one. Null: must be configured. */
+  readonly baseUrl: string | null;
+  readonly auth: AuthFacts;
+  /** Environment variables that hold the key, the first set one wins. Empty: never discovered. */
+  readonly env: readonly string[];
+  /** Sent with every call: [name, value]. */
+  readonly headers: readonly (readonly [string, string])[];
+  /** `maker` serves its own models, `host` serves others' weights, `aggregator` resells: last in automatic choice. */
+  readonly kind: "maker" | "host" | "aggregator";
+  /** What an abort before usage costs: the prompt, or nothing. */
+  readonly billsOnAbort: "input" | "nothing";
+  /** When the client leaves: close the upstream, or read on (bounded) for the true usage. */
+  readonly onClientGone: "abort" | "drain";
+  readonly usage: UsageFacts;
+  readonly quirks: Quirks;
+  /** HTTP status → class, where this provider means something else than its dialect's table. */
+  readonly statusClasses: Readonly<Record<number, FailureClass>>;
+  /** Failure domain, so that the next attempt prefers another. */
+  readonly domain: { readonly edge?: string; readonly cloud?: string };
+  readonly region: string | null;
+  /** `unmetered` by default and told so at start (a model server of one's own). */
+  readonly unmetered: boolean;
+  /** Header in which our attempt id goes upstream, for support tickets and reconciliation; null: none. */
+  readonly requestIdHeader: string | null;
+  /** Header by which the provider de-duplicates repeats; null: none. */
+  readonly idempotencyHeader: string | null;
+}
+
+export type AuthFacts =
+  | { readonly kind: "bearer" }
+  /** The raw key in this header. */
+  | { readonly kind: "header"; readonly name: string }
+  | { readonly kind: "none" };
+
+/** How an OpenAI-compatible host counts. */
+export interface UsageFacts {
+  /** Is reasoning inside `completion_tokens`? `guess`: decided by the sums, flagged when they do not tell. */
+  readonly reasoningInOutput: boolean | "guess";
+  /** JSON pointers, tried in order, to the number of cached prompt tokens. */
+  readonly cacheReadPaths: readonly string[];
+  /** JSON pointers to the number of cache-write tokens (inside the prompt count). */
+  readonly cacheWritePaths: readonly string[];
+  readonly cacheInsideInput: boolean;
+  /** Pointer and unit of the provider's own charge. */
+  readonly cost: { readonly path: string; readonly perUsd: number } | null;
+  /** Streams bring usage only if `stream_options.include_usage` is sent. False: never send that option. */
+  readonly includeUsageOption: boolean;
+}
+
+/** Deviations of an OpenAI-compatible host, applied in the slow lane; an empty object keeps the byte lane. */
+export interface Quirks {
+  /** Host rejects the `developer` role: sent as `system`. */
+  readonly developerAsSystem?: boolean;
+  /** Host knows only `max_tokens`, or only `max_completion_tokens`. */
+  readonly maxTokensField?: "max_tokens" | "max_completion_tokens";
+  /** Fields that the host rejects or ignores: refuse with 400, or leave out and warn. */
+  readonly fields?: Readonly<Record<string, "refuse" | "drop-and-warn">>;
+  /** Earlier `reasoning_content` must be sent back when tools are in the request. Otherwise it is left as sent. */
+  readonly replaysReasoningContent?: boolean;
+}
+
+/**
+ * Prices in pico-dollars (1e-12 USD) per unit, integers. A missing unit has no price of its own: the pricing code falls back
+ * by documented rules (`reasoning` → `output`, `cache_read` → `input`, …) and never to zero.
+ */
+export interface PriceSheet {
+  /** Changes whenever a number changes; stored with each row. */
+  readonly version: string;
+  readonly base: UnitPrices;
+  /** From more than `aboveInputTokens` prompt tokens on, ALL tokens of the request cost these. Ascending. */
+  readonly contextSteps: readonly { readonly aboveInputTokens: number; readonly prices: UnitPrices }[];
+  /** Daily UTC windows in minutes from midnight with other prices; may wrap. */
+  readonly windows: readonly { readonly fromMinute: number; readonly toMinute: number; readonly prices: UnitPrices }[];
+  /** Announced changes: from this instant on the `prices` replace those of `base`. Ascending. */
+  readonly scheduled: readonly { readonly fromMs: number; readonly prices: UnitPrices }[];
+  /** Other service tiers (flex, priority, batch): prices that replace those of `base`. */
+  readonly tiers: Readonly<Record<string, UnitPrices>>;
+  /** Geography → multiplier in thousandths (1100 = 1.1×), where a request can be pinned. */
+  readonly geoPermille: Readonly<Record<string, number>>;
+}
+export type UnitPrices = { readonly [U in Unit]?: number };
+
+export interface ModelFacts {
+  /** `provider/upstream`. */
+  readonly id: string;
+  readonly provider: string;
+  readonly upstream: string;
+  readonly name: string;
+  /** Identity across providers; two models are the same for a fallback only if canonical and variant agree. */
+  readonly canonical: string;
+  readonly variant: string | null;
+  readonly family: string | null;
+  readonly type: "chat" | "embedding" | "other";
+  readonly status: "active" | "preview" | "deprecated" | "retired";
+  /** null: unknown. */
+  readonly contextWindow: number | null;
+  readonly maxOutput: number | null;
+  readonly input: readonly string[];
+  readonly output: readonly string[];
+  /** null: unknown, which is not false. */
+  readonly tools: boolean | null;
+  readonly jsonSchema: boolean | null;
+  readonly vision: boolean | null;
+  readonly reasoning: boolean | null;
+  /** Efforts the model knows; null: unknown. */
+  readonly reasoningEfforts: readonly string[] | null;
+  readonly openWeights: boolean;
+  readonly aliases: readonly string[];
+  readonly embeddingDimensions: number | null;
+  /** null: no price known → `price_unknown` under `unpriced: refuse`. */
+  readonly price: PriceSheet | null;
+  /** Where the price comes from and how sure it is. */
+  readonly priceSources: { readonly from: readonly string[]; readonly agree: number; readonly of: number; readonly asOf: string };
+  /** Not callable through its provider's usual dialect: the dialect it needs instead. */
+  readonly dialectOverride: string | null;
+  readonly retiresOn: string | null;
+}
