@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import fc from "fast-check";
+import { CHUNK_ERROR, CHUNK_FINISH, CHUNK_MALFORMED, CHUNK_USAGE, chunkTextBytes, scanChunk } from "./chunk-scan.ts";
+import { removalOf, scanBody, splice, type BodyScan } from "./scan.ts";
+
+const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
+const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+
+function members(text: string): [string, string][] {
+  const bytes = encode(text);
+  const scan = scanBody(bytes);
+  assert.equal(scan.kind, "object");
+  return (scan as Extract<BodyScan, { kind: "object" }>).members.map((one) => [
+    one.key,
+    decode(bytes.subarray(one.valueStart, one.valueEnd)),
+  ]);
+}
+
+test("top-level members are found with the exact range of their values", () => {
+  assert.deepEqual(members(' { "model" : "a\\"b" ,"x":[1,{"model":2}], "n":-1.5e3 , "s":{ } } '), [
+    ["model", '"a\\"b"'],
+    ["x", '[1,{"model":2}]'],
+    ["n", "-1.5e3"],
+    ["s", "{ }"],
+  ]);
+});
+
+test("a key that is read, twice at one level, is a duplicate, also when escaped or nested", () => {
+  for (const text of [
+    '{"model":"a","model":"b"}',
+    '{"model":"a","mod\\u0065l":"b"}',
+    '{"messages":[{"role":"user","content":"a","content":"b"}]}',
+    '{"stream_options":{"include_usage":true,"include_usage":false}}',
+  ]) {
+    assert.equal(scanBody(encode(text)).kind, "duplicate", text);
+  }
+});
+
+test("the same key at different levels, and unknown keys twice, are no duplicates", () => {
+  assert.equal(scanBody(encode('{"type":"a","x":{"type":"b"},"y":[{"type":1},{"type":2}]}')).kind, "object");
+  assert.equal(scanBody(encode('{"zzz":1,"zzz":2}')).kind, "object");
+});
+
+test("depth is bounded, and what is no object says so", () => {
+  assert.equal(scanBody(encode(`{"a":${"[".repeat(200)}${"]".repeat(200)}}`)).kind, "too_deep");
+  assert.equal(scanBody(encode("[1]")).kind, "not_an_object");
+  assert.equal(scanBody(encode("")).kind, "not_an_object");
+  assert.equal(scanBody(encode('{"a":"')).kind, "unterminated");
+});
+
+test("for any JSON object the scan finds the members that JSON.parse finds", () => {
+  fc.assert(
+    fc.property(fc.dictionary(fc.string(), fc.jsonValue()), fc.constantFrom(undefined, 1, "\t"), (value, indent) => {
+      const text = JSON.stringify(value, null, indent);
+      const found = members(text).map(([key, raw]) => [key, JSON.parse(raw)]);
+      assert.deepEqual(found, Object.entries(JSON.parse(text) as object));
+    }),
+  );
+});
+
+test("splicing changes the given ranges and nothing else; removal takes one comma along", () => {
+  const text = '{ "a":1 , "model":"x", "z":[ 1 ] }';
+  const bytes = encode(text);
+  const scan = scanBody(bytes) as Extract<BodyScan, { kind: "object" }>;
+  const model = scan.members[1];
+  assert.ok(model);
+  assert.equal(decode(splice(bytes, [{ start: model.valueStart, end: model.valueEnd, text: '"yy"' }])), '{ "a":1 , "model":"yy", "z":[ 1 ] }');
+  assert.deepEqual(JSON.parse(decode(splice(bytes, [removalOf(scan, 0)]))), { model: "x", z: [1] });
+  assert.deepEqual(JSON.parse(decode(splice(bytes, [removalOf(scan, 1)]))), { a: 1, z: [1] });
+  assert.deepEqual(JSON.parse(decode(splice(bytes, [removalOf(scan, 2)]))), { a: 1, model: "x" });
+  const one = encode('{"a":1}');
+  assert.equal(decode(splice(one, [removalOf(scanBody(one) as Extract<BodyScan, { kind: "object" }>, 0)])), "{}");
+});
+
+const scanText = (text: string): number => scanChunk(encode(text), 0, encode(text).length);
+
+test("a plain content chunk has no flags and its text is measured", () => {
+  assert.equal(scanText('{"choices":[{"delta":{"content":"h\\"i\\u00e9"},"finish_reason":null}],"usage":null,"error":null}'), 0);
+  assert.equal(chunkTextBytes, 'h\\"i\\u00e9'.length);
+});
+
+test("finish, usage, error and damage are seen; text that looks like them is not", () => {
+  assert.equal(scanText('{"choices":[{"delta":{},"finish_reason":"stop"}]}'), CHUNK_FINISH);
+  assert.equal(scanText('{"choices":[],"usage": {"a":1}}'), CHUNK_USAGE);
+  assert.equal(scanText('{"error":{"message":"x"}}'), CHUNK_ERROR);
+  assert.equal(scanText(JSON.stringify({ choices: [{ delta: { content: '"finish_reason":"stop","usage":{}' } }] })), 0);
+  for (const broken of ['{"a":', '{"a":1', '{"a":oops}', '{"a":"x}', "[DONE]", "", '{"a":1}}', '{"a":1} x']) {
+    assert.equal(scanText(broken), CHUNK_MALFORMED, broken);
+  }
+});
+
+test("every valid chunk passes and every truncated one is malformed", () => {
+  fc.assert(
+    fc.property(fc.dictionary(fc.string({ unit: "grapheme" }), fc.jsonValue()), fc.nat(), (value, seed) => {
+      const bytes = encode(JSON.stringify(value));
+      assert.equal(scanChunk(bytes, 0, bytes.length) & CHUNK_MALFORMED, 0);
+      const cut = seed % bytes.length;
+      assert.equal(scanChunk(bytes, 0, cut), CHUNK_MALFORMED);
+    }),
+  );
+});
