@@ -4,14 +4,15 @@
  * everything it keeps our own traffic at 1.2 times the clients'.
  */
 
-export const EARNED_PER_REQUEST = 0.2;
+/** Kept in fifths, so that five requests earn exactly one. */
+const FIFTHS = 5;
 /** The least that may be saved up. */
 export const CAPACITY_MIN = 10;
 /** The most that may be saved up is what this span earns at the measured rate. */
 export const CAPACITY_SPAN_S = 10;
 
 export class Allowance {
-  #tokens = CAPACITY_MIN;
+  #fifths = CAPACITY_MIN * FIFTHS;
   /** Requests per second of the last ten, by second modulo ten. */
   readonly #perSecond = new Float64Array(CAPACITY_SPAN_S);
   #inSpan = 0;
@@ -23,31 +24,31 @@ export class Allowance {
     const slot = (this.#second ?? 0) % CAPACITY_SPAN_S;
     this.#perSecond[slot] = (this.#perSecond[slot] ?? 0) + 1;
     this.#inSpan += 1;
-    this.#tokens = Math.min(this.#capacity(), this.#tokens + EARNED_PER_REQUEST);
+    this.#fifths = Math.min(this.#capacityFifths(), this.#fifths + 1);
   }
 
   /** Pay for one metered attempt. False: there is not enough, and the attempt must not be made. */
   tryTake(nowMs: number): boolean {
     this.#turnTo(nowMs);
-    if (this.#tokens < 1) return false;
-    this.#tokens -= 1;
+    if (this.#fifths < FIFTHS) return false;
+    this.#fifths -= FIFTHS;
     return true;
   }
 
   /** What is saved up, in attempts. Never negative, never above `capacity`. */
   tokens(nowMs: number): number {
     this.#turnTo(nowMs);
-    return this.#tokens;
+    return this.#fifths / FIFTHS;
   }
 
   /** The most that may be saved up now, in attempts. */
   capacity(nowMs: number): number {
     this.#turnTo(nowMs);
-    return this.#capacity();
+    return this.#capacityFifths() / FIFTHS;
   }
 
-  #capacity(): number {
-    return Math.max(CAPACITY_MIN, EARNED_PER_REQUEST * this.#inSpan);
+  #capacityFifths(): number {
+    return Math.max(CAPACITY_MIN * FIFTHS, this.#inSpan);
   }
 
   /** Forget the seconds that have left the span. Time that steps back changes nothing. */
@@ -62,6 +63,6 @@ export class Allowance {
       this.#perSecond[slot] = 0;
     }
     this.#second = second;
-    this.#tokens = Math.min(this.#tokens, this.#capacity());
+    this.#fifths = Math.min(this.#fifths, this.#capacityFifths());
   }
 }
