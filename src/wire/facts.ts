@@ -83,15 +83,28 @@ export interface PriceSheet {
   readonly version: string;
   readonly base: UnitPrices;
   /** From more than `aboveInputTokens` prompt tokens on, ALL tokens of the request cost these. Ascending. */
-  readonly contextSteps: readonly { readonly aboveInputTokens: number; readonly prices: UnitPrices }[];
+  readonly contextSteps: readonly {
+    readonly aboveInputTokens: number;
+    readonly prices: UnitPrices;
+    /** Prices of other service tiers within this step, where the provider states them. */
+    readonly tiers?: Readonly<Record<string, UnitPrices>>;
+  }[];
   /** Daily UTC windows in minutes from midnight with other prices; may wrap. */
-  readonly windows: readonly { readonly fromMinute: number; readonly toMinute: number; readonly prices: UnitPrices }[];
+  readonly windows: readonly {
+    readonly fromMinute: number;
+    readonly toMinute: number;
+    readonly prices: UnitPrices;
+    /** UTC weekdays on which the window opens, 0 = Sunday; absent: every day. */
+    readonly days?: readonly number[];
+  }[];
   /** Announced changes: from this instant on the `prices` replace those of `base`. Ascending. */
   readonly scheduled: readonly { readonly fromMs: number; readonly prices: UnitPrices }[];
   /** Other service tiers (flex, priority, batch): prices that replace those of `base`. */
   readonly tiers: Readonly<Record<string, UnitPrices>>;
   /** Geography → multiplier in thousandths (1100 = 1.1×), where a request can be pinned. */
   readonly geoPermille: Readonly<Record<string, number>>;
+  /** Given away on purpose. Without it a price of 0 counts as unknown, so that a broken price never makes a call free. */
+  readonly free?: boolean;
 }
 export type UnitPrices = { readonly [U in Unit]?: number };
 
@@ -125,8 +138,10 @@ export interface ModelFacts {
   /** null: no price known → `price_unknown` under `unpriced: refuse`. */
   readonly price: PriceSheet | null;
   /** Where the price comes from and how sure it is. */
-  readonly priceSources: { readonly from: readonly string[]; readonly agree: number; readonly of: number; readonly asOf: string };
+  readonly priceSources: { readonly from: readonly string[]; readonly agree: number; readonly of: number; readonly asOf: string; readonly confidence?: string; readonly derived?: readonly string[] };
   /** Not callable through its provider's usual dialect: the dialect it needs instead. */
   readonly dialectOverride: string | null;
   readonly retiresOn: string | null;
+  /** The most tokens that one image can cost, for bounds; absent: the default of the bound. */
+  readonly maxTokensPerImage?: number;
 }
