@@ -1,28 +1,50 @@
 /**
- * The test command. Runs every `*.test.ts` (and `*.long.ts` with --long) under node:test and ends with one line that
- * says whether shared data was there and how many cases were skipped.
+ * The test command: every `*.test.ts` (with --long also `*.long.ts`), or the files named, under node:test. Ends with the
+ * slowest files and one line that says whether shared data was there and how many cases were skipped.
+ *
+ *   node scripts/test.ts [--long] [files or globs]
  */
-import { spawn } from "node:child_process";
 import { existsSync, globSync } from "node:fs";
-import { resolve } from "node:path";
+import { relative, resolve } from "node:path";
+import { run } from "node:test";
+import { spec } from "node:test/reporters";
 
+const SLOWEST_SHOWN = 5;
+const FILE_TIMEOUT_MS = 420_000;
+
+const root = resolve(import.meta.dirname, "..");
+process.chdir(root);
 const long = process.argv.includes("--long");
-const only = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
+const named = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
+const patterns = named.length > 0 ? named : ["src/**/*.test.ts", "test/**/*.test.ts", ...(long ? ["src/**/*.long.ts", "test/**/*.long.ts"] : [])];
+const files = globSync(patterns).toSorted().map((file) => resolve(root, file));
 const shared = resolve(process.env["SPILLWAY_SHARED"] ?? "../shared");
 const present = existsSync(resolve(shared, "data"));
-const files = only.length > 0 ? only : globSync(long ? ["src/**/*.test.ts", "test/**/*.test.ts", "test/**/*.long.ts"] : ["src/**/*.test.ts", "test/**/*.test.ts"]);
+// Test files run as processes of their own and inherit these.
+process.env["SPILLWAY_SHARED"] = shared;
+process.env["NODE_NO_WARNINGS"] = "1";
 
-const child = spawn(process.execPath, ["--test", "--test-reporter=spec", `--test-concurrency=${process.env["TEST_CONCURRENCY"] ?? "2"}`, ...files.toSorted()], {
-  stdio: ["ignore", "pipe", "inherit"],
-  env: { ...process.env, SPILLWAY_SHARED: shared, NODE_NO_WARNINGS: "1" },
+if (files.length === 0) {
+  process.stderr.write(`no test file matches ${patterns.join(" ")}\n`);
+  process.exit(1);
+}
+
+const durationsMs = new Map<string, number>();
+let skipped = 0;
+let succeeded: boolean | null = null;
+const events = run({ files, concurrency: Number(process.env["TEST_CONCURRENCY"] ?? "2"), timeout: long ? Infinity : FILE_TIMEOUT_MS });
+events.on("test:summary", (summary) => {
+  if (summary.file !== undefined) durationsMs.set(summary.file, summary.duration_ms);
+  else {
+    skipped = summary.counts.skipped;
+    succeeded = summary.success;
+  }
 });
-let tail = "";
-child.stdout.on("data", (chunk: Buffer) => {
-  process.stdout.write(chunk);
-  tail = (tail + chunk.toString()).slice(-4000);
-});
-child.on("close", (code) => {
-  const skipped = /skipped (\d+)/.exec(tail)?.[1] ?? "unknown number";
-  process.stdout.write(`shared data: ${present ? "present" : "absent"}, ${skipped} skipped\n`);
-  process.exitCode = code ?? 1;
-});
+for await (const text of events.compose(spec)) process.stdout.write(text);
+
+const slowest = [...durationsMs].toSorted(([, a], [, b]) => b - a).slice(0, SLOWEST_SHOWN);
+process.stdout.write("slowest files:\n");
+for (const [file, durationMs] of slowest) process.stdout.write(`  ${(durationMs / 1_000).toFixed(1).padStart(6)} s  ${relative(root, file)}\n`);
+process.stdout.write(`shared data: ${present ? "present" : "absent"}, ${skipped} skipped\n`);
+// No total means that the run broke off: never a success.
+process.exitCode = succeeded === true ? 0 : 1;
