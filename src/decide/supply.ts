@@ -1,0 +1,189 @@
+/**
+ * What the configured accounts can serve: turns an account and an upstream name into a deployment, or into the reason
+ * why it cannot be called. Pure; the first half of what a directory of names rests on.
+ */
+import type { ModelFacts, PriceSheet, ProviderFacts } from "../wire/facts.ts";
+import type { Deployment, Pricing } from "./deployment.ts";
+import type { Resolution } from "./names.ts";
+import { didYouMean, nearestNames } from "./nearest.ts";
+
+/** Of an account, what decisions need; the credential is not among it. */
+export interface SupplyAccount {
+  readonly name: string;
+  readonly provider: ProviderFacts;
+  readonly baseUrl: string;
+  /** As the owner states it; null: the provider's, if the address is the provider's own. */
+  readonly region: string | null;
+  readonly domain: { readonly edge?: string; readonly cloud?: string };
+  readonly unmetered: boolean;
+  readonly models: ReadonlyMap<string, SupplyOverride>;
+}
+export interface SupplyOverride {
+  readonly price: PriceSheet | null;
+  readonly unmetered: boolean;
+  readonly contextWindow: number | null;
+  readonly maxOutput: number | null;
+}
+
+/** The lookups of a catalogue. */
+export interface CatalogueLookups {
+  readonly models: readonly ModelFacts[];
+  readonly byId: ReadonlyMap<string, ModelFacts>;
+  readonly byCanonical: ReadonlyMap<string, readonly ModelFacts[]>;
+  readonly byUpstream: ReadonlyMap<string, readonly ModelFacts[]>;
+}
+
+export type Refusal = Pick<Extract<Resolution, { kind: "unresolved" }>, "code" | "message">;
+export type Supplied = { readonly ok: true; readonly deployment: Deployment } | ({ readonly ok: false } & Refusal);
+
+export interface SupplyInput {
+  readonly accounts: readonly SupplyAccount[];
+  readonly providers: ReadonlyMap<string, ProviderFacts>;
+  readonly catalogue: CatalogueLookups;
+  readonly unpriced: "refuse" | "serve";
+}
+
+export class Supply {
+  readonly #input: SupplyInput;
+  readonly #byName: ReadonlyMap<string, SupplyAccount>;
+  readonly #byProvider: ReadonlyMap<string, readonly SupplyAccount[]>;
+  readonly #dialects: ReadonlySet<string>;
+  readonly #aliases = new Map<string, ModelFacts>();
+  readonly #deployments = new Map<string, Deployment>();
+
+  constructor(input: SupplyInput) {
+    this.#input = input;
+    this.#byName = new Map(input.accounts.map((account) => [account.name, account]));
+    this.#byProvider = groupBy(input.accounts, (account) => account.provider.id);
+    this.#dialects = new Set([...input.providers.values()].flatMap((provider) => provider.dialect ?? []));
+    for (const model of input.catalogue.models) {
+      for (const alias of model.aliases) {
+        const id = `${model.provider}/${alias}`;
+        if (!input.catalogue.byId.has(id) && !this.#aliases.has(id)) this.#aliases.set(id, model);
+      }
+    }
+    for (const account of input.accounts) this.#addKnown(account);
+  }
+
+  /** All deployments known beforehand, by id: catalogue models and configured models of each account. */
+  get deployments(): ReadonlyMap<string, Deployment> {
+    return this.#deployments;
+  }
+
+  account(name: string): SupplyAccount | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** The provider's accounts in file order. */
+  accountsOf(providerId: string): readonly SupplyAccount[] {
+    return this.#byProvider.get(providerId) ?? [];
+  }
+
+  /** Facts of `provider/upstream`, also by another name that the provider gives the model. */
+  facts(providerId: string, upstream: string): ModelFacts | null {
+    const id = `${providerId}/${upstream}`;
+    return this.#input.catalogue.byId.get(id) ?? this.#aliases.get(id) ?? null;
+  }
+
+  /** Can this version call the model at all, whatever is configured? */
+  spoken(model: ModelFacts): boolean {
+    const provider = this.#input.providers.get(model.provider);
+    if (provider === undefined || provider.dialect === null || model.type === "other") return false;
+    return model.dialectOverride === null || this.#dialects.has(model.dialectOverride);
+  }
+
+  /** The deployment `account/upstream`, or why there is none. */
+  supply(account: SupplyAccount, upstream: string): Supplied {
+    const known = this.#deployments.get(`${account.name}/${upstream}`);
+    if (known !== undefined) return { ok: true, deployment: known };
+    return this.#build(account, upstream);
+  }
+
+  #addKnown(account: SupplyAccount): void {
+    const upstreams = [...account.models.keys()];
+    for (const model of this.#input.catalogue.models) if (model.provider === account.provider.id) upstreams.push(model.upstream);
+    for (const upstream of upstreams) {
+      const supplied = this.#build(account, upstream);
+      if (supplied.ok) this.#deployments.set(supplied.deployment.id, supplied.deployment);
+    }
+  }
+
+  #build(account: SupplyAccount, upstream: string): Supplied {
+    const model = this.facts(account.provider.id, upstream);
+    const unspoken = this.#unspoken(account.provider, model);
+    if (unspoken !== null) return { ok: false, code: "provider_not_supported_yet", message: unspoken };
+    const upstreamModel = model?.upstream ?? upstream;
+    const override = account.models.get(upstream) ?? account.models.get(upstreamModel);
+    const pricing = pricingOf(account, override, model);
+    if (pricing.kind === "unknown" && this.#input.unpriced === "refuse") {
+      return { ok: false, code: "price_unknown", message: this.#priceUnknown(account, upstream, model) };
+    }
+    const deployment: Deployment = {
+      id: `${account.name}/${upstreamModel}`,
+      account: account.name,
+      provider: providerFor(account.provider, model),
+      model,
+      upstreamModel,
+      pricing,
+      contextWindow: override?.contextWindow ?? model?.contextWindow ?? null,
+      maxOutput: override?.maxOutput ?? model?.maxOutput ?? null,
+      baseUrl: account.baseUrl,
+      region: account.region ?? (account.baseUrl === account.provider.baseUrl ? account.provider.region : null),
+      domain: { ...account.provider.domain, ...account.domain },
+      reasons: model?.reasoning === true,
+    };
+    return { ok: true, deployment };
+  }
+
+  #unspoken(provider: ProviderFacts, model: ModelFacts | null): string | null {
+    if (provider.dialect === null) return `${provider.name} speaks a protocol that this version does not speak yet`;
+    if (model === null) return null;
+    if (model.type === "other") return `${model.id} is neither a chat nor an embedding model; this version serves no others`;
+    if (model.dialectOverride === null || this.#dialects.has(model.dialectOverride)) return null;
+    return `${model.id} is only served over ${model.dialectOverride}, which this version does not speak yet`;
+  }
+
+  #priceUnknown(account: SupplyAccount, upstream: string, model: ModelFacts | null): string {
+    const configured = [...account.models.keys()];
+    const listed = this.#input.catalogue.models.filter((known) => known.provider === account.provider.id).map((known) => known.upstream);
+    const near = model === null ? didYouMean(nearestNames(upstream, [...configured, ...listed]).map((name) => `${account.name}/${name}`)) : "";
+    return `the price of ${account.name}/${upstream} is unknown${near}\n${priceLines(account.name, upstream)}`;
+  }
+}
+
+/** The YAML to paste so that a name without a known price can be called. */
+function priceLines(account: string, upstream: string): string {
+  return [
+    "To call it, state its price in USD per million tokens (or `unmetered: true`) in the configuration:",
+    "providers:",
+    `  ${account}:`,
+    "    models:",
+    `      ${JSON.stringify(upstream)}: { price: { input: 0.00, output: 0.00 } }`,
+  ].join("\n");
+}
+
+/** What the owner says of the model, then of the account, then what the catalogue says. */
+function pricingOf(account: SupplyAccount, override: SupplyOverride | undefined, model: ModelFacts | null): Pricing {
+  if (override?.unmetered === true) return { kind: "unmetered" };
+  if (override?.price) return { kind: "sheet", sheet: override.price };
+  if (account.unmetered) return { kind: "unmetered" };
+  return model?.price ? { kind: "sheet", sheet: model.price } : { kind: "unknown" };
+}
+
+/** A model may need another dialect than its provider's usual one. */
+function providerFor(provider: ProviderFacts, model: ModelFacts | null): ProviderFacts {
+  const override = model?.dialectOverride ?? null;
+  return override === null || override === provider.dialect ? provider : { ...provider, dialect: override as ProviderFacts["dialect"] };
+}
+
+/** Group by a key, both in order of appearance. */
+export function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  return groups;
+}
