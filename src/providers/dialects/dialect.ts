@@ -25,6 +25,8 @@ export interface EncodedRequest {
   readonly headers: readonly (readonly [string, string])[];
   /** What could not be carried as asked, one sentence each, for `x-spillway-warning`. */
   readonly warnings: readonly string[];
+  /** Tool names that had to change for this target, upstream → client; absent where none did. Goes into the `DecodeContext`. */
+  readonly renames?: Readonly<Record<string, string>>;
 }
 /** The request asks for what this target cannot do; another candidate may. Answered 400 `unsupported_parameter` if none can. */
 export interface Unsupported {
@@ -36,8 +38,9 @@ export interface Unsupported {
 
 export interface DecodeContext {
   readonly usage: UsageFacts;
-  /** Names that the encoder had to change (tool names, ids): upstream → client. */
   readonly upstreamModel: string;
+  /** Names that the encoder had to change (`EncodedRequest.renames`): upstream → client. */
+  readonly renames?: Readonly<Record<string, string>>;
 }
 
 /** Turns a stream's events into the hub's. One per attempt; holds the state between events. */
