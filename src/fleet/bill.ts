@@ -1,0 +1,82 @@
+/** The fleet's bill: one row per call received, priced by the fleet's own arithmetic. */
+import { costNanoUsd, type ModelPrice } from "./price.ts";
+
+/**
+ * open: still running. answered: whole. refused: an error status. reset: cut before the headers. cut: cut after them.
+ * errored: an error inside a 200. garbled: a 200 that no client can read. empty: a 200 with no content.
+ * client_gone: the client left. stopped: the fleet was closed.
+ */
+export type BillOutcome =
+  | "open" | "answered" | "refused" | "reset" | "cut" | "errored" | "garbled" | "empty" | "client_gone" | "stopped";
+
+export interface BillRow {
+  readonly call: string;
+  readonly provider: string;
+  readonly model: string;
+  /** The header `x-client-request-id` as it came. */
+  readonly client_request_id: string | null;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly stream: boolean;
+  readonly path: string;
+  readonly outcome: BillOutcome;
+  /** The status sent; 0 where none was. */
+  readonly status: number;
+  /** The fault that was played, if any. */
+  readonly fault: string | null;
+  readonly input_tokens: number;
+  /** Those of the input that were read from the cache. */
+  readonly cached_tokens: number;
+  /** Handed to the socket, reasoning among them. */
+  readonly output_tokens: number;
+  /** Always the price of the three counts above. */
+  readonly cost_nano_usd: number;
+  /** Whether the client was told the usage. */
+  readonly usage_sent: boolean;
+  /** From arrival to the end; 0 while the call runs. */
+  readonly duration_ms: number;
+}
+
+/** A row while its call runs. */
+export type OpenRow = { -readonly [K in keyof BillRow]: BillRow[K] };
+
+interface Entry {
+  readonly row: OpenRow;
+  readonly price: ModelPrice;
+}
+
+export class Bill {
+  readonly #limit: number;
+  #entries: Entry[] = [];
+  /** Rows that fell out because the bill was full. */
+  dropped = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  open(row: OpenRow, price: ModelPrice): OpenRow {
+    if (this.#entries.length >= this.#limit) {
+      // A tenth at a time, so that a full bill does not copy itself for each row.
+      const spare = Math.max(1, Math.floor(this.#limit / 10));
+      this.#entries = this.#entries.slice(spare);
+      this.dropped += spare;
+    }
+    this.#entries.push({ row, price });
+    return row;
+  }
+
+  /** Copies, in the order of arrival; calls that still run are priced by what they have had so far. */
+  rows(sinceMs = 0): BillRow[] {
+    return this.#entries.filter(({ row }) => row.at >= sinceMs).map(({ row, price }) => ({
+      ...row,
+      cost_nano_usd: costNanoUsd(price, { input: row.input_tokens, cached: row.cached_tokens, output: row.output_tokens }),
+    }));
+  }
+
+  /** Forgets what has ended. */
+  clear(): void {
+    this.#entries = this.#entries.filter(({ row }) => row.outcome === "open");
+    this.dropped = 0;
+  }
+}

@@ -1,0 +1,110 @@
+/** A fleet's configuration: which providers it plays, how fast they are, what they charge, what goes wrong. */
+import { parse } from "yaml";
+import { z } from "zod";
+import { distributionSchema } from "./distribution.ts";
+import { ruleSchema } from "./fault.ts";
+import { scenarioSchema } from "./scenario.ts";
+
+const modelSchema = z.strictObject({
+  /** USD per million tokens; where both are absent the price file is asked. */
+  input: z.number().nonnegative().optional(),
+  output: z.number().nonnegative().optional(),
+  cache_read: z.number().nonnegative().optional(),
+  first_token: distributionSchema.optional(),
+  token_rate: distributionSchema.optional(),
+  tokens_out: distributionSchema.optional(),
+  /** Reasoning words before each answer, whether asked for or not. */
+  thoughts: z.int().nonnegative().optional(),
+});
+
+const providerSchema = z.strictObject({
+  name: z.string().min(1),
+  dialect: z.enum(["openai-chat", "anthropic-messages", "gemini"]),
+  host: z.string().default("127.0.0.1"),
+  /** 0: any free port. */
+  port: z.int().min(0).max(65535).default(0),
+  /** `"*"` stands for every name that is not listed. */
+  models: z.record(z.string(), modelSchema),
+  /** Milliseconds to the first token. */
+  first_token: distributionSchema.default(0),
+  /** Tokens per second of one stream; 0: as fast as it goes. */
+  token_rate: distributionSchema.default(0),
+  /** Tokens of an answer, before the caller's limit. */
+  tokens_out: distributionSchema.default({ lognormal: { median: 115, p99: 599 } }),
+  /** When the headers of a stream leave: at once, or with the first token. */
+  headers_with: z.enum(["accept", "first_token"]).default("accept"),
+  /** Share of each prompt that is reported and billed as read from the cache. */
+  cached_share: z.number().min(0).max(1).default(0),
+  /** How many of the offered tools one answer calls. */
+  parallel_tools: z.int().positive().default(1),
+  /** A prompt whose client left before any content is billed all the same. */
+  bills_on_abort: z.boolean().default(true),
+  /** `finish`: generates (and bills) to the end though the client has left. */
+  on_disconnect: z.enum(["stop", "finish"]).default("stop"),
+  simulated: z.boolean().default(false),
+  script: z.array(ruleSchema).default([]),
+  scenario: z
+    .strictObject({
+      /** A file, relative to the configuration, or the scenario itself. */
+      play: z.union([z.string(), scenarioSchema]),
+      time_scale: z.number().positive().default(1),
+      start_at_ms: z.number().nonnegative().default(0),
+    })
+    .optional(),
+});
+
+export const fleetSchema = z.strictObject({
+  version: z.literal(1).default(1),
+  seed: z.int().nonnegative().default(1),
+  /** Simulated seconds per real second: 10 makes every delay a tenth. */
+  time_scale: z.number().positive().default(1),
+  providers: z.array(providerSchema).min(1),
+  /** How many of the last calls are kept with headers and body. */
+  keep_calls: z.int().nonnegative().default(2000),
+  /** How many rows the bill holds before the oldest are dropped (and counted). */
+  keep_rows: z.int().positive().default(1_000_000),
+});
+
+export type FleetConfig = z.input<typeof fleetSchema>;
+export type FullFleetConfig = z.output<typeof fleetSchema>;
+export type ProviderConfig = FullFleetConfig["providers"][number];
+export type ModelConfig = z.output<typeof modelSchema>;
+
+/** Reads the YAML of a fleet. Throws one Error that names every wrong field. */
+export function parseFleetConfig(text: string): FullFleetConfig {
+  return checkFleetConfig(parse(text));
+}
+
+/** Checks and completes a configuration. Throws one Error that names every wrong field. */
+export function checkFleetConfig(value: unknown): FullFleetConfig {
+  const checked = fleetSchema.safeParse(value);
+  if (!checked.success) {
+    const lines = checked.error.issues.map((issue) => `  ${issue.path.join(".") || "(top)"}: ${issue.message}`);
+    throw new Error(`The fleet's configuration is wrong:\n${lines.join("\n")}`);
+  }
+  const names = checked.data.providers.map((provider) => provider.name);
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) throw new Error(`The fleet's configuration is wrong:\n  two providers are named ${twice}`);
+  return checked.data;
+}
+
+/** Four small, fast providers of all three dialects that say of themselves that they are simulated. */
+export function simulatedFleet(): FleetConfig {
+  const models = { "sim-small": { input: 0.1, output: 0.4 }, "sim-large": { input: 2, output: 8, token_rate: 60 } };
+  const quick = {
+    models,
+    first_token: { lognormal: { median_ms: 180, p99_ms: 700 } },
+    token_rate: { lognormal: { median: 90, p99: 160 } },
+    tokens_out: { lognormal: { median: 40, p99: 160 } },
+    simulated: true,
+  };
+  return {
+    seed: 8,
+    providers: [
+      { ...quick, name: "sim-openai", dialect: "openai-chat" },
+      { ...quick, name: "sim-openai-two", dialect: "openai-chat", first_token: { lognormal: { median_ms: 260, p99_ms: 900 } } },
+      { ...quick, name: "sim-anthropic", dialect: "anthropic-messages" },
+      { ...quick, name: "sim-gemini", dialect: "gemini" },
+    ],
+  };
+}

@@ -1,0 +1,56 @@
+/** What the fleet must know to speak a provider's protocol. */
+import type { IncomingHttpHeaders } from "node:http";
+import type { Answer } from "../answer.ts";
+import type { Ask, Body } from "../ask.ts";
+
+export type Endpoint =
+  | { readonly kind: "chat"; readonly model?: string; readonly stream?: boolean; readonly sse?: boolean }
+  | { readonly kind: "embeddings"; readonly model?: string; readonly batch?: boolean }
+  | { readonly kind: "models"; readonly id?: string };
+
+/** What surrounds an answer. */
+export interface Envelope {
+  /** Letters and digits, fresh for each call. */
+  readonly id: string;
+  readonly requestId: string;
+  readonly model: string;
+  /** Seconds since 1970. */
+  readonly created: number;
+  readonly inputTokens: number;
+  readonly cachedTokens: number;
+  readonly usage: "normal" | "missing" | "duplicate";
+  /** A 200 in which nothing is said. */
+  readonly empty: boolean;
+  readonly simulated: boolean;
+  /** Streams as server-sent events; else (Gemini without `alt=sse`) as one JSON array. */
+  readonly sse: boolean;
+}
+
+/** One event of a stream as it goes to the socket. */
+export interface Frame {
+  readonly text: string;
+  /** Output tokens that it carries. */
+  readonly tokens: number;
+  /** lifecycle: before any content. tail: from the finish reason on. */
+  readonly kind: "lifecycle" | "content" | "tail";
+  /** Tells the final usage. */
+  readonly usage?: boolean;
+}
+
+export type ErrorClass = "auth" | "bad-request" | "not-found" | "rate-limit" | "overloaded" | "server";
+
+export interface FleetDialect {
+  /** The credential as sent, if any. */
+  credential(headers: IncomingHttpHeaders, query: URLSearchParams): string | undefined;
+  endpoint(method: string, path: string, query: URLSearchParams): Endpoint | undefined;
+  /** The call in neutral words, or a sentence that says what is wrong with it. */
+  read(body: Body, endpoint: Endpoint & { kind: "chat" }): Ask | string;
+  json(ask: Ask, answers: readonly Answer[], envelope: Envelope): unknown;
+  frames(ask: Ask, answers: readonly Answer[], envelope: Envelope): Iterable<Frame>;
+  error(cls: ErrorClass, status: number, message: string, requestId: string): unknown;
+  /** An error inside a stream that began with 200. */
+  errorFrame(type: string | undefined, message: string | undefined): string;
+  models(names: readonly string[], id: string | undefined): unknown;
+  embeddings(body: Body, endpoint: Endpoint & { kind: "embeddings" }, envelope: Envelope): { body: unknown; inputTokens: number } | string;
+  headers(envelope: Envelope): Record<string, string>;
+}

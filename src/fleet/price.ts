@@ -1,0 +1,33 @@
+/**
+ * The fleet's own price arithmetic. It shares nothing with the gateway's, so that the two bills check each other.
+ * Prices come as USD per million tokens; sums are exact in pico-dollars, rounded once, half up, to nano-dollars.
+ */
+export interface ModelPrice {
+  /** USD per million input tokens. */
+  readonly input: number;
+  /** USD per million output tokens. */
+  readonly output: number;
+  /** USD per million input tokens read from the cache; the input price where absent. */
+  readonly cache_read?: number | undefined;
+}
+
+export interface BilledTokens {
+  /** All input tokens, the cached ones among them. */
+  readonly input: number;
+  readonly cached: number;
+  /** Output tokens, reasoning among them. */
+  readonly output: number;
+}
+
+/** One USD per million tokens is 1e6 pico-dollars a token. */
+function picoPerToken(usdPerMillion: number): bigint {
+  return BigInt(Math.round(usdPerMillion * 1e6));
+}
+
+/** Cost in nano-dollars (1e-9 USD). */
+export function costNanoUsd(price: ModelPrice, tokens: BilledTokens): number {
+  const fresh = BigInt(tokens.input - tokens.cached) * picoPerToken(price.input);
+  const cached = BigInt(tokens.cached) * picoPerToken(price.cache_read ?? price.input);
+  const output = BigInt(tokens.output) * picoPerToken(price.output);
+  return Number((fresh + cached + output + 500n) / 1000n);
+}
