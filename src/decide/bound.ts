@@ -1,0 +1,116 @@
+/**
+ * Upper bounds: how many tokens a prompt can be at most, and what a call can cost at most. A hold is made of these, so
+ * they may be too high and never too low. null is "unknown" (or "costs nothing we could bound": unmetered).
+ */
+import type { ModelFacts, PriceSheet } from "../wire/facts.ts";
+import { INPUT_UNITS, OUTPUT_UNITS } from "../wire/usage.ts";
+import type { Unit, UnitCounts } from "../wire/usage.ts";
+import type { Pricing } from "./deployment.ts";
+import { geoPermille, isTokenUnit, pricesIn, tierOf, unitPrice } from "./price-at.ts";
+import type { Situation } from "./price-at.ts";
+import { nanoUsdAtMost } from "./price.ts";
+
+/** Role markers, separators, a tool's wrapping: no chat template spends more on one message or tool. */
+export const TOKENS_PER_MESSAGE = 32;
+/** The model's own preamble: reply priming, and the hidden instructions that come with tools (up to about 800 seen). */
+export const FIXED_OVERHEAD_TOKENS = 1_024;
+/** One image at its dearest detail, where the catalogue knows no better. */
+export const DEFAULT_TOKENS_PER_IMAGE = 6_240;
+/** A call can outlast its hold's instant by its deadline and its stream's lifetime; price changes in between count. */
+const PRICE_HORIZON_MS = 2 * 3_600_000;
+
+export interface PromptMeasure {
+  /** UTF-8 bytes of all text that the model sees. No tokenizer makes more than one token of a byte. */
+  readonly textBytes: number;
+  readonly messageAndToolCount: number;
+  readonly imageCount: number;
+  /** Something of unknown size is in it: a URL, a file id, a previous response, a server tool. */
+  readonly unsized: boolean;
+}
+
+/** Most tokens the prompt can be; the whole context window where its size cannot be known, null where that is unknown too. */
+export function inputBoundTokens(measure: PromptMeasure, model: ModelFacts | null, contextWindow: number | null): number | null {
+  if (measure.unsized) return contextWindow;
+  const perImage = model?.maxTokensPerImage ?? DEFAULT_TOKENS_PER_IMAGE;
+  return measure.textBytes + TOKENS_PER_MESSAGE * measure.messageAndToolCount + FIXED_OVERHEAD_TOKENS + perImage * measure.imageCount;
+}
+
+export interface CallSize {
+  /** Bound of the prompt in tokens; null: unknown. */
+  readonly inputTokens: number | null;
+  /** Output limit of one choice; null: none. */
+  readonly outputTokens: number | null;
+  readonly choiceCount: number;
+  /** Most of what is counted one by one (searches, images, seconds …); the fee per request is added by itself. */
+  readonly units?: UnitCounts;
+  /** Tier that the request asks for; it may be served in the standard tier instead, so both count. */
+  readonly serviceTier?: string;
+  readonly geo?: string;
+  /** Input classes that this request can reach; absent: all. A prompt without audio need not be bounded at audio's price. */
+  readonly inputClasses?: readonly (typeof INPUT_UNITS)[number][];
+}
+
+/**
+ * The most that a call can cost in nano-dollars, started at `wallMs` and over within two hours: every token at the
+ * dearest class it can reach over context steps, daily windows, announced changes and the tiers it may be served in.
+ */
+export function boundNanoUsd(pricing: Pricing, size: CallSize, wallMs: number): number | null {
+  if (pricing.kind !== "sheet") return null;
+  const { inputTokens, outputTokens } = size;
+  if (inputTokens === null || outputTokens === null) return null;
+  let highest = 0n;
+  for (const situation of situations(pricing.sheet, inputTokens, size.serviceTier, wallMs)) {
+    const cost = costIn(pricing.sheet, situation, inputTokens, outputTokens * size.choiceCount, size);
+    if (cost === null) return null;
+    if (cost > highest) highest = cost;
+  }
+  return nanoUsdAtMost(highest);
+}
+
+/** In pico-dollars × thousandths of a geography. */
+function costIn(sheet: PriceSheet, situation: Situation, inputTokens: number, outputTokens: number, size: CallSize): bigint | null {
+  const { prices } = pricesIn(sheet, situation);
+  const free = sheet.free === true;
+  const dearest = (units: readonly Unit[]): bigint | null => {
+    let most = 0;
+    for (const unit of units) {
+      const { picoUsd } = unitPrice(unit, prices, free);
+      if (picoUsd === null) return null;
+      most = Math.max(most, picoUsd);
+    }
+    return BigInt(most);
+  };
+  const input = inputTokens > 0 ? dearest(size.inputClasses ?? INPUT_UNITS) : 0n;
+  const output = outputTokens > 0 ? dearest(OUTPUT_UNITS) : 0n;
+  if (input === null || output === null) return null;
+  const geo = BigInt(geoPermille(sheet, size.geo).permille);
+  let total = (BigInt(Math.ceil(inputTokens)) * input + BigInt(Math.ceil(outputTokens)) * output) * geo;
+  const counted: UnitCounts = sheet.base.requests === undefined ? { ...size.units } : { requests: 1, ...size.units };
+  for (const unit of Object.keys(counted) as Unit[]) {
+    const count = counted[unit] ?? 0;
+    if (count <= 0) continue;
+    const { picoUsd } = unitPrice(unit, prices, free);
+    if (picoUsd === null) return null;
+    total += BigInt(Math.ceil(count)) * BigInt(picoUsd) * (isTokenUnit(unit) ? geo : 1000n);
+  }
+  return total;
+}
+
+/** Every situation in which the call could end up. */
+function situations(sheet: PriceSheet, inputTokens: number, serviceTier: string | undefined, wallMs: number): readonly Situation[] {
+  const changes: Situation["scheduled"][] = [];
+  let sofar = null as Situation["scheduled"];
+  for (const change of sheet.scheduled) {
+    if (change.fromMs > wallMs) changes.push(sofar);
+    if (change.fromMs > wallMs + PRICE_HORIZON_MS) break;
+    sofar = { ...sofar, ...change.prices };
+  }
+  changes.push(sofar);
+  const windows = [null, ...sheet.windows.map((window) => window.prices)];
+  const steps = [null, ...sheet.contextSteps.filter((step) => inputTokens > step.aboveInputTokens)];
+  const asked = tierOf(sheet, serviceTier);
+  const tiers = asked.kind === "standard" ? [null] : asked.kind === "tier" ? [null, asked.tier] : [null, ...Object.keys(sheet.tiers)];
+  const all: Situation[] = [];
+  for (const scheduled of changes) for (const window of windows) for (const step of steps) for (const tier of tiers) all.push({ scheduled, window, step, tier });
+  return all;
+}

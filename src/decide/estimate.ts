@@ -1,0 +1,153 @@
+/**
+ * What an attempt costs when the provider does not say, and the charge that follows from how it ended. Estimates are
+ * always flagged; nothing that may have been billed is settled at zero by default.
+ */
+import type { PriceSheet } from "../wire/facts.ts";
+import type { Json } from "../wire/json.ts";
+import type { Outcome } from "../wire/outcome.ts";
+import { OUTPUT_UNITS, outputTokens } from "../wire/usage.ts";
+import type { UnitCounts, Usage } from "../wire/usage.ts";
+import type { Pricing } from "./deployment.ts";
+import { priceUsage } from "./price.ts";
+import type { PricedAt } from "./price.ts";
+
+/** English prose and code run at about four bytes a token. Likely, not an upper bound. */
+export function inputEstimateTokens(textBytes: number): number {
+  return Math.ceil(Math.max(0, textBytes) / 4);
+}
+
+/**
+ * Tokens that reached us as content and were not counted by anyone: at least one for each content event (providers send
+ * one token or more per event), and one for every three bytes, which is above the average of prose, code and JSON.
+ */
+export function relayedTokens(textBytes: number, contentEvents: number): number {
+  return Math.max(contentEvents, Math.ceil(Math.max(0, textBytes) / 3));
+}
+
+/** Counts for content without usage. Absent classes were not estimated. */
+export function estimateUnits(inputTokens: number, relayed: number): UnitCounts {
+  const units: { input?: number; output?: number } = {};
+  if (inputTokens > 0) units.input = inputTokens;
+  if (relayed > 0) units.output = relayed;
+  return units;
+}
+
+/** All that decides what an attempt is charged. */
+export interface AttemptFacts {
+  readonly pricing: Pricing;
+  readonly outcome: Outcome;
+  /** The last usage that was read; null: none. */
+  readonly usage: Usage | null;
+  /**
+   * The answer's finish was seen, so its usage is final. Absent: only `answered` counts as finished. Usage before the
+   * finish is a snapshot, and is raised to what was relayed.
+   */
+  readonly finished?: boolean;
+  /** Could any byte of the request have left? */
+  readonly sent: boolean;
+  /** UTF-8 bytes of content (text, reasoning, tool arguments) that came, and the events they came in. */
+  readonly relayedTextBytes: number;
+  readonly contentEvents: number;
+  readonly inputEstimateTokens: number;
+  /** The provider's rule for a call that was sent and then lost or aborted before content. */
+  readonly billsOnAbort: "input" | "nothing";
+  readonly at: PricedAt;
+  /** Sheets of the provider's other models, for answers that bill several. */
+  readonly sheetOfModel?: (upstreamModel: string) => PriceSheet | null;
+}
+/** A charge without what the caller adds: the attempt's id and the time. */
+export interface ChargeMade {
+  readonly state: "charged" | "estimated" | "unbilled" | "unmetered";
+  /** `answered`, the failure class, `superseded` or `client_gone`. */
+  readonly outcome: string;
+  readonly units: UnitCounts;
+  readonly rawUsage: Json;
+  readonly costNanoUsd: number | null;
+  readonly flags: readonly string[];
+}
+
+/**
+ * The charge of an attempt, by the first rule that applies:
+ * 1. not sent: nothing was billed (`unbilled`, 0);
+ * 2. usage seen: the usage (`charged`); a snapshot below what was relayed is raised to it (`estimated`);
+ * 3. content without usage: input estimate + relayed (`estimated`);
+ * 4. the provider refused with an HTTP error: `unbilled`, 0;
+ * 5. sent, then lost, aborted or unreadable before content: by `billsOnAbort`, the input estimate (`estimated`) or 0.
+ * An unmetered call is `unmetered` with a null cost in each of them, and a price that is unknown gives null, flagged.
+ */
+export function chargeOf(facts: AttemptFacts): ChargeMade {
+  const { outcome, usage } = facts;
+  const relayed = relayedTokens(facts.relayedTextBytes, facts.contentEvents);
+  if (!facts.sent || (outcome.kind !== "answered" && outcome.phase === "unsent")) return unbilled(facts, []);
+  if (usage !== null && isCounted(usage)) return byUsage(facts, usage, relayed);
+  if (outcome.kind === "answered" || outcome.phase === "after-content" || relayed > 0) {
+    return estimated(facts, estimateUnits(facts.inputEstimateTokens, relayed), ["usage_missing"]);
+  }
+  if (outcome.kind === "failed" && outcome.error.status >= 400) return unbilled(facts, []);
+  if (facts.billsOnAbort === "nothing") return unbilled(facts, ["aborted"]);
+  return estimated(facts, estimateUnits(facts.inputEstimateTokens, 0), ["aborted"]);
+}
+
+/** A usage object without a single count says nothing. */
+function isCounted(usage: Usage): boolean {
+  if (usage.providerCostNanoUsd !== undefined && usage.providerCostNanoUsd > 0) return true;
+  const counts = [usage.units, ...(usage.entries ?? []).map((entry) => entry.units)];
+  return counts.some((units) => Object.values(units).some((count) => count > 0));
+}
+
+function byUsage(facts: AttemptFacts, usage: Usage, relayed: number): ChargeMade {
+  const finished = facts.finished ?? facts.outcome.kind === "answered";
+  const missing = finished ? 0 : relayed - outputTokens(usage.units);
+  if (missing <= 0) return priced(facts, "charged", withRequestFee(facts.pricing, usage), usage.flags ?? []);
+  // The output that the snapshot lacks, on the class that it has most of.
+  const raised = addOutput(usage.units, missing);
+  const entries = usage.entries === undefined ? undefined : [...usage.entries, { model: null, kind: "relayed", units: { output: missing } }];
+  const { providerCostNanoUsd: _snapshot, ...rest } = usage;
+  return priced(facts, "estimated", withRequestFee(facts.pricing, { ...rest, units: raised, ...(entries === undefined ? {} : { entries }) }), [...(usage.flags ?? []), "estimated", "usage_partial"]);
+}
+
+function addOutput(units: UnitCounts, tokens: number): UnitCounts {
+  let most: (typeof OUTPUT_UNITS)[number] = "output";
+  for (const unit of OUTPUT_UNITS) if ((units[unit] ?? 0) > (units[most] ?? 0)) most = unit;
+  return { ...units, [most]: (units[most] ?? 0) + tokens };
+}
+
+function estimated(facts: AttemptFacts, units: UnitCounts, flags: readonly string[]): ChargeMade {
+  return priced(facts, "estimated", withRequestFee(facts.pricing, { units, raw: facts.usage?.raw ?? null }), ["estimated", ...flags]);
+}
+
+/** A fee per request is part of the units that the row keeps, so that it can be priced again from them. */
+function withRequestFee(pricing: Pricing, usage: Usage): Usage {
+  if (pricing.kind !== "sheet" || pricing.sheet.base.requests === undefined || usage.units.requests !== undefined) return usage;
+  return { ...usage, units: { ...usage.units, requests: 1 } };
+}
+
+function priced(facts: AttemptFacts, state: "charged" | "estimated", usage: Usage, flags: readonly string[]): ChargeMade {
+  const base = { outcome: wordFor(facts.outcome), units: usage.units, rawUsage: usage.raw };
+  if (facts.pricing.kind === "unmetered") return { ...base, state: "unmetered", costNanoUsd: null, flags };
+  const { costNanoUsd, flags: priceFlags } = priceUsage(facts.pricing, usage, facts.at, facts.sheetOfModel);
+  return { ...base, state, costNanoUsd, flags: [...new Set([...flags, ...priceFlags])] };
+}
+
+function unbilled(facts: AttemptFacts, flags: readonly string[]): ChargeMade {
+  const unmetered = facts.pricing.kind === "unmetered";
+  return {
+    state: unmetered ? "unmetered" : "unbilled",
+    outcome: wordFor(facts.outcome),
+    units: {},
+    rawUsage: facts.usage?.raw ?? null,
+    costNanoUsd: unmetered ? null : 0,
+    flags,
+  };
+}
+
+function wordFor(outcome: Outcome): string {
+  switch (outcome.kind) {
+    case "failed":
+      return outcome.error.class;
+    case "client-gone":
+      return "client_gone";
+    default:
+      return outcome.kind;
+  }
+}

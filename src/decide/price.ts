@@ -1,0 +1,160 @@
+/**
+ * What a call costs. Counts × prices in bigint, summed exactly, rounded once, half up, to nano-dollars. This is the one
+ * file that rounds money. Unknown is never zero: no price gives null and a flag.
+ */
+import type { PriceSheet } from "../wire/facts.ts";
+import { inputTokens } from "../wire/usage.ts";
+import type { Unit, UnitCounts, Usage } from "../wire/usage.ts";
+import type { Pricing } from "./deployment.ts";
+import { geoPermille, isTokenUnit, pricesIn, situationAt, tierOf, unitPrice } from "./price-at.ts";
+
+/** When and how the call was served. */
+export interface PricedAt {
+  /** The attempt's time, ms since 1970. */
+  readonly wallMs: number;
+  /** Service tier that was asked; the answer's own (`usage.serviceTier`) wins, since that is what is billed. */
+  readonly serviceTier?: string;
+  /** Geography the request was pinned to. */
+  readonly geo?: string;
+}
+export interface Priced {
+  /** Integer nano-dollars; null: unmetered, or unknown (then flagged). */
+  readonly costNanoUsd: number | null;
+  readonly priceVersion: string | null;
+  /**
+   * `provider_cost`, `price_unknown`, `unpriced:<unit>`, `price_guess:<unit>`, `tier_unknown`, `tier_price_scaled`,
+   * `geo_unknown`, `entry_model_unpriced`, `bad_count:<unit>`, `overflow`.
+   */
+  readonly flags: readonly string[];
+}
+
+/** Sums are kept in pico-dollars × thousandths of a unit × thousandths of a geography. */
+const MILLI = 1000n;
+const PICO_PER_NANO = 1000n;
+const PER_NANO = PICO_PER_NANO * MILLI * 1000n;
+
+/**
+ * Price one call's usage. The provider's own stated charge is taken where there is one (flag `provider_cost`), unless it
+ * says 0 for a call that has a price. `sheetOfModel` gives the sheet of another model of the same provider, for answers
+ * that bill several; without it, or where it gives null, such an entry is priced as the called model, flagged.
+ */
+export function priceUsage(pricing: Pricing, usage: Usage, at: PricedAt, sheetOfModel?: (upstreamModel: string) => PriceSheet | null): Priced {
+  if (pricing.kind === "unmetered") return { costNanoUsd: null, priceVersion: null, flags: [] };
+  const stated = statedCost(usage);
+  if (pricing.kind === "unknown") {
+    if (stated === null || stated === 0) return { costNanoUsd: null, priceVersion: null, flags: ["price_unknown"] };
+    return { costNanoUsd: stated, priceVersion: null, flags: ["provider_cost"] };
+  }
+  const { sheet } = pricing;
+  const sum = new Sum();
+  const tier = usage.serviceTier ?? at.serviceTier;
+  const entries = usage.entries ?? [];
+  if (entries.length === 0) sum.add(sheet, usage.units, at, tier);
+  for (const entry of entries) {
+    const other = entry.model === null ? sheet : (sheetOfModel?.(entry.model) ?? null);
+    if (other === null) sum.flags.add("entry_model_unpriced");
+    sum.add(other ?? sheet, entry.units, at, tier);
+  }
+  sum.addRequest(sheet, entries.length === 0 ? usage.units : { requests: entries.some((entry) => entry.units.requests !== undefined) ? 1 : undefined }, at, tier);
+  const own = sum.nanoUsd(sheet.free === true);
+  if (stated !== null && (stated > 0 || own === 0)) return { costNanoUsd: stated, priceVersion: sheet.version, flags: ["provider_cost"] };
+  return { costNanoUsd: own, priceVersion: sheet.version, flags: [...sum.flags] };
+}
+
+function statedCost(usage: Usage): number | null {
+  const cost = usage.providerCostNanoUsd;
+  return cost !== undefined && Number.isSafeInteger(cost) && cost >= 0 ? cost : null;
+}
+
+/** The running sum of one row: exact until it is read, and then rounded once. */
+class Sum {
+  readonly flags = new Set<string>();
+  #total = 0n;
+  #unknown = false;
+  #unpricedExtra = false;
+
+  /** Add units at the prices of `sheet`. The context step goes by all prompt tokens of these units. */
+  add(sheet: PriceSheet, units: UnitCounts, at: PricedAt, tierWord: string | undefined): void {
+    const asked = tierOf(sheet, tierWord);
+    if (asked.kind === "unknown" && Object.keys(sheet.tiers).length > 0) this.flags.add("tier_unknown");
+    const tier = asked.kind === "tier" ? asked.tier : null;
+    const { prices, scaled } = pricesIn(sheet, situationAt(sheet, at.wallMs, inputTokens(units), tier));
+    if (scaled) this.flags.add("tier_price_scaled");
+    const geo = geoPermille(sheet, at.geo);
+    if (geo.guess) this.flags.add("geo_unknown");
+    for (const unit of Object.keys(units) as Unit[]) {
+      const count = this.#milliCount(unit, units[unit]);
+      if (count === 0n) continue;
+      const { picoUsd, guess } = unitPrice(unit, prices, sheet.free === true);
+      if (picoUsd === null) this.#unpriced(unit);
+      else this.#total += count * BigInt(picoUsd) * BigInt(isTokenUnit(unit) ? geo.permille : 1000);
+      if (guess) this.flags.add(`price_guess:${unit}`);
+    }
+  }
+
+  /** A fee per request falls due once for a call, counted by the usage or not. */
+  addRequest(sheet: PriceSheet, units: UnitCounts, at: PricedAt, tierWord: string | undefined): void {
+    if (units.requests !== undefined || sheet.base.requests === undefined) return;
+    this.add(sheet, { requests: 1 }, at, tierWord);
+  }
+
+  /** Rounded half up; null where a class of tokens has no price, or nothing that was counted has one. */
+  nanoUsd(free: boolean): number | null {
+    if (this.#unknown || (this.#unpricedExtra && this.#total === 0n && !free)) return null;
+    const nano = roundHalfUp(this.#total, PER_NANO);
+    if (nano !== null) return nano;
+    this.flags.add("overflow");
+    return null;
+  }
+
+  #unpriced(unit: Unit): void {
+    this.flags.add(`unpriced:${unit}`);
+    if (isTokenUnit(unit)) this.#unknown = true;
+    else this.#unpricedExtra = true;
+  }
+
+  /** Thousandths of a unit (seconds of audio come in fractions). What is no count adds nothing, flagged. */
+  #milliCount(unit: Unit, count: number | undefined): bigint {
+    if (count === undefined) return 0n;
+    if (!Number.isFinite(count) || count < 0) {
+      this.flags.add(`bad_count:${unit}`);
+      return 0n;
+    }
+    return Number.isInteger(count) ? BigInt(count) * MILLI : BigInt(Math.round(count * 1000));
+  }
+}
+
+/** Integer division of a non-negative sum, half up; null beyond the safe integers. */
+function roundHalfUp(sum: bigint, by: bigint): number | null {
+  const result = (sum + by / 2n) / by;
+  return result <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(result) : null;
+}
+
+/** An upper bound in nano-dollars of a non-negative sum of pico-dollars × thousandths of a geography; never rounds down. */
+export function nanoUsdAtMost(picoPermille: bigint): number | null {
+  const by = PICO_PER_NANO * 1000n;
+  const result = (picoPermille + by - 1n) / by;
+  return result <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(result) : null;
+}
+
+/** The version to be stored with a row; null where there is no sheet. */
+export function priceVersionOf(pricing: Pricing): string | null {
+  return pricing.kind === "sheet" ? pricing.sheet.version : null;
+}
+
+/**
+ * What a durable hold keeps so that an orphan can be settled without the catalogue: the price of the prompt's estimate
+ * in nano-dollars and of one relayed answer token in pico-dollars. Null where there is no price.
+ */
+export function orphanRates(pricing: Pricing, inputEstimateTokens: number, at: PricedAt): { readonly inputEstimateNanoUsd: number | null; readonly outputPricePicoUsd: number | null } {
+  if (pricing.kind !== "sheet") return { inputEstimateNanoUsd: null, outputPricePicoUsd: null };
+  const { sheet } = pricing;
+  const asked = tierOf(sheet, at.serviceTier);
+  const { prices } = pricesIn(sheet, situationAt(sheet, at.wallMs, inputEstimateTokens, asked.kind === "tier" ? asked.tier : null));
+  const output = unitPrice("output", prices, sheet.free === true).picoUsd;
+  const permille = geoPermille(sheet, at.geo).permille;
+  return {
+    inputEstimateNanoUsd: priceUsage(pricing, { units: { input: inputEstimateTokens }, raw: null }, at).costNanoUsd,
+    outputPricePicoUsd: output === null ? null : Math.ceil((output * permille) / 1000),
+  };
+}
