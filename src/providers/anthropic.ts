@@ -1,0 +1,18 @@
+/** Its dialect is its own. `anthropic-version` is pinned where we author the request, and the client's where bytes pass. */
+import type { ProviderFacts } from "../wire/facts.ts";
+import { compatible } from "./compatible.ts";
+
+export const anthropic: ProviderFacts = compatible({
+  id: "anthropic",
+  name: "Anthropic",
+  dialect: "anthropic-messages",
+  baseUrl: "https://api.anthropic.com/v1",
+  env: ["ANTHROPIC_API_KEY"],
+  auth: { kind: "header", name: "x-api-key" },
+  headers: [["anthropic-version", "2023-06-01"]],
+  kind: "maker",
+  domain: { edge: "cloudflare" },
+  // Read by its own decoder: input, cache reads and cache writes are disjoint, thinking is inside the output.
+  usage: { reasoningInOutput: true, cacheInsideInput: false, cacheReadPaths: [], cacheWritePaths: [] },
+  quirks: {},
+});

@@ -1,0 +1,22 @@
+/** Strict about fields: what it does not know is a 422. Streams bring usage on the finish chunk unasked; reasoning is inside the output and not reported apart. */
+import type { ProviderFacts } from "../wire/facts.ts";
+import { compatible } from "./compatible.ts";
+
+export const mistral: ProviderFacts = compatible({
+  id: "mistral",
+  name: "Mistral AI",
+  baseUrl: "https://api.mistral.ai/v1",
+  env: ["MISTRAL_API_KEY"],
+  kind: "maker",
+  region: "eu",
+  usage: { reasoningInOutput: true, includeUsageOption: false },
+  quirks: {
+    developerAsSystem: true,
+    maxTokensField: "max_tokens",
+    fields: {
+      logit_bias: "refuse", logprobs: "refuse", top_logprobs: "refuse",
+      seed: "drop-and-warn", user: "drop-and-warn", safety_identifier: "drop-and-warn", store: "drop-and-warn",
+      service_tier: "drop-and-warn", verbosity: "drop-and-warn",
+    },
+  },
+});

@@ -1,0 +1,14 @@
+/** Cached tokens stand at the top level of its usage. */
+import type { ProviderFacts } from "../wire/facts.ts";
+import { compatible } from "./compatible.ts";
+
+export const moonshot: ProviderFacts = compatible({
+  id: "moonshot",
+  name: "Moonshot AI",
+  baseUrl: "https://api.moonshot.ai/v1",
+  env: ["MOONSHOT_API_KEY"],
+  kind: "maker",
+  region: "cn",
+  usage: { reasoningInOutput: true, cacheReadPaths: ["/usage/cached_tokens", "/usage/prompt_tokens_details/cached_tokens"] },
+  quirks: { developerAsSystem: true, maxTokensField: "max_tokens" },
+});

@@ -1,0 +1,11 @@
+/** Any host that speaks OpenAI chat; everything that differs is configured. */
+import type { ProviderFacts } from "../wire/facts.ts";
+import { compatible } from "./compatible.ts";
+
+export const openaiCompatible: ProviderFacts = compatible({
+  id: "openai-compatible",
+  name: "OpenAI-compatible host",
+  baseUrl: null,
+  env: [],
+  quirks: {},
+});

@@ -1,0 +1,22 @@
+/** The dialect is named after it; regional hosts (eu.api.openai.com …) are accounts with their own `base_url`. */
+import type { ProviderFacts } from "../wire/facts.ts";
+import { compatible } from "./compatible.ts";
+
+export const openai: ProviderFacts = compatible({
+  id: "openai",
+  name: "OpenAI",
+  baseUrl: "https://api.openai.com/v1",
+  env: ["OPENAI_API_KEY"],
+  kind: "maker",
+  domain: { edge: "cloudflare" },
+  quirks: {},
+  usage: {
+    reasoningInOutput: true,
+    // From GPT-5.6 writes are billed in place of the input rate and told inside the prompt count.
+    cacheWritePaths: [
+      "/usage/prompt_tokens_details/cache_write_tokens",
+      "/usage/prompt_tokens_details/cache_write_tokens_details/ttl_30m",
+      "/usage/prompt_tokens_details/cache_write_tokens_details/ttl_12h",
+    ],
+  },
+});

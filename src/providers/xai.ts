@@ -1,0 +1,14 @@
+/** Reasoning tokens are outside `completion_tokens` on the chat protocol (12 + 1 + 228 = 241 in a recorded answer). */
+import type { ProviderFacts } from "../wire/facts.ts";
+import { compatible } from "./compatible.ts";
+
+export const xai: ProviderFacts = compatible({
+  id: "xai",
+  name: "xAI",
+  baseUrl: "https://api.x.ai/v1",
+  env: ["XAI_API_KEY"],
+  kind: "maker",
+  // 1e10 ticks are one USD: the provider's own charge.
+  usage: { reasoningInOutput: false, cost: { path: "/usage/cost_in_usd_ticks", perUsd: 1e10 } },
+  quirks: { developerAsSystem: true, fields: { logit_bias: "drop-and-warn" } },
+});
