@@ -1,0 +1,50 @@
+/** The tables of the tidy test: what may import what, what is exempt, and why. Every exemption carries its reason. */
+
+/** Folders (and single files) of `src` → what of ours they may import. `*`: everything. */
+export const IMPORT_TABLE: Readonly<Record<string, readonly string[] | "*">> = {
+  wire: [],
+  decide: ["wire"],
+  providers: ["wire"],
+  planner: ["wire", "decide", "providers"],
+  "ports.ts": ["wire"],
+  pipeline: ["wire", "decide", "providers", "ports.ts"],
+  config: ["wire", "decide", "providers"],
+  storage: ["wire", "decide", "ports.ts"],
+  edge: ["wire", "decide", "ports.ts"],
+  admin: ["wire", "decide", "providers", "ports.ts", "config"],
+  sim: ["wire", "decide", "providers", "planner", "ports.ts"],
+  fleet: [],
+  cli: "*",
+  "compose.ts": "*",
+  compose: "*",
+  "index.ts": "*",
+};
+
+/** Single imports against the table: `importing file → imported file`. */
+export const IMPORT_EXCEPTIONS: Readonly<Record<string, string>> = {};
+
+/** Compile without Node's types, take time and chance as arguments, import no package and no part of Node.js. */
+export const PURE = ["wire", "decide", "providers", "planner"];
+
+/** Longer than 500 lines, for a reason. */
+export const LONG_FILES: Readonly<Record<string, string>> = {};
+
+/** Files that may name providers outside `src/providers`. */
+export const PROVIDER_NAMES_ALLOWED: Readonly<Record<string, string>> = {
+  "src/fleet/": "speaks the dialects, which bear the names of those who made them",
+};
+
+/** Dialects and API styles: they bear a maker's name and are no provider. */
+export const DIALECT_NAMES = ["openai-chat", "anthropic-messages", "openai-compatible", '"gemini"'];
+
+/** Words that name no provider when they stand alone: English first. Their ids are found all the same by the others. */
+export const ORDINARY_WORDS = ["together", "vertex", "voyage", "fireworks", "nova"];
+
+/** Brands that are no provider's id. */
+export const BRANDS = ["gemini", "claude", "gpt", "grok", "qwen", "kimi", "ollama", "vllm", "huggingface"];
+
+/** Files that may open an outbound socket, besides `src/edge/upstream*.ts`. */
+export const SOCKETS_ALLOWED: Readonly<Record<string, string>> = {};
+
+/** Names that say nothing of what is inside. */
+export const FILE_NAMES_BANNED = /(^|\/)(utils?|helpers?|misc|common|shared|stuff)(\.|\/|-)/i;
