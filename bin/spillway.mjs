@@ -3,9 +3,9 @@
 // one at hand is too old, the build of Node.js 24 that the package brings along takes over.
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import module, { createRequire } from "node:module";
 import { constants } from "node:os";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 
 var MAJOR = 24;
 var MINOR = 15;
@@ -17,12 +17,9 @@ if (!existsSync(main)) {
   process.stderr.write("spillway: neither dist/ nor src/ is here. Run `npm run build` in a clone, or install the package again.\n");
   process.exitCode = 1;
 } else if (isNewEnough(process.versions.node)) {
-  // What it would see if it had been started itself.
+  // As if it had been started itself: argv and import.meta.main are what they would be then.
   process.argv[1] = main;
-  import(pathToFileURL(main).href).catch(function (error) {
-    process.stderr.write("spillway: " + (error && error.stack ? error.stack : String(error)) + "\n");
-    process.exitCode = 1;
-  });
+  module.runMain(main);
 } else {
   var node = bundledNode();
   if (node === null) {
