@@ -43,7 +43,7 @@ const THOUGHTS = 12;
 /** Draws one answer. */
 export function composeAnswer(ask: Ask, options: AnswerOptions, random: Random): Answer {
   const limit = ask.maxTokens ?? Infinity;
-  const wantedThoughts = ask.thinking ? Math.max(options.thoughts, THOUGHTS) : options.thoughts;
+  const wantedThoughts = ask.thinking !== "none" ? Math.max(options.thoughts, THOUGHTS) : options.thoughts;
   const thoughts = words(wantedThoughts, random).slice(0, Math.max(0, limit - 1));
   const room = Math.max(1, limit - thoughts.length);
   const signature = thoughts.length > 0 ? Buffer.from(`spillway-fleet:${randomId(random, 24)}`).toString("base64") : "";
@@ -70,7 +70,8 @@ function callTools(
     calls.push({ id: randomId(random, 24), name: tool.name, pieces: kept });
     left -= kept.length + 1;
   }
-  return { thoughts, signature, pieces: [], calls, finish, outputTokens: thoughts.length + room - left };
+  const called = calls.reduce((sum, call) => sum + 1 + call.pieces.length, 0);
+  return { thoughts, signature, pieces: [], calls, finish, outputTokens: thoughts.length + called };
 }
 
 function text(ask: Ask, options: AnswerOptions, random: Random): readonly string[] {

@@ -21,7 +21,8 @@ export interface Ask {
   readonly toolResult?: string | undefined;
   /** The answer must be JSON of this schema; `{}` means any object. */
   readonly schema?: Json | undefined;
-  readonly thinking: boolean;
+  /** hidden: the model thinks (and bills it) but shows no more than a signature. */
+  readonly thinking: "none" | "shown" | "hidden";
   readonly inputTokens: number;
 }
 

@@ -183,7 +183,7 @@ async function playFrames(call: Call, frames: Iterable<Frame>, rhythm: Rhythm): 
   let dueMs = 0;
   for (const frame of frames) {
     const now = performance.now();
-    if (!struck && frame.kind !== "lifecycle" && (seen === hitAt || frame.kind === "tail")) {
+    if (!struck && (frame.kind === "tail" || (frame.kind === "content" && seen === hitAt))) {
       struck = true;
       const next = await strike(call, frame);
       if (next !== "go-on") return next === "gone" ? "gone" : "faulted";
@@ -194,7 +194,8 @@ async function playFrames(call: Call, frames: Iterable<Frame>, rhythm: Rhythm): 
     }
     if (frame.kind === "content") {
       // A schedule and not a sum of sleeps: timers that fire late do not slow the stream down.
-      dueMs = seen === 0 ? now + rhythm.firstTokenMs : dueMs + rhythm.gapMs;
+      const tokens = Math.max(1, frame.tokens);
+      dueMs = seen === 0 ? now + rhythm.firstTokenMs + (tokens - 1) * rhythm.gapMs : dueMs + tokens * rhythm.gapMs;
       if (dueMs > now ? !(await exchange.sleep(dueMs - now)) : !(await exchange.turn())) return "gone";
       seen += 1;
     }

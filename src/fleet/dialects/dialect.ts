@@ -31,8 +31,8 @@ export interface Frame {
   readonly text: string;
   /** Output tokens that it carries. */
   readonly tokens: number;
-  /** lifecycle: before any content. tail: from the finish reason on. */
-  readonly kind: "lifecycle" | "content" | "tail";
+  /** lifecycle: before any content. filler: between contents, nothing that a user sees. tail: from the finish reason on. */
+  readonly kind: "lifecycle" | "content" | "filler" | "tail";
   /** Tells the final usage. */
   readonly usage?: boolean;
 }

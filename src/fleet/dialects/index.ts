@@ -1,10 +1,12 @@
+import { anthropicMessages } from "./anthropic-messages.ts";
 import type { FleetDialect } from "./dialect.ts";
+import { gemini } from "./gemini.ts";
 import { openaiChat } from "./openai-chat.ts";
 
-const DIALECTS: Readonly<Record<string, FleetDialect>> = { "openai-chat": openaiChat };
+const DIALECTS = { "openai-chat": openaiChat, "anthropic-messages": anthropicMessages, gemini } as const;
 
-export function dialectOf(name: string): FleetDialect {
-  const dialect = DIALECTS[name];
-  if (!dialect) throw new Error(`The fleet does not speak ${name}`);
-  return dialect;
+export type DialectName = keyof typeof DIALECTS;
+
+export function dialectOf(name: DialectName): FleetDialect {
+  return DIALECTS[name];
 }

@@ -39,7 +39,7 @@ export const openaiChat: FleetDialect = {
       tools: toolResult === undefined ? callable(body) : [],
       toolResult,
       schema: schemaOf(format),
-      thinking: false,
+      thinking: "none",
       inputTokens: countInput([messages, asObject(format["json_schema"])], body["tools"]),
     };
   },
@@ -106,7 +106,7 @@ export const openaiChat: FleetDialect = {
     // A list of token numbers is one input.
     const texts = inputs.every((item) => typeof item === "number")
       ? [inputs.join(" ")]
-      : inputs.map((item) => (typeof item === "string" ? item : asArray(item).join(" ")));
+      : inputs.map((item) => (typeof item === "string" ? item : JSON.stringify(item)));
     const size = asCount(body["dimensions"]) ?? 256;
     const inputTokens = countInput(texts, undefined);
     const data = texts.map((text, index) => {
