@@ -5,6 +5,7 @@
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { object, readJson, text } from "./manifest.ts";
 import { notices } from "./notices.ts";
 
@@ -16,6 +17,7 @@ rmSync(dist, { recursive: true, force: true });
 run("tsc", ["-p", "tsconfig.build.json"]);
 nameDeclarations();
 const assets = copyAssets();
+await writeSchema();
 writeFileSync(join(root, "THIRD_PARTY_NOTICES"), notices(root));
 
 const problems = [...leftSourcePaths(), ...missingTargets()];
@@ -41,6 +43,15 @@ function copyAssets(): number {
     cpSync(file, target);
   }
   return files.length;
+}
+
+/** The JSON Schema for editors is made from the schema that checks, unless the sources hold it as a file. */
+async function writeSchema(): Promise<void> {
+  const target = join(dist, "config/spillway.schema.json");
+  const module = join(dist, "config/schema.js");
+  if (existsSync(target) || !existsSync(module)) return;
+  const made = object(await import(pathToFileURL(module).href))["editorSchema"];
+  if (typeof made === "function") writeFileSync(target, `${JSON.stringify(made(), null, 2)}\n`);
 }
 
 /** A path to a source that the compiler could not rewrite (a worker's URL, say) would only fail at a user's. */
