@@ -70,8 +70,19 @@ interface SourceModel {
 export interface SourceCatalogue {
   readonly as_of: string;
   readonly price_snapshot_range: readonly string[];
-  readonly provenance: readonly { readonly id: string; readonly name: string; readonly licence: string; readonly date: string }[];
-  readonly providers: readonly { readonly id: string; readonly name: string; readonly cache_kind?: string; readonly service_tiers?: readonly string[]; readonly residency?: { readonly default: string; readonly confidence: string } }[];
+  readonly provenance: readonly {
+    readonly id: string;
+    readonly name: string;
+    readonly licence: string;
+    readonly date: string;
+  }[];
+  readonly providers: readonly {
+    readonly id: string;
+    readonly name: string;
+    readonly cache_kind?: string;
+    readonly service_tiers?: readonly string[];
+    readonly residency?: { readonly default: string; readonly confidence: string };
+  }[];
   readonly models: readonly SourceModel[];
 }
 
@@ -90,15 +101,44 @@ const PRICE_KEYS: Readonly<Record<string, { unit: string; picoPerUsd: number }>>
   per_request: { unit: "requests", picoPerUsd: 1e12 },
 };
 const TIER_PREFIXES = ["batch", "flex", "priority"] as const;
-const LEFT_OUT = new Set(["cache_storage_per_mtok_hour", "tiers", "windows", "scheduled", "above_input_tokens", "utc_start", "utc_end", "days", "from"]);
+const LEFT_OUT = new Set([
+  "cache_storage_per_mtok_hour",
+  "tiers",
+  "windows",
+  "scheduled",
+  "above_input_tokens",
+  "utc_start",
+  "utc_end",
+  "days",
+  "from",
+]);
 const DAYS: Readonly<Record<string, readonly number[]>> = { "mon-fri": [1, 2, 3, 4, 5] };
 const MODALITIES = ["text", "image", "audio", "video", "pdf", "embedding"] as const;
 
 /** Columns of a model's row. The loader reads by position. */
 export const COLUMNS = [
-  "provider", "upstream", "name", "canonical", "variant", "family", "type", "status", "context", "maxOutput", "input", "output",
-  "tools,jsonSchema,vision,reasoning", "efforts", "openWeights", "aliases", "dimensions", "dialect", "retiresOn", "price",
-  "priceHash", "agree/of asOf datasets confidence derived",
+  "provider",
+  "upstream",
+  "name",
+  "canonical",
+  "variant",
+  "family",
+  "type",
+  "status",
+  "context",
+  "maxOutput",
+  "input",
+  "output",
+  "tools,jsonSchema,vision,reasoning",
+  "efforts",
+  "openWeights",
+  "aliases",
+  "dimensions",
+  "dialect",
+  "retiresOn",
+  "price",
+  "priceHash",
+  "agree/of asOf datasets confidence derived",
 ] as const;
 
 /** USD × factor as an integer, half up. Works on the decimal digits, since 0.0028 × 1e6 is not 2800 in floating point. */
@@ -110,18 +150,28 @@ function pico(usd: number, picoPerUsd: number, rounded: string[], where: string)
   return Number((scaled + unit / 2n) / unit);
 }
 
-function unitPrices(source: Readonly<Record<string, unknown>>, prefix: string, rounded: string[], where: string): Numbers {
+function unitPrices(
+  source: Readonly<Record<string, unknown>>,
+  prefix: string,
+  rounded: string[],
+  where: string,
+): Numbers {
   const prices: Numbers = {};
   for (const [key, { unit, picoPerUsd }] of Object.entries(PRICE_KEYS)) {
     const usd = source[prefix + key];
     if (usd === undefined || usd === null) continue;
-    if (typeof usd !== "number" || !Number.isFinite(usd) || usd < 0) throw new Error(`${where}: ${prefix}${key} is not a price`);
+    if (typeof usd !== "number" || !Number.isFinite(usd) || usd < 0)
+      throw new Error(`${where}: ${prefix}${key} is not a price`);
     prices[unit] = pico(usd, picoPerUsd, rounded, `${where} ${prefix}${key}`);
   }
   return prices;
 }
 
-function tierPrices(source: Readonly<Record<string, unknown>>, rounded: string[], where: string): Record<string, Numbers> | undefined {
+function tierPrices(
+  source: Readonly<Record<string, unknown>>,
+  rounded: string[],
+  where: string,
+): Record<string, Numbers> | undefined {
   const tiers: Record<string, Numbers> = {};
   for (const tier of TIER_PREFIXES) {
     const prices = unitPrices(source, `${tier}_`, rounded, where);
@@ -133,7 +183,10 @@ function tierPrices(source: Readonly<Record<string, unknown>>, rounded: string[]
 /** No price key may go unnoticed: a new one stops the script until someone has decided what it means. */
 function refuseUnknownKeys(source: Readonly<Record<string, unknown>>, where: string): void {
   for (const key of Object.keys(source)) {
-    const plain = TIER_PREFIXES.reduce((rest, tier) => (rest.startsWith(`${tier}_`) ? rest.slice(tier.length + 1) : rest), key);
+    const plain = TIER_PREFIXES.reduce(
+      (rest, tier) => (rest.startsWith(`${tier}_`) ? rest.slice(tier.length + 1) : rest),
+      key,
+    );
     if (!(plain in PRICE_KEYS) && !LEFT_OUT.has(key)) throw new Error(`${where}: price key ${key} is not mapped`);
   }
 }
@@ -153,18 +206,30 @@ function priceColumn(model: SourceModel, rounded: string[]): unknown {
   if (Object.values(base).includes(0)) return null;
   const steps = (source.tiers ?? []).map((step) => {
     refuseUnknownKeys(step, model.id);
-    return { above: step.above_input_tokens, prices: unitPrices(step, "", rounded, model.id), tiers: tierPrices(step, rounded, model.id) };
+    return {
+      above: step.above_input_tokens,
+      prices: unitPrices(step, "", rounded, model.id),
+      tiers: tierPrices(step, rounded, model.id),
+    };
   });
   const windows = (source.windows ?? []).map((window) => {
     refuseUnknownKeys(window, model.id);
-    if (window.days !== undefined && DAYS[window.days] === undefined) throw new Error(`${model.id}: days ${window.days}`);
-    return { from: minutes(window.utc_start), to: minutes(window.utc_end), days: window.days === undefined ? undefined : DAYS[window.days], prices: unitPrices(window, "", rounded, model.id) };
+    if (window.days !== undefined && DAYS[window.days] === undefined)
+      throw new Error(`${model.id}: days ${window.days}`);
+    return {
+      from: minutes(window.utc_start),
+      to: minutes(window.utc_end),
+      days: window.days === undefined ? undefined : DAYS[window.days],
+      prices: unitPrices(window, "", rounded, model.id),
+    };
   });
   const scheduled = (source.scheduled ?? []).map((change) => {
     refuseUnknownKeys(change, model.id);
     return { from: change.from, prices: unitPrices(change, "", rounded, model.id) };
   });
-  const geo = Object.entries(model.residency_multipliers ?? {}).map(([region, factor]) => [region, Math.round(factor * 1000)] as const).toSorted();
+  const geo = Object.entries(model.residency_multipliers ?? {})
+    .map(([region, factor]) => [region, Math.round(factor * 1000)] as const)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1));
   return {
     base,
     tiers: tierPrices(source, rounded, model.id),
@@ -188,7 +253,9 @@ function letters(modalities: readonly string[], where: string): string {
   for (const modality of modalities) {
     if (!(MODALITIES as readonly string[]).includes(modality)) throw new Error(`${where}: modality ${modality}`);
   }
-  return MODALITIES.filter((modality) => modalities.includes(modality)).map((modality) => modality[0]).join("");
+  return MODALITIES.filter((modality) => modalities.includes(modality))
+    .map((modality) => modality[0])
+    .join("");
 }
 
 function row(model: SourceModel, rounded: string[]): readonly unknown[] {
@@ -200,24 +267,47 @@ function row(model: SourceModel, rounded: string[]): readonly unknown[] {
   if (check.confidence !== undefined || check.derived !== undefined) sources.push(check.confidence ?? "-");
   if (check.derived !== undefined) sources.push(check.derived.join(","));
   return [
-    model.provider, model.upstream, model.name, model.canonical, model.variant ?? null, model.family ?? null, model.type, model.status,
-    model.context_window ?? null, model.max_output ?? null, letters(model.modalities.input, model.id), letters(model.modalities.output, model.id),
+    model.provider,
+    model.upstream,
+    model.name,
+    model.canonical,
+    model.variant ?? null,
+    model.family ?? null,
+    model.type,
+    model.status,
+    model.context_window ?? null,
+    model.max_output ?? null,
+    letters(model.modalities.input, model.id),
+    letters(model.modalities.output, model.id),
     ["tools", "json_schema", "vision", "reasoning"].map((key) => triState(can[key])).join(""),
-    model.reasoning_efforts?.join(",") ?? null, model.open_weights === true ? 1 : 0, model.aliases?.join(",") ?? null,
-    model.embedding_dimensions ?? null, model.protocol ?? null, model.retires_on ?? null, price,
+    model.reasoning_efforts?.join(",") ?? null,
+    model.open_weights === true ? 1 : 0,
+    model.aliases?.join(",") ?? null,
+    model.embedding_dimensions ?? null,
+    model.protocol ?? null,
+    model.retires_on ?? null,
+    price,
     price === null ? null : createHash("sha256").update(JSON.stringify(price)).digest("hex").slice(0, 8),
     sources.join(" "),
   ];
 }
 
 /** The compact catalogue as text, and the prices that did not fit an integer (rounded half up). */
-export function compactCatalogue(source: SourceCatalogue): { readonly text: string; readonly rounded: readonly string[] } {
+export function compactCatalogue(source: SourceCatalogue): {
+  readonly text: string;
+  readonly rounded: readonly string[];
+} {
   const rounded: string[] = [];
   const live = source.models.filter((model) => model.status !== "retired").toSorted((a, b) => (a.id < b.id ? -1 : 1));
   const lines = (rows: readonly unknown[]) => `[\n${rows.map((each) => JSON.stringify(each)).join(",\n")}\n]`;
   const providers = source.providers.map((provider) => ({
-    id: provider.id, name: provider.name, models: live.filter((model) => model.provider === provider.id).length,
-    cache: provider.cache_kind, tiers: provider.service_tiers, residency: provider.residency?.default, confidence: provider.residency?.confidence,
+    id: provider.id,
+    name: provider.name,
+    models: live.filter((model) => model.provider === provider.id).length,
+    cache: provider.cache_kind,
+    tiers: provider.service_tiers,
+    residency: provider.residency?.default,
+    confidence: provider.residency?.confidence,
   }));
   const rows = live.map((model) => row(model, rounded));
   const text = `{
@@ -241,7 +331,8 @@ function main(): void {
   const source = JSON.parse(readFileSync(resolve(shared, "data/catalogue.json"), "utf8")) as SourceCatalogue;
   const { text, rounded } = compactCatalogue(source);
   if (process.argv.includes("--check")) {
-    if (readFileSync(target, "utf8") !== text) throw new Error("catalogue.json is not what scripts/catalogue.ts makes of the shared data");
+    if (readFileSync(target, "utf8") !== text)
+      throw new Error("catalogue.json is not what scripts/catalogue.ts makes of the shared data");
     return;
   }
   writeFileSync(target, text);

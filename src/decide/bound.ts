@@ -29,10 +29,19 @@ export interface PromptMeasure {
 }
 
 /** Most tokens the prompt can be; the whole context window where its size cannot be known, null where that is unknown too. */
-export function inputBoundTokens(measure: PromptMeasure, model: ModelFacts | null, contextWindow: number | null): number | null {
+export function inputBoundTokens(
+  measure: PromptMeasure,
+  model: ModelFacts | null,
+  contextWindow: number | null,
+): number | null {
   if (measure.unsized) return contextWindow;
   const perImage = model?.maxTokensPerImage ?? DEFAULT_TOKENS_PER_IMAGE;
-  return measure.textBytes + TOKENS_PER_MESSAGE * measure.messageAndToolCount + FIXED_OVERHEAD_TOKENS + perImage * measure.imageCount;
+  return (
+    measure.textBytes +
+    TOKENS_PER_MESSAGE * measure.messageAndToolCount +
+    FIXED_OVERHEAD_TOKENS +
+    perImage * measure.imageCount
+  );
 }
 
 export interface CallSize {
@@ -46,7 +55,7 @@ export interface CallSize {
   /** Tier that the request asks for; it may be served in the standard tier instead, so both count. */
   readonly serviceTier?: string;
   readonly geo?: string;
-  /** Input classes that this request can reach; absent: all. A prompt without audio need not be bounded at audio's price. */
+  /** Input classes that this request can reach; absent: all. A prompt without audio need not bear audio's price. */
   readonly inputClasses?: readonly (typeof INPUT_UNITS)[number][];
 }
 
@@ -68,7 +77,13 @@ export function boundNanoUsd(pricing: Pricing, size: CallSize, wallMs: number): 
 }
 
 /** In pico-dollars × thousandths of a geography. */
-function costIn(sheet: PriceSheet, situation: Situation, inputTokens: number, outputTokens: number, size: CallSize): bigint | null {
+function costIn(
+  sheet: PriceSheet,
+  situation: Situation,
+  inputTokens: number,
+  outputTokens: number,
+  size: CallSize,
+): bigint | null {
   const { prices } = pricesIn(sheet, situation);
   const free = sheet.free === true;
   const dearest = (units: readonly Unit[]): bigint | null => {
@@ -97,7 +112,12 @@ function costIn(sheet: PriceSheet, situation: Situation, inputTokens: number, ou
 }
 
 /** Every situation in which the call could end up. */
-function situations(sheet: PriceSheet, inputTokens: number, serviceTier: string | undefined, wallMs: number): readonly Situation[] {
+function situations(
+  sheet: PriceSheet,
+  inputTokens: number,
+  serviceTier: string | undefined,
+  wallMs: number,
+): readonly Situation[] {
   const changes: Situation["scheduled"][] = [];
   let sofar = null as Situation["scheduled"];
   for (const change of sheet.scheduled) {
@@ -109,8 +129,15 @@ function situations(sheet: PriceSheet, inputTokens: number, serviceTier: string 
   const windows = [null, ...sheet.windows.map((window) => window.prices)];
   const steps = [null, ...sheet.contextSteps.filter((step) => inputTokens > step.aboveInputTokens)];
   const asked = tierOf(sheet, serviceTier);
-  const tiers = asked.kind === "standard" ? [null] : asked.kind === "tier" ? [null, asked.tier] : [null, ...Object.keys(sheet.tiers)];
+  const tiers =
+    asked.kind === "standard"
+      ? [null]
+      : asked.kind === "tier"
+        ? [null, asked.tier]
+        : [null, ...Object.keys(sheet.tiers)];
   const all: Situation[] = [];
-  for (const scheduled of changes) for (const window of windows) for (const step of steps) for (const tier of tiers) all.push({ scheduled, window, step, tier });
+  for (const scheduled of changes)
+    for (const window of windows)
+      for (const step of steps) for (const tier of tiers) all.push({ scheduled, window, step, tier });
   return all;
 }

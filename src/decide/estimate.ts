@@ -101,9 +101,17 @@ function byUsage(facts: AttemptFacts, usage: Usage, relayed: number): ChargeMade
   if (missing <= 0) return priced(facts, "charged", withRequestFee(facts.pricing, usage), usage.flags ?? []);
   // The output that the snapshot lacks, on the class that it has most of.
   const raised = addOutput(usage.units, missing);
-  const entries = usage.entries === undefined ? undefined : [...usage.entries, { model: null, kind: "relayed", units: { output: missing } }];
+  const entries =
+    usage.entries === undefined
+      ? undefined
+      : [...usage.entries, { model: null, kind: "relayed", units: { output: missing } }];
   const { providerCostNanoUsd: _snapshot, ...rest } = usage;
-  return priced(facts, "estimated", withRequestFee(facts.pricing, { ...rest, units: raised, ...(entries === undefined ? {} : { entries }) }), [...(usage.flags ?? []), "estimated", "usage_partial"]);
+  return priced(
+    facts,
+    "estimated",
+    withRequestFee(facts.pricing, { ...rest, units: raised, ...(entries === undefined ? {} : { entries }) }),
+    [...(usage.flags ?? []), "estimated", "usage_partial"],
+  );
 }
 
 function addOutput(units: UnitCounts, tokens: number): UnitCounts {
@@ -113,16 +121,25 @@ function addOutput(units: UnitCounts, tokens: number): UnitCounts {
 }
 
 function estimated(facts: AttemptFacts, units: UnitCounts, flags: readonly string[]): ChargeMade {
-  return priced(facts, "estimated", withRequestFee(facts.pricing, { units, raw: facts.usage?.raw ?? null }), ["estimated", ...flags]);
+  return priced(facts, "estimated", withRequestFee(facts.pricing, { units, raw: facts.usage?.raw ?? null }), [
+    "estimated",
+    ...flags,
+  ]);
 }
 
 /** A fee per request is part of the units that the row keeps, so that it can be priced again from them. */
 function withRequestFee(pricing: Pricing, usage: Usage): Usage {
-  if (pricing.kind !== "sheet" || pricing.sheet.base.requests === undefined || usage.units.requests !== undefined) return usage;
+  if (pricing.kind !== "sheet" || pricing.sheet.base.requests === undefined || usage.units.requests !== undefined)
+    return usage;
   return { ...usage, units: { ...usage.units, requests: 1 } };
 }
 
-function priced(facts: AttemptFacts, state: "charged" | "estimated", usage: Usage, flags: readonly string[]): ChargeMade {
+function priced(
+  facts: AttemptFacts,
+  state: "charged" | "estimated",
+  usage: Usage,
+  flags: readonly string[],
+): ChargeMade {
   const base = { outcome: wordFor(facts.outcome), units: usage.units, rawUsage: usage.raw };
   if (facts.pricing.kind === "unmetered") return { ...base, state: "unmetered", costNanoUsd: null, flags };
   const { costNanoUsd, flags: priceFlags } = priceUsage(facts.pricing, usage, facts.at, facts.sheetOfModel);

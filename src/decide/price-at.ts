@@ -59,7 +59,11 @@ function inTier(sheet: PriceSheet, standard: UnitPrices, tier: string, exact: Un
   const tierPrices = sheet.tiers[tier] ?? {};
   const prices: { [U in Unit]?: number } = { ...standard };
   let scaled = false;
-  for (const unit of new Set([...Object.keys(standard), ...Object.keys(tierPrices), ...Object.keys(exact)]) as Set<Unit>) {
+  for (const unit of new Set([
+    ...Object.keys(standard),
+    ...Object.keys(tierPrices),
+    ...Object.keys(exact),
+  ]) as Set<Unit>) {
     const stated = exact[unit];
     const ofTier = tierPrices[unit];
     const now = standard[unit];
@@ -68,7 +72,8 @@ function inTier(sheet: PriceSheet, standard: UnitPrices, tier: string, exact: Un
     else if (now !== undefined && isTokenUnit(unit)) {
       // What the class costs in the tier beside what it costs otherwise; a class the tier does not list follows its lead.
       const lead: Unit = INPUTS.has(unit) ? "input" : "output";
-      const ratio = ofTier === undefined ? [tierPrices[lead] ?? exact[lead], sheet.base[lead]] : [ofTier, sheet.base[unit]];
+      const ratio =
+        ofTier === undefined ? [tierPrices[lead] ?? exact[lead], sheet.base[lead]] : [ofTier, sheet.base[unit]];
       const next = timesRatio(now, ratio[0], ratio[1]);
       scaled ||= next !== now;
       prices[unit] = next;
@@ -80,7 +85,8 @@ function inTier(sheet: PriceSheet, standard: UnitPrices, tier: string, exact: Un
 /** price × of / to, rounded up; the price itself where the ratio is not known. A broken price stays broken. */
 function timesRatio(price: number, of: number | undefined, to: number | undefined): number {
   if (of === undefined || to === undefined || of === to) return price;
-  if (![price, of, to].every((value) => Number.isSafeInteger(value) && value > 0)) return Math.min(price, of, to) <= 0 ? 0 : price;
+  if (![price, of, to].every((value) => Number.isSafeInteger(value) && value > 0))
+    return Math.min(price, of, to) <= 0 ? 0 : price;
   return Number((BigInt(price) * BigInt(of) + BigInt(to) - 1n) / BigInt(to));
 }
 
@@ -88,14 +94,17 @@ function timesRatio(price: number, of: number | undefined, to: number | undefine
 export function isOpen(window: PriceSheet["windows"][number], wallMs: number): boolean {
   const minute = Math.floor(wallMs / MS_A_MINUTE) % MINUTES_A_DAY;
   const wraps = window.fromMinute > window.toMinute;
-  const open = wraps ? minute >= window.fromMinute || minute < window.toMinute : minute >= window.fromMinute && minute < window.toMinute;
+  const open = wraps
+    ? minute >= window.fromMinute || minute < window.toMinute
+    : minute >= window.fromMinute && minute < window.toMinute;
   if (!open || window.days === undefined) return open;
   // 1 January 1970 was a Thursday (4).
   const weekday = (Math.floor(wallMs / (MS_A_MINUTE * MINUTES_A_DAY)) + 4) % 7;
   return window.days.includes(wraps && minute < window.toMinute ? (weekday + 6) % 7 : weekday);
 }
 
-export type TierAsked = { readonly kind: "standard" } | { readonly kind: "tier"; readonly tier: string } | { readonly kind: "unknown" };
+export type TierAsked =
+  { readonly kind: "standard" } | { readonly kind: "tier"; readonly tier: string } | { readonly kind: "unknown" };
 
 const STANDARD_WORDS: ReadonlySet<string> = new Set(["", "default", "standard", "standard_only", "on_demand"]);
 
@@ -112,7 +121,10 @@ export function tierOf(sheet: PriceSheet, word: string | undefined): TierAsked {
 const ANYWHERE: ReadonlySet<string> = new Set(["", "global", "not_available", "default"]);
 
 /** Multiplier in thousandths for a request pinned to `geo`; an unlisted geography costs as much as the dearest, flagged. */
-export function geoPermille(sheet: PriceSheet, geo: string | undefined): { readonly permille: number; readonly guess: boolean } {
+export function geoPermille(
+  sheet: PriceSheet,
+  geo: string | undefined,
+): { readonly permille: number; readonly guess: boolean } {
   if (geo === undefined) return { permille: 1000, guess: false };
   const listed = sheet.geoPermille[geo];
   if (listed !== undefined) return { permille: listed, guess: false };

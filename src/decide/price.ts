@@ -38,7 +38,12 @@ const PER_NANO = PICO_PER_NANO * MILLI * 1000n;
  * says 0 for a call that has a price. `sheetOfModel` gives the sheet of another model of the same provider, for answers
  * that bill several; without it, or where it gives null, such an entry is priced as the called model, flagged.
  */
-export function priceUsage(pricing: Pricing, usage: Usage, at: PricedAt, sheetOfModel?: (upstreamModel: string) => PriceSheet | null): Priced {
+export function priceUsage(
+  pricing: Pricing,
+  usage: Usage,
+  at: PricedAt,
+  sheetOfModel?: (upstreamModel: string) => PriceSheet | null,
+): Priced {
   if (pricing.kind === "unmetered") return { costNanoUsd: null, priceVersion: null, flags: [] };
   const stated = statedCost(usage);
   if (pricing.kind === "unknown") {
@@ -55,9 +60,17 @@ export function priceUsage(pricing: Pricing, usage: Usage, at: PricedAt, sheetOf
     if (other === null) sum.flags.add("entry_model_unpriced");
     sum.add(other ?? sheet, entry.units, at, tier);
   }
-  sum.addRequest(sheet, entries.length === 0 ? usage.units : { requests: entries.some((entry) => entry.units.requests !== undefined) ? 1 : undefined }, at, tier);
+  sum.addRequest(
+    sheet,
+    entries.length === 0
+      ? usage.units
+      : { requests: entries.some((entry) => entry.units.requests !== undefined) ? 1 : undefined },
+    at,
+    tier,
+  );
   const own = sum.nanoUsd(sheet.free === true);
-  if (stated !== null && (stated > 0 || own === 0)) return { costNanoUsd: stated, priceVersion: sheet.version, flags: ["provider_cost"] };
+  if (stated !== null && (stated > 0 || own === 0))
+    return { costNanoUsd: stated, priceVersion: sheet.version, flags: ["provider_cost"] };
   return { costNanoUsd: own, priceVersion: sheet.version, flags: [...sum.flags] };
 }
 
@@ -146,11 +159,18 @@ export function priceVersionOf(pricing: Pricing): string | null {
  * What a durable hold keeps so that an orphan can be settled without the catalogue: the price of the prompt's estimate
  * in nano-dollars and of one relayed answer token in pico-dollars. Null where there is no price.
  */
-export function orphanRates(pricing: Pricing, inputEstimateTokens: number, at: PricedAt): { readonly inputEstimateNanoUsd: number | null; readonly outputPricePicoUsd: number | null } {
+export function orphanRates(
+  pricing: Pricing,
+  inputEstimateTokens: number,
+  at: PricedAt,
+): { readonly inputEstimateNanoUsd: number | null; readonly outputPricePicoUsd: number | null } {
   if (pricing.kind !== "sheet") return { inputEstimateNanoUsd: null, outputPricePicoUsd: null };
   const { sheet } = pricing;
   const asked = tierOf(sheet, at.serviceTier);
-  const { prices } = pricesIn(sheet, situationAt(sheet, at.wallMs, inputEstimateTokens, asked.kind === "tier" ? asked.tier : null));
+  const { prices } = pricesIn(
+    sheet,
+    situationAt(sheet, at.wallMs, inputEstimateTokens, asked.kind === "tier" ? asked.tier : null),
+  );
   const output = unitPrice("output", prices, sheet.free === true).picoUsd;
   const permille = geoPermille(sheet, at.geo).permille;
   return {

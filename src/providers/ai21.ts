@@ -9,5 +9,9 @@ export const ai21: ProviderFacts = compatible({
   env: ["AI21_API_KEY"],
   kind: "maker",
   usage: { includeUsageOption: false },
-  quirks: { developerAsSystem: true, maxTokensField: "max_tokens", fields: { logprobs: "refuse", top_logprobs: "refuse", logit_bias: "drop-and-warn" } },
+  quirks: {
+    developerAsSystem: true,
+    maxTokensField: "max_tokens",
+    fields: { logprobs: "refuse", top_logprobs: "refuse", logit_bias: "drop-and-warn" },
+  },
 });

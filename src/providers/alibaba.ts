@@ -1,4 +1,4 @@
-/** International endpoint (Singapore); the China endpoint has other prices and is an account with its own `base_url`. */
+/** International endpoint (Singapore). The China endpoint has other prices: an account with its own `base_url`. */
 import type { ProviderFacts } from "../wire/facts.ts";
 import { compatible } from "./compatible.ts";
 

@@ -1,4 +1,4 @@
-/** Its dialect is its own. `anthropic-version` is pinned where we author the request, and the client's where bytes pass. */
+/** Its dialect is its own. `anthropic-version` is pinned where we author the request, the client's where bytes pass. */
 import type { ProviderFacts } from "../wire/facts.ts";
 import { compatible } from "./compatible.ts";
 

@@ -7,5 +7,8 @@ export const cerebras: ProviderFacts = compatible({
   name: "Cerebras",
   baseUrl: "https://api.cerebras.ai/v1",
   env: ["CEREBRAS_API_KEY"],
-  quirks: { developerAsSystem: true, fields: { frequency_penalty: "refuse", presence_penalty: "refuse", logit_bias: "refuse" } },
+  quirks: {
+    developerAsSystem: true,
+    fields: { frequency_penalty: "refuse", presence_penalty: "refuse", logit_bias: "refuse" },
+  },
 });

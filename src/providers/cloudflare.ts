@@ -1,4 +1,7 @@
-/** Compatible, but the base URL holds an account id: `https://api.cloudflare.com/client/v4/accounts/<id>/ai/v1`. Cloud credentials are used only when configured. */
+/**
+ * Compatible, but the base URL holds an account id: `https://api.cloudflare.com/client/v4/accounts/<id>/ai/v1`.
+ * Cloud credentials are used only when configured.
+ */
 import type { ProviderFacts } from "../wire/facts.ts";
 import { compatible } from "./compatible.ts";
 

@@ -13,7 +13,8 @@ const USAGE: UsageFacts = {
   includeUsageOption: true,
 };
 
-type Own = Pick<ProviderFacts, "id" | "name" | "baseUrl" | "env"> & Partial<Omit<ProviderFacts, "usage">> & { readonly usage?: Partial<UsageFacts> };
+type Own = Pick<ProviderFacts, "id" | "name" | "baseUrl" | "env"> &
+  Partial<Omit<ProviderFacts, "usage">> & { readonly usage?: Partial<UsageFacts> };
 
 /**
  * Facts of a host that speaks OpenAI chat. Defaults: bearer key, serves others' weights, the prompt of an aborted call
@@ -27,7 +28,8 @@ export function compatible(own: Own): ProviderFacts {
     kind: "host",
     billsOnAbort: "input",
     onClientGone: "abort",
-    // `developer` is a word of OpenAI's own; open-weights chat templates reject it or lose the message. `system` works everywhere.
+    // `developer` is a word of OpenAI's own; open-weights chat templates reject it or lose the message, while
+    // `system` works everywhere.
     quirks: { developerAsSystem: true },
     statusClasses: {},
     domain: {},

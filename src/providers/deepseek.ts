@@ -9,7 +9,10 @@ export const deepseek: ProviderFacts = compatible({
   env: ["DEEPSEEK_API_KEY"],
   kind: "maker",
   region: "cn",
-  usage: { reasoningInOutput: true, cacheReadPaths: ["/usage/prompt_cache_hit_tokens", "/usage/prompt_tokens_details/cached_tokens"] },
+  usage: {
+    reasoningInOutput: true,
+    cacheReadPaths: ["/usage/prompt_cache_hit_tokens", "/usage/prompt_tokens_details/cached_tokens"],
+  },
   quirks: {
     developerAsSystem: true,
     maxTokensField: "max_tokens",

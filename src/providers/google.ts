@@ -1,4 +1,6 @@
-/** The Gemini API. GOOGLE_API_KEY is left alone: other Google products share it, and cloud credentials are never discovered. */
+/**
+ * The Gemini API. GOOGLE_API_KEY is left alone: other products share it, and cloud credentials are never discovered.
+ */
 import type { ProviderFacts } from "../wire/facts.ts";
 import { compatible } from "./compatible.ts";
 

@@ -9,7 +9,10 @@ export const groq: ProviderFacts = compatible({
   env: ["GROQ_API_KEY"],
   domain: { edge: "cloudflare" },
   usage: { reasoningInOutput: true },
-  quirks: { developerAsSystem: true, fields: { logit_bias: "refuse", logprobs: "refuse", top_logprobs: "refuse", n: "refuse" } },
+  quirks: {
+    developerAsSystem: true,
+    fields: { logit_bias: "refuse", logprobs: "refuse", top_logprobs: "refuse", n: "refuse" },
+  },
   // 498: the flex tier is out of capacity.
   statusClasses: { 498: "overload" },
 });

@@ -9,5 +9,13 @@ export const minimax: ProviderFacts = compatible({
   env: ["MINIMAX_API_KEY"],
   kind: "maker",
   region: "cn",
-  quirks: { developerAsSystem: true, fields: { n: "refuse", logit_bias: "drop-and-warn", presence_penalty: "drop-and-warn", frequency_penalty: "drop-and-warn" } },
+  quirks: {
+    developerAsSystem: true,
+    fields: {
+      n: "refuse",
+      logit_bias: "drop-and-warn",
+      presence_penalty: "drop-and-warn",
+      frequency_penalty: "drop-and-warn",
+    },
+  },
 });

@@ -1,4 +1,7 @@
-/** Strict about fields: what it does not know is a 422. Streams bring usage on the finish chunk unasked; reasoning is inside the output and not reported apart. */
+/**
+ * Strict about fields: what it does not know is a 422. Streams bring usage on the finish chunk unasked; reasoning is
+ * inside the output and not reported apart.
+ */
 import type { ProviderFacts } from "../wire/facts.ts";
 import { compatible } from "./compatible.ts";
 
@@ -14,9 +17,16 @@ export const mistral: ProviderFacts = compatible({
     developerAsSystem: true,
     maxTokensField: "max_tokens",
     fields: {
-      logit_bias: "refuse", logprobs: "refuse", top_logprobs: "refuse",
-      seed: "drop-and-warn", user: "drop-and-warn", safety_identifier: "drop-and-warn", store: "drop-and-warn",
-      service_tier: "drop-and-warn", verbosity: "drop-and-warn",
+      logit_bias: "refuse",
+      logprobs: "refuse",
+      top_logprobs: "refuse",
+      seed: "drop-and-warn",
+      user: "drop-and-warn",
+      safety_identifier: "drop-and-warn",
+      store: "drop-and-warn",
+      service_tier: "drop-and-warn",
+      verbosity: "drop-and-warn",
+      "stream_options.include_usage": "drop-and-warn",
     },
   },
 });

@@ -9,6 +9,9 @@ export const moonshot: ProviderFacts = compatible({
   env: ["MOONSHOT_API_KEY"],
   kind: "maker",
   region: "cn",
-  usage: { reasoningInOutput: true, cacheReadPaths: ["/usage/cached_tokens", "/usage/prompt_tokens_details/cached_tokens"] },
+  usage: {
+    reasoningInOutput: true,
+    cacheReadPaths: ["/usage/cached_tokens", "/usage/prompt_tokens_details/cached_tokens"],
+  },
   quirks: { developerAsSystem: true, maxTokensField: "max_tokens" },
 });

@@ -10,13 +10,6 @@ export const openai: ProviderFacts = compatible({
   kind: "maker",
   domain: { edge: "cloudflare" },
   quirks: {},
-  usage: {
-    reasoningInOutput: true,
-    // From GPT-5.6 writes are billed in place of the input rate and told inside the prompt count.
-    cacheWritePaths: [
-      "/usage/prompt_tokens_details/cache_write_tokens",
-      "/usage/prompt_tokens_details/cache_write_tokens_details/ttl_30m",
-      "/usage/prompt_tokens_details/cache_write_tokens_details/ttl_12h",
-    ],
-  },
+  // From GPT-5.6 cache writes are billed in place of the input rate; they are told inside the prompt count.
+  usage: { reasoningInOutput: true },
 });

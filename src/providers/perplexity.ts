@@ -10,5 +10,9 @@ export const perplexity: ProviderFacts = compatible({
   kind: "maker",
   domain: { edge: "cloudflare" },
   usage: { cost: { path: "/usage/cost/total_cost", perUsd: 1 }, includeUsageOption: false },
-  quirks: { developerAsSystem: true, maxTokensField: "max_tokens", fields: { tools: "refuse", tool_choice: "refuse", logit_bias: "drop-and-warn" } },
+  quirks: {
+    developerAsSystem: true,
+    maxTokensField: "max_tokens",
+    fields: { tools: "refuse", tool_choice: "refuse", logit_bias: "drop-and-warn" },
+  },
 });

@@ -9,5 +9,9 @@ export const zai: ProviderFacts = compatible({
   env: ["ZAI_API_KEY", "ZHIPU_API_KEY"],
   kind: "maker",
   region: "cn",
-  quirks: { developerAsSystem: true, maxTokensField: "max_tokens", fields: { n: "refuse", logit_bias: "drop-and-warn" } },
+  quirks: {
+    developerAsSystem: true,
+    maxTokensField: "max_tokens",
+    fields: { n: "refuse", logit_bias: "drop-and-warn" },
+  },
 });

@@ -1,4 +1,4 @@
-/** The catalogue: what is known of every live model, with prices and where they come from. Parsed once, on first use. */
+/** The catalogue: what is known of every live model, its prices and where they come from. Parsed once, on first use. */
 import type { ModelFacts } from "../../wire/facts.ts";
 import file from "./catalogue.json" with { type: "json" };
 import { readModelRow } from "./rows.ts";

@@ -1,6 +1,6 @@
 /**
- * Reads one row of the compact catalogue into facts. `scripts/catalogue.ts` writes the rows; the columns are named in the
- * file's head. What does not look like a price is not one: the model then has no price, and never a price of zero.
+ * Reads one row of the compact catalogue into facts. `scripts/catalogue.ts` writes the rows; the file's head names the
+ * columns. What does not look like a price is not one: the model then has no price, and never a price of zero.
  */
 import { isObject } from "../../wire/json.ts";
 import type { ModelFacts, PriceSheet, UnitPrices } from "../../wire/facts.ts";
@@ -14,44 +14,56 @@ const MAX_COUNTED_PICO_USD = 1_000_000_000_000_000;
 
 const KNOWN_UNITS: ReadonlySet<string> = new Set(UNITS);
 const COUNTED: ReadonlySet<string> = new Set(["web_searches", "requests", "images", "seconds", "characters", "pages"]);
-const MODALITY_NAMES: Readonly<Record<string, string>> = { t: "text", i: "image", a: "audio", v: "video", p: "pdf", e: "embedding" };
+const MODALITY_NAMES: Readonly<Record<string, string>> = {
+  t: "text",
+  i: "image",
+  a: "audio",
+  v: "video",
+  p: "pdf",
+  e: "embedding",
+};
 const TYPES = ["chat", "embedding"] as const;
 const STATUSES = ["active", "preview", "deprecated", "retired"] as const;
 
 /** Facts of one row; throws where the row itself is broken (the file is ours, a broken row is a broken build). */
 export function readModelRow(row: readonly unknown[]): ModelFacts {
-  const [provider, upstream, name, canonical, variant, family, type, status, context, maxOutput, input, output, flags, efforts, openWeights, aliases, dimensions, dialect, retiresOn, price, priceHash, sources] = row;
-  const id = `${text(provider)}/${text(upstream)}`;
-  const priceSources = readSources(text(sources));
-  const imageTokens = maxTokensPerImage(text(canonical));
-  const can = text(flags);
+  // Read by position: destructuring would walk an iterator a thousand times over.
+  const provider = text(row[0]);
+  const upstream = text(row[1]);
+  const canonical = text(row[3]);
+  const can = text(row[12]);
+  const price = row[19];
+  const priceHash = row[20];
+  const priceSources = readSources(text(row[21]));
+  const efforts = row[13];
+  const aliases = row[15];
   return {
-    id,
-    provider: text(provider),
-    upstream: text(upstream),
-    name: text(name),
-    canonical: text(canonical),
-    variant: textOrNull(variant),
-    family: textOrNull(family),
-    type: TYPES.find((known) => known === type) ?? "other",
-    status: STATUSES.find((known) => known === status) ?? "deprecated",
-    contextWindow: countOrNull(context),
-    maxOutput: countOrNull(maxOutput),
-    input: modalities(text(input)),
-    output: modalities(text(output)),
+    id: `${provider}/${upstream}`,
+    provider,
+    upstream,
+    name: text(row[2]),
+    canonical,
+    variant: textOrNull(row[4]),
+    family: textOrNull(row[5]),
+    type: TYPES.find((known) => known === row[6]) ?? "other",
+    status: STATUSES.find((known) => known === row[7]) ?? "deprecated",
+    contextWindow: countOrNull(row[8]),
+    maxOutput: countOrNull(row[9]),
+    input: modalities(text(row[10])),
+    output: modalities(text(row[11])),
     tools: triState(can[0]),
     jsonSchema: triState(can[1]),
     vision: triState(can[2]),
     reasoning: triState(can[3]),
     reasoningEfforts: typeof efforts === "string" ? efforts.split(",") : null,
-    openWeights: openWeights === 1,
+    openWeights: row[14] === 1,
     aliases: typeof aliases === "string" ? aliases.split(",") : [],
-    embeddingDimensions: countOrNull(dimensions),
+    embeddingDimensions: countOrNull(row[16]),
     price: readPrice(price, `${priceSources.asOf}.${typeof priceHash === "string" ? priceHash : "unknown"}`),
     priceSources,
-    dialectOverride: textOrNull(dialect),
-    retiresOn: textOrNull(retiresOn),
-    ...(imageTokens === undefined ? {} : { maxTokensPerImage: imageTokens }),
+    dialectOverride: textOrNull(row[17]),
+    retiresOn: textOrNull(row[18]),
+    maxTokensPerImage: maxTokensPerImage(canonical),
   };
 }
 
@@ -75,7 +87,9 @@ export function readPrice(column: unknown, version: string): PriceSheet | null {
     const prices = unitPrices(window["prices"]);
     const { from, to, days } = window;
     if (prices === null || !isMinute(from) || !isMinute(to)) return null;
-    return Array.isArray(days) ? { fromMinute: from, toMinute: to, prices, days: days as readonly number[] } : { fromMinute: from, toMinute: to, prices };
+    return Array.isArray(days)
+      ? { fromMinute: from, toMinute: to, prices, days: days as readonly number[] }
+      : { fromMinute: from, toMinute: to, prices };
   });
   const scheduled = list(column["scheduled"], (change) => {
     const prices = unitPrices(change["prices"]);
@@ -95,7 +109,14 @@ function unitPrices(value: unknown): UnitPrices | null {
   for (const unit in value) {
     const price = value[unit];
     const most = COUNTED.has(unit) ? MAX_COUNTED_PICO_USD : MAX_TOKEN_PICO_USD;
-    if (!KNOWN_UNITS.has(unit) || typeof price !== "number" || !Number.isSafeInteger(price) || price <= 0 || price > most) return null;
+    if (
+      !KNOWN_UNITS.has(unit) ||
+      typeof price !== "number" ||
+      !Number.isSafeInteger(price) ||
+      price <= 0 ||
+      price > most
+    )
+      return null;
   }
   return value as UnitPrices;
 }
@@ -111,7 +132,8 @@ function readGeo(value: unknown): Readonly<Record<string, number>> | null {
   if (!isObject(value)) return null;
   for (const geo in value) {
     const permille = value[geo];
-    if (typeof permille !== "number" || !Number.isSafeInteger(permille) || permille < 500 || permille > 10_000) return null;
+    if (typeof permille !== "number" || !Number.isSafeInteger(permille) || permille < 500 || permille > 10_000)
+      return null;
   }
   return value as Readonly<Record<string, number>>;
 }
@@ -129,11 +151,14 @@ function list<T>(value: unknown, read: (element: Readonly<Record<string, unknown
   return result;
 }
 
-/** `agree/of asOf datasets confidence derived`, the last two where stated. */
+const sourceLines = new Map<string, ModelFacts["priceSources"]>();
+/** `agree/of asOf datasets confidence derived`, the last two where stated. Rows with the same line share the value. */
 function readSources(line: string): ModelFacts["priceSources"] {
+  const known = sourceLines.get(line);
+  if (known !== undefined) return known;
   const [ratio = "0/0", asOf = "", from = "", confidence, derived] = line.split(" ");
   const [agree = "0", of = "0"] = ratio.split("/");
-  return {
+  const sources = {
     from: from.split(","),
     agree: Number(agree),
     of: Number(of),
@@ -141,6 +166,8 @@ function readSources(line: string): ModelFacts["priceSources"] {
     ...(confidence === undefined || confidence === "-" ? {} : { confidence }),
     ...(derived === undefined ? {} : { derived: derived.split(",") }),
   };
+  sourceLines.set(line, sources);
+  return sources;
 }
 
 function text(value: unknown): string {
@@ -166,6 +193,7 @@ const modalityLists = new Map<string, readonly string[]>();
 /** Rows share their lists: a dozen different ones serve a thousand rows. */
 function modalities(letters: string): readonly string[] {
   let names = modalityLists.get(letters);
-  if (names === undefined) modalityLists.set(letters, (names = [...letters].map((letter) => MODALITY_NAMES[letter] ?? letter)));
+  if (names === undefined)
+    modalityLists.set(letters, (names = letters.split("").map((letter) => MODALITY_NAMES[letter] ?? letter)));
   return names;
 }
