@@ -66,6 +66,21 @@ export interface UpstreamCall {
   abort(): void;
 }
 
+/** The answer on its way to the client. One owner writes it; the head goes once, before any body byte. */
+export interface ClientReply {
+  /** Flat headers: name, value, … The body's framing is the adapter's business. */
+  head(status: number, headers: readonly string[]): void;
+  /** Returns false when the client reads too slowly: write no more than is at hand, and wait for `onDrain`. */
+  write(bytes: Uint8Array): boolean;
+  /** The last byte of the answer. */
+  end(bytes: Uint8Array | null): void;
+  /** Break the connection off; for an answer that cannot be ended properly. */
+  destroy(): void;
+  /** Called once if the client leaves before `end`. */
+  onGone(callback: () => void): void;
+  onDrain(callback: () => void): void;
+}
+
 /** The truth about money. Batch-shaped and asynchronous so that a thread, a slice or another machine can stand behind it. */
 export interface Ledger {
   /** Durable before the promise resolves. One result per hold, in order. */

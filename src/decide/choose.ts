@@ -1,0 +1,119 @@
+/**
+ * The choice: which deployments may serve a request, in which order, what each would cost at most, and why the others
+ * may not. A pure function of (route, request, what health believes, now, random); kept whole in the record.
+ */
+import type { JsonObject } from "../wire/json.ts";
+import { boundNanoUsd, inputBoundTokens } from "./bound.ts";
+import type { Deployment, RequestShape, Route, RouteCandidate } from "./deployment.ts";
+import type { HealthView } from "./health.ts";
+
+export interface Candidate {
+  readonly deployment: Deployment;
+  /** Found by equivalence, not named by the owner. */
+  readonly automatic: boolean;
+  /** Upper bound of one attempt in nano-dollars; null: unmetered, or unknown. */
+  readonly boundNanoUsd: number | null;
+  readonly inputBoundTokens: number | null;
+}
+
+export interface Filtered {
+  readonly deployment: string;
+  /** One of: excluded, no_tools, no_json_schema, no_vision, context_too_small, output_too_small, wrong_endpoint. */
+  readonly reason: string;
+  readonly detail: string;
+}
+
+export interface Choice {
+  readonly strategy: Route["strategy"];
+  /** In the order of preference. Health changes from attempt to attempt, so it is asked again at each step. */
+  readonly candidates: readonly Candidate[];
+  readonly filtered: readonly Filtered[];
+  /** The request's hold starts here: the dearest step's bound; null where any step's bound is unknown. */
+  readonly holdNanoUsd: number | null;
+}
+
+export interface ChoiceFacts {
+  readonly route: Route;
+  readonly shape: RequestShape;
+  readonly measure: { readonly textBytes: number; readonly messageAndToolCount: number; readonly imageCount: number; readonly unsized: boolean };
+  readonly view: (deployment: Deployment) => HealthView;
+  readonly wallMs: number;
+  readonly random: () => number;
+}
+
+/** Weigh the candidates of a route for one request. */
+export function choose(facts: ChoiceFacts): Choice {
+  const { route, shape } = facts;
+  const candidates: Candidate[] = [];
+  const filtered: Filtered[] = [];
+  for (const entry of ordered(route, facts.random)) {
+    const reason = unfit(entry, shape, facts.view(entry.deployment));
+    if (reason !== null) filtered.push({ deployment: entry.deployment.id, ...reason });
+    else candidates.push(weigh(entry, facts));
+  }
+  let holdNanoUsd: number | null = 0;
+  for (const candidate of candidates) {
+    if (candidate.deployment.pricing.kind === "unmetered") continue;
+    if (candidate.boundNanoUsd === null || holdNanoUsd === null) holdNanoUsd = null;
+    else holdNanoUsd = Math.max(holdNanoUsd, candidate.boundNanoUsd);
+  }
+  return { strategy: route.strategy, candidates, filtered, holdNanoUsd };
+}
+
+/** The route's candidates in its strategy's order: as written, or drawn by weight without replacement. */
+function ordered(route: Route, random: () => number): readonly RouteCandidate[] {
+  if (route.strategy === "priority" || route.candidates.length < 2) return route.candidates;
+  // Exponential race: the smallest -ln(u)/w comes first with probability w / Σw, and so on for the rest.
+  const keyed = route.candidates.map((candidate) => ({ candidate, key: -Math.log(1 - random()) / candidate.weight }));
+  return keyed.toSorted((a, b) => a.key - b.key).map((one) => one.candidate);
+}
+
+function weigh(entry: RouteCandidate, facts: ChoiceFacts): Candidate {
+  const { deployment } = entry;
+  const input = inputBoundTokens(facts.measure, deployment.model, deployment.contextWindow);
+  const output = facts.shape.endpoint === "embeddings" ? 0 : (facts.shape.maxOutputTokens ?? deployment.maxOutput);
+  return {
+    deployment,
+    automatic: entry.automatic,
+    inputBoundTokens: input,
+    boundNanoUsd: boundNanoUsd(deployment.pricing, { inputTokens: input, outputTokens: output, choiceCount: facts.shape.choiceCount }, facts.wallMs),
+  };
+}
+
+/** Why a deployment cannot serve this request, or null. An unknown capability is not a missing one. */
+function unfit(entry: RouteCandidate, shape: RequestShape, view: HealthView): { reason: string; detail: string } | null {
+  const { deployment } = entry;
+  const model = deployment.model;
+  if (view.excluded !== null) return { reason: "excluded", detail: view.excluded.reason };
+  if (model !== null) {
+    const wanted = shape.endpoint === "embeddings" ? "embedding" : "chat";
+    if (model.type !== wanted && model.type !== "other") return { reason: "wrong_endpoint", detail: `a model for ${model.type}` };
+    if (shape.needsTools && model.tools === false) return { reason: "no_tools", detail: "the model takes no tools" };
+    if (shape.needsJsonSchema && model.jsonSchema === false) return { reason: "no_json_schema", detail: "the model takes no JSON schema" };
+    if (shape.needsVision && model.vision === false) return { reason: "no_vision", detail: "the model takes no images" };
+  }
+  const asked = shape.maxOutputTokens;
+  if (entry.automatic && asked !== null && deployment.maxOutput !== null && asked > deployment.maxOutput) {
+    return { reason: "output_too_small", detail: `gives at most ${deployment.maxOutput} output tokens, ${asked} asked` };
+  }
+  if (deployment.contextWindow !== null && shape.inputEstimateTokens > deployment.contextWindow) {
+    return { reason: "context_too_small", detail: `takes ${deployment.contextWindow} tokens, about ${shape.inputEstimateTokens} asked` };
+  }
+  return null;
+}
+
+/** The choice as it stands in the record. */
+export function describeChoice(choice: Choice, startStates: readonly string[]): JsonObject {
+  return {
+    strategy: choice.strategy,
+    hold_nano_usd: choice.holdNanoUsd,
+    candidates: choice.candidates.map((candidate, i) => ({
+      deployment: candidate.deployment.id,
+      automatic: candidate.automatic,
+      bound_nano_usd: candidate.boundNanoUsd,
+      input_bound_tokens: candidate.inputBoundTokens,
+      health: startStates[i] ?? "unknown",
+    })),
+    filtered: choice.filtered.map((one) => ({ ...one })),
+  };
+}

@@ -1,0 +1,127 @@
+/**
+ * The next step of a request: which candidate to try now, or to stop and why. Asked at the start, whenever an attempt
+ * ends, and whenever one is late. Pure; the caller owns sockets, holds and clocks.
+ *
+ * Order: untried and admitting, untried and due for a probe, the same target again after a short pause, untried and
+ * resting, and what a 429 paces once its pause is over. The retry allowance meters repeats, and attempts at a resting
+ * deployment; never a request's first attempt nor its first move to an admitting one.
+ */
+import { mayTryElsewhere, type Outcome } from "../wire/outcome.ts";
+import type { Candidate } from "./choose.ts";
+import type { HealthView } from "./health.ts";
+
+export const MAX_ATTEMPTS = 3;
+/** Two attempts of one request may be in flight, never more. */
+export const MAX_IN_FLIGHT = 2;
+
+export interface Try {
+  /** Index into the candidates. */
+  readonly candidate: number;
+  /** null while in flight. */
+  readonly outcome: Outcome | null;
+}
+
+export interface StepFacts {
+  readonly nowMs: number;
+  /** Absolute, same clock as nowMs. */
+  readonly deadlineMs: number;
+  readonly candidates: readonly Candidate[];
+  readonly tries: readonly Try[];
+  readonly view: (candidate: Candidate) => HealthView;
+  readonly random: () => number;
+}
+
+export type Step =
+  | {
+      readonly kind: "launch";
+      readonly candidate: number;
+      /** `first`, `failover`, `probe`, `repeat`, `last-resort`, `paced`. */
+      readonly why: string;
+      /** Takes one from the retry allowance; without it the step is not made. */
+      readonly metered: boolean;
+      /** Takes the deployment's probe slot. */
+      readonly probe: boolean;
+      readonly waitMs: number;
+    }
+  | { readonly kind: "stop"; readonly why: "final" | "attempts" | "deadline" | "nothing_left" | "paced"; readonly retryAfterMs: number | null };
+
+/** Decide the next step of a request of which nothing has reached the client. */
+export function nextStep(facts: StepFacts): Step {
+  const { tries, nowMs } = facts;
+  const inFlight = tries.some((one) => one.outcome === null);
+  for (const { outcome } of tries) {
+    if (outcome?.kind === "failed" && !mayTryElsewhere(outcome.error.class)) return stop("final");
+  }
+  if (tries.length >= MAX_ATTEMPTS) return stop("attempts");
+  if (nowMs >= facts.deadlineMs) return stop("deadline");
+
+  const views = facts.candidates.map(facts.view);
+  const untried = byDomain(facts, views);
+  const first = tries.length === 0;
+  const usable = (i: number): boolean => (views[i] as HealthView).excluded === null;
+  const paced = (i: number): boolean => (views[i] as HealthView).pausedUntilMs > nowMs;
+
+  // A due probe keeps its place in the order: the request can still fail over, so probing costs the client nothing.
+  const open = (i: number): boolean => {
+    const state = (views[i] as HealthView).state;
+    return usable(i) && !paced(i) && (state === "admitting" || (state === "probe-ready" && first));
+  };
+  const next = untried.find(open) ?? untried.find((i) => usable(i) && !paced(i) && views[i]?.state === "probe-ready");
+  if (next !== undefined) {
+    const probe = views[next]?.state === "probe-ready";
+    return { kind: "launch", candidate: next, why: probe ? "probe" : first ? "first" : "failover", metered: false, probe, waitMs: 0 };
+  }
+  if (!inFlight) {
+    const repeat = repeatable(facts, views);
+    if (repeat !== null) return repeat;
+  }
+  const resting = untried.find((i) => usable(i) && !paced(i));
+  if (resting !== undefined) return { kind: "launch", candidate: resting, why: "last-resort", metered: !first, probe: false, waitMs: 0 };
+  if (inFlight) return stop("nothing_left");
+  return waitForPace(facts, views, untried);
+}
+
+/** Untried candidates in order, those that share a failure domain with a failed one after the others. */
+function byDomain(facts: StepFacts, views: readonly HealthView[]): number[] {
+  const tried = new Set(facts.tries.map((one) => one.candidate));
+  const failed = facts.tries.map((one) => (facts.candidates[one.candidate] as Candidate).deployment.domain);
+  const shares = (i: number): boolean => {
+    const domain = (facts.candidates[i] as Candidate).deployment.domain;
+    return failed.some((other) => (domain.edge !== undefined && domain.edge === other.edge) || (domain.cloud !== undefined && domain.cloud === other.cloud));
+  };
+  const untried = views.map((_, i) => i).filter((i) => !tried.has(i));
+  return [...untried.filter((i) => !shares(i)), ...untried.filter(shares)];
+}
+
+/** The same target once more after a short pause, where its failure is one that passes. */
+function repeatable(facts: StepFacts, views: readonly HealthView[]): Step | null {
+  const last = facts.tries.at(-1);
+  if (last?.outcome?.kind !== "failed") return null;
+  const view = views[last.candidate] as HealthView;
+  const failure = last.outcome.error.class;
+  if (view.excluded !== null || view.state !== "admitting" || failure === "rate" || failure === "not_found") return null;
+  const waitMs = facts.random() * Math.min(2_000, 250 * 2 ** (facts.tries.length - 1));
+  if (facts.nowMs + waitMs >= facts.deadlineMs) return null;
+  return { kind: "launch", candidate: last.candidate, why: "repeat", metered: true, probe: false, waitMs };
+}
+
+/** Only paced candidates are left: wait the shortest pause out if the deadline allows, else say when to come back. */
+function waitForPace(facts: StepFacts, views: readonly HealthView[], untried: readonly number[]): Step {
+  const among = untried.length > 0 ? untried : [...new Set(facts.tries.map((one) => one.candidate))];
+  let best = -1;
+  for (const i of among) {
+    const view = views[i] as HealthView;
+    if (view.excluded !== null || view.pausedUntilMs <= facts.nowMs) continue;
+    if (best < 0 || view.pausedUntilMs < (views[best] as HealthView).pausedUntilMs) best = i;
+  }
+  if (best < 0) return stop("nothing_left");
+  const view = views[best] as HealthView;
+  const waitMs = view.pausedUntilMs - facts.nowMs;
+  if (view.pausedUntilMs >= facts.deadlineMs) return { kind: "stop", why: "paced", retryAfterMs: waitMs };
+  const repeat = facts.tries.some((one) => one.candidate === best);
+  return { kind: "launch", candidate: best, why: "paced", metered: repeat, probe: false, waitMs };
+}
+
+function stop(why: Extract<Step, { kind: "stop" }>["why"]): Step {
+  return { kind: "stop", why, retryAfterMs: null };
+}

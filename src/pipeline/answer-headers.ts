@@ -1,0 +1,56 @@
+/** The headers of every answer. Fixed names: people script against them. */
+import { ERRORS, type GatewayError } from "../wire/errors.ts";
+
+export interface AnswerFacts {
+  readonly requestId: string;
+  readonly route: string | null;
+  readonly deployment: string | null;
+  readonly attempts: number;
+  /** undefined: not known yet, no header; null: unmetered. */
+  readonly costNanoUsd: number | null | undefined;
+  readonly estimated: boolean;
+  readonly warnings: readonly string[];
+  readonly simulated: boolean;
+}
+
+/** Nano-dollars as dollars with nine places. */
+export function usd(nanoUsd: number): string {
+  const text = String(nanoUsd).padStart(10, "0");
+  return `${text.slice(0, -9)}.${text.slice(-9)}`;
+}
+
+/** Header text: what HTTP allows on one line, clipped. */
+export function headerText(text: string): string {
+  let out = "";
+  for (const char of text.slice(0, 1_000)) out += char >= " " && char <= "~" ? char : "?";
+  return out;
+}
+
+/** Flat headers for an answer; `more` go first. */
+export function answerHeaders(facts: AnswerFacts, more: readonly string[]): string[] {
+  const headers = [
+    ...more,
+    "x-request-id", facts.requestId,
+    "request-id", facts.requestId,
+    "x-spillway-request-id", facts.requestId,
+    "cache-control", "no-store, no-transform",
+    "x-spillway-attempts", String(facts.attempts),
+  ];
+  if (facts.route !== null) headers.push("x-spillway-route", headerText(facts.route));
+  if (facts.deployment !== null) headers.push("x-spillway-deployment", headerText(facts.deployment));
+  if (typeof facts.costNanoUsd === "number") headers.push("x-spillway-cost-usd", `${usd(facts.costNanoUsd)}${facts.estimated ? "; estimated" : ""}`);
+  if (facts.warnings.length > 0) headers.push("x-spillway-warning", headerText(facts.warnings.join("; ")));
+  if (facts.simulated) headers.push("x-spillway-simulated", "true");
+  return headers;
+}
+
+/** What an error adds: whether a retry helps, and when. */
+export function errorHeaders(error: GatewayError): string[] {
+  const headers: string[] = [];
+  const { retry } = ERRORS[error.code];
+  if (retry !== null) headers.push("x-should-retry", String(retry));
+  const status = error.status ?? ERRORS[error.code].status;
+  const waitMs = error.retryAfterMs ?? (status === 429 || status === 503 ? 1_000 : null);
+  if (waitMs !== null) headers.push("retry-after", String(Math.max(1, Math.ceil(waitMs / 1000))), "retry-after-ms", String(Math.ceil(waitMs)));
+  return headers;
+}

@@ -1,0 +1,356 @@
+/**
+ * One upstream call, from its hold to its outcome. It owns the socket and its clocks; the exchange above it owns the
+ * reply, and decides what happens next. Ends exactly once, with an outcome, after which nothing more is told.
+ */
+import type { Candidate } from "../decide/choose.ts";
+import type { Ticket } from "../decide/health.ts";
+import type { Timer, UpstreamCall, UpstreamFailure, UpstreamHandler, UpstreamRequest } from "../ports.ts";
+import { faultOf, type Outcome, type Phase, type UpstreamError } from "../wire/outcome.ts";
+import type { Usage } from "../wire/usage.ts";
+import type { Deps } from "./deps.ts";
+import { failure, type LaneSink, type StreamLane, type TailFrame } from "./lane.ts";
+
+/** What the exchange is told. All calls are synchronous. */
+export interface AttemptOwner {
+  /** First content is here: may it be shown? False: another attempt has won. */
+  claim(attempt: Attempt): boolean;
+  /** Frames for the client, only after a granted claim. Returns false when the client reads too slowly. */
+  deliver(attempt: Attempt, bytes: Uint8Array): boolean;
+  /** It came to this. For a stream that was answered, `tail` holds the frames still to be sent. */
+  ended(attempt: Attempt, outcome: Outcome): void;
+}
+
+/** How an answer is read. Made for each attempt by the surface. */
+export interface Reading {
+  /** Streams: a lane that reads the body. */
+  openLane(sink: LaneSink): StreamLane;
+  /** JSON answers: read the whole body. */
+  readAnswer(body: Uint8Array): AnswerReading;
+  /** An answer with an error status. */
+  readError(status: number, header: (name: string) => string | undefined, text: string): UpstreamError;
+}
+export type AnswerReading =
+  | { readonly kind: "answer"; readonly body: Uint8Array; readonly usage: Usage | null; readonly contentEvents: number; readonly textBytes: number; readonly warnings: readonly string[] }
+  | { readonly kind: "error"; readonly error: UpstreamError; readonly usage: Usage | null };
+
+export interface AttemptSettings {
+  readonly id: string;
+  readonly number: number;
+  readonly candidate: Candidate;
+  readonly ticket: Ticket;
+  readonly stream: boolean;
+  readonly idleMs: number;
+  readonly lifetimeMs: number;
+  readonly request: UpstreamRequest;
+  readonly reading: Reading;
+  readonly warnings: readonly string[];
+}
+
+const ERROR_BODY_BYTES = 64 << 10;
+const LINGER_MS = 1_000;
+
+export class Attempt implements UpstreamHandler, LaneSink {
+  readonly settings: AttemptSettings;
+  readonly startedMs: number;
+  /** Its soft timeout has passed. */
+  late = false;
+  /** Drained for its usage after the client left: nothing is delivered any more. */
+  draining = false;
+  sent = false;
+  status: number | null = null;
+  usage: Usage | null = null;
+  firstContentMs: number | null = null;
+  endedMs: number | null = null;
+  contentEvents = 0;
+  textBytes = 0;
+  readonly tailFrames: TailFrame[] = [];
+  /** The whole JSON answer, ready for the client. */
+  body: Uint8Array | null = null;
+  readonly warnings: string[];
+  /** The upstream told its terminal signal itself. */
+  sawEnd = false;
+  readonly #deps: Deps;
+  readonly #owner: AttemptOwner;
+  #call: UpstreamCall | null = null;
+  #lane: StreamLane | null = null;
+  #chunks: Uint8Array[] = [];
+  #bytes = 0;
+  #held: Uint8Array[] = [];
+  #finished = false;
+  #finishReason = "";
+  #ended = false;
+  #paused = false;
+  #activeMs: number;
+  #idle: Timer | null = null;
+  #lifetime: Timer | null = null;
+  #usageWait: Timer | null = null;
+  #linger: Timer | null = null;
+
+  constructor(deps: Deps, owner: AttemptOwner, settings: AttemptSettings) {
+    this.#deps = deps;
+    this.#owner = owner;
+    this.settings = settings;
+    this.startedMs = this.#activeMs = deps.clock.nowMs();
+    this.warnings = [...settings.warnings];
+  }
+
+  /** Send it. The hold must be durable by now. */
+  start(): void {
+    if (this.#ended) return;
+    this.#lifetime = this.#deps.clock.after(this.settings.lifetimeMs, () => this.fail(failure("timeout", "the stream outlived its lifetime")));
+    this.#call = this.#deps.upstream.send(this.settings.request, this);
+  }
+
+  get over(): boolean {
+    return this.#ended;
+  }
+
+  get phase(): Phase {
+    if (this.firstContentMs !== null) return "after-content";
+    return this.sent ? "before-content" : "unsent";
+  }
+
+  /** Close the socket; another attempt won, or the client left. */
+  stop(kind: "superseded" | "client-gone"): void {
+    if (this.#ended) return;
+    this.#finish({ kind, phase: this.phase });
+  }
+
+  /** End it as failed, by a clock or by the process stopping. */
+  fail(error: UpstreamError, fault = faultOf(error.class)): void {
+    if (this.#ended) return;
+    this.#finish({ kind: "failed", error, phase: this.phase, fault });
+  }
+
+  /** The client reads again. */
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#activeMs = this.#deps.clock.nowMs();
+    this.#call?.resume();
+  }
+
+  // UpstreamHandler
+
+  onSent(): void {
+    this.sent = true;
+  }
+
+  onHeaders(status: number, header: (name: string) => string | undefined): void {
+    if (this.#ended) return;
+    this.status = status;
+    this.#header = header;
+    const type = header("content-type") ?? "";
+    if (status < 200 || status >= 300) return;
+    if (this.settings.stream && /^text\/event-stream/i.test(type)) this.#lane = this.settings.reading.openLane(this);
+    else if (this.settings.stream && !/json/i.test(type)) this.fail(failure("malformed", `an answer of type ${type.slice(0, 60) || "unknown"} instead of an event stream`, status));
+    else if (!this.settings.stream && !/json/i.test(type)) this.fail(failure("malformed", `an answer of type ${type.slice(0, 60) || "unknown"} instead of JSON`, status));
+  }
+  #header: (name: string) => string | undefined = () => undefined;
+
+  onData(chunk: Uint8Array): void {
+    if (this.#ended) return;
+    if (this.#lane !== null) {
+      this.#lane.push(chunk);
+      return;
+    }
+    this.activity();
+    this.#bytes += chunk.length;
+    const isError = (this.status ?? 0) >= 300;
+    if (isError && this.#bytes > ERROR_BODY_BYTES) {
+      this.#readError();
+      return;
+    }
+    if (this.#bytes > this.#deps.limits.answerBytes) {
+      this.fail(failure("too_large", "the answer is beyond the bound"));
+      return;
+    }
+    this.#chunks.push(chunk);
+  }
+
+  onEnd(): void {
+    this.#linger?.cancel();
+    if (this.#ended) return;
+    if (this.#lane !== null) {
+      this.#lane.end();
+      if (this.#ended) return;
+      if (this.#finished) this.#complete();
+      else this.fail(failure("truncated", "the stream ended without its terminal signal"));
+      return;
+    }
+    const status = this.status ?? 0;
+    if (status < 200 || status >= 300) this.#readError();
+    else this.#readAnswer();
+  }
+
+  onFailure(told: UpstreamFailure): void {
+    this.#linger?.cancel();
+    if (this.#ended) return;
+    this.sent ||= told.sent;
+    // The answer was complete, only its usage is missing: nothing is lost to the client.
+    if (this.#finished) this.#complete();
+    else if ((this.status ?? 200) >= 300) this.#readError();
+    else this.fail({ ...failure(told.class, told.message), code: told.reason });
+  }
+
+  // LaneSink
+
+  activity(): void {
+    this.#activeMs = this.#deps.clock.nowMs();
+  }
+
+  lifecycle(bytes: Uint8Array): void {
+    if (this.firstContentMs !== null) this.#deliver(bytes);
+    else this.#held.push(bytes);
+  }
+
+  content(bytes: Uint8Array, events: number, textBytes: number): void {
+    if (this.#ended) return;
+    if (this.firstContentMs === null && !this.#begin()) return;
+    this.contentEvents += events;
+    this.textBytes += textBytes;
+    if (bytes.length > 0) this.#deliver(bytes);
+  }
+
+  finished(reason: string): void {
+    if (this.#ended || this.#finished) return;
+    this.#finished = true;
+    this.#finishReason = reason;
+    this.#usageWait = this.#deps.clock.after(this.#deps.limits.usageWaitMs, () => this.#complete());
+  }
+
+  tail(frame: TailFrame): void {
+    if (!this.#ended) this.tailFrames.push(frame);
+  }
+
+  usageSeen(usage: Usage): void {
+    this.usage = usage;
+  }
+
+  warning(message: string): void {
+    if (!this.warnings.includes(message)) this.warnings.push(message);
+  }
+
+  failed(error: UpstreamError): void {
+    if (this.#ended) return;
+    // Damage after the finish reason takes nothing from the answer.
+    if (this.#finished) this.#complete();
+    else this.fail(error);
+  }
+
+  done(): void {
+    if (this.#ended) return;
+    this.sawEnd = true;
+    if (this.#finished) this.#complete();
+    else this.fail(failure("truncated", "the stream said that it was done without a finish reason"));
+  }
+
+  // Inside
+
+  /** The first content: ask for the reply, then let out what was held back. */
+  #begin(): boolean {
+    this.firstContentMs = this.#deps.clock.nowMs();
+    if (!this.#owner.claim(this)) {
+      this.firstContentMs = null;
+      this.stop("superseded");
+      return false;
+    }
+    if (this.#ended) return false;
+    this.#watchIdle(this.settings.idleMs);
+    const held = this.#held;
+    this.#held = [];
+    for (const bytes of held) this.#deliver(bytes);
+    return !this.#ended;
+  }
+
+  #deliver(bytes: Uint8Array): void {
+    if (this.draining) return;
+    if (!this.#owner.deliver(this, bytes) && !this.#paused) {
+      this.#paused = true;
+      this.#call?.pause();
+    }
+  }
+
+  #watchIdle(delayMs: number): void {
+    this.#idle = this.#deps.clock.after(delayMs, () => {
+      const quietMs = this.#paused ? 0 : this.#deps.clock.nowMs() - this.#activeMs;
+      if (quietMs >= this.settings.idleMs) this.fail(failure("timeout", `no event for ${this.settings.idleMs / 1000} s`));
+      else this.#watchIdle(Math.max(20, this.settings.idleMs - quietMs));
+    });
+  }
+
+  /** The answer is whole: finish reason seen, and usage seen or given up. */
+  #complete(): void {
+    if (this.#ended) return;
+    if (this.firstContentMs === null) {
+      // Nothing visible came. A limit or a filter explains that; a plain stop does not.
+      if (this.#finishReason === "stop" || this.#finishReason === "tool_calls") {
+        this.fail(failure("empty", "the answer ended without any content"));
+        return;
+      }
+      if (!this.#begin()) return;
+    }
+    this.#finish({ kind: "answered" });
+  }
+
+  #readError(): void {
+    const text = new TextDecoder().decode(concat(this.#chunks, this.#bytes)).slice(0, 16 << 10);
+    this.fail(this.settings.reading.readError(this.status ?? 0, this.#header, text));
+  }
+
+  #readAnswer(): void {
+    const body = concat(this.#chunks, this.#bytes);
+    this.#chunks = [];
+    if (body.length === 0) {
+      this.fail(failure("empty", "an answer without a body"));
+      return;
+    }
+    const read = this.settings.reading.readAnswer(body);
+    if (read.usage !== null) this.usage = read.usage;
+    if (read.kind === "error") {
+      this.fail(read.error);
+      return;
+    }
+    if (this.settings.stream) {
+      this.fail(failure("malformed", "a JSON answer instead of an event stream", this.status ?? 0));
+      return;
+    }
+    for (const message of read.warnings) this.warning(message);
+    this.contentEvents = read.contentEvents;
+    this.textBytes = read.textBytes;
+    this.body = read.body;
+    this.firstContentMs = this.#deps.clock.nowMs();
+    if (!this.#owner.claim(this)) {
+      this.#finish({ kind: "superseded", phase: "after-content" });
+      return;
+    }
+    this.#finish({ kind: "answered" });
+  }
+
+  #finish(outcome: Outcome): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.endedMs = this.#deps.clock.nowMs();
+    this.#idle?.cancel();
+    this.#lifetime?.cancel();
+    this.#usageWait?.cancel();
+    // After the terminal signal the body's own end is due: waiting for it keeps the socket for the next call.
+    if (this.sawEnd) this.#linger = this.#deps.clock.after(LINGER_MS, () => this.#call?.abort());
+    else this.#call?.abort();
+    this.#lane = null;
+    this.#chunks = [];
+    this.#held = [];
+    this.#owner.ended(this, outcome);
+  }
+}
+
+function concat(chunks: readonly Uint8Array[], length: number): Uint8Array {
+  if (chunks.length === 1) return chunks[0] as Uint8Array;
+  const out = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    out.set(chunk.subarray(0, length - at), at);
+    at += chunk.length;
+  }
+  return out;
+}

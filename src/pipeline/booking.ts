@@ -1,0 +1,77 @@
+/** Holds and charges of attempts: what is reserved before a call, and what is booked after it. */
+import type { Candidate } from "../decide/choose.ts";
+import { relayedTokens, chargeOf } from "../decide/estimate.ts";
+import { orphanRates, priceVersionOf } from "../decide/price.ts";
+import type { Charge, Hold } from "../ports.ts";
+import type { Outcome } from "../wire/outcome.ts";
+import type { Attempt } from "./attempt.ts";
+import type { Caller } from "./deps.ts";
+
+export interface HoldFacts {
+  readonly attemptId: string;
+  readonly requestId: string;
+  readonly number: number;
+  readonly candidate: Candidate;
+  readonly caller: Caller;
+  /** The first attempt reserves for the dearest step, later ones for themselves. */
+  readonly boundNanoUsd: number | null;
+  readonly inputEstimateTokens: number;
+  readonly wallMs: number;
+}
+
+/** The hold of one attempt, durable before its first byte. */
+export function holdOf(facts: HoldFacts): Hold {
+  const { deployment } = facts.candidate;
+  return {
+    attemptId: facts.attemptId,
+    requestId: facts.requestId,
+    number: facts.number,
+    deployment: deployment.id,
+    tenant: facts.caller.tenant,
+    scopes: facts.caller.scopes,
+    priceVersion: priceVersionOf(deployment.pricing),
+    period: periodOf(facts.wallMs),
+    boundNanoUsd: facts.boundNanoUsd,
+    inputEstimateTokens: facts.inputEstimateTokens,
+    ...orphanRates(deployment.pricing, facts.inputEstimateTokens, { wallMs: facts.wallMs }),
+    billsOnAbort: deployment.provider.billsOnAbort,
+    atMs: facts.wallMs,
+  };
+}
+
+let periodText = "";
+let periodStartMs = 0;
+let periodEndMs = 0;
+
+/** `2026-11` for an instant, in UTC. Kept between calls, since it changes once a month. */
+export function periodOf(wallMs: number): string {
+  if (wallMs < periodStartMs || wallMs >= periodEndMs) {
+    const date = new Date(wallMs);
+    periodStartMs = Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), 1);
+    periodEndMs = Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 1);
+    periodText = `${date.getUTCFullYear()}-${String(date.getUTCMonth() + 1).padStart(2, "0")}`;
+  }
+  return periodText;
+}
+
+/** The charge of an attempt that has ended. */
+export function chargeFor(attempt: Attempt, outcome: Outcome, inputEstimateTokens: number, wallMs: number): Charge {
+  const { deployment } = attempt.settings.candidate;
+  const booked = chargeOf({
+    pricing: deployment.pricing,
+    outcome,
+    sent: attempt.sent,
+    usage: attempt.usage,
+    relayedTextBytes: attempt.textBytes,
+    contentEvents: attempt.contentEvents,
+    inputEstimateTokens,
+    billsOnAbort: deployment.provider.billsOnAbort,
+    wallMs,
+  });
+  return { attemptId: attempt.settings.id, ...booked, atMs: wallMs };
+}
+
+/** How far an attempt has come, in tokens that the provider will bill. */
+export function relayedBy(attempt: Attempt): number {
+  return relayedTokens(attempt.textBytes, attempt.contentEvents);
+}

@@ -1,0 +1,128 @@
+/** What the client is told when no attempt gave an answer. Pure: outcomes in, one error out. */
+import type { Choice } from "../decide/choose.ts";
+import type { Step } from "../decide/next-step.ts";
+import { gatewayError, type ErrorCode, type GatewayError } from "../wire/errors.ts";
+import type { FailureClass, Outcome, UpstreamError } from "../wire/outcome.ts";
+
+export interface Tried {
+  readonly deployment: string;
+  readonly outcome: Outcome;
+  readonly secret: string | null;
+}
+
+const CODES: Readonly<Record<FailureClass, ErrorCode>> = {
+  auth: "upstream_auth",
+  payment: "upstream_payment",
+  rate: "upstream_rate_limited",
+  overload: "upstream_overloaded",
+  server: "upstream_error",
+  not_found: "upstream_not_found",
+  context: "context_length_exceeded",
+  bad_request: "upstream_bad_request",
+  content_policy: "upstream_content_policy",
+  residency: "upstream_auth",
+  network: "upstream_unreachable",
+  timeout: "upstream_timeout",
+  malformed: "upstream_malformed",
+  truncated: "upstream_truncated",
+  empty: "upstream_empty",
+  too_large: "upstream_too_large",
+};
+
+/** Codes of our own whose answers an upstream's words may replace: the client's request was at fault. */
+const CLIENT_CLASSES: ReadonlySet<FailureClass> = new Set(["bad_request", "content_policy", "context"]);
+
+/** The error for a request of which nothing has been answered. */
+export function conclude(stop: Extract<Step, { kind: "stop" }>["why"] | "allowance", retryAfterMs: number | null, tried: readonly Tried[], choice: Choice): GatewayError {
+  const failures = tried.flatMap((one) => (one.outcome.kind === "failed" ? [{ ...one, error: one.outcome.error }] : []));
+  const atFault = failures.find((one) => CLIENT_CLASSES.has(one.error.class));
+  if (atFault !== undefined) return clientFault(atFault.error, atFault.secret);
+  if (stop === "deadline") return gatewayError("deadline_exceeded", `No answer within the deadline.${told(failures)}`);
+  if (failures.length === 0) {
+    if (stop === "paced") {
+      return gatewayError("upstream_rate_limited", "Every deployment of this route is paused by its provider's rate limit.", { retryAfterMs });
+    }
+    return nothingUsable(choice);
+  }
+  const last = failures.at(-1) as (typeof failures)[number];
+  const decisive = failures.every((one) => one.error.class === "rate") ? last : (failures.findLast((one) => one.error.class !== "rate") ?? last);
+  const wait = retryAfterMs ?? maxRetryAfter(failures.map((one) => one.error));
+  return gatewayError(CODES[decisive.error.class], `${summary(failures.length)}${told(failures)}`, {
+    retryAfterMs: decisive.error.class === "rate" || decisive.error.class === "overload" ? (wait ?? 1_000) : null,
+    upstreamCode: decisive.error.code,
+  });
+}
+
+/** A 4xx that any provider would give: told on with the provider's own words. */
+function clientFault(error: UpstreamError, secret: string | null): GatewayError {
+  const code = CODES[error.class];
+  return gatewayError(code, redact(error.message, secret), {
+    param: error.param,
+    ...(error.status >= 400 && error.status < 500 ? { status: error.status } : {}),
+    ...(error.type === null ? {} : { type: error.type }),
+    upstreamCode: error.code,
+  });
+}
+
+/** The error for a stream that breaks after its content began. */
+export function brokenStream(error: UpstreamError, deployment: string, secret: string | null): GatewayError {
+  return gatewayError(CODES[error.class], `The answer of ${deployment} broke off: ${words(error, secret)}`, { upstreamCode: error.code });
+}
+
+function nothingUsable(choice: Choice): GatewayError {
+  const reasons = choice.filtered.map((one) => `${one.deployment}: ${one.detail}`);
+  const unsupported = choice.filtered.find((one) => one.reason.startsWith("unsupported:"));
+  if (unsupported !== undefined && choice.filtered.every((one) => one.reason !== "excluded")) {
+    return gatewayError("unsupported_parameter", reasons.length === 1 ? unsupported.detail : `No deployment of this route can carry this request. ${reasons.join("; ")}`, {
+      param: unsupported.reason.slice("unsupported:".length),
+    });
+  }
+  if (choice.filtered.length > 0 && choice.filtered.every((one) => one.reason === "context_too_small")) {
+    return gatewayError("context_length_exceeded", `The prompt does not fit: ${reasons.join("; ")}`);
+  }
+  const capability = choice.filtered.find((one) => one.reason in PARAM_OF);
+  if (capability !== undefined && choice.filtered.every((one) => one.reason !== "excluded")) {
+    return gatewayError("unsupported_parameter", `No deployment of this route can carry this request. ${reasons.join("; ")}`, { param: PARAM_OF[capability.reason] ?? null });
+  }
+  return gatewayError("no_usable_deployment", `No deployment of this route can be used now. ${reasons.join("; ") || "The route has no candidates."}`);
+}
+
+const PARAM_OF: Readonly<Record<string, string>> = {
+  no_tools: "tools",
+  no_json_schema: "response_format",
+  no_vision: "messages",
+  wrong_endpoint: "model",
+  output_too_small: "max_completion_tokens",
+};
+
+function summary(count: number): string {
+  return count === 1 ? "The attempt failed." : `All ${count} attempts failed.`;
+}
+
+function told(failures: readonly { readonly deployment: string; readonly secret: string | null; readonly error: UpstreamError }[]): string {
+  if (failures.length === 0) return "";
+  return ` ${failures.map((one) => `${one.deployment}: ${words(one.error, one.secret)}`).join("; ")}`;
+}
+
+/** The provider's words, without what a refused credential may echo. */
+function words(error: UpstreamError, secret: string | null): string {
+  const status = error.status > 0 ? `${error.status} ` : "";
+  if (error.class === "auth" || error.class === "payment") return `${status}${error.class === "auth" ? "the provider refuses our credential" : "the provider's account is out of money or quota"}`;
+  return `${status}${error.class}: ${redact(error.message, secret).slice(0, 300)}`;
+}
+
+/** Cut credentials out of text that comes from a provider. */
+export function redact(text: string, secret: string | null): string {
+  let out = text;
+  if (secret !== null && secret.length >= 4) out = out.split(secret).join("***");
+  return out
+    .replaceAll(/\b(?:sk|pk|rk|key)[-_][A-Za-z0-9_*-]{6,}|\b[a-z]{2,6}[-_][A-Za-z0-9_*-]{20,}/g, "***")
+    .replaceAll(/\bAIza[A-Za-z0-9_-]{10,}/g, "***")
+    .replaceAll(/\bBearer\s+\S{6,}/gi, "Bearer ***")
+    .replaceAll(/([?&](?:key|api_key|apikey|token)=)[^&\s"']+/gi, "$1***");
+}
+
+function maxRetryAfter(errors: readonly UpstreamError[]): number | null {
+  const waits = errors.flatMap((error) => (error.retryAfterMs === null ? [] : [error.retryAfterMs]));
+  return waits.length === 0 ? null : Math.min(...waits);
+}

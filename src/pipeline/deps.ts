@@ -1,0 +1,67 @@
+/** What the pipeline needs to serve: the ports, what is believed, and the running configuration. */
+import type { Deployment } from "../decide/deployment.ts";
+import type { HealthBook } from "../decide/health.ts";
+import type { Allowance } from "../decide/allowance.ts";
+import type { Directory } from "../decide/names.ts";
+import type { Clock, Ledger, Log, Random, Records, Upstream } from "../ports.ts";
+
+export interface Deps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly upstream: Upstream;
+  readonly ledger: Ledger;
+  readonly records: Records;
+  readonly log: Log;
+  readonly health: HealthBook;
+  readonly allowance: Allowance;
+  readonly ids: Ids;
+  /** The configuration that new requests start with; a running request keeps the one it took. */
+  readonly snapshot: () => Snapshot;
+  readonly limits: Limits;
+  /** Named in `via`, so that a gateway pointed at itself notices. */
+  readonly instance: string;
+}
+
+export interface Ids {
+  /** Time-ordered and unique for ever. */
+  requestId(): string;
+  attemptId(): string;
+}
+
+export interface Limits {
+  readonly answerBytes: number;
+  /** How long to wait for usage after the finish reason. */
+  readonly usageWaitMs: number;
+  readonly keepaliveMs: number;
+  /** Reading on after the client left, for providers whose rule is to drain. */
+  readonly drainMs: number;
+  readonly drainsAtOnce: number;
+}
+export const LIMITS: Limits = { answerBytes: 32 << 20, usageWaitMs: 500, keepaliveMs: 15_000, drainMs: 60_000, drainsAtOnce: 64 };
+
+export interface Snapshot {
+  readonly directory: Directory;
+  readonly simulated: boolean;
+  /** Where and how a deployment's account is called. */
+  transport(deployment: Deployment): Transport;
+}
+
+export interface Transport {
+  readonly origin: string;
+  /** Path of the base URL, without a trailing slash; may be empty. */
+  readonly basePath: string;
+  /** Flat: credential and the provider's fixed headers. */
+  readonly headers: readonly string[];
+  readonly proxyUrl: string | null;
+  readonly caFile: string | null;
+  /** The credential itself, so that it can be cut out of a provider's words; null where there is none. */
+  readonly secret: string | null;
+}
+
+/** Who calls. */
+export interface Caller {
+  readonly tenant: string;
+  /** Name of the key; `local` without keys. */
+  readonly key: string;
+  readonly scopes: readonly string[];
+}

@@ -1,0 +1,533 @@
+/**
+ * One request from its choice to its record: the attempt loop. Two attempts may be in flight; the first that brings
+ * content wins the reply, the other is aborted and booked. It owns the hold, the reply and the clocks of the request;
+ * attempts own their sockets. Everything before the commit point may fail over, nothing after it is run again.
+ */
+import { describeChoice, type Candidate, type Choice } from "../decide/choose.ts";
+import { latestStartMs } from "../decide/clocks.ts";
+import { softTimeoutMs, type Route } from "../decide/deployment.ts";
+import { MAX_ATTEMPTS, MAX_IN_FLIGHT, nextStep, type Step } from "../decide/next-step.ts";
+import type { HealthView } from "../decide/health.ts";
+import type { Charge, ClientReply, Timer } from "../ports.ts";
+import { gatewayError, statusOf, type ErrorCode, type GatewayError } from "../wire/errors.ts";
+import type { Outcome } from "../wire/outcome.ts";
+import { answerHeaders, errorHeaders } from "./answer-headers.ts";
+import { Attempt, type AttemptOwner, type Reading } from "./attempt.ts";
+import { chargeFor, holdOf, relayedBy } from "./booking.ts";
+import { brokenStream, conclude, type Tried } from "./conclude.ts";
+import type { Caller, Deps, Snapshot } from "./deps.ts";
+import { failure } from "./lane.ts";
+import { recordOf } from "./record.ts";
+
+/** What differs between the endpoints that share the loop. */
+export interface Surface {
+  readonly endpoint: "chat" | "embeddings";
+  readonly stream: boolean;
+  /** The upstream call for one candidate. */
+  prepare(candidate: Candidate): Prepared;
+  /** The last bytes of a stream: what was held back, with the charge in the usage chunk. */
+  closing(attempt: Attempt, charge: Charge): Uint8Array;
+  /** The dialect's typed error as a frame of a stream, and as a body. */
+  errorFrame(error: GatewayError): Uint8Array;
+  errorBody(error: GatewayError): Uint8Array;
+}
+export type Prepared =
+  | { readonly kind: "prepared"; readonly path: string; readonly headers: readonly string[]; readonly body: Uint8Array; readonly warnings: readonly string[]; readonly reading: Reading }
+  | { readonly kind: "unsupported"; readonly param: string; readonly message: string };
+
+export interface ExchangeSettings {
+  readonly requestId: string;
+  readonly caller: Caller;
+  readonly route: Route;
+  /** What the client wrote in `model`. */
+  readonly modelAsked: string;
+  readonly choice: Choice;
+  readonly inputEstimateTokens: number;
+  /** Of this request: the smallest of route, header and SDK. */
+  readonly deadlineMs: number;
+  readonly warnings: readonly string[];
+  readonly snapshot: Snapshot;
+}
+
+const KEEPALIVE = new TextEncoder().encode(": keep-alive\n\n");
+const EVENT_STREAM = ["content-type", "text/event-stream; charset=utf-8", "x-accel-buffering", "no"];
+const JSON_TYPE = ["content-type", "application/json"];
+
+export class Exchange implements AttemptOwner {
+  readonly settings: ExchangeSettings;
+  readonly #deps: Deps;
+  readonly #surface: Surface;
+  readonly #reply: ClientReply;
+  readonly #startMs: number;
+  readonly #startWallMs: number;
+  readonly #deadlineMs: number;
+  readonly #attempts: Attempt[] = [];
+  readonly #outcomes: (Outcome | null)[] = [];
+  readonly #candidateOf: number[] = [];
+  readonly #charges = new Map<Attempt, Charge>();
+  readonly #unfit = new Map<number, { readonly param: string; readonly message: string }>();
+  readonly #startStates: string[];
+  readonly #softTimers = new Map<Attempt, Timer>();
+  readonly #flags = new Set<string>();
+  #settling: Promise<unknown>[] = [];
+  #winner: Attempt | null = null;
+  #deadline: Timer | null = null;
+  #keepalive: Timer | null = null;
+  #waiting: Timer | null = null;
+  #lastWriteMs: number;
+  #replied = false;
+  /** The answer has been decided on: nothing more is tried. */
+  #over = false;
+  #gone = false;
+  /** The reply has been ended. */
+  #told = false;
+  #recorded = false;
+  #status = 0;
+  #error: GatewayError | null = null;
+
+  constructor(deps: Deps, surface: Surface, reply: ClientReply, settings: ExchangeSettings) {
+    this.#deps = deps;
+    this.#surface = surface;
+    this.#reply = reply;
+    this.settings = settings;
+    this.#startMs = this.#lastWriteMs = deps.clock.nowMs();
+    this.#startWallMs = deps.clock.wallMs();
+    this.#deadlineMs = this.#startMs + settings.deadlineMs;
+    this.#startStates = settings.choice.candidates.map((candidate) => this.#view(candidate).state);
+  }
+
+  /** Run it. Returns at once; the reply is written when there is something to say. */
+  start(): void {
+    this.#deps.allowance.earn(this.#startMs);
+    this.#deadline = this.#deps.clock.after(this.settings.deadlineMs, () => this.#deadlinePassed());
+    if (this.#surface.stream && this.settings.route.keepalive) this.#armKeepalive(this.#deps.limits.keepaliveMs);
+    this.#reply.onGone(() => this.#clientGone());
+    this.#reply.onDrain(() => this.#winner?.resume());
+    this.#step();
+  }
+
+  /** The process stops: end with the typed error, charges settled. */
+  stopNow(): void {
+    if (this.#recorded) return;
+    const error = failure("timeout", "the gateway is stopping");
+    if (this.#winner !== null && !this.#winner.over) {
+      this.#winner.fail(error, "ours");
+      return;
+    }
+    for (const attempt of this.#attempts) attempt.stop("superseded");
+    this.#fail(gatewayError("stopping", "The gateway is stopping; try again."));
+  }
+
+  /** Attempts with content on the way, for progress marks. */
+  progress(tell: (attemptId: string, relayedTokens: number) => void): void {
+    for (const attempt of this.#attempts) if (!attempt.over && attempt.contentEvents > 0) tell(attempt.settings.id, relayedBy(attempt));
+  }
+
+  // AttemptOwner
+
+  claim(attempt: Attempt): boolean {
+    if (this.#gone) return attempt.draining;
+    if (this.#over || (this.#winner !== null && this.#winner !== attempt)) return false;
+    this.#winner = attempt;
+    this.#deadline?.cancel();
+    this.#waiting?.cancel();
+    for (const other of this.#attempts) if (other !== attempt) other.stop("superseded");
+    this.#softTimers.get(attempt)?.cancel();
+    if (this.#surface.stream && !this.#replied) this.#head(200, attempt);
+    return true;
+  }
+
+  deliver(_attempt: Attempt, bytes: Uint8Array): boolean {
+    this.#lastWriteMs = this.#deps.clock.nowMs();
+    return this.#reply.write(bytes);
+  }
+
+  ended(attempt: Attempt, outcome: Outcome): void {
+    const index = this.#attempts.indexOf(attempt);
+    this.#outcomes[index] = outcome;
+    this.#softTimers.get(attempt)?.cancel();
+    this.#deps.health.observe(attempt.settings.ticket, outcome, this.#deps.clock.nowMs(), this.#deps.random.next());
+    if (outcome.kind === "failed" && outcome.fault !== "client") this.#logFailure(attempt, outcome);
+    const settled = this.#settle(attempt, outcome);
+    if (attempt === this.#winner) {
+      settled.then(() => this.#close(attempt, outcome), (error: unknown) => this.#crashed(error));
+      return;
+    }
+    if (this.#over || this.#gone) {
+      settled.then(() => this.#record(), (error: unknown) => this.#crashed(error));
+      return;
+    }
+    if (outcome.kind !== "superseded") this.#step();
+  }
+
+  // The loop
+
+  #step(): void {
+    if (this.#over || this.#gone || this.#winner !== null) return;
+    const inFlight = this.#attempts.filter((attempt) => !attempt.over);
+    if (inFlight.length >= MAX_IN_FLIGHT || this.#waiting !== null) return;
+    const step = nextStep({
+      nowMs: this.#deps.clock.nowMs(),
+      deadlineMs: this.#deadlineMs,
+      candidates: this.settings.choice.candidates,
+      tries: this.#candidateOf.map((candidate, i) => ({ candidate, outcome: this.#outcomes[i] ?? null })),
+      view: (candidate) => this.#view(candidate),
+      random: () => this.#deps.random.next(),
+    });
+    if (step.kind === "stop") {
+      if (inFlight.length === 0) this.#conclude(step.why, step.retryAfterMs);
+      return;
+    }
+    if (step.metered && !this.#deps.allowance.tryTake(this.#deps.clock.nowMs())) {
+      this.#flags.add("retry_allowance_spent");
+      if (inFlight.length === 0) this.#conclude("allowance", null);
+      return;
+    }
+    if (step.waitMs <= 0) this.#launch(step);
+    else {
+      this.#waiting = this.#deps.clock.after(step.waitMs, () => {
+        this.#waiting = null;
+        if (!this.#over && !this.#gone && this.#winner === null) this.#launch(step);
+      });
+    }
+  }
+
+  #launch(step: Extract<Step, { kind: "launch" }>): void {
+    const candidate = this.settings.choice.candidates[step.candidate] as Candidate;
+    const { deployment } = candidate;
+    const prepared = this.#surface.prepare(candidate);
+    if (prepared.kind === "unsupported") {
+      this.#unfit.set(step.candidate, prepared);
+      this.#step();
+      return;
+    }
+    const { clocks } = this.settings.route;
+    const transport = this.settings.snapshot.transport(deployment);
+    const id = this.#deps.ids.attemptId();
+    const headers = [...prepared.headers];
+    if (deployment.provider.requestIdHeader !== null) headers.push(deployment.provider.requestIdHeader, id);
+    const attempt = new Attempt(this.#deps, this, {
+      id,
+      number: this.#attempts.length + 1,
+      candidate,
+      ticket: this.#deps.health.sent({ deployment: deployment.id, account: deployment.account, endpoint: this.#surface.endpoint }, this.#deps.clock.nowMs(), step.probe),
+      stream: this.#surface.stream,
+      idleMs: clocks.idleMs,
+      lifetimeMs: clocks.lifetimeMs,
+      request: {
+        origin: transport.origin,
+        path: transport.basePath + prepared.path,
+        method: "POST",
+        headers: [...transport.headers, ...headers],
+        body: prepared.body,
+        connectTimeoutMs: clocks.connectMs,
+        proxyUrl: transport.proxyUrl,
+        caFile: transport.caFile,
+      },
+      reading: prepared.reading,
+      warnings: prepared.warnings,
+    });
+    this.#attempts.push(attempt);
+    this.#outcomes.push(null);
+    this.#candidateOf.push(step.candidate);
+    this.#hold(attempt);
+    this.#armSoft(attempt);
+  }
+
+  #hold(attempt: Attempt): void {
+    const { candidate, number, id } = attempt.settings;
+    const hold = holdOf({
+      attemptId: id,
+      requestId: this.settings.requestId,
+      number,
+      candidate,
+      caller: this.settings.caller,
+      boundNanoUsd: number === 1 ? this.settings.choice.holdNanoUsd : candidate.boundNanoUsd,
+      inputEstimateTokens: this.settings.inputEstimateTokens,
+      wallMs: this.#deps.clock.wallMs(),
+    });
+    this.#deps.ledger.reserve([hold]).then(
+      ([result]) => {
+        if (result?.kind === "held") attempt.start();
+        else this.#unheld(attempt, result?.kind === "refused" ? "budget_exceeded" : "ledger_unavailable");
+      },
+      (error: unknown) => {
+        this.#deps.log.error("ledger_reserve_failed", { error: String(error) });
+        this.#unheld(attempt, "ledger_unavailable");
+      },
+    );
+  }
+
+  /** No hold, no call: nothing was written, so nothing is settled. */
+  #unheld(attempt: Attempt, code: Extract<ErrorCode, "budget_exceeded" | "ledger_unavailable">): void {
+    this.#charges.set(attempt, NO_ROW);
+    attempt.fail(failure("timeout", "no hold"), "ours");
+    const message = code === "budget_exceeded" ? "A budget does not allow this call." : "The ledger cannot be written, so nothing that costs money is started. Free disk space or check the data folder's permissions.";
+    if (!this.#over && !this.#gone && this.#winner === null) this.#fail(gatewayError(code, message));
+  }
+
+  /** The clock after which an attempt counts as late, and the next one starts beside it. */
+  #armSoft(attempt: Attempt): void {
+    const nowMs = this.#deps.clock.nowMs();
+    const { deployment } = attempt.settings.candidate;
+    let delayMs = softTimeoutMs(deployment, this.settings.route.clocks, this.#surface.stream);
+    const steps = Math.min(MAX_ATTEMPTS, this.settings.choice.candidates.length);
+    const next = this.#attempts.length + 1;
+    if (next <= steps) delayMs = Math.min(delayMs, this.#startMs + latestStartMs(this.settings.deadlineMs, next, steps) - nowMs);
+    this.#softTimers.set(attempt, this.#deps.clock.after(Math.max(0, delayMs), () => this.#late(attempt)));
+  }
+
+  #late(attempt: Attempt): void {
+    if (attempt.over || attempt.firstContentMs !== null || this.#winner !== null || this.#over) return;
+    attempt.late = true;
+    this.#deps.health.observe(attempt.settings.ticket, { kind: "soft-timeout" }, this.#deps.clock.nowMs(), this.#deps.random.next());
+    const inFlight = this.#attempts.filter((one) => !one.over);
+    if (inFlight.length < MAX_IN_FLIGHT) this.#step();
+    else if (inFlight.every((one) => one.late) && this.#attempts.length < MAX_ATTEMPTS) this.#dropElder(inFlight[0] as Attempt);
+  }
+
+  /** Both are late: the elder is aborted and booked before a third starts. */
+  #dropElder(elder: Attempt): void {
+    elder.stop("superseded");
+    Promise.all(this.#settling).then(() => this.#step(), (error: unknown) => this.#crashed(error));
+  }
+
+  #view(candidate: Candidate): HealthView {
+    const index = this.settings.choice.candidates.indexOf(candidate);
+    const { deployment } = candidate;
+    if (this.#unfit.has(index)) return UNFIT;
+    return this.#deps.health.view(deployment.id, deployment.account, this.#surface.endpoint, this.#deps.clock.nowMs());
+  }
+
+  // Money
+
+  /** Resolves when the charge is durable, or given up on and flagged. */
+  #settle(attempt: Attempt, outcome: Outcome): Promise<void> {
+    if (this.#charges.get(attempt) === NO_ROW) return Promise.resolve();
+    const charge = chargeFor(attempt, outcome, this.settings.inputEstimateTokens, this.#deps.clock.wallMs());
+    this.#charges.set(attempt, charge);
+    const settled = this.#deps.ledger.settle([charge]).catch((error: unknown) => {
+      this.#flags.add("undurable");
+      this.#charges.set(attempt, { ...charge, flags: [...charge.flags, "undurable"] });
+      this.#deps.log.error("charge_not_durable", { attempt: charge.attemptId, error: String(error) });
+    });
+    this.#settling.push(settled);
+    return settled;
+  }
+
+  // The reply
+
+  #head(status: number, attempt: Attempt | null): void {
+    this.#replied = true;
+    this.#status = status;
+    this.#reply.head(status, answerHeaders(this.#facts(attempt, undefined), EVENT_STREAM));
+  }
+
+  #facts(attempt: Attempt | null, charge: Charge | undefined) {
+    return {
+      requestId: this.settings.requestId,
+      route: this.settings.route.name,
+      deployment: attempt?.settings.candidate.deployment.id ?? null,
+      attempts: this.#attempts.length,
+      costNanoUsd: charge === undefined ? undefined : this.#totalCost(),
+      estimated: [...this.#charges.values()].some((one) => one.state === "estimated"),
+      warnings: [...this.settings.warnings, ...(attempt?.warnings ?? [])],
+      simulated: this.settings.snapshot.simulated,
+    };
+  }
+
+  #totalCost(): number | null {
+    let total = 0;
+    for (const charge of this.#charges.values()) {
+      if (charge === NO_ROW) continue;
+      if (charge.costNanoUsd === null) return null;
+      total += charge.costNanoUsd;
+    }
+    return total;
+  }
+
+  #close(attempt: Attempt, outcome: Outcome): void {
+    this.#over = true;
+    this.#told = true;
+    this.#stopTimers();
+    const charge = this.#charges.get(attempt) as Charge;
+    if (this.#gone) {
+      this.#record();
+      return;
+    }
+    if (outcome.kind === "answered") {
+      if (this.#surface.stream) this.#reply.end(this.#surface.closing(attempt, charge));
+      else {
+        this.#replied = true;
+        this.#status = 200;
+        this.#reply.head(200, answerHeaders(this.#facts(attempt, charge), JSON_TYPE));
+        this.#reply.end(attempt.body);
+      }
+    } else {
+      const { deployment } = attempt.settings.candidate;
+      const told = outcome.kind === "failed" ? outcome.error : failure("network", "the attempt was stopped");
+      this.#error = brokenStream(told, deployment.id, this.settings.snapshot.transport(deployment).secret);
+      this.#reply.end(this.#surface.errorFrame(this.#error));
+    }
+    this.#record();
+  }
+
+  #conclude(why: Extract<Step, { kind: "stop" }>["why"] | "allowance", retryAfterMs: number | null): void {
+    const tried: Tried[] = this.#attempts.map((attempt, i) => {
+      const { deployment } = attempt.settings.candidate;
+      return { deployment: deployment.id, outcome: this.#outcomes[i] as Outcome, secret: this.settings.snapshot.transport(deployment).secret };
+    });
+    const unfit = [...this.#unfit].map(([i, one]) => ({
+      deployment: (this.settings.choice.candidates[i] as Candidate).deployment.id,
+      reason: `unsupported:${one.param}`,
+      detail: one.message,
+    }));
+    const choice = { ...this.settings.choice, filtered: [...this.settings.choice.filtered, ...unfit] };
+    this.#fail(conclude(why, retryAfterMs, tried.filter((one) => one.outcome !== null), choice));
+  }
+
+  /** Answer with an error, once everything that was called is booked. */
+  #fail(error: GatewayError): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#error = error;
+    this.#stopTimers();
+    Promise.all(this.#settling).then(
+      () => {
+        if (!this.#gone) this.#tellError(error);
+        this.#told = true;
+        this.#record();
+      },
+      (problem: unknown) => this.#crashed(problem),
+    );
+  }
+
+  #tellError(error: GatewayError): void {
+    if (this.#replied) {
+      this.#reply.end(this.#surface.errorFrame(error));
+      return;
+    }
+    this.#replied = true;
+    this.#status = statusOf(error);
+    const charged = [...this.#charges.values()].find((one) => one !== NO_ROW);
+    const facts = this.#facts(this.#attempts.at(-1) ?? null, charged);
+    this.#reply.head(this.#status, answerHeaders(facts, [...JSON_TYPE, ...errorHeaders(error)]));
+    this.#reply.end(this.#surface.errorBody(error));
+  }
+
+  #armKeepalive(delayMs: number): void {
+    this.#keepalive = this.#deps.clock.after(delayMs, () => {
+      if (this.#over || this.#gone) return;
+      const quietMs = this.#deps.clock.nowMs() - this.#lastWriteMs;
+      const periodMs = this.#deps.limits.keepaliveMs;
+      if (quietMs >= periodMs) {
+        if (!this.#replied) this.#head(200, null);
+        this.deliver(this.#attempts[0] as Attempt, KEEPALIVE);
+        this.#armKeepalive(periodMs);
+      } else this.#armKeepalive(periodMs - quietMs);
+    });
+  }
+
+  #deadlinePassed(): void {
+    if (this.#over || this.#gone || this.#winner !== null) return;
+    const inFlight = this.#attempts.filter((attempt) => !attempt.over);
+    this.#waiting?.cancel();
+    // A deadline shorter than the attempt's own clock is no proof against the provider.
+    this.#over = true;
+    for (const attempt of inFlight) attempt.fail(failure("timeout", "the request's deadline passed"), attempt.late ? "provider" : "ours");
+    this.#over = false;
+    this.#conclude("deadline", null);
+  }
+
+  #clientGone(): void {
+    if (this.#gone || this.#recorded || (this.#over && this.#winner === null)) return;
+    this.#gone = true;
+    this.#stopTimers();
+    const inFlight = this.#attempts.filter((attempt) => !attempt.over);
+    for (const attempt of inFlight) {
+      const drains = attempt.settings.candidate.deployment.provider.onClientGone === "drain" && attempt.sent;
+      if (drains && DRAINING.size < this.#deps.limits.drainsAtOnce) this.#drain(attempt);
+      else attempt.stop("client-gone");
+    }
+    if (inFlight.length === 0) Promise.all(this.#settling).then(() => this.#record(), (error: unknown) => this.#crashed(error));
+  }
+
+  /** Read on without delivering, for a provider that bills the whole answer anyway: its usage is the truth. */
+  #drain(attempt: Attempt): void {
+    attempt.draining = true;
+    attempt.resume();
+    DRAINING.add(attempt);
+    this.#deps.clock.after(this.#deps.limits.drainMs, () => {
+      DRAINING.delete(attempt);
+      attempt.stop("client-gone");
+    });
+  }
+
+  #stopTimers(): void {
+    this.#deadline?.cancel();
+    this.#keepalive?.cancel();
+    this.#waiting?.cancel();
+    for (const timer of this.#softTimers.values()) timer.cancel();
+  }
+
+  // Afterwards
+
+  #record(): void {
+    if (this.#recorded || (!this.#told && !this.#gone) || this.#attempts.some((attempt) => !attempt.over)) return;
+    this.#recorded = true;
+    for (const attempt of this.#attempts) DRAINING.delete(attempt);
+    const { settings } = this;
+    this.#deps.records.append(
+      recordOf({
+        settings,
+        endpoint: this.#surface.endpoint,
+        stream: this.#surface.stream,
+        attempts: this.#attempts,
+        charges: this.#charges,
+        winner: this.#winner,
+        startMs: this.#startMs,
+        startWallMs: this.#startWallMs,
+        endMs: this.#deps.clock.nowMs(),
+        status: this.#status,
+        gone: this.#gone,
+        error: this.#error,
+        flags: [...this.#flags],
+        decision: {
+          ...describeChoice(settings.choice, this.#startStates),
+          unsupported: [...this.#unfit].map(([i, one]) => ({ deployment: settings.choice.candidates[i]?.deployment.id ?? "", param: one.param, message: one.message })),
+          taken: this.#attempts.map((attempt) => attempt.settings.candidate.deployment.id),
+        },
+      }),
+    );
+    this.onRecorded?.();
+  }
+
+  /** Set by whoever counts what is in flight. */
+  onRecorded: (() => void) | null = null;
+
+  #logFailure(attempt: Attempt, outcome: Extract<Outcome, { kind: "failed" }>): void {
+    this.#deps.log.warn("attempt_failed", {
+      request: this.settings.requestId,
+      attempt: attempt.settings.id,
+      deployment: attempt.settings.candidate.deployment.id,
+      class: outcome.error.class,
+      phase: outcome.phase,
+      status: attempt.status,
+      reason: outcome.error.code,
+    });
+  }
+
+  #crashed(error: unknown): void {
+    this.#deps.log.error("exchange_failed", { request: this.settings.requestId, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    this.#reply.destroy();
+    if (!this.#recorded) {
+      this.#recorded = true;
+      this.onRecorded?.();
+    }
+  }
+}
+
+const NO_ROW: Charge = Object.freeze({ attemptId: "", state: "unbilled", outcome: "unheld", units: {}, rawUsage: null, costNanoUsd: 0, flags: [], atMs: 0 });
+const UNFIT: HealthView = Object.freeze({ state: "admitting", pausedUntilMs: 0, restsUntilMs: 0, excluded: Object.freeze({ reason: "not_found", untilMs: Number.POSITIVE_INFINITY, scope: "deployment", alarm: false }) });
+/** Attempts read on after their clients left, over all requests: bounded by `drainsAtOnce`. */
+const DRAINING = new Set<Attempt>();

@@ -1,0 +1,55 @@
+/**
+ * A lane turns the bytes of one upstream stream into frames for the client. The byte lane forwards what it got, the hub
+ * lane writes new chunks; both tell the same things: what commits, what ends, what was counted.
+ */
+import type { StreamEvent } from "../wire/events.ts";
+import type { UpstreamError } from "../wire/outcome.ts";
+import type { Usage } from "../wire/usage.ts";
+
+export interface LaneSink {
+  /** Any sign of life: ping, comment, reasoning, content. */
+  activity(): void;
+  /** A frame that does not commit. */
+  lifecycle(bytes: Uint8Array): void;
+  /** Something that a user can see or act on. `events` and `textBytes` are for the estimate where usage never comes. */
+  content(bytes: Uint8Array, events: number, textBytes: number): void;
+  /** Every choice has finished. Frames from here on come by `tail`. `visible`: false if nothing was ever shown. */
+  finished(reason: string): void;
+  /** A frame that may leave only after the charge. */
+  tail(frame: TailFrame): void;
+  usageSeen(usage: Usage): void;
+  warning(message: string): void;
+  /** The answer cannot go on. */
+  failed(error: UpstreamError): void;
+  /** The dialect's terminal signal. */
+  done(): void;
+}
+
+export interface TailFrame {
+  readonly kind: "finish" | "usage" | "other";
+  readonly bytes: Uint8Array;
+}
+
+export interface StreamLane {
+  /** Bytes of the body; may be kept only if copied. */
+  push(chunk: Uint8Array): void;
+  /** The body ended cleanly. */
+  end(): void;
+}
+
+export function malformed(message: string): UpstreamError {
+  return { class: "malformed", status: 0, message, type: null, code: null, param: null, retryAfterMs: null };
+}
+
+export function failure(kind: UpstreamError["class"], message: string, status = 0): UpstreamError {
+  return { class: kind, status, message, type: null, code: null, param: null, retryAfterMs: null };
+}
+
+const encoder = new TextEncoder();
+
+/** UTF-8 bytes of what an event shows, for the estimate where usage never comes. */
+export function textBytesOf(event: StreamEvent): number {
+  if (event.kind === "text" || event.kind === "reasoning" || event.kind === "refusal") return encoder.encode(event.text).length;
+  if (event.kind === "tool-arguments") return encoder.encode(event.json).length;
+  return event.kind === "tool-start" ? event.name.length : 0;
+}

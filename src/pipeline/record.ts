@@ -1,0 +1,90 @@
+/** The record of a finished request, from which ledger listing, log line, metric and tail are derived. */
+import type { AttemptRecord, Charge, RequestRecord } from "../ports.ts";
+import type { GatewayError } from "../wire/errors.ts";
+import type { JsonObject } from "../wire/json.ts";
+import type { Unit, UnitCounts } from "../wire/usage.ts";
+import type { Attempt } from "./attempt.ts";
+import type { ExchangeSettings } from "./exchange.ts";
+
+export interface RecordFacts {
+  readonly settings: ExchangeSettings;
+  readonly endpoint: "chat" | "embeddings";
+  readonly stream: boolean;
+  readonly attempts: readonly Attempt[];
+  readonly charges: ReadonlyMap<Attempt, Charge>;
+  readonly winner: Attempt | null;
+  readonly startMs: number;
+  readonly startWallMs: number;
+  readonly endMs: number;
+  readonly status: number;
+  readonly gone: boolean;
+  readonly error: GatewayError | null;
+  readonly flags: readonly string[];
+  readonly decision: JsonObject;
+}
+
+/** Assemble the record. */
+export function recordOf(facts: RecordFacts): RequestRecord {
+  const { settings, winner } = facts;
+  const attempts = facts.attempts.map((attempt) => attemptRecord(attempt, facts.charges.get(attempt)));
+  const flags = new Set(facts.flags);
+  for (const attempt of attempts) for (const flag of attempt.flags) flags.add(flag);
+  const firstMs = winner?.firstContentMs ?? null;
+  return {
+    requestId: settings.requestId,
+    atMs: facts.startWallMs,
+    tenant: settings.caller.tenant,
+    key: settings.caller.key,
+    surface: facts.endpoint,
+    stream: facts.stream,
+    model: settings.modelAsked,
+    route: settings.route.name,
+    deployment: winner?.settings.candidate.deployment.id ?? null,
+    attempts,
+    units: sumUnits(attempts),
+    costNanoUsd: attempts.reduce<number | null>((sum, one) => (sum === null || one.costNanoUsd === null ? null : sum + one.costNanoUsd), 0),
+    ttftMs: firstMs === null ? null : round(firstMs - facts.startMs),
+    totalMs: round(facts.endMs - facts.startMs),
+    status: facts.gone && facts.status === 0 ? 499 : facts.status,
+    outcome: outcomeOf(facts),
+    errorCode: facts.error?.code ?? null,
+    flags: [...flags],
+    warnings: [...settings.warnings, ...(winner?.warnings ?? [])],
+    decision: facts.decision,
+  };
+}
+
+function outcomeOf(facts: RecordFacts): RequestRecord["outcome"] {
+  if (facts.gone) return "client_gone";
+  if (facts.error === null) return "ok";
+  return facts.winner === null ? "error" : "error_after_content";
+}
+
+function attemptRecord(attempt: Attempt, charge: Charge | undefined): AttemptRecord {
+  const { firstContentMs, startedMs, endedMs } = attempt;
+  return {
+    attemptId: attempt.settings.id,
+    deployment: attempt.settings.candidate.deployment.id,
+    state: charge?.state ?? "unbilled",
+    outcome: charge?.outcome ?? "unknown",
+    status: attempt.status,
+    units: charge?.units ?? {},
+    costNanoUsd: charge?.costNanoUsd ?? null,
+    flags: [...(charge?.flags ?? []), ...(attempt.late ? ["late"] : [])],
+    ttftMs: firstContentMs === null ? null : round(firstContentMs - startedMs),
+    totalMs: endedMs === null ? 0 : round(endedMs - startedMs),
+  };
+}
+
+function sumUnits(attempts: readonly AttemptRecord[]): UnitCounts {
+  const total: { [U in Unit]?: number } = {};
+  for (const attempt of attempts) {
+    for (const unit of Object.keys(attempt.units) as Unit[]) total[unit] = (total[unit] ?? 0) + (attempt.units[unit] ?? 0);
+  }
+  return total;
+}
+
+/** To a hundredth of a millisecond. */
+function round(ms: number): number {
+  return Math.round(ms * 100) / 100;
+}
