@@ -1,0 +1,125 @@
+/** The embedded store: one SQLite file with the ledger, its records and its readers, opened and closed as one. */
+import { randomUUID } from "node:crypto";
+import type { Log } from "../ports.ts";
+import { Checkpoints } from "./checkpoint.ts";
+import { SqliteLedger } from "./ledger.ts";
+import { Lease, nextAttemptId, sweepOrphans, takeOwnership } from "./owner.ts";
+import { SqliteReader } from "./reader.ts";
+import { SqliteRecords } from "./records.ts";
+import { messageOf, openForWriting } from "./schema.ts";
+import { prepareStatements } from "./statements.ts";
+
+export interface StorageOptions {
+  /** `process` (default): what is announced survives the death of the process; `full`: also the machine's. */
+  readonly sync?: "process" | "full";
+  /** How long the rows of a dead process wait for evidence. 10 min. */
+  readonly leaseMs?: number;
+  readonly renewEveryMs?: number;
+  /** Wall clock, ms since 1970. */
+  readonly wallMs?: () => number;
+  readonly log?: Log;
+  /** How long `settle` keeps trying before it rejects. 5 s. */
+  readonly settleRetryMs?: number;
+  /** Charges kept in memory while the disk cannot take them. */
+  readonly lateChargesMax?: number;
+  readonly recordsKeepMax?: number;
+  readonly recordsQueueMax?: number;
+  /** How often the log is moved into the file; 0: by the writer itself, without a thread. */
+  readonly checkpointEveryMs?: number;
+  readonly walFramesMax?: number;
+}
+
+const SILENT: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+export class SqliteStorage {
+  readonly ledger: SqliteLedger;
+  readonly records: SqliteRecords;
+  /** Open rows of dead processes found at this start. */
+  readonly orphansFound: number;
+  readonly #path: string;
+  readonly #db;
+  readonly #wallMs: () => number;
+  readonly #log: Log;
+  readonly #lease: Lease;
+  readonly #renewal: NodeJS.Timeout;
+  readonly #checkpoints: Checkpoints | null;
+  #reader: SqliteReader | null = null;
+  #closing: Promise<void> | null = null;
+
+  /** Opens the file at `path`, whose folder's lock the caller holds (see `openDataDir`). Throws StorageError. */
+  constructor(path: string, options: StorageOptions = {}) {
+    this.#path = path;
+    this.#wallMs = options.wallMs ?? Date.now;
+    this.#log = options.log ?? SILENT;
+    this.#db = openForWriting(path, { sync: options.sync ?? "process" });
+    const leaseMs = options.leaseMs ?? 600_000;
+    const owner = takeOwnership(this.#db, randomUUID(), this.#wallMs(), leaseMs);
+    const nextId = nextAttemptId(this.#db);
+    this.orphansFound = owner.orphans;
+    this.ledger = new SqliteLedger(this.#db, prepareStatements(this.#db, owner.id), nextId, {
+      wallMs: this.#wallMs,
+      log: this.#log,
+      settleRetryMs: options.settleRetryMs ?? 5_000,
+      lateMax: options.lateChargesMax ?? 10_000,
+    });
+    this.records = new SqliteRecords(this.#db, this.ledger, {
+      log: this.#log,
+      keepMax: options.recordsKeepMax ?? 1_000_000,
+      queueMax: options.recordsQueueMax ?? 20_000,
+    });
+    this.records.wake();
+    this.#lease = new Lease(this.#db, owner.id, leaseMs, nextId);
+    this.#renewal = setInterval(() => this.#renew(), options.renewEveryMs ?? 60_000).unref();
+    const everyMs = options.checkpointEveryMs ?? 1_000;
+    const setup = { path, everyMs, truncateAboveFrames: options.walFramesMax ?? 8_192 };
+    this.#checkpoints = everyMs === 0 ? null : new Checkpoints(this.#db, this.ledger, this.#log, setup);
+  }
+
+  /** Queries beside the writer, on a connection of their own. */
+  get reader(): SqliteReader {
+    this.#reader ??= new SqliteReader(this.#path, () => true);
+    return this.#reader;
+  }
+
+  /** Settles orphans whose lease has passed at `nowMs` (wall). Returns how many; call it on a timer. */
+  settleOrphans(nowMs: number): number {
+    try {
+      const settled = sweepOrphans(this.#db, this.ledger, nowMs);
+      if (settled > 0) this.#log.warn("ledger_orphans_settled", { attempts: settled });
+      return settled;
+    } catch (error) {
+      this.#log.warn("ledger_orphans_not_settled", { message: messageOf(error) });
+      return 0;
+    }
+  }
+
+  /** Writes what waits, stops the thread, closes the file. Holds that are still open settle as orphans later. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#renewal);
+    this.ledger.close();
+    this.records.close();
+    await this.#checkpoints?.close();
+    const stats = this.ledger.stats();
+    try {
+      if (stats.openHolds === 0 && stats.lateCharges === 0) this.#lease.end(this.#wallMs());
+      else this.#renew();
+    } catch (error) {
+      this.#log.warn("ledger_not_ended", { message: messageOf(error) });
+    }
+    this.#reader?.close();
+    this.#db.close();
+  }
+
+  #renew(): void {
+    try {
+      this.#lease.renew(this.#wallMs(), this.ledger.floorId());
+    } catch (error) {
+      this.#log.warn("ledger_lease_not_renewed", { message: messageOf(error) });
+    }
+  }
+}
