@@ -12,7 +12,7 @@ export interface FleetProvider {
   readonly port: number;
   /** `http://host:port`, no path. */
   readonly origin: string;
-  /** What an SDK takes as its base URL: with `/v1` for OpenAI, `/v1beta` for Gemini, none for Anthropic. */
+  /** With the version segment: `/v1`, for Gemini `/v1beta`. Anthropic's own SDK wants `origin`. */
   readonly baseUrl: string;
   readonly models: readonly string[];
 }
@@ -96,7 +96,7 @@ export async function startFleet(config: FleetConfig, clock: FleetClock = { nowM
   };
 }
 
-const BASE_PATHS = { "openai-chat": "/v1", "anthropic-messages": "", gemini: "/v1beta" } as const;
+const BASE_PATHS = { "openai-chat": "/v1", "anthropic-messages": "/v1", gemini: "/v1beta" } as const;
 
 function describe(provider: SimulatedProvider): FleetProvider {
   const { name, dialect, host, models } = provider.config;

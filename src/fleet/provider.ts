@@ -225,7 +225,7 @@ export class SimulatedProvider {
     if (!body) return fail("bad-request", 400, "We could not parse the JSON body of your request.");
     const model = this.#modelOf(facts.model) ?? {};
     const call = {
-      exchange, provider: this.config, dialect: this.#dialect, model, row, fault, pace: this.#pace(model, facts.path),
+      exchange, provider: this.config, dialect: this.#dialect, model, row, fault, pace: this.#pace(model, facts),
       random: randomOfCall(this.#shared.seed, this.config.name, number),
     };
     if (endpoint.kind === "embeddings") return serveEmbeddings(call, body, endpoint);
@@ -256,7 +256,7 @@ export class SimulatedProvider {
 
   #pickFault(facts: CallFacts): Fault {
     const chance = (): number => this.#random.next();
-    return this.#script.pick(facts, chance) ?? this.#player?.pick(facts.path, this.#shared.nowMs()) ?? { kind: "none" };
+    return this.#script.pick(facts, chance) ?? this.#player?.pick(facts, this.#shared.nowMs()) ?? { kind: "none" };
   }
 
   #modelOf(name: string): ModelConfig | undefined {
@@ -275,8 +275,8 @@ export class SimulatedProvider {
     return price;
   }
 
-  #pace(model: ModelConfig, path: string): Pace {
-    const imposed = this.#player?.paceAt(path, this.#shared.nowMs());
+  #pace(model: ModelConfig, facts: CallFacts): Pace {
+    const imposed = this.#player?.paceAt(facts, this.#shared.nowMs());
     const own = this.#shared.timeScale;
     return {
       firstToken: imposed?.first_token ?? model.first_token ?? this.config.first_token,

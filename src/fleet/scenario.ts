@@ -31,8 +31,10 @@ const mixSchema = z.strictObject({
 const phaseSchema = z.strictObject({
   from_s: z.number().nonnegative(),
   to_s: z.number().positive(),
-  /** Only calls of these paths are touched. */
+  note: z.string().optional(),
+  /** Only calls of these paths, or of these models, are touched. */
   paths: z.array(z.string()).optional(),
+  models: z.array(z.string()).optional(),
   mix: z.array(mixSchema).optional(),
   /** Calls beyond this many in a minute get `over_cap`. */
   rate_cap_per_min: z.number().positive().optional(),
@@ -45,7 +47,8 @@ const phaseSchema = z.strictObject({
   provider: z.string().optional(),
 });
 
-export const scenarioSchema = z.strictObject({
+/** More may stand beside these: what a scenario says of itself does no harm. */
+export const scenarioSchema = z.looseObject({
   id: z.string(),
   source: z.string().optional(),
   summary: z.string().optional(),
@@ -65,6 +68,12 @@ export interface PlayOptions {
   readonly timeScale?: number;
   /** Real milliseconds from now until the scenario's second 0. */
   readonly startAtMs?: number;
+}
+
+/** What a scenario can look at. */
+export interface PlayedCall {
+  readonly path: string;
+  readonly model: string;
 }
 
 /** A scenario that is being played. Time is an argument: real milliseconds on one monotonic clock. */
@@ -103,13 +112,13 @@ export class ScenarioPlayer {
   shutAt(nowMs: number): boolean {
     const phase = this.phaseAt(nowMs);
     const only = phase?.mix?.length === 1 ? phase.mix[0] : undefined;
-    return !phase?.paths && !this.scenario.healthy_paths && only !== undefined && toFault(only, 1)?.kind === "refuse";
+    return !phase?.paths && !phase?.models && !this.scenario.healthy_paths && only !== undefined && toFault(only, 1)?.kind === "refuse";
   }
 
   /** What happens to a call now; undefined: nothing. */
-  pick(path: string, nowMs: number): Fault | undefined {
+  pick(call: PlayedCall, nowMs: number): Fault | undefined {
     const phase = this.phaseAt(nowMs);
-    if (!phase || !this.#touches(phase, path)) return undefined;
+    if (!phase || !this.#touches(phase, call)) return undefined;
     if (phase.rate_cap_per_min !== undefined && this.#overCap(phase.rate_cap_per_min, nowMs)) {
       return toFault({ p: 1, status: 429, ...phase.over_cap }, this.#timeScale);
     }
@@ -123,9 +132,9 @@ export class ScenarioPlayer {
   }
 
   /** The pace that a phase imposes, in the scenario's own time: divide by `timeScale`. */
-  paceAt(path: string, nowMs: number): (Pick<Phase, "first_token" | "token_rate"> & { timeScale: number }) | undefined {
+  paceAt(call: PlayedCall, nowMs: number): (Pick<Phase, "first_token" | "token_rate"> & { timeScale: number }) | undefined {
     const phase = this.phaseAt(nowMs);
-    if (!phase || !this.#touches(phase, path)) return undefined;
+    if (!phase || !this.#touches(phase, call)) return undefined;
     return { first_token: phase.first_token, token_rate: phase.token_rate, timeScale: this.#timeScale };
   }
 
@@ -133,9 +142,10 @@ export class ScenarioPlayer {
     return ((nowMs - this.#startMs) / 1000) * this.#timeScale;
   }
 
-  #touches(phase: Phase, path: string): boolean {
-    const starts = (prefix: string): boolean => normalPath(path).startsWith(normalPath(prefix));
+  #touches(phase: Phase, call: PlayedCall): boolean {
+    const starts = (prefix: string): boolean => normalPath(call.path).startsWith(normalPath(prefix));
     if (this.scenario.healthy_paths?.some(starts)) return false;
+    if (phase.models !== undefined && !phase.models.includes(call.model)) return false;
     return phase.paths === undefined || phase.paths.some(starts);
   }
 

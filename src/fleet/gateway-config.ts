@@ -1,0 +1,30 @@
+/** Writes the providers of a fleet as accounts of a gateway's configuration file. */
+import { stringify } from "yaml";
+import type { FleetConfig } from "./config.ts";
+import type { Fleet } from "./fleet.ts";
+
+const TYPES = { "openai-chat": "openai-compatible", "anthropic-messages": "anthropic", gemini: "google" } as const;
+
+export interface GatewayConfigOptions {
+  /** More of the file: `routes`, `aliases`, `health` … */
+  readonly more?: Readonly<Record<string, unknown>>;
+  /** The credential of every account. */
+  readonly apiKey?: string;
+}
+
+/** The YAML text: every provider with its address, its models and the prices that the fleet charges. */
+export function gatewayConfig(config: FleetConfig, fleet: Fleet, options: GatewayConfigOptions = {}): string {
+  const accounts = config.providers.map((provider) => {
+    const models = Object.entries(provider.models).filter(([name]) => name !== "*").map(([name, model]) => {
+      const price = { input: model.input ?? 0, output: model.output ?? 0, ...(model.cache_read === undefined ? {} : { cache_read: model.cache_read }) };
+      return [name, { price, context: 131072, max_output: 16384 }];
+    });
+    return [provider.name, {
+      type: TYPES[provider.dialect],
+      base_url: fleet.provider(provider.name).baseUrl,
+      api_key: options.apiKey ?? "fleet-key",
+      models: Object.fromEntries(models),
+    }];
+  });
+  return stringify({ version: 1, providers: Object.fromEntries(accounts), ...options.more });
+}
