@@ -18,7 +18,9 @@ export function encodeChat(request: ChatRequest, target: Target): EncodedRequest
   const tools = encodeTools(request, names, notes);
   const toolConfig = encodeToolChoice(request, names);
   const generationConfig = encodeGeneration(request, target, notes);
-  if (tools !== undefined && generationConfig["responseMimeType"] !== undefined && generationOf(target) < 3 && request.toolChoice?.kind !== "none") {
+  // Known of 1.5 to 2.5; a name that does not tell its generation gets the benefit of the doubt.
+  const eitherOr = generationOf(target) > 0 && generationOf(target) < 3;
+  if (eitherOr && tools !== undefined && generationConfig["responseMimeType"] !== undefined && request.toolChoice?.kind !== "none") {
     refuse(notes, "response_format", `${target.upstreamModel} cannot combine tools with a JSON response format`);
   }
   noteTheRest(request, notes);
