@@ -157,6 +157,8 @@ describe("messages", () => {
   test("neighbours of one role are merged, also where an empty message stood between them", () => {
     const { body } = encoded({ messages: [user("a"), assistant({}), user("b"), user("")] });
     assert.deepEqual(body.messages, [{ role: "user", content: [{ type: "text", text: "a" }, { type: "text", text: "b" }] }]);
+    const late = encoded({ messages: [user("a"), assistant({}), result("t", "1")] });
+    assert.deepEqual(late.body.messages, [{ role: "user", content: [{ type: "tool_result", tool_use_id: "t", content: "1" }, { type: "text", text: "a" }] }]);
   });
 
   test("11: a call without arguments is an empty object, however the client wrote it", () => {

@@ -25,6 +25,7 @@ test("errors are classed by what the provider says, then by status", () => {
     [400, told("invalid_request_error", "input length and `max_tokens` exceed context limit: 1 + 2 > 3"), "context"],
     [400, told("invalid_request_error", "Output blocked by content filtering policy"), "content_policy"],
     [400, told("invalid_request_error", "messages.0.role: wrong"), "bad_request"],
+    [429, told("rate_limit_error", "too many input tokens per minute"), "rate"],
     [500, told("api_error", "Internal server error"), "server"],
     [529, told("overloaded_error", "Overloaded"), "overload"],
     [504, told("timeout_error", "late"), "timeout"],
