@@ -45,7 +45,8 @@ export function encodeChat(request: ChatRequest, target: Target): EncodedRequest
 export function modelPath(upstreamModel: string): string {
   const name = upstreamModel.replace(/^models\//, "");
   if (/^(?:tunedModels|publishers\/[\w-]+\/models)\/[\w.@-]*\w$/.test(name)) return `/${name}`;
-  return `/models/${encodeURIComponent(name)}`;
+  // Half a surrogate pair cannot be encoded, and names may come from clients.
+  return `/models/${encodeURIComponent(name.replace(/\p{Surrogate}/gu, "\ufffd"))}`;
 }
 
 function encodeTools(request: ChatRequest, names: ToolNames, notes: Notes): Json[] | undefined {
