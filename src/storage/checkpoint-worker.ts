@@ -16,11 +16,15 @@ const passive = db.prepare("PRAGMA wal_checkpoint(PASSIVE)");
 const truncate = db.prepare("PRAGMA wal_checkpoint(TRUNCATE)");
 const report = (message: CheckpointReport): void => port.postMessage(message);
 
+/** A log that was copied whole begins anew with the next commit; only one that stays large needs the writer's help. */
+let wasLarge = false;
 const timer = setInterval(() => {
   try {
     const result = passive.get();
     const frames = Number(result?.["log"] ?? 0);
-    if (frames > setup.truncateAboveFrames) report({ kind: "large", frames });
+    const large = frames > setup.truncateAboveFrames;
+    if (large && wasLarge) report({ kind: "large", frames });
+    wasLarge = large;
   } catch (error) {
     report({ kind: "trouble", message: error instanceof Error ? error.message : String(error) });
   }

@@ -55,7 +55,7 @@ const RETRY_LATE_MS = 500;
 const UNDURABLE = "undurable";
 const MARK_EVERY_MS = 1_000;
 const PROBE_EVERY_MS = 1_000;
-/** Settled attempts that are remembered, so that a repeated hold does not make a second row. */
+/** At least so many settled attempts are remembered, so that a repeated hold does not make a second row. */
 const REMEMBERED = 4_096;
 
 export class SqliteLedger implements Ledger {
@@ -63,7 +63,9 @@ export class SqliteLedger implements Ledger {
   readonly #sql: Statements;
   readonly #options: LedgerOptions;
   readonly #open = new Map<string, OpenHold>();
-  readonly #settled = new Map<string, number>();
+  /** Two generations: forgetting the elder whole is cheaper than forgetting one by one. */
+  #settled = new Set<string>();
+  #settledBefore: ReadonlySet<string> = new Set();
   readonly #marks = new Map<string, number>();
   readonly #late: LateCharges;
   #calls: Call[] = [];
@@ -92,7 +94,7 @@ export class SqliteLedger implements Ledger {
       const fresh: OpenHold[] = [];
       for (const hold of holds) {
         // A repeat of a known attempt is held already: answered like the first, no second row.
-        if (this.#open.has(hold.attemptId) || this.#settled.has(hold.attemptId)) continue;
+        if (this.#knows(hold.attemptId)) continue;
         const entry = { id: this.#nextId++, hold, markedAtMs: Number.NEGATIVE_INFINITY };
         this.#open.set(hold.attemptId, entry);
         fresh.push(entry);
@@ -182,6 +184,10 @@ export class SqliteLedger implements Ledger {
     for (const call of this.#retrying.splice(0)) call.reject(new LedgerUnwritable("the ledger was closed while it could not be written"));
     if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
     if (this.#markTimer !== null) clearTimeout(this.#markTimer);
+  }
+
+  #knows(attemptId: string): boolean {
+    return this.#open.has(attemptId) || this.#settled.has(attemptId) || this.#settledBefore.has(attemptId);
   }
 
   #enqueue(call: Call): void {
@@ -291,10 +297,10 @@ export class SqliteLedger implements Ledger {
     if (entry === undefined) return;
     this.#open.delete(attemptId);
     this.#marks.delete(attemptId);
-    this.#settled.set(attemptId, entry.id);
-    if (this.#settled.size <= REMEMBERED) return;
-    const oldest = this.#settled.keys().next();
-    if (oldest.done !== true) this.#settled.delete(oldest.value);
+    this.#settled.add(attemptId);
+    if (this.#settled.size < REMEMBERED) return;
+    this.#settledBefore = this.#settled;
+    this.#settled = new Set();
   }
 
   #afterFailure(calls: readonly Call[], error: unknown): void {

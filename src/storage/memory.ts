@@ -126,7 +126,7 @@ export class MemoryLedger implements Ledger, Records, LedgerReader {
   /** What is open belongs to dead processes: this one has only begun. */
   #takeOver(): void {
     const listed = new Set(this.#store.records.map((record) => record.requestId));
-    for (const row of [...this.#store.attempts]) {
+    for (const row of this.#store.attempts) {
       if (row.state === "held") this.#replace({ ...row, flags: [ORPHAN] });
       if (listed.has(row.requestId)) continue;
       listed.add(row.requestId);
