@@ -3,7 +3,7 @@
  * `account/anything`; canonical name; upstream name if only one configured provider has it. Pure and immutable; results
  * are remembered in bounded maps, so that a known name costs one lookup.
  */
-import type { ModelFacts } from "../wire/facts.ts";
+import type { ModelFacts, ProviderFacts } from "../wire/facts.ts";
 import { DEFAULT_CLOCKS, type Deployment, type Route, type RouteCandidate, type RouteClocks } from "./deployment.ts";
 import { byPreference, closest, plainVariant, unfitReason } from "./equivalence.ts";
 import type { CallableModel, Directory, Resolution } from "./names.ts";
@@ -29,6 +29,8 @@ export interface DirectoryRoute {
 export interface DirectoryProblem {
   readonly path: readonly (string | number)[];
   readonly code: Refusal["code"];
+  /** The name that cannot be used. */
+  readonly name: string;
   readonly message: string;
 }
 export interface BuiltDirectory {
@@ -71,7 +73,6 @@ class Resolver implements Directory {
   readonly #routes = new Map<string, Route | Refusal>();
   readonly #exactAliases: ReadonlyMap<string, string>;
   readonly #patterns: readonly { readonly pattern: string; readonly matches: (name: string) => boolean; readonly target: string }[];
-  readonly #aliasNames: ReadonlyMap<string, readonly ModelFacts[]>;
   readonly #found = new Map<string, Resolution>();
   readonly #missed = new Map<string, Resolution>();
   readonly #problems: DirectoryProblem[] = [];
@@ -82,8 +83,6 @@ class Resolver implements Directory {
     this.#supply = supply;
     this.#exactAliases = new Map(input.aliases.filter((alias) => !alias.pattern.includes("*")).map((alias) => [alias.pattern, alias.target]));
     this.#patterns = input.aliases.filter((alias) => alias.pattern.includes("*")).map((alias) => ({ ...alias, matches: matcher(alias.pattern) }));
-    const named = input.catalogue.models.flatMap((model) => model.aliases.map((alias) => ({ alias, model })));
-    this.#aliasNames = new Map([...groupBy(named, (entry) => entry.alias)].map(([alias, entries]) => [alias, entries.map((entry) => entry.model)]));
     for (const route of input.routes) this.#routes.set(route.name, this.#buildRoute(route));
     this.#checkAliases();
   }
@@ -171,7 +170,10 @@ class Resolver implements Directory {
     const [prefix, upstream] = splitName(search.name);
     const account = upstream === null ? undefined : this.#supply.account(prefix);
     if (account === undefined || upstream === null) {
-      search.trace.push("account/model: no such account");
+      const provider = upstream === null ? undefined : this.#input.providers.get(prefix);
+      const accounts = this.#supply.accountsOf(prefix).map((known) => known.name);
+      search.trace.push(`account/model: ${provider === undefined ? "no such account" : `${prefix} is a provider, but no account has that name`}`);
+      if (provider !== undefined) search.refusal ??= this.#noAccount(search.name, provider, accounts);
       return NONE;
     }
     return this.#supplyAll(search, "account/model", [[account, upstream]]);
@@ -199,7 +201,7 @@ class Resolver implements Directory {
 
   /** Upstream name, if only one configured provider has it. */
   #byUpstream(search: Search): StepResult {
-    const models = [...(this.#input.catalogue.byUpstream.get(search.name) ?? []), ...(this.#aliasNames.get(search.name) ?? [])];
+    const models = this.#input.catalogue.byUpstream.get(search.name) ?? [];
     const { deployments, refusal } = this.#serving(models);
     for (const account of this.#input.accounts) {
       const own = account.models.has(search.name) ? this.#supply.supply(account, search.name) : null;
@@ -287,6 +289,16 @@ class Resolver implements Directory {
     return onePerAccount(fit.toSorted(closest(first.upstreamModel))).toSorted(byPreference(first.model.variant, first.upstreamModel));
   }
 
+  /** A provider's name before the slash, a model after it that the catalogue does not know, and no account of that name. */
+  #noAccount(name: string, provider: ProviderFacts, accounts: readonly string[]): Refusal {
+    if (provider.dialect === null) return { code: "provider_not_supported_yet", message: `${provider.name} speaks a protocol that this version does not speak yet` };
+    const listed = this.#input.catalogue.models.filter((model) => model.provider === provider.id).map((model) => model.id);
+    const near = didYouMean(nearestNames(name, listed));
+    if (accounts.length > 0) return { code: "unknown_model", message: `there is no model ${quoted(name)}${near}; accounts of ${provider.id} are ${accounts.join(", ")}` };
+    const way = provider.env[0] === undefined ? `add an account of type ${provider.id} to providers` : `set ${provider.env[0]}`;
+    return { code: "provider_not_configured", message: `no account of ${provider.name} is configured for ${quoted(name)}: ${way}${near}` };
+  }
+
   #notConfigured(models: readonly ModelFacts[]): Refusal {
     const spoken = models.filter((model) => this.#supply.spoken(model));
     const [first] = models;
@@ -326,7 +338,7 @@ class Resolver implements Directory {
         continue;
       }
       refusal ??= { code: supplied.code, message: supplied.message };
-      this.#problems.push({ path: ["routes", config.name, "candidates", index], code: supplied.code, message: supplied.message });
+      this.#problems.push({ path: ["routes", config.name, "candidates", index], code: supplied.code, name: use, message: supplied.message });
     }
     if (candidates.length === 0) return refusal ?? { code: "unknown_model", message: `route ${config.name} has no candidates` };
     const { name, strategy, clocks, keepalive, forwardHeaders, defaultMaxOutput } = config;
@@ -345,7 +357,7 @@ class Resolver implements Directory {
     for (const { pattern, target } of this.#input.aliases) {
       const search: Search = { name: target, trace: [], refusal: null };
       const resolution = this.#asRoute(search) ?? this.#asModel(search);
-      if (resolution.kind === "unresolved") this.#problems.push({ path: ["aliases", pattern], code: resolution.code, message: resolution.message });
+      if (resolution.kind === "unresolved") this.#problems.push({ path: ["aliases", pattern], code: resolution.code, name: target, message: resolution.message });
     }
   }
 

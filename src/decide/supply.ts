@@ -30,6 +30,7 @@ export interface CatalogueLookups {
   readonly models: readonly ModelFacts[];
   readonly byId: ReadonlyMap<string, ModelFacts>;
   readonly byCanonical: ReadonlyMap<string, readonly ModelFacts[]>;
+  /** By a provider's own name of the model, or an alias of it. */
   readonly byUpstream: ReadonlyMap<string, readonly ModelFacts[]>;
 }
 
@@ -151,14 +152,14 @@ export class Supply {
   }
 }
 
-/** The YAML to paste so that a name without a known price can be called. */
+/** The YAML to paste so that a name without a known price can be called. Its blanks are refused until they are filled in. */
 function priceLines(account: string, upstream: string): string {
   return [
     "To call it, state its price in USD per million tokens (or `unmetered: true`) in the configuration:",
     "providers:",
     `  ${account}:`,
     "    models:",
-    `      ${JSON.stringify(upstream)}: { price: { input: 0.00, output: 0.00 } }`,
+    `      ${JSON.stringify(upstream)}: { price: { input: <USD>, output: <USD> } }`,
   ].join("\n");
 }
 

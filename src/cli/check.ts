@@ -1,0 +1,117 @@
+/** `spillway check`: everything that is wrong with a configuration, or what it amounts to, with each step's latest start. */
+import { parseArgs } from "node:util";
+import type { ConfigError } from "../config/load.ts";
+import { showPath } from "../config/document.ts";
+import { showError } from "../config/report.ts";
+import { buildSnapshot, type Snapshot } from "../config/snapshot.ts";
+import { loadConfig, type LoadedConfig } from "../config/source.ts";
+import { MAX_ATTEMPTS, stepTimes } from "../decide/clocks.ts";
+import type { DirectoryProblem } from "../decide/directory.ts";
+import { EXIT, showMs, table, type CommandContext } from "./context.ts";
+
+const HELP = `spillway check [--config FILE] [--json]
+Validates the configuration and prints the latest start of each step of each route.
+Exit code 0: good; 1: refused, with every reason; 2: wrong usage.
+`;
+
+/** What became of a configuration that was read, resolved against the catalogue and judged. */
+export type CheckedConfig =
+  | { readonly ok: true; readonly snapshot: Snapshot; readonly warnings: readonly ConfigError[] }
+  | { readonly ok: false; readonly errors: readonly ConfigError[] };
+
+/** Run the command; gives the exit code. */
+export function runCheck(args: readonly string[], context: CommandContext): number {
+  const flags = readFlags(args, context);
+  if (typeof flags === "number") return flags;
+  const checked = checkConfig(loadConfig({ configFile: flags.config ?? null, ...context }), context);
+  if (!checked.ok) {
+    for (const error of checked.errors) context.errors.write(flags.json ? `${JSON.stringify({ kind: "error", ...error })}\n` : `${showError(error)}\n`);
+    if (!flags.json) context.errors.write(`${checked.errors.length === 1 ? "1 error" : `${checked.errors.length} errors`}\n`);
+    return EXIT.wrong;
+  }
+  context.out.write(flags.json ? jsonReport(checked.snapshot, checked.warnings) : textReport(checked.snapshot, checked.warnings));
+  return EXIT.ok;
+}
+
+/** Resolve a loaded configuration against the catalogue. What a start would refuse and what only a check refuses are errors. */
+export function checkConfig(loaded: LoadedConfig, context: Pick<CommandContext, "providers" | "catalogue">): CheckedConfig {
+  if (!loaded.ok) return { ok: false, errors: loaded.errors };
+  const snapshot = buildSnapshot(loaded.config, context.catalogue, context.providers);
+  const errors = [...loaded.refusals, ...problemErrors(snapshot.findings, loaded)];
+  if (errors.length > 0) return { ok: false, errors: errors.toSorted((a, b) => a.line - b.line || a.column - b.column) };
+  return { ok: true, snapshot, warnings: loaded.warnings };
+}
+
+/** Names that lead nowhere, as errors with their place in the file. */
+export function problemErrors(problems: readonly DirectoryProblem[], loaded: Extract<LoadedConfig, { ok: true }>): ConfigError[] {
+  return problems.map(({ path, code, name, message }) => {
+    const { line, column } = loaded.locate(path, "value");
+    return { file: loaded.config.source, line, column, key: showPath(path), expected: "the name of a model that can be called", found: `${JSON.stringify(name)} (${code})`, hint: message };
+  });
+}
+
+function readFlags(args: readonly string[], { out, errors }: CommandContext): { config: string | undefined; json: boolean } | number {
+  try {
+    const { values } = parseArgs({ args: [...args], options: { config: { type: "string" }, json: { type: "boolean" }, help: { type: "boolean", short: "h" } } });
+    if (values.help !== true) return { config: values.config, json: values.json === true };
+    out.write(HELP);
+    return EXIT.ok;
+  } catch (error) {
+    errors.write(`${error instanceof Error ? error.message : String(error)}\n${HELP}`);
+    return EXIT.usage;
+  }
+}
+
+interface StepLine {
+  readonly step: number;
+  readonly deployment: string;
+  /** ms from the request's start; null: only in place of an earlier one. */
+  readonly latestStartMs: number | null;
+}
+
+/** The steps of each route in order. Beyond the third a candidate only stands in for one that cannot be used. */
+export function routeSteps(snapshot: Snapshot): readonly { readonly route: string; readonly strategy: string; readonly deadlineMs: number; readonly steps: readonly StepLine[] }[] {
+  return snapshot.config.routes.map((route) => {
+    const { latestStartsMs } = stepTimes(route.clocks, route.candidates.length);
+    const steps = route.candidates.map(({ use }, index) => ({ step: index + 1, deployment: use, latestStartMs: latestStartsMs[index] ?? null }));
+    return { route: route.name, strategy: route.strategy, deadlineMs: route.clocks.deadlineMs, steps };
+  });
+}
+
+function textReport(snapshot: Snapshot, warnings: readonly ConfigError[]): string {
+  const { config } = snapshot;
+  const counts = [
+    counted(config.keys.length, "caller key"),
+    counted(config.accounts.length, "account"),
+    counted(config.routes.length, "route"),
+    counted(config.aliases.length, "alias", "aliases"),
+    counted(snapshot.deployments.size, "callable deployment"),
+  ];
+  let text = `${config.source}: good. ${counts.join(", ")}.\n`;
+  for (const { route, strategy, deadlineMs, steps } of routeSteps(snapshot)) {
+    text += `\nroute ${route}: ${strategy}, deadline ${showMs(deadlineMs)}\n`;
+    text += table(steps.map((line) => [String(line.step), line.deployment, line.latestStartMs === null ? `stands in: at most ${MAX_ATTEMPTS} attempts` : `starts at ${showMs(line.latestStartMs)} at the latest`]));
+  }
+  const unmetered = config.accounts.filter((account) => account.unmetered).map((account) => account.name);
+  if (unmetered.length > 0) text += `\nunmetered (cost is recorded as unknown unless a price is given): ${unmetered.join(", ")}\n`;
+  if (warnings.length > 0) text += `\nwarnings\n${warnings.map((warning) => `${showError(warning)}\n`).join("")}`;
+  return text;
+}
+
+function jsonReport(snapshot: Snapshot, warnings: readonly ConfigError[]): string {
+  const { config } = snapshot;
+  const summary = {
+    kind: "summary", source: config.source, keys: config.keys.length, accounts: config.accounts.length, routes: config.routes.length,
+    aliases: config.aliases.length, deployments: snapshot.deployments.size, unmetered: config.accounts.filter((account) => account.unmetered).map((account) => account.name),
+  };
+  const routes = routeSteps(snapshot).map(({ route, strategy, deadlineMs, steps }) => ({
+    kind: "route", route, strategy, deadline_ms: deadlineMs,
+    steps: steps.map((line) => ({ step: line.step, deployment: line.deployment, latest_start_ms: line.latestStartMs })),
+  }));
+  const lines = [summary, ...routes, ...warnings.map((warning) => ({ kind: "warning", ...warning }))];
+  return lines.map((line) => `${JSON.stringify(line)}\n`).join("");
+}
+
+function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}

@@ -1,0 +1,179 @@
+/**
+ * A configuration text → a validated `Config`, or everything that is wrong with it at once. Pure but for the
+ * environment and files that it is handed for `${…}` references.
+ */
+import { stepTimes } from "../decide/clocks.ts";
+import type { ProviderFacts } from "../wire/facts.ts";
+import { readAccounts } from "./accounts.ts";
+import { ConfigDocument, type ConfigError, type Finding, type Path, type Place, type ReadEnvironment } from "./document.ts";
+import { asList, asMap, asText, type Raw } from "./raw.ts";
+import { schemaFindings, SECRET_KEYS, toErrors } from "./report.ts";
+import { readAliases, readRoutes } from "./routes.ts";
+import { configSchema } from "./schema.ts";
+import type { CallerKey, Config } from "./types.ts";
+import { keyDigest, parseDurationMs } from "./values.ts";
+
+export type { ConfigError } from "./document.ts";
+
+export interface ParseOptions extends ReadEnvironment {
+  /** For messages: the path, or `SPILLWAY_CONFIG`. */
+  readonly source: string;
+  readonly providers: ReadonlyMap<string, ProviderFacts>;
+}
+export type ParsedConfig =
+  | {
+      readonly ok: true;
+      readonly config: Config;
+      /** Works, but hardly as meant. */
+      readonly warnings: readonly ConfigError[];
+      /** What `spillway check` refuses though a gateway would start with it. */
+      readonly refusals: readonly ConfigError[];
+      /** Where something stands in the text. */
+      readonly locate: (path: Path, at?: "key" | "value") => Place;
+    }
+  | { readonly ok: false; readonly errors: readonly ConfigError[] };
+
+const SCHEMA = configSchema(false);
+const SHORT_KEY = 16;
+
+/** Parse and validate. Errors name place, key, expected, found and hint; no error or warning holds a secret. */
+export function parseConfig(text: string, options: ParseOptions): ParsedConfig {
+  const document = new ConfigDocument(text, options);
+  const root = withoutEmpty(document.value);
+  const raw = asMap(root);
+  const found: Finding[] = [...document.findings];
+  const warnings: Finding[] = [];
+  if (document.syntaxErrors.length === 0) found.push(...versionFindings(root), ...schemaFindings(SCHEMA, root ?? {}));
+  const keys = readKeys(asList(raw["keys"]), found, warnings);
+  const accounts = readAccounts(asMap(raw["providers"]), { document, providers: options.providers, found, warnings });
+  const accountNames = new Set(Object.keys(asMap(raw["providers"])));
+  const routes = readRoutes(asMap(raw["routes"]), { accountNames, aliases: asMap(raw["aliases"]), found, warnings });
+  const aliases = readAliases(asMap(raw["aliases"]), found);
+  const health = readHealth(asMap(raw["health"]), found);
+  const origins = readOrigins(asMap(raw["cors"]), found);
+  const secrets = secretsIn(root);
+  const report = (findings: readonly Finding[]): ConfigError[] => toErrors(options.source, document, findings, secrets);
+  if (found.length > 0 || document.syntaxErrors.length > 0) return { ok: false, errors: report(found) };
+  const config: Config = {
+    source: options.source,
+    keys,
+    accounts,
+    routes,
+    aliases,
+    fallbacks: raw["fallbacks"] === "off" ? "off" : "auto",
+    unpriced: raw["unpriced"] === "serve" ? "serve" : "refuse",
+    health,
+    ledger: { sync: asMap(raw["ledger"])["sync"] === "full" ? "full" : "process" },
+    cors: { origins },
+    simulated: false,
+  };
+  return { ok: true, config, warnings: report(warnings), refusals: report(lateSteps(config)), locate: (path, at) => document.place(path, at) };
+}
+
+/** A section or an account with nothing in it (`routes:` with all lines commented out) is as if absent. */
+function withoutEmpty(root: unknown): unknown {
+  if (typeof root !== "object" || root === null || Array.isArray(root)) return root;
+  const sections = Object.entries(root).filter(([, value]) => value !== null);
+  return Object.fromEntries(
+    sections.map(([name, value]) => {
+      if (name !== "providers" || typeof value !== "object" || Array.isArray(value)) return [name, value];
+      return [name, Object.fromEntries(Object.entries(value as object).map(([account, entry]) => [account, entry === null ? {} : entry]))];
+    }),
+  );
+}
+
+function versionFindings(root: unknown): Finding[] {
+  const hint = "this Spillway reads version 1";
+  if (root === null || root === undefined) return [{ path: ["version"], expected: "version: 1", found: "an empty configuration", hint: "begin with the line version: 1" }];
+  const version = asMap(root)["version"];
+  if (typeof root !== "object" || Array.isArray(root) || version === 1) return [];
+  if (version === undefined) return [{ path: ["version"], expected: "version: 1", found: "nothing", hint: "begin with the line version: 1" }];
+  return [{ path: ["version"], expected: "1", found: typeof version === "object" ? "a map or list" : JSON.stringify(version), hint }];
+}
+
+function readKeys(list: readonly unknown[], found: Finding[], warnings: Finding[]): CallerKey[] {
+  const keys: CallerKey[] = [];
+  const names = new Set<string>();
+  const digests = new Map<string, string>();
+  for (const [index, entry] of list.entries()) {
+    const path = ["keys", index];
+    const map = asMap(entry);
+    const name = asText(map["name"]);
+    if (name !== null && names.has(name)) found.push({ path: [...path, "name"], expected: "a name of its own for each key", found: JSON.stringify(name), hint: "" });
+    if (name !== null && !/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) {
+      found.push({ path: [...path, "name"], expected: "letters, digits, . _ - (at most 64)", found: JSON.stringify(name), hint: "" });
+    }
+    names.add(name ?? "");
+    const digest = keyDigestOf(map, path, found, warnings);
+    if (digest === null || name === null) continue;
+    const other = digests.get(digest);
+    if (other !== undefined) found.push({ path, expected: "a key of its own for each name", found: `the key of ${other} again`, hint: "" });
+    digests.set(digest, name);
+    keys.push({ name, sha256: digest });
+  }
+  return keys;
+}
+
+function keyDigestOf(map: Raw, path: Path, found: Finding[], warnings: Finding[]): string | null {
+  const hasKey = Object.hasOwn(map, "key");
+  if (hasKey === Object.hasOwn(map, "sha256")) {
+    const hint = 'write { name: app, key: "${SPILLWAY_API_KEY}" }';
+    found.push({ path, expected: "either key or sha256", found: hasKey ? "both" : "neither", hint, at: "key" });
+    return null;
+  }
+  const hex = asText(map["sha256"]);
+  if (!hasKey) return hex !== null && /^[0-9a-fA-F]{64}$/.test(hex) ? Buffer.from(hex, "hex").toString("base64url") : null;
+  const key = asText(map["key"]);
+  if (key === null) return null;
+  if (key.trim() !== key || /[^\x21-\x7e]/.test(key)) {
+    found.push({ path: [...path, "key"], expected: "a key of visible ASCII characters without spaces", found: "other characters in it", hint: "" });
+    return null;
+  }
+  if (key.length > 0 && key.length < SHORT_KEY) {
+    const hint = "openssl rand -base64 32 makes a good one";
+    warnings.push({ path: [...path, "key"], expected: `at least ${SHORT_KEY} characters`, found: "a key that is easy to guess", hint });
+  }
+  return key === "" ? null : keyDigest(key);
+}
+
+function readHealth(map: Raw, found: Finding[]): Config["health"] {
+  const restMs = parseDurationMs(asText(map["rest"]) ?? "5s") ?? 5_000;
+  const restMaxMs = parseDurationMs(asText(map["rest_max"]) ?? "300s") ?? 300_000;
+  const text = asText(map["rest"]) ?? "5s";
+  if (restMs === 0) found.push({ path: ["health", "rest"], expected: "a duration above 0", found: JSON.stringify(text), hint: "" });
+  if (restMaxMs < restMs) {
+    found.push({ path: ["health", "rest_max"], expected: `at least health.rest, ${text}`, found: JSON.stringify(asText(map["rest_max"]) ?? "300s"), hint: "" });
+  }
+  return { restMs, restMaxMs };
+}
+
+function readOrigins(map: Raw, found: Finding[]): string[] {
+  const origins: string[] = [];
+  for (const [index, entry] of asList(map["origins"]).entries()) {
+    const text = asText(entry);
+    if (text === null) continue;
+    if (URL.canParse(text) && new URL(text).origin === text.toLowerCase()) origins.push(text.toLowerCase());
+    else found.push({ path: ["cors", "origins", index], expected: "an origin such as https://app.example.com", found: JSON.stringify(text), hint: "scheme, host and port only" });
+  }
+  return origins;
+}
+
+function lateSteps(config: Config): Finding[] {
+  return config.routes.flatMap((route) => {
+    const { refusal } = stepTimes(route.clocks, route.candidates.length);
+    if (refusal === null) return [];
+    const hint = `raise deadline above ${5 * route.clocks.connectMs} ms or lower connect`;
+    const found = `${route.clocks.deadlineMs} ms: ${refusal}`;
+    return [{ path: ["routes", route.name, "deadline"], expected: "a deadline in which the last step can still start", found, hint }];
+  });
+}
+
+/** Every literal that stands where secrets stand. */
+function secretsIn(value: unknown, secrets = new Set<string>()): Set<string> {
+  if (typeof value !== "object" || value === null) return secrets;
+  for (const [key, inner] of Object.entries(value)) {
+    if (SECRET_KEYS.has(key) && (typeof inner === "string" || typeof inner === "number")) secrets.add(String(inner));
+    else secretsIn(inner, secrets);
+  }
+  return secrets;
+}

@@ -1,0 +1,158 @@
+/**
+ * The shape of a configuration. Structure and types only, so that the same schema can be published for editors; what
+ * needs more than one value to judge stands beside the code that uses it. Each `error` says what was expected.
+ */
+import { z } from "zod";
+import { DURATION_PATTERN, isPerPiece, PRICED_UNITS } from "./values.ts";
+
+const REFERENCE = z.string().regex(/\$\{.+\}/).meta({ id: "reference", description: "A value from outside the file: ${NAME}, ${NAME:-default} or ${file:/path}" });
+
+/**
+ * The schema. `forEditor`: every value may also be a `${…}` reference, which an editor sees before it is replaced.
+ */
+export function configSchema(forEditor: boolean) {
+  const open = <T extends z.ZodType>(schema: T, description: string): z.ZodType =>
+    forEditor ? z.union([schema, REFERENCE]).describe(description) : schema.describe(description);
+  const text = (expected: string, description: string): z.ZodType => open(z.string({ error: expected }).min(1, { error: expected }), description);
+  const duration = (description: string): z.ZodType => {
+    const error = "a duration such as 250ms, 30s, 5m or 1h";
+    return open(z.string({ error }).regex(DURATION_PATTERN, { error }), description);
+  };
+  const number = (expected: string, description: string): z.ZodType => {
+    const numeric = z.union([z.number({ error: expected }), z.string({ error: expected }).regex(/^\d+(\.\d+)?([eE][+-]?\d+)?$/, { error: expected })], { error: expected });
+    return open(numeric, description);
+  };
+  const oneOf = (values: readonly [string, ...string[]], description: string): z.ZodType => open(z.enum(values, { error: listed(values) }), description);
+  const flag = (description: string): z.ZodType => {
+    const error = "true or false";
+    return open(z.union([z.boolean(), z.enum(["true", "false"])], { error }), description);
+  };
+  const onOff = (description: string): z.ZodType => open(z.union([z.enum(["on", "off"]), z.boolean()], { error: "on or off" }), description);
+
+  const price = z.strictObject(
+    Object.fromEntries(
+      PRICED_UNITS.map((unit) => [unit, number("a price in USD", isPerPiece(unit) ? `USD for each of ${unit}` : `USD per million tokens of ${unit}`).optional()]),
+    ),
+    { error: "prices: { input, output, … } in USD per million tokens" },
+  );
+  const model = z.strictObject(
+    {
+      price: price.describe("Your price, in place of the catalogue's").optional(),
+      unmetered: flag("Costs nothing per call; its cost is recorded as unknown, never as zero").optional(),
+      context: number("a number of tokens", "Context window in tokens").optional(),
+      max_output: number("a number of tokens", "Most output tokens of one answer").optional(),
+    },
+    { error: "a map with price, unmetered, context or max_output" },
+  );
+  const provider = z.strictObject(
+    {
+      type: text("the name of a provider type", "What kind of provider this account is at; the entry's own name where absent").optional(),
+      base_url: text("an http or https URL", "Address in place of the provider's usual one, with its version segment").optional(),
+      api_key: text("a key, or none", "The credential; `none` where the server wants none").optional(),
+      region: text("a region such as eu or us", "Where requests are processed; automatic fallbacks stay within it").optional(),
+      domain: z
+        .strictObject(
+          {
+            edge: text("a name", "Network or CDN in front of it").optional(),
+            cloud: text("a name", "Cloud that it runs in").optional(),
+          },
+          { error: "a map with edge or cloud" },
+        )
+        .describe("Failure domains: the next attempt prefers another")
+        .optional(),
+      proxy: text("an http or https URL", "HTTP proxy for this account").optional(),
+      ca_file: text("a path", "PEM file with certificate authorities for this account").optional(),
+      unmetered: flag("Calls cost nothing each; default for model servers of one's own and private addresses").optional(),
+      models: z.record(z.string(), model, { error: "a map from model name to its facts" }).describe("Facts and prices of single models").optional(),
+    },
+    { error: "a map with type, base_url, api_key, …" },
+  );
+  const candidate = z.union(
+    [
+      z.string().min(1),
+      z.strictObject({
+        use: text("account/model", "account/model"),
+        weight: number("a number above 0", "Share of the traffic under strategy: weighted; 1 where absent").optional(),
+      }),
+    ],
+    { error: "account/model, or { use: account/model, weight: 2 }" },
+  );
+  const route = z.strictObject(
+    {
+      candidates: z.array(candidate, { error: "a list of account/model" }).min(1, { error: "at least one account/model" }).describe("Deployments in order: account/model, or { use, weight }"),
+      strategy: oneOf(["priority", "weighted"], "priority: the first that can; weighted: by share").optional(),
+      deadline: duration("To the first content of a stream, or the whole of a JSON answer (600s)").optional(),
+      first_token: duration("A stream without content after this counts against its deployment, and the next one starts beside it (30s; 300s for models that reason)").optional(),
+      attempt: duration("The same for an answer that is no stream (120s; 300s for models that reason)").optional(),
+      idle: duration("Longest silence after the first content (60s)").optional(),
+      connect: duration("Longest time to connect (2s)").optional(),
+      lifetime: duration("Longest a stream may last (1h)").optional(),
+      keepalive: onOff("Comments in a waiting stream every 15 s (on)").optional(),
+      forward_headers: z
+        .array(text("a header name", "A header name"), { error: "a list of header names" })
+        .describe("Request headers to pass on besides those of the protocol itself")
+        .optional(),
+      default_max_output: number("a number of tokens", "Output limit where a budget applies and the client asks none (8192)").optional(),
+    },
+    { error: "a map with candidates" },
+  );
+  const key = z.strictObject(
+    {
+      name: text("a name", "Who calls; stands in records and bills"),
+      key: text("the key itself", "The key itself, best as a ${…} reference").optional(),
+      sha256: open(
+        z.string({ error: "64 hexadecimal digits" }).regex(/^[0-9a-fA-F]{64}$/, { error: "64 hexadecimal digits" }),
+        "SHA-256 of the key in hexadecimal, in place of the key",
+      ).optional(),
+    },
+    { error: "a map with name and key, or name and sha256" },
+  );
+  return z
+    .strictObject(
+      {
+        version: open(z.literal(1, { error: "1" }), "Version of this format"),
+        keys: z.array(key, { error: "a list of { name, key }" }).describe("Who may call. Without any, only this machine may").optional(),
+        providers: z.record(z.string(), provider, { error: "a map from account name to its settings" }).describe("Accounts at providers; two accounts of one type are two entries").optional(),
+        routes: z.record(z.string(), route, { error: "a map from route name to its settings" }).describe("Names that clients put in `model`").optional(),
+        aliases: z
+          .record(z.string(), text("the name of a route or model", "A route, or any name that resolves"), { error: "a map from name or pattern to a route or model" })
+          .describe("Other names; * matches any run of characters")
+          .optional(),
+        fallbacks: oneOf(["off", "auto"], "For names that are no routes: fall back to the same model at another provider (auto)").optional(),
+        unpriced: oneOf(["refuse", "serve"], "What to do with models whose price is unknown (refuse)").optional(),
+        health: z
+          .strictObject(
+            { rest: duration("First rest of a failing deployment (5s)").optional(), rest_max: duration("Longest rest (300s)").optional() },
+            { error: "a map with rest or rest_max" },
+          )
+          .describe("How long failing deployments are left alone")
+          .optional(),
+        ledger: z
+          .strictObject(
+            { sync: oneOf(["process", "full"], "process: charges survive this process; full: they survive the machine").optional() },
+            { error: "a map with sync" },
+          )
+          .describe("How durable charges are")
+          .optional(),
+        cors: z
+          .strictObject(
+            { origins: z.array(text("an origin such as https://app.example.com", "An origin"), { error: "a list of origins" }).optional() },
+            { error: "a map with origins" },
+          )
+          .describe("Web pages that may call from a browser; none where absent")
+          .optional(),
+      },
+      { error: "a map with version, providers, routes, …" },
+    )
+    .describe("Configuration of Spillway");
+}
+
+/** The JSON Schema for editors, as it is published. */
+export function editorSchema(): unknown {
+  const schema = z.toJSONSchema(configSchema(true), { io: "input", target: "draft-7" });
+  return { ...schema, title: "spillway.yaml" };
+}
+
+function listed(values: readonly string[]): string {
+  return values.length < 2 ? values.join("") : `${values.slice(0, -1).join(", ")} or ${values.at(-1)}`;
+}

@@ -1,0 +1,33 @@
+/** Joins a configuration with the catalogue: everything a request is decided on, swapped as one when either changes. */
+import type { Deployment } from "../decide/deployment.ts";
+import { buildDirectory, type DirectoryProblem } from "../decide/directory.ts";
+import type { Directory } from "../decide/names.ts";
+import type { CatalogueLookups } from "../decide/supply.ts";
+import type { ProviderFacts } from "../wire/facts.ts";
+import { showPath } from "./document.ts";
+import type { Account, Config } from "./types.ts";
+
+export interface Snapshot {
+  readonly config: Config;
+  readonly directory: Directory;
+  /** Known beforehand, by id; `account/anything` may resolve to others. */
+  readonly deployments: ReadonlyMap<string, Deployment>;
+  readonly accounts: ReadonlyMap<string, Account>;
+  /** Candidates and aliases that lead nowhere, one sentence each: a configuration with any is refused. */
+  readonly problems: readonly string[];
+  readonly findings: readonly DirectoryProblem[];
+}
+
+/** Build the snapshot. Pure; a few ms. */
+export function buildSnapshot(config: Config, catalogue: CatalogueLookups, providers: ReadonlyMap<string, ProviderFacts>): Snapshot {
+  const { accounts, routes, aliases, fallbacks, unpriced } = config;
+  const built = buildDirectory({ accounts, routes, aliases, fallbacks, unpriced, catalogue, providers });
+  return {
+    config,
+    directory: built.directory,
+    deployments: built.deployments,
+    accounts: new Map(accounts.map((account) => [account.name, account])),
+    problems: built.problems.map((problem) => `${config.source}: ${showPath(problem.path)}: ${problem.message}`),
+    findings: built.problems,
+  };
+}
