@@ -24,6 +24,12 @@ const KNOWN_IN_DELTA = new Set([
   "role", "content", "refusal", "reasoning_content", "reasoning", "thinking_blocks", "tool_calls", "function_call", "extra_content",
 ]);
 
+/** Top-level members that are carried, or that say nothing a client could miss. */
+const KNOWN_AT_TOP = new Set([
+  "id", "object", "created", "model", "choices", "usage", "service_tier", "system_fingerprint", "obfuscation", "x_groq",
+  "usage_breakdown", "prompt_filter_results",
+]);
+
 /** Decode a whole JSON answer of status 200; see `Dialect.decodeAnswer`. */
 export function decodeAnswer(body: Json, context: DecodeContext): readonly StreamEvent[] {
   const whole: Json | undefined = Array.isArray(body) ? (body as readonly Json[])[0] : body;
@@ -37,8 +43,19 @@ export function decodeAnswer(body: Json, context: DecodeContext): readonly Strea
   }
   if (!Array.isArray(whole["choices"])) return [failure("malformed", "The provider's answer has no list of choices.")];
   answer.chunk(whole, events);
-  if (!events.some((event) => event.kind === "error")) answer.close(events);
+  if (failed(events)) return endAtError(events);
+  answer.close(events);
   return events;
+}
+
+function failed(events: readonly StreamEvent[]): boolean {
+  return events.some((event) => event.kind === "error");
+}
+
+/** Nothing follows an error; usage that came with it is told before it, since it may have been billed. */
+function endAtError(events: readonly StreamEvent[]): readonly StreamEvent[] {
+  const at = events.findIndex((event) => event.kind === "error");
+  return [...events.slice(0, at), ...events.slice(at).filter((event) => event.kind === "usage"), ...events.slice(at, at + 1)];
 }
 
 /** Decode a stream; see `Dialect.openStream`. */
@@ -75,7 +92,10 @@ class ChatStream implements StreamDecoder {
       return events;
     }
     this.#answer.chunk(chunk, events);
-    if (events.some((one) => one.kind === "error")) this.#over = true;
+    if (failed(events)) {
+      this.#over = true;
+      return endAtError(events);
+    }
     // A first chunk of filter results, a heartbeat: the provider lives, nothing has come.
     if (events.length === 0) events.push({ kind: "ping" });
     return events;
@@ -115,6 +135,7 @@ class AnswerDecoder {
   #started = false;
   #answerId = "";
   #serviceTier: string | undefined;
+  readonly #leftOut = new Set<string>();
 
   constructor(context: DecodeContext) {
     this.#context = context;
@@ -131,12 +152,23 @@ class AnswerDecoder {
     this.#serviceTier = asString(chunk["service_tier"]) ?? this.#serviceTier;
     const choices = chunk["choices"];
     if (!this.#started) this.#start(chunk, Array.isArray(choices) && choices.length > 0, events);
+    this.#nameUnknown(chunk, events);
     if (Array.isArray(choices)) {
       for (let position = 0; position < choices.length; position++) this.#choice(choices[position], position, events);
     } else if (choices !== undefined && choices !== null) {
       events.push(failure("malformed", "The provider sent choices that are not a list."));
     }
     this.usage(chunk, events);
+  }
+
+  /** Lists and objects beside the choices (citations, search results) have no event: each is named once. */
+  #nameUnknown(chunk: JsonObject, events: StreamEvent[]): void {
+    for (const key of Object.keys(chunk)) {
+      const value = chunk[key];
+      if (KNOWN_AT_TOP.has(key) || typeof value !== "object" || value === null || this.#leftOut.has(key)) continue;
+      this.#leftOut.add(key);
+      events.push({ kind: "warning", message: `The provider's "${key}" could not be carried.` });
+    }
   }
 
   usage(chunk: JsonObject, events: StreamEvent[]): void {

@@ -3,7 +3,7 @@ import type { AssistantMessage, MediaSource, Message, Part, ReasoningBlock, Tool
 import { gatewayError } from "../../../wire/errors.ts";
 import { asString, isObject } from "../../../wire/json.ts";
 import type { Json, JsonObject } from "../../../wire/json.ts";
-import { Reader, Refused } from "./parse-reader.ts";
+import { Refused, type Reader } from "./parse-reader.ts";
 import { thoughtSignature } from "./tool-calls.ts";
 
 interface ParsedMessages {
@@ -236,7 +236,7 @@ function parseImage(part: JsonObject, path: string, reader: Reader): Part {
   if (url === undefined || url === "") throw reader.missing(`${path}.image_url.url`, "an address or a data URI");
   return {
     kind: "image",
-    source: parseSource(url, `${path}.image_url.url`, reader),
+    source: parseSource(url, `${path}.image_url.url`),
     detail: reader.string(image?.["detail"], `${path}.image_url.detail`),
     cacheControl: reader.object(part["cache_control"], `${path}.cache_control`),
   };
@@ -251,16 +251,16 @@ function parseFile(part: JsonObject, path: string, reader: Reader): Part {
   if (id === undefined && data === undefined) throw reader.missing(`${path}.file.file_data`, "file_data or file_id");
   return {
     kind: "file",
-    source: data === undefined ? { kind: "id", id: id ?? "" } : parseSource(data, `${path}.file.file_data`, reader),
+    source: data === undefined ? { kind: "id", id: id ?? "" } : parseSource(data, `${path}.file.file_data`),
     filename: reader.string(file["filename"], `${path}.file.filename`),
     cacheControl: reader.object(part["cache_control"], `${path}.cache_control`),
   };
 }
 
 /** A data URI becomes its bytes; a web address stays one; bare base64 is taken as bytes of unknown type. */
-function parseSource(text: string, path: string, reader: Reader): MediaSource {
+function parseSource(text: string, path: string): MediaSource {
   if (!/^data:/i.test(text)) {
-    return /^[a-z][a-z0-9+.-]*:/i.test(text)
+    return /^[a-z][a-z0-9+.-]{0,30}:/i.test(text)
       ? { kind: "url", url: text }
       : { kind: "base64", mediaType: "application/octet-stream", base64: text };
   }
