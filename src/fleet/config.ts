@@ -3,6 +3,8 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { distributionSchema } from "./distribution.ts";
 import { ruleSchema } from "./fault.ts";
+import type { ModelPrice } from "./price.ts";
+import { priceOf } from "./price-file.ts";
 import { scenarioSchema } from "./scenario.ts";
 
 const modelSchema = z.strictObject({
@@ -70,6 +72,14 @@ export type FullFleetConfig = z.output<typeof fleetSchema>;
 export type ProviderConfig = FullFleetConfig["providers"][number];
 export type ModelConfig = z.output<typeof modelSchema>;
 
+/** A model's price: its own, else the price file's. Undefined: none; `"*"` may stand without one and is then asked by name. */
+export function resolvePrice(name: string, model: ModelConfig): ModelPrice | undefined {
+  if (model.input !== undefined || model.output !== undefined) {
+    return { input: model.input ?? 0, output: model.output ?? 0, cache_read: model.cache_read };
+  }
+  return priceOf(name) ?? (name === "*" ? { input: 0, output: 0 } : undefined);
+}
+
 /** Reads the YAML of a fleet. Throws one Error that names every wrong field. */
 export function parseFleetConfig(text: string): FullFleetConfig {
   return checkFleetConfig(parse(text));
@@ -82,29 +92,11 @@ export function checkFleetConfig(value: unknown): FullFleetConfig {
     const lines = checked.error.issues.map((issue) => `  ${issue.path.join(".") || "(top)"}: ${issue.message}`);
     throw new Error(`The fleet's configuration is wrong:\n${lines.join("\n")}`);
   }
+  const unpriced = checked.data.providers.flatMap((provider) =>
+    Object.entries(provider.models).filter(([name, model]) => !resolvePrice(name, model)).map(([name]) => `${provider.name}: ${name}`));
+  if (unpriced.length > 0) throw new Error(`The fleet's configuration is wrong:\n  no price for ${unpriced.join(", ")}`);
   const names = checked.data.providers.map((provider) => provider.name);
   const twice = names.find((name, at) => names.indexOf(name) !== at);
   if (twice !== undefined) throw new Error(`The fleet's configuration is wrong:\n  two providers are named ${twice}`);
   return checked.data;
-}
-
-/** Four small, fast providers of all three dialects that say of themselves that they are simulated. */
-export function simulatedFleet(): FleetConfig {
-  const models = { "sim-small": { input: 0.1, output: 0.4 }, "sim-large": { input: 2, output: 8, token_rate: 60 } };
-  const quick = {
-    models,
-    first_token: { lognormal: { median_ms: 180, p99_ms: 700 } },
-    token_rate: { lognormal: { median: 90, p99: 160 } },
-    tokens_out: { lognormal: { median: 40, p99: 160 } },
-    simulated: true,
-  };
-  return {
-    seed: 8,
-    providers: [
-      { ...quick, name: "sim-openai", dialect: "openai-chat" },
-      { ...quick, name: "sim-openai-two", dialect: "openai-chat", first_token: { lognormal: { median_ms: 260, p99_ms: 900 } } },
-      { ...quick, name: "sim-anthropic", dialect: "anthropic-messages" },
-      { ...quick, name: "sim-gemini", dialect: "gemini" },
-    ],
-  };
 }

@@ -1,6 +1,6 @@
 /** Writes the providers of a fleet as accounts of a gateway's configuration file. */
 import { stringify } from "yaml";
-import type { FleetConfig } from "./config.ts";
+import { checkFleetConfig, type FleetConfig, resolvePrice } from "./config.ts";
 import type { Fleet } from "./fleet.ts";
 
 const TYPES = { "openai-chat": "openai-compatible", "anthropic-messages": "anthropic", gemini: "google" } as const;
@@ -14,9 +14,10 @@ export interface GatewayConfigOptions {
 
 /** The YAML text: every provider with its address, its models and the prices that the fleet charges. */
 export function gatewayConfig(config: FleetConfig, fleet: Fleet, options: GatewayConfigOptions = {}): string {
-  const accounts = config.providers.map((provider) => {
+  const accounts = checkFleetConfig(config).providers.map((provider) => {
     const models = Object.entries(provider.models).filter(([name]) => name !== "*").map(([name, model]) => {
-      const price = { input: model.input ?? 0, output: model.output ?? 0, ...(model.cache_read === undefined ? {} : { cache_read: model.cache_read }) };
+      const { input = 0, output = 0, cache_read } = resolvePrice(name, model) ?? {};
+      const price = { input, output, ...(cache_read === undefined ? {} : { cache_read }) };
       return [name, { price, context: 131072, max_output: 16384 }];
     });
     return [provider.name, {

@@ -3,13 +3,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from "node:net";
 import type { Body } from "./ask.ts";
 import type { Bill, OpenRow } from "./bill.ts";
-import type { ModelConfig, ProviderConfig } from "./config.ts";
+import { type ModelConfig, type ProviderConfig, resolvePrice } from "./config.ts";
 import { dialectOf } from "./dialects/index.ts";
 import type { Endpoint, FleetDialect } from "./dialects/dialect.ts";
 import { Exchange } from "./exchange.ts";
 import { type CallFacts, type Fault, type RuleInput, Script } from "./fault.ts";
 import type { ModelPrice } from "./price.ts";
-import { priceOf } from "./price-file.ts";
 import { hashText, type Random, randomOfCall, seededRandom } from "./random.ts";
 import { type PlayOptions, type Scenario, ScenarioPlayer } from "./scenario.ts";
 import { refuse, serveChat, serveEmbeddings, type Pace } from "./serve.ts";
@@ -41,6 +40,7 @@ export interface FleetShared {
 }
 
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
+/** Of names that are not served: their calls are refused and cost nothing. */
 const UNPRICED: ModelPrice = { input: 0, output: 0 };
 
 export class SimulatedProvider {
@@ -267,9 +267,7 @@ export class SimulatedProvider {
     const known = this.#prices.get(name);
     if (known) return known;
     const model = this.#modelOf(name);
-    const price = model?.input === undefined && model?.output === undefined
-      ? (priceOf(name) ?? UNPRICED)
-      : { input: model.input ?? 0, output: model.output ?? 0, cache_read: model.cache_read };
+    const price = (model && resolvePrice(name, model)) ?? UNPRICED;
     // Only names of the configuration are remembered: the others come from outside and have no bound.
     if (name in this.config.models) this.#prices.set(name, price);
     return price;
