@@ -12,6 +12,10 @@ export interface Choice {
   hasContent: boolean;
   /** The finish reason as the provider wrote it, once it came. */
   reason: string | undefined;
+  /** The prompt was refused: `reason` is the word for that, and there is no candidate. */
+  readonly blocked: boolean;
+  /** The `finish` event was given. */
+  told: boolean;
   /** A call whose arguments still arrive in pieces. */
   open: { readonly index: number; readonly pieces: PartialArguments } | undefined;
 }
@@ -26,7 +30,7 @@ export interface Scope {
 
 /** A choice of which nothing has been read. */
 export function newChoice(index: number): Choice {
-  return { index, toolCount: 0, hasContent: false, reason: undefined, open: undefined };
+  return { index, toolCount: 0, hasContent: false, reason: undefined, blocked: false, told: false, open: undefined };
 }
 
 /** Read one part. False: it is a function call that cannot be read. Parts of unknown kinds are named in a warning. */

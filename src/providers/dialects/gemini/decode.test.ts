@@ -43,8 +43,8 @@ describe("content", () => {
     for (const chunks of [
       [chunk([{ functionCall }]), chunk([{ text: "" }], "STOP")],
       [chunk([{ functionCall }], "STOP")],
-      [chunk([{ text: "x" }], "STOP"), chunk([{ functionCall }], "STOP")],
-      [chunk([{ text: "x" }], "STOP"), chunk([{ functionCall }])],
+      [chunk([{ text: "x" }]), chunk([{ functionCall }]), chunk([], "STOP")],
+      [chunk([{ text: "" }], "STOP"), chunk([{ functionCall }])],
     ]) assert.deepEqual(summary(streamed(chunks)).finish, ["tool_calls"]);
     assert.deepEqual(summary(streamed([chunk([{ functionCall }], "FUNCTION_CALL")])).finish, ["tool_calls"]);
   });
@@ -95,6 +95,7 @@ describe("content", () => {
     ] };
     const finishes = answer(body).flatMap((event) => (event.kind === "finish" ? [[event.choice, event.reason]] : []));
     assert.deepEqual(finishes, [[0, "stop"], [1, "tool_calls"], [2, "stop"]]);
+    assert.equal(kinds(answer(body)), "start text tool-start tool-arguments finish finish finish end");
     const oneOpen = chunk([{ text: "a" }], "STOP");
     assert.equal(summary(streamed([oneOpen, { candidates: [{ index: 1, content: { parts: [{ text: "b" }] } }] }])).ended, false);
   });
@@ -143,13 +144,14 @@ describe("endings", () => {
     assert.equal(kinds(streamed([chunk([{ text: "half" }])])), "start text");
     assert.equal(kinds(streamed([chunk([{ text: "x" }], "FINISH_REASON_UNSPECIFIED")])), "start text");
   });
-  test("a reason repeated on every chunk ends the answer once, at its end", () => {
-    const events = streamed([chunk([{ text: "a" }], "STOP"), chunk([{ text: "b" }], "STOP")]);
-    assert.equal(kinds(events), "start text text finish end");
+  test("a finish is told with its chunk, not held until the connection closes, and once only", () => {
+    assert.equal(kinds(streamed([chunk([{ text: "a" }], "STOP", { usageMetadata })], false)), "start text usage finish");
+    assert.equal(kinds(streamed([chunk([{ text: "a" }], "STOP"), chunk([], "STOP")])), "start text finish end");
+    assert.equal(kinds(streamed([{ promptFeedback: { blockReason: "OTHER" } }], false)), "start finish");
   });
   test("the last usage wins, also when it comes after the finish reason", () => {
     const events = streamed([chunk([{ text: "a" }], "STOP", { usageMetadata: { promptTokenCount: 5, totalTokenCount: 5 } }), { usageMetadata }]);
-    assert.equal(kinds(events), "start text usage usage finish end");
+    assert.equal(kinds(events), "start text usage finish usage end");
     assert.deepEqual([summary(events).units, summary(events).flags], [{ input: 5, output: 2 }, []]);
   });
 });

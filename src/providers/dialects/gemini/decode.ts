@@ -2,9 +2,9 @@
  * generateContent answers → hub events, for streams and whole bodies alike.
  *
  * A stream of this dialect has no terminal event: it is over when the body ends after every candidate seen gave a
- * finish reason. Some versions repeat the reason on every chunk and some bring content after it, so `finish` is told
- * at the end of the body, when nothing can follow. Failures of the model (MALFORMED_FUNCTION_CALL, …) are told at once
- * as an `error` of class `malformed`: the provider's fault, worth another attempt.
+ * finish reason. A `finish` is told after the usage of its chunk; only a plain STOP of a choice in which nothing came yet
+ * waits for the end of the body, where it is an `empty` answer. Failures of the model (MALFORMED_FUNCTION_CALL, …) are
+ * an `error` of class `malformed`: the provider's fault, worth another attempt.
  */
 import type { StreamEvent } from "../../../wire/events.ts";
 import { asArray, asNumber, asString, isObject, member, type Json, type JsonObject } from "../../../wire/json.ts";
@@ -13,7 +13,7 @@ import type { SseEvent } from "../../../wire/sse-event.ts";
 import type { DecodeContext, StreamDecoder } from "../dialect.ts";
 import { closeCall, newChoice, readPart, type Choice } from "./decode-parts.ts";
 import { findError, readInnerError } from "./errors.ts";
-import { endingOf, readReason } from "./finish.ts";
+import { endingOf, readReason, type Ending } from "./finish.ts";
 import { openAiLogprobs } from "./logprobs.ts";
 import { hash } from "./names.ts";
 import { readServiceTier, readUsage } from "./usage.ts";
@@ -34,7 +34,6 @@ interface State {
   started: boolean;
   /** What call ids are made from: the response's id, else a hash of its first chunk. */
   responseKey: string;
-  blockReason: string | undefined;
   /** An error or the end was told: nothing after it counts. */
   over: boolean;
 }
@@ -77,7 +76,7 @@ export function decodeAnswer(body: Json, context: DecodeContext): readonly Strea
 }
 
 function newState(context: DecodeContext): State {
-  return { context, choices: new Map(), warned: new Set(), started: false, responseKey: "", blockReason: undefined, over: false };
+  return { context, choices: new Map(), warned: new Set(), started: false, responseKey: "", over: false };
 }
 
 function readBody(state: State, body: Json, events: StreamEvent[]): void {
@@ -95,8 +94,6 @@ function readChunk(state: State, chunk: Json, events: StreamEvent[]): void {
     return fail(state, events, failure("malformed", "a chunk of the answer has none of the members of one"));
   }
   if (!state.started) start(state, chunk, events);
-  const feedback = asString(member(chunk["promptFeedback"], "blockReason"));
-  if (feedback !== undefined && feedback !== "" && !feedback.endsWith("UNSPECIFIED")) state.blockReason = feedback;
   const content: StreamEvent[] = [];
   let failed: UpstreamError | undefined;
   asArray(chunk["candidates"]).forEach((candidate, position) => {
@@ -104,9 +101,20 @@ function readChunk(state: State, chunk: Json, events: StreamEvent[]): void {
   });
   // What stands in a chunk that failed is held back: an answer of one bad chunk can then be asked for elsewhere.
   if (failed === undefined) events.push(...content);
-  const usage = readUsage(chunk["usageMetadata"], state.blockReason === undefined && !allFinished(state));
+  if (state.choices.size === 0) readBlock(state, chunk["promptFeedback"]);
+  const usage = readUsage(chunk["usageMetadata"], !allFinished(state));
   if (usage !== undefined) events.push({ kind: "usage", usage });
-  if (failed !== undefined) fail(state, events, failed);
+  if (failed !== undefined) return fail(state, events, failed);
+  for (const choice of state.choices.values()) {
+    if (choice.hasContent || meaning(choice) !== "stop") tellFinish(choice, events);
+  }
+}
+
+/** A refused prompt has no candidate at all; clients index the first choice, so it becomes one that was filtered. */
+function readBlock(state: State, feedback: Json | undefined): void {
+  const reason = asString(member(feedback, "blockReason"));
+  if (reason === undefined || reason === "" || reason.endsWith("UNSPECIFIED")) return;
+  state.choices.set(0, { ...newChoice(0), reason, blocked: true });
 }
 
 function start(state: State, chunk: JsonObject, events: StreamEvent[]): void {
@@ -154,28 +162,31 @@ function readCandidate(state: State, candidate: Json, position: number, events: 
   return undefined;
 }
 
-/** The body ended: finishes and `end` where everything seen is finished, an `empty` error where nothing was in it. */
+/** The body ended: what was not told yet and `end` where everything seen is finished, an `empty` error where nothing was in it. */
 function finish(state: State): readonly StreamEvent[] {
-  if (state.over) return [];
-  if (state.choices.size === 0 && state.blockReason !== undefined) {
-    // A refused prompt has no candidate at all; clients index the first choice.
-    state.over = true;
-    return [{ kind: "finish", choice: 0, reason: "content_filter", native: state.blockReason }, { kind: "end" }];
-  }
-  if (!allFinished(state)) return [];
+  if (state.over || !allFinished(state)) return [];
   state.over = true;
   const choices = [...state.choices.values()];
-  const empty = choices.every((choice) => !choice.hasContent && endingOf(choice.reason ?? "", choice.toolCount > 0) === "stop");
-  if (empty) {
+  if (choices.every((choice) => !choice.hasContent && meaning(choice) === "stop")) {
     return [{ kind: "error", error: failure("empty", "the answer ended properly with nothing in it") }];
   }
-  const events: StreamEvent[] = choices.map((choice) => {
-    const native = choice.reason ?? "";
-    const ending = endingOf(native, choice.toolCount > 0);
-    return { kind: "finish", choice: choice.index, reason: ending === "failed" ? "error" : ending, native };
-  });
+  const events: StreamEvent[] = [];
+  for (const choice of choices) tellFinish(choice, events);
   events.push({ kind: "end" });
   return events;
+}
+
+/** What the reason of a choice means; undefined while it has none. */
+function meaning(choice: Choice): Ending | undefined {
+  if (choice.reason === undefined) return undefined;
+  return choice.blocked ? "content_filter" : endingOf(choice.reason, choice.toolCount > 0);
+}
+
+function tellFinish(choice: Choice, events: StreamEvent[]): void {
+  const ending = meaning(choice);
+  if (choice.told || choice.reason === undefined || ending === undefined || ending === "failed") return;
+  choice.told = true;
+  events.push({ kind: "finish", choice: choice.index, reason: ending, native: choice.reason });
 }
 
 function allFinished(state: State): boolean {
