@@ -13,7 +13,7 @@ export interface Source {
   readonly code: string;
   /** Comments and the contents of strings, templates and regular expressions blanked. */
   readonly bare: string;
-  /** A test, or what only tests use (`test-*.ts`, `testing.ts` beside the code): not shipped. */
+  /** A test, or what only tests use (`test-*.ts`, `testing.ts`, `conformance.ts` beside the code): not shipped. */
   readonly isTest: boolean;
 }
 export interface Import {
@@ -69,7 +69,7 @@ export function importsOf(source: Pick<Source, "file" | "code" | "bare">): Impor
 function read(file: string): Source {
   const text = readFileSync(join(ROOT, file), "utf8");
   const { code, bare } = blank(text);
-  return { file, text, code, bare, isTest: /\.(test|long)\.ts$|\/test-[^/]*\.ts$|\/testing\.ts$/.test(file) || file.startsWith("test/") || file.startsWith("bench/") };
+  return { file, text, code, bare, isTest: /\.(test|long)\.ts$|\/test-[^/]*\.ts$|\/(testing|conformance)\.ts$/.test(file) || file.startsWith("test/") || file.startsWith("bench/") };
 }
 
 function lineAt(text: string, index: number): number {
