@@ -322,10 +322,14 @@ class Resolver implements Directory {
     return { code: "unknown_model", message: `there is no model ${quoted(name)}${didYouMean(near)}` };
   }
 
-  /** Everything that would resolve, for suggestions. */
+  /** What would resolve, for suggestions. */
   *#names(): Generator<string> {
-    for (const model of this.callable()) yield model.id;
-    for (const deployment of this.#supply.deployments.values()) if (deployment.model !== null) yield deployment.model.canonical;
+    yield* this.#routes.keys();
+    yield* this.#exactAliases.keys();
+    for (const { id, model } of this.#supply.deployments.values()) {
+      yield model?.id ?? id;
+      if (model !== null) yield model.canonical;
+    }
   }
 
   #buildRoute(config: DirectoryRoute): Route | Refusal {
