@@ -1,5 +1,5 @@
 /**
- * Makes `src/providers/catalog/catalogue.json` from the shared catalogue of facts. Deterministic: same input, same bytes.
+ * Makes `src/providers/catalog/catalogue.json` from the shared catalogue of facts. Deterministic: same in, same out.
  *
  *   node scripts/catalogue.ts          write the file
  *   node scripts/catalogue.ts --check  fail if it would change
@@ -8,10 +8,10 @@
  *
  * What is left out, because the gateway has no place for it yet (a missing fact is better than a wrong one):
  * - `cache_storage_per_mtok_hour`: rent of explicit caches, per hour and not per request;
- * - `max_input`, `cache_min_tokens`, `capabilities.prompt_caching`, `capabilities.web_search`, `released`, `replacement`,
- *   `note`, `price_check.disagree`, `price_check.source`: nothing reads them yet;
+ * - `max_input`, `cache_min_tokens`, `capabilities.prompt_caching`, `capabilities.web_search`, `released`, `note`,
+ *   `replacement`, `price_check.disagree`, `price_check.source`: nothing reads them yet;
  * - `equivalence_groups`: follow from `canonical` and `variant`;
- * - chat models whose output costs 0 while the input does not (a router that bills the chosen model apart): price unknown.
+ * - prices of chat models whose output costs 0 and whose input does not (a router that bills the chosen model apart).
  * Public holidays that close a price window are not in the data; on those days the window's (dearer) price is used.
  */
 import { createHash } from "node:crypto";
@@ -141,7 +141,7 @@ export const COLUMNS = [
   "agree/of asOf datasets confidence derived",
 ] as const;
 
-/** USD × factor as an integer, half up. Works on the decimal digits, since 0.0028 × 1e6 is not 2800 in floating point. */
+/** USD × factor as an integer, half up. Works on the decimal digits: 0.0028 × 1e6 is not 2800 in floating point. */
 function pico(usd: number, picoPerUsd: number, rounded: string[], where: string): number {
   const [whole = "0", fraction = ""] = usd.toFixed(12).split(".");
   const scaled = BigInt(whole + fraction) * BigInt(picoPerUsd);

@@ -1,4 +1,4 @@
-/** Prices of the real catalogue through the real pricing code: amounts that a reader can check by eye, and a second opinion. */
+/** The real catalogue through the real pricing code: amounts to be checked by eye, and a second opinion. */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
@@ -36,7 +36,7 @@ interface Row {
 }
 
 const ROWS: readonly Row[] = [
-  // 3 × 3.00 + 12,304 × 3.75 + 550 × 15.00 = 54,399 micro-dollars: $0.0544, and not the $0.0913 of counting writes twice.
+  // 3 × 3.00 + 12,304 × 3.75 + 550 × 15.00 = 54,399 micro-dollars: $0.0544, not the $0.0913 of counting writes twice.
   {
     what: "a prompt that is nearly all cache write",
     model: "anthropic/claude-sonnet-4-5-20250929",

@@ -28,7 +28,7 @@ export interface PromptMeasure {
   readonly unsized: boolean;
 }
 
-/** Most tokens the prompt can be; the whole context window where its size cannot be known, null where that is unknown too. */
+/** Most tokens the prompt can be: the whole context window where its size cannot be known, null where that is unknown. */
 export function inputBoundTokens(
   measure: PromptMeasure,
   model: ModelFacts | null,

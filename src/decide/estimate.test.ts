@@ -31,7 +31,7 @@ function facts(more: Partial<AttemptFacts>): AttemptFacts {
     contentEvents: 0,
     inputEstimateTokens: 90,
     billsOnAbort: "input",
-    at: { wallMs: 0 },
+    wallMs: 0,
     ...more,
   };
 }
@@ -228,7 +228,7 @@ describe("the charge of an attempt", () => {
     assert.deepEqual([charge.costNanoUsd, charge.units], [100 + 250, { input: 100, output: 50 }]);
   });
 
-  it("never settles content below what was relayed, and never a sent call without an HTTP refusal at zero where aborts are billed", () => {
+  it("never settles below what was relayed, nor a lost call at zero where aborts are billed", () => {
     const phase = fc.constantFrom<Phase>("before-content", "after-content");
     const outcome: fc.Arbitrary<Outcome> = fc.oneof(
       fc.constant(answered),

@@ -32,8 +32,8 @@ export function estimateUnits(inputTokens: number, relayed: number): UnitCounts 
   return units;
 }
 
-/** All that decides what an attempt is charged. */
-export interface AttemptFacts {
+/** All that decides what an attempt is charged; its time, tier and geography are those it is priced at. */
+export interface AttemptFacts extends PricedAt {
   readonly pricing: Pricing;
   readonly outcome: Outcome;
   /** The last usage that was read; null: none. */
@@ -51,7 +51,6 @@ export interface AttemptFacts {
   readonly inputEstimateTokens: number;
   /** The provider's rule for a call that was sent and then lost or aborted before content. */
   readonly billsOnAbort: "input" | "nothing";
-  readonly at: PricedAt;
   /** Sheets of the provider's other models, for answers that bill several. */
   readonly sheetOfModel?: (upstreamModel: string) => PriceSheet | null;
 }
@@ -142,7 +141,7 @@ function priced(
 ): ChargeMade {
   const base = { outcome: wordFor(facts.outcome), units: usage.units, rawUsage: usage.raw };
   if (facts.pricing.kind === "unmetered") return { ...base, state: "unmetered", costNanoUsd: null, flags };
-  const { costNanoUsd, flags: priceFlags } = priceUsage(facts.pricing, usage, facts.at, facts.sheetOfModel);
+  const { costNanoUsd, flags: priceFlags } = priceUsage(facts.pricing, usage, facts, facts.sheetOfModel);
   return { ...base, state, costNanoUsd, flags: [...new Set([...flags, ...priceFlags])] };
 }
 

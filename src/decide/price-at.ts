@@ -70,7 +70,7 @@ function inTier(sheet: PriceSheet, standard: UnitPrices, tier: string, exact: Un
     if (stated !== undefined) prices[unit] = stated;
     else if (ofTier !== undefined && (now === undefined || now === sheet.base[unit])) prices[unit] = ofTier;
     else if (now !== undefined && isTokenUnit(unit)) {
-      // What the class costs in the tier beside what it costs otherwise; a class the tier does not list follows its lead.
+      // What the class costs in the tier beside what it costs otherwise; a class it does not list follows its lead.
       const lead: Unit = INPUTS.has(unit) ? "input" : "output";
       const ratio =
         ofTier === undefined ? [tierPrices[lead] ?? exact[lead], sheet.base[lead]] : [ofTier, sheet.base[unit]];
@@ -120,7 +120,7 @@ export function tierOf(sheet: PriceSheet, word: string | undefined): TierAsked {
 
 const ANYWHERE: ReadonlySet<string> = new Set(["", "global", "not_available", "default"]);
 
-/** Multiplier in thousandths for a request pinned to `geo`; an unlisted geography costs as much as the dearest, flagged. */
+/** Multiplier in thousandths for a request pinned to `geo`; an unlisted one costs as much as the dearest, flagged. */
 export function geoPermille(
   sheet: PriceSheet,
   geo: string | undefined,
@@ -163,7 +163,8 @@ export function unitPrice(unit: Unit, prices: UnitPrices, free: boolean): UnitPr
   for (const other of fallback?.from ?? []) {
     const price = prices[other];
     if (price === undefined) continue;
-    const guess = fallback?.guess === true && !free && !(unit === "cache_write_30m" && other === "cache_write_5m");
+    const guess =
+      fallback?.guess === true && price !== 0 && !(unit === "cache_write_30m" && other === "cache_write_5m");
     return { picoUsd: valid(price, free), guess };
   }
   return { picoUsd: null, guess: false };

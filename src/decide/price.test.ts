@@ -156,6 +156,14 @@ describe("the price of a usage", () => {
     assert.deepEqual([priced.costNanoUsd, priced.flags], [1100, ["tier_unknown", "geo_unknown"]]);
   });
 
+  it("goes by the geography that the answer tells, where none was pinned", () => {
+    const sheet: PriceSheet = { ...plainSheet("v1", { input: 1000 }), geoPermille: { us: 1100 } };
+    const usage: Usage = { units: { input: 1000 }, flags: ["geo_us"], raw: null };
+    const pricing: Pricing = { kind: "sheet", sheet };
+    assert.equal(priceUsage(pricing, usage, at).costNanoUsd, 1100);
+    assert.equal(priceUsage(pricing, usage, { ...at, geo: "global" }).costNanoUsd, 1000);
+  });
+
   it("scales a tier's price along with an announced change", () => {
     const sheet: PriceSheet = {
       ...plainSheet("v1", { input: 1000, cache_read: 100 }),

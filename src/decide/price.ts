@@ -14,7 +14,7 @@ export interface PricedAt {
   readonly wallMs: number;
   /** Service tier that was asked; the answer's own (`usage.serviceTier`) wins, since that is what is billed. */
   readonly serviceTier?: string;
-  /** Geography the request was pinned to. */
+  /** Geography the request was pinned to; absent: what the answer tells (`geo_<name>` among the usage's flags). */
   readonly geo?: string;
 }
 export interface Priced {
@@ -34,8 +34,8 @@ const PICO_PER_NANO = 1000n;
 const PER_NANO = PICO_PER_NANO * MILLI * 1000n;
 
 /**
- * Price one call's usage. The provider's own stated charge is taken where there is one (flag `provider_cost`), unless it
- * says 0 for a call that has a price. `sheetOfModel` gives the sheet of another model of the same provider, for answers
+ * Price one call's usage. The provider's own stated charge is taken where there is one (flag `provider_cost`), unless
+ * it says 0 for a call that has a price. `sheetOfModel` gives the sheet of another model of the same provider, for answers
  * that bill several; without it, or where it gives null, such an entry is priced as the called model, flagged.
  */
 export function priceUsage(
@@ -53,12 +53,13 @@ export function priceUsage(
   const { sheet } = pricing;
   const sum = new Sum();
   const tier = usage.serviceTier ?? at.serviceTier;
+  const where: PricedAt = at.geo === undefined ? { wallMs: at.wallMs, geo: geoTold(usage) } : at;
   const entries = usage.entries ?? [];
-  if (entries.length === 0) sum.add(sheet, usage.units, at, tier);
+  if (entries.length === 0) sum.add(sheet, usage.units, where, tier);
   for (const entry of entries) {
     const other = entry.model === null ? sheet : (sheetOfModel?.(entry.model) ?? null);
     if (other === null) sum.flags.add("entry_model_unpriced");
-    sum.add(other ?? sheet, entry.units, at, tier);
+    sum.add(other ?? sheet, entry.units, where, tier);
   }
   sum.addRequest(
     sheet,
@@ -72,6 +73,11 @@ export function priceUsage(
   if (stated !== null && (stated > 0 || own === 0))
     return { costNanoUsd: stated, priceVersion: sheet.version, flags: ["provider_cost"] };
   return { costNanoUsd: own, priceVersion: sheet.version, flags: [...sum.flags] };
+}
+
+/** The geography that the provider says it served from. */
+function geoTold(usage: Usage): string | undefined {
+  return usage.flags?.find((flag) => flag.startsWith("geo_"))?.slice("geo_".length);
 }
 
 function statedCost(usage: Usage): number | null {
@@ -143,7 +149,7 @@ function roundHalfUp(sum: bigint, by: bigint): number | null {
   return result <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(result) : null;
 }
 
-/** An upper bound in nano-dollars of a non-negative sum of pico-dollars × thousandths of a geography; never rounds down. */
+/** An upper bound in nano-dollars of a sum of pico-dollars × thousandths of a geography; never rounds down. */
 export function nanoUsdAtMost(picoPermille: bigint): number | null {
   const by = PICO_PER_NANO * 1000n;
   const result = (picoPermille + by - 1n) / by;
