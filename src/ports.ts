@@ -81,6 +81,27 @@ export interface ClientReply {
   onDrain(callback: () => void): void;
 }
 
+/** Who calls. */
+export interface Caller {
+  readonly tenant: string;
+  /** Name of the key; `local` without keys. */
+  readonly key: string;
+  /** Scopes that pay, outermost first. */
+  readonly scopes: readonly string[];
+}
+
+/** A request whose caller is known and whose body has been read. */
+export interface InboundCall {
+  readonly requestId: string;
+  readonly caller: Caller;
+  readonly body: Uint8Array;
+  /** Header by lower-case name. */
+  readonly header: (name: string) => string | undefined;
+  readonly reply: ClientReply;
+  /** To be called once, when the request has its record or was refused. */
+  readonly done: () => void;
+}
+
 /** The truth about money. Batch-shaped and asynchronous so that a thread, a slice or another machine can stand behind it. */
 export interface Ledger {
   /** Durable before the promise resolves. One result per hold, in order. */

@@ -67,12 +67,17 @@ const ENTRIES_MAX = 4_096;
 const HEALTHY: HealthView = Object.freeze({ state: "admitting", pausedUntilMs: 0, excluded: null, restsUntilMs: 0 });
 
 export class HealthBook {
-  readonly #settings: RestSettings;
+  #settings: RestSettings;
   readonly #entries = new Map<string, Entry>();
   readonly #accounts = new Map<string, Exclusion>();
   #lastSeq = 0;
 
   constructor(settings: RestSettings) {
+    this.#settings = settings;
+  }
+
+  /** New rests follow these; a rest under way keeps its length. */
+  configure(settings: RestSettings): void {
     this.#settings = settings;
   }
 

@@ -101,6 +101,11 @@ export class Attempt implements UpstreamHandler, LaneSink {
     this.#call = this.#deps.upstream.send(this.settings.request, this);
   }
 
+  /** The finish was seen (or the whole JSON answer), so that usage is final. */
+  get complete(): boolean {
+    return this.#finished || this.body !== null;
+  }
+
   get over(): boolean {
     return this.#ended;
   }

@@ -2,10 +2,9 @@
 import type { Candidate } from "../decide/choose.ts";
 import { relayedTokens, chargeOf } from "../decide/estimate.ts";
 import { orphanRates, priceVersionOf } from "../decide/price.ts";
-import type { Charge, Hold } from "../ports.ts";
+import type { Caller, Charge, Hold } from "../ports.ts";
 import type { Outcome } from "../wire/outcome.ts";
 import type { Attempt } from "./attempt.ts";
-import type { Caller } from "./deps.ts";
 
 export interface HoldFacts {
   readonly attemptId: string;
@@ -61,6 +60,7 @@ export function chargeFor(attempt: Attempt, outcome: Outcome, inputEstimateToken
     pricing: deployment.pricing,
     outcome,
     sent: attempt.sent,
+    finished: attempt.complete,
     usage: attempt.usage,
     relayedTextBytes: attempt.textBytes,
     contentEvents: attempt.contentEvents,

@@ -57,11 +57,3 @@ export interface Transport {
   /** The credential itself, so that it can be cut out of a provider's words; null where there is none. */
   readonly secret: string | null;
 }
-
-/** Who calls. */
-export interface Caller {
-  readonly tenant: string;
-  /** Name of the key; `local` without keys. */
-  readonly key: string;
-  readonly scopes: readonly string[];
-}

@@ -8,14 +8,14 @@ import { latestStartMs } from "../decide/clocks.ts";
 import { softTimeoutMs, type Route } from "../decide/deployment.ts";
 import { MAX_ATTEMPTS, MAX_IN_FLIGHT, nextStep, type Step } from "../decide/next-step.ts";
 import type { HealthView } from "../decide/health.ts";
-import type { Charge, ClientReply, Timer } from "../ports.ts";
+import type { Caller, Charge, ClientReply, Timer } from "../ports.ts";
 import { gatewayError, statusOf, type ErrorCode, type GatewayError } from "../wire/errors.ts";
 import type { Outcome } from "../wire/outcome.ts";
 import { answerHeaders, errorHeaders } from "./answer-headers.ts";
 import { Attempt, type AttemptOwner, type Reading } from "./attempt.ts";
 import { chargeFor, holdOf, relayedBy } from "./booking.ts";
 import { brokenStream, conclude, type Tried } from "./conclude.ts";
-import type { Caller, Deps, Snapshot } from "./deps.ts";
+import type { Deps, Snapshot } from "./deps.ts";
 import { failure } from "./lane.ts";
 import { recordOf } from "./record.ts";
 

@@ -4,14 +4,13 @@
  */
 import type { StreamDecoder } from "../providers/dialects/dialect.ts";
 import { commits, type StreamEvent } from "../wire/events.ts";
-import type { JsonObject } from "../wire/json.ts";
 import { SseFramer, eventOf, type SseFrame } from "../wire/sse.ts";
 import { failure, textBytesOf, type LaneSink, type StreamLane } from "./lane.ts";
 
 /** Writes the client's dialect. Implemented by the surface's codec. */
 export interface EventEncoder {
-  /** Chunks for one event, none where the client's dialect has nothing to say. */
-  encode(event: StreamEvent): readonly JsonObject[];
+  /** Chunks for one event as JSON text, none where the client's dialect has nothing to say. */
+  encodeJson(event: StreamEvent): readonly string[];
 }
 
 const encoder = new TextEncoder();
@@ -74,6 +73,11 @@ export class HubLane implements StreamLane {
         return;
       case "end":
         this.#flush();
+        // A provider may give fewer choices than asked; the end with at least one of them finished is an end.
+        if (!this.#finished && this.#finishedChoices.size > 0) {
+          this.#finished = true;
+          this.#sink.finished("stop");
+        }
         this.#over = true;
         this.#sink.done();
         return;
@@ -98,9 +102,9 @@ export class HubLane implements StreamLane {
         break;
     }
     const committing = commits(event);
-    const chunks = this.#encoder.encode(event);
+    const chunks = this.#encoder.encodeJson(event);
     if (chunks.length === 0) return;
-    const text = chunks.map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`).join("");
+    const text = chunks.length === 1 ? `data: ${chunks[0]}\n\n` : chunks.map((chunk) => `data: ${chunk}\n\n`).join("");
     if (this.#finished) {
       this.#sink.tail({ kind: event.kind === "finish" ? "finish" : "other", bytes: encoder.encode(text) });
       return;

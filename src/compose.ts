@@ -1,0 +1,354 @@
+/** The only place that constructs real adapters: a running gateway from its options. */
+import { randomBytes } from "node:crypto";
+import { rmSync } from "node:fs";
+import { ControlServer } from "./admin/control.ts";
+import { AdminServer } from "./admin/server.ts";
+import { loadConfig, type LoadedConfig } from "./config/source.ts";
+import { buildSnapshot, type Snapshot as ConfigSnapshot } from "./config/snapshot.ts";
+import { showError } from "./config/report.ts";
+import type { Config } from "./config/types.ts";
+import { watchConfig, type ConfigWatch } from "./config/watch.ts";
+import { Allowance } from "./decide/allowance.ts";
+import { HealthBook } from "./decide/health.ts";
+import { WheelClock } from "./edge/clock.ts";
+import { BootIds } from "./edge/ids.ts";
+import { RequestLog } from "./edge/log.ts";
+import { Metrics } from "./edge/metrics.ts";
+import { GatewayServer } from "./edge/server.ts";
+import { UndiciUpstream } from "./edge/upstream.ts";
+import { errorHeaders } from "./pipeline/answer-headers.ts";
+import { serveChat } from "./pipeline/chat.ts";
+import { LIMITS, type Deps, type Limits, type Snapshot } from "./pipeline/deps.ts";
+import { serveEmbeddings } from "./pipeline/embeddings.ts";
+import type { Exchange } from "./pipeline/exchange.ts";
+import { pipelineSnapshot } from "./pipeline-snapshot.ts";
+import type { InboundCall, Log, RequestRecord } from "./ports.ts";
+import { loadCatalogue } from "./providers/catalog/index.ts";
+import { encodeError } from "./providers/dialects/chat-surface.ts";
+import { PROVIDERS } from "./providers/registry.ts";
+import { openDataDir, type DataDir } from "./storage/data-dir.ts";
+import { SqliteStorage } from "./storage/sqlite.ts";
+import { VERSION } from "./version.ts";
+
+export interface GatewayOptions {
+  /** A configuration that parsed. */
+  readonly loaded: Extract<LoadedConfig, { ok: true }>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly adminPort: number;
+  readonly dataDir: string;
+  readonly drainMs: number;
+  readonly tls: { readonly cert: string; readonly key: string } | null;
+  readonly log: Log;
+  /** Where one line per request goes; null: nowhere. */
+  readonly requestLog: ((text: string) => void) | null;
+  readonly maxInFlight: number;
+  /** Reload when the file changes. */
+  readonly watch: boolean;
+  readonly limits?: Partial<Limits>;
+  /** How long rows of a dead process wait before they settle as orphans. */
+  readonly leaseMs?: number;
+}
+
+/** A configuration or a machine that cannot serve; the message says what to do. */
+export class StartError extends Error {}
+
+export interface Gateway {
+  readonly url: string;
+  readonly port: number;
+  readonly adminUrl: string;
+  readonly snapshot: () => ConfigSnapshot;
+  /** Validate first, then swap; the old configuration stays if the new one is bad. Resolves to the errors, none if swapped. */
+  reload(): Promise<readonly string[]>;
+  /** Not ready from now on; new requests for `graceMs` more, then drain, then end what remains. */
+  stop(graceMs?: number): Promise<void>;
+  /** At once. */
+  kill(): void;
+}
+
+const PROGRESS_MS = 1_000;
+const ORPHAN_SWEEP_MS = 30_000;
+
+/** Check what cannot be served before a socket is opened. */
+export function checkStart(config: Config, host: string): void {
+  const loopback = host === "localhost" || host === "::1" || host.startsWith("127.");
+  if (config.keys.length === 0 && !loopback) {
+    throw new StartError(`--host ${host} is reachable from other machines, but no caller key is configured. Set SPILLWAY_API_KEY, or add to the configuration:\n  keys:\n    - { name: app, key: "\${SPILLWAY_API_KEY}" }`);
+  }
+  if (config.simulated && !loopback) throw new StartError(`Simulated providers serve on the loopback only; --host ${host} needs real providers.`);
+}
+
+/** Start a gateway. Throws StartError or StorageError. */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  checkStart(options.loaded.config, options.host);
+  const dataDir = openDataDir(options.dataDir);
+  try {
+    return await new Running(options, dataDir).open();
+  } catch (error) {
+    dataDir.close();
+    throw error;
+  }
+}
+
+class Running {
+  readonly #options: GatewayOptions;
+  readonly #dataDir: DataDir;
+  readonly #log: Log;
+  readonly #clock: WheelClock;
+  readonly #storage: SqliteStorage;
+  readonly #upstream: UndiciUpstream;
+  readonly #health: HealthBook;
+  readonly #metrics = new Metrics();
+  readonly #requestLog: RequestLog | null;
+  readonly #active = new Set<Exchange>();
+  readonly #ids: BootIds;
+  readonly #instance = `spillway-${randomBytes(6).toString("hex")}`;
+  readonly #deps: Deps;
+  readonly #server: GatewayServer;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #admin: AdminServer | null = null;
+  #control: ControlServer | null = null;
+  #watch: ConfigWatch | null = null;
+  #config: ConfigSnapshot;
+  #snapshot: Snapshot;
+  #auth: { keys: ReadonlyMap<string, string>; corsOrigins: readonly string[] };
+  #state: "open" | "unready" | "draining" | "closed" = "open";
+
+  constructor(options: GatewayOptions, dataDir: DataDir) {
+    this.#options = options;
+    this.#dataDir = dataDir;
+    this.#log = options.log;
+    const { config } = options.loaded;
+    this.#config = buildSnapshot(config, loadCatalogue(), PROVIDERS);
+    if (this.#config.problems.length > 0) throw new StartError(this.#config.problems.join("\n"));
+    this.#snapshot = pipelineSnapshot(this.#config);
+    this.#auth = authOf(config);
+    this.#clock = new WheelClock((error) => this.#log.error("timer_failed", { error: error instanceof Error ? (error.stack ?? error.message) : String(error) }));
+    this.#storage = new SqliteStorage(dataDir.ledgerPath, { sync: config.ledger.sync, log: this.#log, ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }) });
+    this.#upstream = new UndiciUpstream({ env: options.env });
+    this.#allowOrigins();
+    this.#health = new HealthBook({ restMs: config.health.restMs, restMaxMs: config.health.restMaxMs });
+    this.#requestLog = options.requestLog === null ? null : new RequestLog(options.requestLog);
+    this.#ids = new BootIds(() => this.#clock.wallMs());
+    this.#deps = {
+      clock: this.#clock,
+      random: { next: Math.random },
+      upstream: this.#upstream,
+      ledger: this.#storage.ledger,
+      records: { append: (record) => this.#recorded(record) },
+      log: this.#log,
+      health: this.#health,
+      allowance: new Allowance(),
+      ids: this.#ids,
+      snapshot: () => this.#snapshot,
+      limits: { ...LIMITS, ...options.limits },
+      instance: this.#instance,
+    };
+    this.#server = this.#makeServer();
+  }
+
+  async open(): Promise<Gateway> {
+    const options = this.#options;
+    try {
+      const port = await this.#server.listen(options.host, options.port);
+      this.#admin = new AdminServer({ metrics: () => this.#metricsText(), version: VERSION, ready: () => this.#notReady() });
+      const adminPort = await this.#admin.listen("127.0.0.1", options.adminPort);
+      this.#control = await ControlServer.open(this.#dataDir.controlSocketPath, (command, argument) => this.#command(command, argument));
+      this.#startTimers();
+      const { path, text } = options.loaded;
+      if (options.watch && path !== null) {
+        this.#watch = watchConfig(path, () => void this.reload(), { ...(text === null ? {} : { loadedText: text }), onError: (error) => this.#log.warn("config_watch_failed", { error: error.message }) });
+      }
+      const shownHost = options.host.includes(":") ? `[${options.host}]` : options.host;
+      return {
+        url: `${options.tls === null ? "http" : "https"}://${shownHost}:${port}`,
+        port,
+        adminUrl: `http://127.0.0.1:${adminPort}`,
+        snapshot: () => this.#config,
+        reload: () => this.reload(),
+        stop: (graceMs) => this.stop(graceMs),
+        kill: () => this.kill(),
+      };
+    } catch (error) {
+      await this.#closeAll();
+      throw error instanceof Error && !(error instanceof StartError) ? new StartError(error.message) : error;
+    }
+  }
+
+  async reload(): Promise<readonly string[]> {
+    await Promise.resolve();
+    const { path } = this.#options.loaded;
+    if (path === null) return ["The configuration did not come from a file; restart to change it."];
+    const loaded = loadConfig({ configFile: path, env: this.#options.env, cwd: process.cwd(), providers: PROVIDERS });
+    if (!loaded.ok) return this.#keepOld(loaded.errors.map(showError));
+    const next = buildSnapshot(loaded.config, loadCatalogue(), PROVIDERS);
+    if (next.problems.length > 0) return this.#keepOld(next.problems);
+    try {
+      checkStart(loaded.config, this.#options.host);
+    } catch (error) {
+      return this.#keepOld([(error as Error).message]);
+    }
+    if (loaded.config.ledger.sync !== this.#config.config.ledger.sync) this.#log.warn("config_needs_restart", { key: "ledger.sync" });
+    this.#config = next;
+    this.#snapshot = pipelineSnapshot(next);
+    this.#auth = authOf(loaded.config);
+    this.#allowOrigins();
+    this.#health.configure({ restMs: loaded.config.health.restMs, restMaxMs: loaded.config.health.restMaxMs });
+    this.#health.reload(loaded.config.accounts.map((account) => account.name));
+    this.#log.info("config_reloaded", { routes: loaded.config.routes.length, accounts: loaded.config.accounts.length });
+    return [];
+  }
+
+  async stop(graceMs = 5_000): Promise<void> {
+    if (this.#state !== "open") return;
+    this.#state = "unready";
+    this.#log.info("stopping", { in_flight: this.#active.size });
+    // Balancers see readyz fail before connections are refused.
+    await sleep(graceMs);
+    this.#state = "draining";
+    const closed = this.#server.close();
+    const end = this.#clock.nowMs() + this.#options.drainMs;
+    while (this.#active.size > 0 && this.#clock.nowMs() < end) await sleep(25);
+    for (const exchange of [...this.#active]) exchange.stopNow();
+    const last = this.#clock.nowMs() + 6_000;
+    while (this.#active.size > 0 && this.#clock.nowMs() < last) await sleep(10);
+    this.#server.server.closeAllConnections();
+    await closed;
+    await this.#closeAll();
+    this.#log.info("stopped");
+  }
+
+  kill(): void {
+    this.#state = "closed";
+    this.#server.server.closeAllConnections();
+    this.#requestLog?.flush();
+    this.#storage.records.close();
+    rmSync(this.#dataDir.controlSocketPath, { force: true });
+  }
+
+  #allowOrigins(): void {
+    this.#upstream.allow(this.#config.config.accounts.map((account) => new URL(account.baseUrl).origin));
+  }
+
+  #keepOld(errors: readonly string[]): readonly string[] {
+    for (const error of errors) this.#log.error("config_not_reloaded", { error });
+    return errors;
+  }
+
+  #makeServer(): GatewayServer {
+    const serve = (handler: typeof serveChat) => (call: InboundCall) => {
+      let exchange: Exchange | null = null;
+      const done = (): void => {
+        if (exchange !== null) this.#active.delete(exchange);
+        call.done();
+      };
+      exchange = handler(this.#deps, { ...call, done, snapshot: this.#snapshot });
+      if (exchange !== null) this.#active.add(exchange);
+    };
+    return new GatewayServer({
+      auth: () => this.#auth,
+      requestId: () => this.#ids.requestId(),
+      instance: this.#instance,
+      maxInFlight: this.#options.maxInFlight,
+      draining: () => this.#state === "draining" || this.#state === "closed",
+      version: VERSION,
+      encodeError,
+      errorHeaders,
+      onRefused: (status) => this.#metrics.refused(status),
+      tls: this.#options.tls,
+      endpoints: {
+        chat: serve(serveChat),
+        embeddings: serve(serveEmbeddings),
+        models: () => modelList(this.#snapshot),
+        model: (id) => modelEntry(this.#snapshot, id),
+        ready: () => this.#notReady(),
+      },
+    });
+  }
+
+  #recorded(record: RequestRecord): void {
+    this.#storage.records.append(record);
+    this.#metrics.observe(record);
+    this.#requestLog?.append(record);
+  }
+
+  #notReady(): string | null {
+    if (this.#state !== "open") return "draining";
+    return this.#storage.ledger.writable() ? null : "the ledger cannot be written";
+  }
+
+  #startTimers(): void {
+    const every = (ms: number, run: () => void): void => {
+      this.#timers.push(setInterval(run, ms).unref());
+    };
+    every(PROGRESS_MS, () => this.#markProgress());
+    const sweepMs = Math.min(ORPHAN_SWEEP_MS, Math.max(100, (this.#options.leaseMs ?? 600_000) / 2));
+    every(sweepMs, () => this.#storage.settleOrphans(this.#clock.wallMs()));
+  }
+
+  #markProgress(): void {
+    const marks: { attemptId: string; relayedTokens: number }[] = [];
+    for (const exchange of this.#active) exchange.progress((attemptId, relayedTokens) => marks.push({ attemptId, relayedTokens }));
+    if (marks.length === 0) return;
+    this.#storage.ledger.progress(marks).catch((error: unknown) => this.#log.warn("progress_not_written", { error: String(error) }));
+  }
+
+  async #command(command: string, argument: string): Promise<unknown> {
+    switch (command) {
+      case "reload":
+        return { errors: await this.reload() };
+      case "providers":
+        return { providers: this.#health.snapshot(this.#clock.nowMs()) };
+      case "retry":
+        if (!this.#config.accounts.has(argument)) return { error: `no provider ${argument} is configured` };
+        return { retried: this.#health.retryAccount(argument) };
+      default:
+        return { error: `unknown command ${command}` };
+    }
+  }
+
+  #metricsText(): string {
+    const rows = this.#health.snapshot(this.#clock.nowMs());
+    return this.#metrics.text([
+      ["spillway_in_flight", "Requests in flight, to their last byte.", this.#active.size],
+      ["spillway_resting_deployments", "Deployments that rest or probe.", rows.filter((row) => row.state !== "admitting").length],
+      ["spillway_ready", "1 while requests are taken.", this.#notReady() === null ? 1 : 0],
+    ]);
+  }
+
+  async #closeAll(): Promise<void> {
+    this.#state = "closed";
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#watch?.close();
+    await this.#control?.close();
+    await this.#admin?.close();
+    this.#requestLog?.flush();
+    await this.#upstream.close();
+    this.#clock.close();
+    await this.#storage.close();
+    this.#dataDir.close();
+  }
+}
+
+function authOf(config: Config): { keys: ReadonlyMap<string, string>; corsOrigins: readonly string[] } {
+  return { keys: new Map(config.keys.map((key) => [key.sha256, key.name])), corsOrigins: config.cors.origins };
+}
+
+function modelList(snapshot: Snapshot) {
+  const data = snapshot.directory.callable().map((model) => ({ id: model.id, object: "model", created: model.createdS, owned_by: model.ownedBy }));
+  return { object: "list", data };
+}
+
+function modelEntry(snapshot: Snapshot, id: string) {
+  const found = snapshot.directory.callable().find((model) => model.id === id);
+  if (found !== undefined) return { id: found.id, object: "model", created: found.createdS, owned_by: found.ownedBy };
+  const resolution = snapshot.directory.resolve(id);
+  if (resolution.kind === "route") return { id, object: "model", created: 0, owned_by: resolution.route.candidates[0]?.deployment.provider.id ?? "spillway" };
+  return { code: resolution.code, message: resolution.message, param: "model", retryAfterMs: null };
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,79 @@
+/**
+ * Who calls. Credentials are accepted wherever SDKs put them and looked up by their full hash; two different ones in a
+ * request are refused. Without configured keys only the loopback may call, and browsers may not.
+ */
+import { hash } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import type { Caller } from "../ports.ts";
+import { gatewayError, type GatewayError } from "../wire/errors.ts";
+
+export interface AuthSettings {
+  /** base64url SHA-256 → name of the key. Empty: loopback only. */
+  readonly keys: ReadonlyMap<string, string>;
+  readonly corsOrigins: readonly string[];
+}
+
+export type Authenticated = { readonly kind: "caller"; readonly caller: Caller } | { readonly kind: "refused"; readonly error: GatewayError };
+
+const LOCAL: Caller = { tenant: "default", key: "local", scopes: ["tenant/default", "key/local"] };
+const LOOPBACK_HOSTS = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\]|\[::ffff:127(?:\.\d{1,3}){3}\])(?::\d{1,5})?$/i;
+const callers = new Map<string, Caller>();
+
+/** Decide who the caller is. `query` is the part of the URL after "?", or "". */
+export function authenticate(request: IncomingMessage, query: string, settings: AuthSettings): Authenticated {
+  const { headers } = request;
+  const origin = headers.origin;
+  if (origin !== undefined && !settings.corsOrigins.includes(origin) && !(settings.keys.size > 0 && origin === "null")) {
+    if (settings.keys.size === 0) return refused("forbidden_origin", "Requests from web pages are refused while no caller key is configured.");
+  }
+  if (settings.keys.size === 0) {
+    if (!LOOPBACK_HOSTS.test(headers.host ?? "")) return refused("forbidden_host", "While no caller key is configured, the Host header must name the loopback (localhost, 127.0.0.1 or [::1]).");
+    return { kind: "caller", caller: LOCAL };
+  }
+  const found = credentialOf(request, query);
+  if (found.kind === "conflict") return refused("conflicting_keys", "The request carries two different keys; send one.");
+  if (found.kind === "none") return refused("missing_key", "A key is needed: send it as Authorization: Bearer <key>.");
+  // The hit is by the full hash of the key, so nothing about other keys can be learned from timing.
+  const name = settings.keys.get(hash("sha256", found.key, "base64url"));
+  if (name === undefined) return refused("invalid_key", "This key is not known.");
+  return { kind: "caller", caller: callerOf(name) };
+}
+
+function callerOf(name: string): Caller {
+  let caller = callers.get(name);
+  if (caller === undefined) {
+    caller = { tenant: "default", key: name, scopes: ["tenant/default", `key/${name}`] };
+    if (callers.size < 100_000) callers.set(name, caller);
+  }
+  return caller;
+}
+
+type Credential = { readonly kind: "none" } | { readonly kind: "conflict" } | { readonly kind: "key"; readonly key: string };
+
+function credentialOf(request: IncomingMessage, query: string): Credential {
+  const { headers, rawHeaders } = request;
+  let key: string | undefined;
+  const authorization = headers.authorization;
+  if (authorization !== undefined) {
+    // Node keeps only the first of two; the raw list tells whether there were more.
+    let seen = 0;
+    for (let i = 0; i < rawHeaders.length; i += 2) if ((rawHeaders[i] as string).toLowerCase() === "authorization") seen++;
+    if (seen > 1) return { kind: "conflict" };
+    key = /^bearer +(\S+)\s*$/i.exec(authorization)?.[1] ?? (authorization.trim() === "" ? undefined : authorization.trim());
+  }
+  for (const other of [headers["x-api-key"], headers["api-key"], headers["x-goog-api-key"], query === "" ? undefined : queryKey(query)]) {
+    if (other === undefined || other === "") continue;
+    const text = Array.isArray(other) ? other.join(", ") : other;
+    if (key !== undefined && key !== text) return { kind: "conflict" };
+    key = text;
+  }
+  return key === undefined || key === "" ? { kind: "none" } : { kind: "key", key };
+}
+
+function queryKey(query: string): string | undefined {
+  return query.includes("key=") ? (new URLSearchParams(query).get("key") ?? undefined) : undefined;
+}
+
+function refused(code: Parameters<typeof gatewayError>[0], message: string): Authenticated {
+  return { kind: "refused", error: gatewayError(code, message) };
+}

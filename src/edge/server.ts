@@ -1,0 +1,231 @@
+/**
+ * The inbound HTTP server: a thin dispatcher on node:http. It bounds what comes in, finds out who calls, reads the body
+ * and hands the call on. What an endpoint does is not its business.
+ */
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { Duplex } from "node:stream";
+import type { InboundCall } from "../ports.ts";
+import { gatewayError, statusOf, type GatewayError } from "../wire/errors.ts";
+import type { JsonObject } from "../wire/json.ts";
+import { authenticate, type AuthSettings } from "./auth.ts";
+import { readRequestBody } from "./body.ts";
+import { targetOf, type EndpointName } from "./paths.ts";
+import { NodeReply } from "./reply.ts";
+
+export interface ServerSettings {
+  readonly auth: () => AuthSettings;
+  readonly requestId: () => string;
+  /** Named in `via` by our own calls: seeing it means that we called ourselves. */
+  readonly instance: string;
+  readonly maxInFlight: number;
+  readonly draining: () => boolean;
+  readonly version: string;
+  readonly encodeError: (error: GatewayError) => JsonObject;
+  readonly errorHeaders: (error: GatewayError) => readonly string[];
+  readonly onRefused: (status: number) => void;
+  readonly tls: { readonly cert: string; readonly key: string } | null;
+  readonly endpoints: {
+    readonly chat: (call: InboundCall) => void;
+    readonly embeddings: (call: InboundCall) => void;
+    readonly models: () => JsonObject;
+    readonly model: (id: string) => JsonObject | GatewayError;
+    /** null: ready; else why not. */
+    readonly ready: () => string | null;
+  };
+}
+
+const METHODS: Readonly<Record<EndpointName, string>> = { chat: "POST", embeddings: "POST", models: "GET", model: "GET", healthz: "GET", readyz: "GET", root: "GET" };
+
+export class GatewayServer {
+  readonly server: Server;
+  readonly #settings: ServerSettings;
+  #inFlight = 0;
+
+  constructor(settings: ServerSettings) {
+    this.#settings = settings;
+    const listener: RequestListener = (request, response) => this.#request(request, response);
+    const options = {
+      keepAliveTimeout: 75_000,
+      headersTimeout: 60_000,
+      // A body must come within this; streams of answers are not bounded by it.
+      requestTimeout: 300_000,
+      maxHeaderSize: 32 << 10,
+      noDelay: true,
+      insecureHTTPParser: false,
+    };
+    this.server = settings.tls === null ? createServer(options, listener) : createTlsServer({ ...options, ...settings.tls }, listener);
+    this.server.maxHeadersCount = 200;
+    this.server.on("upgrade", (_request: IncomingMessage, socket: Duplex) => this.#refuseUpgrade(socket));
+    this.server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => refuseBroken(error, socket));
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** Start to listen; resolves with the port, rejects with a message that says what to do. */
+  listen(host: string, port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const failed = (error: NodeJS.ErrnoException): void => reject(new Error(describeListen(error, host, port)));
+      this.server.once("error", failed);
+      this.server.listen({ host, port, backlog: 2048 }, () => {
+        this.server.off("error", failed);
+        const address = this.server.address();
+        resolve(typeof address === "object" && address !== null ? address.port : port);
+      });
+    });
+  }
+
+  /** Stop to accept; idle sockets are closed at once, busy ones after their answer. */
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.server.close(() => resolve());
+      this.server.closeIdleConnections();
+    });
+  }
+
+  #request(request: IncomingMessage, response: ServerResponse): void {
+    const { url = "/" } = request;
+    const question = url.indexOf("?");
+    const path = question < 0 ? url : url.slice(0, question);
+    const target = targetOf(path);
+    const origin = request.headers.origin;
+    if (origin !== undefined && this.#cors(request, response, origin)) return;
+    if (target.endpoint === "healthz" || target.endpoint === "readyz") return this.#probe(target.endpoint, response);
+    if (target.endpoint === "root" && (request.method === "GET" || request.method === "HEAD")) {
+      return this.#json(response, 200, { service: "spillway", version: this.#settings.version });
+    }
+    const authenticated = authenticate(request, question < 0 ? "" : url.slice(question + 1), this.#settings.auth());
+    if (authenticated.kind === "refused") return this.#refuse(request, response, authenticated.error);
+    if (target.endpoint === null || target.endpoint === "root") {
+      return this.#refuse(request, response, gatewayError("unknown_path", `${request.method} ${clip(path)} is not served here. Served: POST /v1/chat/completions, POST /v1/embeddings, GET /v1/models, GET /v1/models/{id}.`));
+    }
+    const method = METHODS[target.endpoint];
+    if (request.method !== method && !(method === "GET" && request.method === "HEAD")) {
+      return this.#refuse(request, response, gatewayError("method_not_allowed", `${clip(path)} takes ${method}, not ${request.method}.`), ["allow", method]);
+    }
+    if (target.endpoint === "models") return this.#json(response, 200, this.#settings.endpoints.models());
+    if (target.endpoint === "model") {
+      const found = this.#settings.endpoints.model(target.model);
+      return "code" in found && "message" in found ? this.#refuse(request, response, found as GatewayError) : this.#json(response, 200, found as JsonObject);
+    }
+    this.#call(request, response, authenticated.caller, target.endpoint === "chat" ? this.#settings.endpoints.chat : this.#settings.endpoints.embeddings);
+  }
+
+  #call(request: IncomingMessage, response: ServerResponse, caller: InboundCall["caller"], serve: (call: InboundCall) => void): void {
+    const settings = this.#settings;
+    const via = request.headers.via;
+    if (via?.includes(settings.instance) === true) return this.#refuse(request, response, gatewayError("request_loop", "This request has passed through this gateway before: a provider's base_url points back at it."));
+    if (settings.draining()) return this.#refuse(request, response, gatewayError("draining", "The gateway is shutting down; try another instance."));
+    if (this.#inFlight >= settings.maxInFlight) return this.#refuse(request, response, gatewayError("too_many_requests_in_flight", `${settings.maxInFlight} requests are in flight.`, { retryAfterMs: 1_000 }));
+    const type = request.headers["content-type"];
+    if (type === undefined ? settings.auth().keys.size === 0 : !/^application\/(?:[a-z0-9.+-]*\+)?json\b/i.test(type)) {
+      return this.#refuse(request, response, gatewayError("unsupported_media_type", `Send the body as application/json${type === undefined ? "" : `, not ${clip(type)}`}.`));
+    }
+    this.#inFlight++;
+    let counted = true;
+    const done = (): void => {
+      if (!counted) return;
+      counted = false;
+      this.#inFlight--;
+    };
+    const reply = new NodeReply(response);
+    // Until the call is handed on, a client that leaves has only the count to give back.
+    reply.onGone(done);
+    readRequestBody(request, (error, body) => {
+      if (error !== null) {
+        done();
+        this.#refuse(request, response, error);
+        return;
+      }
+      const { headers } = request;
+      serve({
+        requestId: settings.requestId(),
+        caller,
+        body,
+        header: (name) => {
+          const value = headers[name];
+          return Array.isArray(value) ? value.join(", ") : value;
+        },
+        reply,
+        done,
+      });
+    });
+  }
+
+  #probe(endpoint: "healthz" | "readyz", response: ServerResponse): void {
+    const { version } = this.#settings;
+    if (endpoint === "healthz") return this.#json(response, 200, { status: "ok", version });
+    const reason = this.#settings.endpoints.ready();
+    this.#json(response, reason === null ? 200 : 503, reason === null ? { status: "ready", version } : { status: "not_ready", reason, version });
+  }
+
+  /** True if the request was a preflight and has been answered. */
+  #cors(request: IncomingMessage, response: ServerResponse, origin: string): boolean {
+    if (!this.#settings.auth().corsOrigins.includes(origin)) return false;
+    response.setHeader("access-control-allow-origin", origin);
+    response.setHeader("vary", "origin");
+    if (request.method !== "OPTIONS") return false;
+    response.writeHead(204, ["access-control-allow-methods", "GET, POST", "access-control-allow-headers", request.headers["access-control-request-headers"] ?? "authorization, content-type", "access-control-max-age", "600"]);
+    response.end();
+    return true;
+  }
+
+  #refuse(request: IncomingMessage, response: ServerResponse, error: GatewayError, more: readonly string[] = []): void {
+    const id = this.#settings.requestId();
+    const status = statusOf(error);
+    this.#settings.onRefused(status);
+    // A body that nobody will read: close after the answer instead of reading it all.
+    const unread = !request.complete && request.method !== "GET" && request.method !== "HEAD";
+    const headers = ["content-type", "application/json", ...this.#settings.errorHeaders(error), "x-request-id", id, "request-id", id, "x-spillway-request-id", id, "cache-control", "no-store, no-transform", ...more];
+    if (unread) headers.push("connection", "close");
+    if (!response.headersSent) response.writeHead(status, headers);
+    response.end(JSON.stringify(this.#settings.encodeError(error)));
+    if (unread) request.resume();
+  }
+
+  #json(response: ServerResponse, status: number, body: JsonObject): void {
+    response.writeHead(status, ["content-type", "application/json", "cache-control", "no-store, no-transform"]);
+    response.end(JSON.stringify(body));
+  }
+
+  #refuseUpgrade(socket: Duplex): void {
+    const body = JSON.stringify(this.#settings.encodeError(gatewayError("upgrade_not_supported", "WebSocket connections are not served; use HTTP with stream: true.")));
+    socket.end(`HTTP/1.1 426 Upgrade Required\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`);
+  }
+}
+
+function clip(text: string): string {
+  return text.length > 120 ? `${text.slice(0, 120)}…` : text;
+}
+
+/** Bytes that are no HTTP: a short answer, then the socket is closed. */
+function refuseBroken(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const [status, code, message] =
+    error.code === "HPE_HEADER_OVERFLOW"
+      ? ["431 Request Header Fields Too Large", "headers_too_large", "The headers are larger than 32 KiB."]
+      : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+        ? ["408 Request Timeout", "request_timeout", "The request did not arrive in time."]
+        : ["400 Bad Request", "invalid_http", "The request is not valid HTTP/1.1."];
+  const body = JSON.stringify({ error: { message, type: "invalid_request_error", param: null, code } });
+  socket.end(`HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`);
+}
+
+function describeListen(error: NodeJS.ErrnoException, host: string, port: number): string {
+  switch (error.code) {
+    case "EADDRINUSE":
+      return `port ${port} on ${host} is in use by another process. Stop it, or choose another port with --port (and --admin-port).`;
+    case "EACCES":
+      return `port ${port} on ${host} may not be opened by this user. Choose a port above 1023 with --port.`;
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+      return `${host} is no address of this machine. Choose another with --host.`;
+    default:
+      return `cannot listen on ${host}:${port}: ${error.message}`;
+  }
+}

@@ -1,0 +1,46 @@
+/** A whole JSON answer: checked before it counts as one, and brought into the client's dialect where it is another's. */
+import { encodeAnswer } from "../providers/dialects/chat-surface.ts";
+import type { DecodeContext, Dialect } from "../providers/dialects/dialect.ts";
+import { commits } from "../wire/events.ts";
+import type { Usage } from "../wire/usage.ts";
+import type { AnswerReading } from "./attempt.ts";
+import { failure, malformed, textBytesOf } from "./lane.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+export interface AnswerHead {
+  readonly id: string;
+  readonly model: string;
+  readonly createdS: number;
+}
+
+/** Read a chat answer. `head` null: same dialect, the body leaves as it came. */
+export function readChatAnswer(body: Uint8Array, dialect: Dialect, context: DecodeContext, head: AnswerHead | null): AnswerReading {
+  let parsed;
+  try {
+    parsed = JSON.parse(decoder.decode(body));
+  } catch (error) {
+    return { kind: "error", error: malformed(`the answer is not JSON: ${(error as Error).message.slice(0, 120)}`), usage: null };
+  }
+  const events = dialect.decodeAnswer(parsed, context);
+  let usage: Usage | null = null;
+  let contentEvents = 0;
+  let textBytes = 0;
+  let finish = "";
+  const warnings: string[] = [];
+  for (const event of events) {
+    if (event.kind === "usage") usage = event.usage;
+    else if (event.kind === "error") return { kind: "error", error: event.error, usage };
+    else if (event.kind === "finish") finish = event.reason;
+    else if (event.kind === "warning") warnings.push(event.message);
+    else if (commits(event)) contentEvents++;
+    textBytes += textBytesOf(event);
+  }
+  if (finish === "") return { kind: "error", error: failure("truncated", "the answer has no finish reason"), usage };
+  if (contentEvents === 0 && (finish === "stop" || finish === "tool_calls")) {
+    return { kind: "error", error: failure("empty", "the answer is empty"), usage };
+  }
+  const out = head === null ? body : encoder.encode(JSON.stringify(encodeAnswer(events, head)));
+  return { kind: "answer", body: out, usage, contentEvents: Math.max(1, contentEvents), textBytes, warnings };
+}

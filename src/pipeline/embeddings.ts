@@ -1,0 +1,148 @@
+/** POST /v1/embeddings: the same loop as chat, JSON only, for deployments that speak the client's own dialect. */
+import { choose, type Candidate } from "../decide/choose.ts";
+import { inputEstimateTokens } from "../decide/estimate.ts";
+import { encodeError, parseEmbeddingsRequest, readUsage, surfaceDialect } from "../providers/dialects/chat-surface.ts";
+import { forwardedHeaders } from "../providers/dialects/forwarded.ts";
+import type { GatewayError } from "../wire/errors.ts";
+import { asArray, isObject, member } from "../wire/json.ts";
+import { removalOf, splice, type Edit } from "../wire/scan.ts";
+import type { AnswerReading, Reading } from "./attempt.ts";
+import type { Deps } from "./deps.ts";
+import { Exchange, type Prepared, type Surface } from "./exchange.ts";
+import { deadlineMsOf, readBody, refuse, resolveRoute, type Inbound, type ReadBody } from "./inbound.ts";
+import { failure, malformed } from "./lane.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** Serve one embeddings request. Returns the running exchange, or null if the request was refused at once. */
+export function serveEmbeddings(deps: Deps, inbound: Inbound): Exchange | null {
+  const refused = (error: GatewayError): null => {
+    refuse(inbound, error, encodeError);
+    return null;
+  };
+  const body = readBody(inbound.body);
+  if (body.kind === "error") return refused(body.error);
+  const parsed = parseEmbeddingsRequest(body.raw);
+  if (parsed.kind === "error") return refused(parsed.error);
+  const { request } = parsed;
+  const resolved = resolveRoute(inbound.snapshot, request.model);
+  if (resolved.kind === "error") return refused(resolved.error);
+  const { route } = resolved;
+  const deadlineMs = deadlineMsOf(route, inbound.header);
+  if (typeof deadlineMs !== "number") return refused(deadlineMs);
+
+  const estimateTokens = request.tokenCount > 0 ? request.tokenCount : inputEstimateTokens(request.textBytes);
+  const choice = choose({
+    route,
+    // A context window bounds each text, not their sum: the estimate is left out of that check.
+    shape: { endpoint: "embeddings", stream: false, inputBoundTokens: null, inputEstimateTokens: 0, imageCount: 0, maxOutputTokens: 0, choiceCount: 1, needsTools: false, needsJsonSchema: false, needsVision: false },
+    measure: { textBytes: Math.max(request.textBytes, request.tokenCount), messageAndToolCount: request.inputCount, imageCount: 0, unsized: false },
+    view: (deployment) => deps.health.view(deployment.id, deployment.account, "embeddings", deps.clock.nowMs()),
+    wallMs: deps.clock.wallMs(),
+    random: () => deps.random.next(),
+  });
+  const exchange = new Exchange(deps, new EmbeddingsSurface(deps, inbound, body, request.inputCount, route.forwardHeaders), inbound.reply, {
+    requestId: inbound.requestId,
+    caller: inbound.caller,
+    route,
+    modelAsked: request.model,
+    choice,
+    inputEstimateTokens: estimateTokens,
+    deadlineMs,
+    warnings: [],
+    snapshot: inbound.snapshot,
+  });
+  exchange.onRecorded = inbound.done;
+  exchange.start();
+  return exchange;
+}
+
+class EmbeddingsSurface implements Surface {
+  readonly endpoint = "embeddings";
+  readonly stream = false;
+  readonly #deps: Deps;
+  readonly #inbound: Inbound;
+  readonly #body: ReadBody;
+  readonly #inputCount: number;
+  readonly #forward: readonly string[];
+
+  constructor(deps: Deps, inbound: Inbound, body: ReadBody, inputCount: number, forward: readonly string[]) {
+    this.#deps = deps;
+    this.#inbound = inbound;
+    this.#body = body;
+    this.#inputCount = inputCount;
+    this.#forward = forward;
+  }
+
+  prepare(candidate: Candidate): Prepared {
+    const { deployment } = candidate;
+    const { provider } = deployment;
+    if (provider.dialect !== surfaceDialect.id) {
+      return { kind: "unsupported", param: "model", message: `${deployment.id} serves no embeddings in this version.` };
+    }
+    const edits: Edit[] = [];
+    const { scan } = this.#body;
+    for (let i = 0; i < scan.members.length; i++) {
+      const one = scan.members[i] as (typeof scan.members)[number];
+      if (one.key === "model") edits.push({ start: one.valueStart, end: one.valueEnd, text: JSON.stringify(deployment.upstreamModel) });
+      else if (one.key === "spillway") edits.push(removalOf(scan, i));
+    }
+    const headers = ["content-type", "application/json", "accept", "application/json", "via", `1.1 ${this.#deps.instance}`];
+    for (const name of [...forwardedHeaders(surfaceDialect.id), ...this.#forward]) {
+      const value = this.#inbound.header(name);
+      if (value !== undefined && value.length > 0) headers.push(name, value);
+    }
+    return { kind: "prepared", path: "/embeddings", headers, body: splice(this.#inbound.body, edits), warnings: [], reading: this.#reading(candidate) };
+  }
+
+  closing(): Uint8Array {
+    // Embeddings have no stream; the loop never asks.
+    return new Uint8Array(0);
+  }
+
+  errorFrame(error: GatewayError): Uint8Array {
+    return this.errorBody(error);
+  }
+
+  errorBody(error: GatewayError): Uint8Array {
+    return encoder.encode(JSON.stringify(encodeError(error)));
+  }
+
+  #reading(candidate: Candidate): Reading {
+    return {
+      openLane: () => {
+        throw new Error("embeddings are no stream");
+      },
+      readAnswer: (body) => readEmbeddings(body, this.#inputCount, candidate),
+      readError: (status, header, text) => {
+        let parsed;
+        try {
+          parsed = JSON.parse(text);
+        } catch {
+          // Not JSON: the classifier works from status and text.
+          parsed = undefined;
+        }
+        return surfaceDialect.readError(status, header, parsed, text, this.#deps.clock.wallMs());
+      },
+    };
+  }
+}
+
+/** As many vectors as inputs, or it is no answer. */
+function readEmbeddings(body: Uint8Array, inputCount: number, candidate: Candidate): AnswerReading {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(decoder.decode(body));
+  } catch (error) {
+    return { kind: "error", error: malformed(`the answer is not JSON: ${(error as Error).message.slice(0, 120)}`), usage: null };
+  }
+  if (!isObject(parsed)) return { kind: "error", error: malformed("the answer is no object"), usage: null };
+  const usage = readUsage(parsed, candidate.deployment.provider.usage, undefined) ?? null;
+  const told = member(parsed, "error");
+  if (told !== undefined && told !== null) return { kind: "error", error: failure("server", `an error in a 200: ${JSON.stringify(told).slice(0, 200)}`), usage };
+  const count = asArray(parsed["data"]).length;
+  if (count === 0) return { kind: "error", error: failure("empty", "the answer holds no vectors"), usage };
+  if (count !== inputCount) return { kind: "error", error: failure("truncated", `${count} vectors for ${inputCount} inputs`), usage };
+  return { kind: "answer", body, usage, contentEvents: 0, textBytes: 0, warnings: [] };
+}

@@ -1,0 +1,47 @@
+/**
+ * Same-dialect requests pass byte for byte; this says which few bytes change. Where a host needs more than that (a role it
+ * rejects, a field by another name), the body is written anew from the hub instead.
+ */
+import type { ChatRequest } from "../../wire/chat.ts";
+import type { ProviderFacts } from "../../wire/facts.ts";
+import { isObject, type JsonObject } from "../../wire/json.ts";
+import { removalOf, type BodyScan, type Edit } from "../../wire/scan.ts";
+
+export interface PassThrough {
+  readonly scan: Extract<BodyScan, { kind: "object" }>;
+  readonly raw: JsonObject;
+  readonly request: ChatRequest;
+}
+
+/** Does a quirk of the host forbid passing this body on? */
+export function needsRewrite(body: PassThrough, provider: ProviderFacts): boolean {
+  const { quirks } = provider;
+  const { raw, request } = body;
+  if (quirks.maxTokensField === "max_tokens" && raw["max_completion_tokens"] !== undefined) return true;
+  if (quirks.maxTokensField === "max_completion_tokens" && raw["max_tokens"] !== undefined) return true;
+  if (quirks.fields !== undefined) for (const field of Object.keys(quirks.fields)) if (raw[field] !== undefined) return true;
+  return quirks.developerAsSystem === true && request.messages.some((message) => message.role === "developer");
+}
+
+/** The edits for a body that passes: the model's name, usage asked for on streams, our own fields out. */
+export function passThroughEdits(body: PassThrough, provider: ProviderFacts, upstreamModel: string): readonly Edit[] {
+  const { scan, raw, request } = body;
+  const edits: Edit[] = [];
+  let hasStreamOptions = false;
+  for (let i = 0; i < scan.members.length; i++) {
+    const member = scan.members[i] as (typeof scan.members)[number];
+    if (member.key === "model") edits.push({ start: member.valueStart, end: member.valueEnd, text: JSON.stringify(upstreamModel) });
+    else if (member.key === "spillway") edits.push(removalOf(scan, i));
+    else if (member.key === "stream_options") {
+      hasStreamOptions = true;
+      if (request.stream && !request.includeUsage && provider.usage.includeUsageOption) {
+        const options = raw["stream_options"];
+        edits.push({ start: member.valueStart, end: member.valueEnd, text: JSON.stringify({ ...(isObject(options) ? options : {}), include_usage: true }) });
+      }
+    }
+  }
+  if (request.stream && !hasStreamOptions && provider.usage.includeUsageOption) {
+    edits.push({ start: scan.close, end: scan.close, text: `,"stream_options":{"include_usage":true}` });
+  }
+  return edits;
+}
