@@ -1,0 +1,83 @@
+/** The command line: one word chooses the command, each command reads its own flags. */
+import { parseConfig } from "../config/load.ts";
+import { startGateway } from "../compose.ts";
+import { openLog } from "../edge/log.ts";
+import { loadCatalogue } from "../providers/catalog/index.ts";
+import { PROVIDERS } from "../providers/registry.ts";
+import { VERSION } from "../version.ts";
+import { runCheck } from "./check.ts";
+import { EXIT, type CommandContext } from "./context.ts";
+import { runDemo, type StartGateway } from "./demo.ts";
+import { runExplainName } from "./explain-name.ts";
+import { runFleet } from "./fleet.ts";
+import { runProviders } from "./providers.ts";
+import { runRequests } from "./requests.ts";
+import { runStart } from "./start.ts";
+
+const HELP = `spillway ${VERSION}: one endpoint in front of many LLM providers
+
+  spillway start [--config <file>] [--port 8484]   serve (spillway start --help for all flags)
+  spillway check [--config <file>]                 validate a configuration, show each route's steps
+  spillway explain-name <name>                     what a model name resolves to, and why
+  spillway requests [--json] [--limit N] [--follow]  what was asked, tried, answered and paid
+  spillway providers [retry <name>]                what the running gateway believes of its deployments
+  spillway reload                                  make the running gateway read its configuration again
+  spillway fleet --config <file>                   simulated providers on loopback ports
+  spillway demo                                    a failing provider and a client that does not notice
+  spillway --version
+`;
+
+async function main(args: readonly string[]): Promise<number> {
+  const context: CommandContext = { out: process.stdout, errors: process.stderr, env: process.env, cwd: process.cwd(), providers: PROVIDERS, catalogue: loadCatalogue() };
+  const [command, ...rest] = args;
+  switch (command) {
+    case undefined:
+    case "help":
+    case "--help":
+    case "-h":
+      context.out.write(HELP);
+      return EXIT.ok;
+    case "--version":
+    case "-v":
+      context.out.write(`${VERSION}\n`);
+      return EXIT.ok;
+    case "start":
+      return await runStart(rest, context);
+    case "check":
+      return runCheck(rest, context);
+    case "explain-name":
+      return runExplainName(rest, context);
+    case "requests":
+      return await runRequests(rest, process.stdout);
+    case "providers":
+      return await runProviders(rest, context);
+    case "reload":
+      return await runProviders(["reload", ...rest], context);
+    case "fleet":
+      return await runFleet(rest, process.stdout, untilSignal());
+    case "demo":
+      return await runDemo(rest, process.stdout, demoGateway, untilSignal());
+    default:
+      // `spillway --port 9000` means start, as people expect.
+      if (command.startsWith("--")) return await runStart(args, context);
+      context.errors.write(`spillway: there is no command "${command}"\n\n${HELP}`);
+      return EXIT.usage;
+  }
+}
+
+/** A gateway for the demo: any free port, nothing on the terminal. */
+const demoGateway: StartGateway = async (yamlText, dataDir) => {
+  const parsed = parseConfig(yamlText, { source: "demo", env: {}, providers: PROVIDERS, readFile: () => "" });
+  if (!parsed.ok) throw new Error(`the demo's configuration is wrong: ${JSON.stringify(parsed.errors)}`);
+  const loaded = { ...parsed, path: null, text: null };
+  const gateway = await startGateway({ loaded, env: {}, host: "127.0.0.1", port: 0, adminPort: 0, dataDir, drainMs: 2_000, tls: null, log: openLog("off"), requestLog: null, maxInFlight: 2_000, watch: false });
+  return { url: gateway.url, close: () => gateway.stop(0) };
+};
+
+function untilSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => controller.abort());
+  return controller.signal;
+}
+
+process.exitCode = await main(process.argv.slice(2));

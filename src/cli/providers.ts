@@ -1,0 +1,58 @@
+/** `spillway providers`: what the running gateway believes of its deployments, and a retry of an excluded credential. */
+import { parseArgs } from "node:util";
+import { askGateway } from "../admin/control.ts";
+import { controlSocketPathOf } from "../storage/data-dir.ts";
+import { EXIT, table, type CommandContext } from "./context.ts";
+
+export const PROVIDERS_HELP = `spillway providers [--json] [--data-dir <folder>]
+spillway providers retry <name>     try an excluded credential again now
+spillway reload                     read the configuration file again
+`;
+
+interface Row {
+  readonly deployment: string;
+  readonly endpoint: string;
+  readonly state: string;
+  readonly pausedUntilMs: number;
+  readonly run: number;
+  readonly excluded: { readonly reason: string } | null;
+}
+
+/** Run the command against the gateway that owns the data folder. Resolves with the exit code. */
+export async function runProviders(args: readonly string[], context: CommandContext): Promise<number> {
+  let parsed;
+  try {
+    parsed = parseArgs({ args: [...args], options: { json: { type: "boolean" }, "data-dir": { type: "string" }, help: { type: "boolean", short: "h" } }, allowPositionals: true });
+  } catch (error) {
+    context.errors.write(`spillway: ${(error as Error).message}\n${PROVIDERS_HELP}`);
+    return EXIT.usage;
+  }
+  if (parsed.values.help === true) {
+    context.out.write(PROVIDERS_HELP);
+    return EXIT.ok;
+  }
+  const dataDir = parsed.values["data-dir"] ?? context.env["SPILLWAY_DATA_DIR"] ?? "./.spillway";
+  const [action, name] = parsed.positionals;
+  let reply;
+  try {
+    reply = (await askGateway(controlSocketPathOf(dataDir), action ?? "providers", name ?? "")) as { error?: string; errors?: readonly string[]; providers?: readonly Row[] };
+  } catch (error) {
+    context.errors.write(`spillway: no gateway answers for ${dataDir} (${(error as Error).message}). Is it running with this data folder?\n`);
+    return EXIT.wrong;
+  }
+  if (reply.error !== undefined) {
+    context.errors.write(`spillway: ${reply.error}\n`);
+    return EXIT.wrong;
+  }
+  if (reply.errors !== undefined) {
+    for (const error of reply.errors) context.errors.write(`${error}\n`);
+    context.out.write(reply.errors.length === 0 ? "reloaded\n" : "kept the old configuration\n");
+    return reply.errors.length === 0 ? EXIT.ok : EXIT.wrong;
+  }
+  const rows = reply.providers ?? [];
+  if (parsed.values.json === true) for (const row of rows) context.out.write(`${JSON.stringify(row)}\n`);
+  else if (reply.providers === undefined) context.out.write(`${JSON.stringify(reply)}\n`);
+  else if (rows.length === 0) context.out.write("No deployment has been called yet.\n");
+  else context.out.write(table([["deployment", "endpoint", "state", "failures in a row", "excluded"], ...rows.map((row) => [row.deployment, row.endpoint, row.state, String(row.run), row.excluded?.reason ?? ""])], ""));
+  return EXIT.ok;
+}
