@@ -1,7 +1,7 @@
 /**
  * Moves the write-ahead log into the ledger's file, in a thread of its own with its own connection, so that no commit
- * waits for it. A passive checkpoint never waits either, and under steady load never catches up; when the log has grown
- * large this thread asks the writer to hold still for a moment and truncates it.
+ * waits for it. A log that was moved whole begins anew with the next commit. Under steady load a passive checkpoint never
+ * moves it whole; when the log has grown large, this thread asks the writer to hold still for the last few pages.
  */
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
@@ -11,22 +11,40 @@ const setup = workerData as CheckpointSetup;
 const port = parentPort;
 if (port === null) throw new Error("the checkpoint worker runs as a worker thread only");
 
+/** The writer holds still for at most so many pages. */
+const FEW_FRAMES = 64;
+/** How often the rest is moved passively, in the hope that it becomes few. */
+const APPROACHES = 5;
+
 const db = new DatabaseSync(setup.path, { timeout: 20 });
 const passive = db.prepare("PRAGMA wal_checkpoint(PASSIVE)");
-const truncate = db.prepare("PRAGMA wal_checkpoint(TRUNCATE)");
+const restart = db.prepare("PRAGMA wal_checkpoint(RESTART)");
 const report = (message: CheckpointReport): void => port.postMessage(message);
 
-/** A log that was copied whole begins anew with the next commit; only one that stays large needs the writer's help. */
+function tell(error: unknown): void {
+  report({ kind: "trouble", message: error instanceof Error ? error.message : String(error) });
+}
+
+/** Moves what it can; returns the pages in the log, and how many of them are still only there. */
+function move(): { readonly frames: number; readonly left: number } {
+  const result = passive.get();
+  const frames = Number(result?.["log"] ?? 0);
+  return { frames, left: frames - Number(result?.["checkpointed"] ?? 0) };
+}
+
 let wasLarge = false;
 const timer = setInterval(() => {
   try {
-    const result = passive.get();
-    const frames = Number(result?.["log"] ?? 0);
-    const large = frames > setup.truncateAboveFrames;
-    if (large && wasLarge) report({ kind: "large", frames });
+    let { frames, left } = move();
+    const large = frames > setup.restartAboveFrames;
+    if (large && wasLarge) {
+      // Each round moves what was written during the one before, which is less and less.
+      for (let round = 0; round < APPROACHES && (round === 0 || left > FEW_FRAMES); round++) ({ frames, left } = move());
+      report({ kind: "large", frames });
+    }
     wasLarge = large;
   } catch (error) {
-    report({ kind: "trouble", message: error instanceof Error ? error.message : String(error) });
+    tell(error);
   }
 }, setup.everyMs);
 
@@ -38,10 +56,10 @@ port.on("message", (order: CheckpointOrder) => {
     return;
   }
   try {
-    truncate.get();
+    restart.get();
   } catch (error) {
-    report({ kind: "trouble", message: error instanceof Error ? error.message : String(error) });
+    tell(error);
   }
-  report({ kind: "truncated" });
+  report({ kind: "restarted" });
 });
 report({ kind: "ready" });

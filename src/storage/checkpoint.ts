@@ -7,23 +7,23 @@ import { messageOf } from "./schema.ts";
 export interface CheckpointSetup {
   readonly path: string;
   readonly everyMs: number;
-  /** Pages in the log above which it is truncated. */
-  readonly truncateAboveFrames: number;
+  /** Pages in the log above which the writer has to let it begin anew. */
+  readonly restartAboveFrames: number;
 }
-export type CheckpointOrder = "truncate" | "stop";
+export type CheckpointOrder = "restart" | "stop";
 export type CheckpointReport =
   | { readonly kind: "ready" }
   | { readonly kind: "large"; readonly frames: number }
-  | { readonly kind: "truncated" }
+  | { readonly kind: "restarted" }
   | { readonly kind: "trouble"; readonly message: string };
 
-/** Who has to hold still while the log is truncated. */
+/** Who has to hold still for the last pages of the log. */
 export interface Pausable {
   pause(): void;
   resume(): void;
 }
 
-/** The longest that holds wait for a truncation; after it they are written beside it. */
+/** The longest that holds wait for it; after it they are written beside it. */
 const PAUSE_MAX_MS = 250;
 const STOP_MAX_MS = 1_000;
 
@@ -70,12 +70,12 @@ export class Checkpoints {
     const worker = this.#worker;
     if (worker === null) return;
     if (report.kind === "ready") this.#db.exec("PRAGMA wal_autocheckpoint = 0");
-    else if (report.kind === "truncated") this.#endPause();
+    else if (report.kind === "restarted") this.#endPause();
     else if (report.kind === "trouble") this.#log.warn("ledger_checkpoint_failed", { message: report.message });
     else if (this.#pauseTimer === null) {
       this.#writer.pause();
       this.#pauseTimer = setTimeout(() => this.#endPause(), PAUSE_MAX_MS);
-      worker.postMessage("truncate" satisfies CheckpointOrder);
+      worker.postMessage("restart" satisfies CheckpointOrder);
     }
   }
 

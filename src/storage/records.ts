@@ -17,9 +17,11 @@ export interface RecordsOptions {
 }
 
 const BATCH_EVERY_MS = 100;
-const BATCH_ROWS = 1_000;
-/** Rows whose look-up entries are written per batch; a backlog is worked off batch by batch. */
-const LOOKUP_ROWS = 1_000;
+/** While more waits than a batch takes: small batches close together, so that none holds the event loop for long. */
+const BACKLOG_EVERY_MS = 5;
+const BATCH_ROWS = 256;
+/** Rows of the ledger whose look-up entries are written per batch. */
+const LOOKUP_ROWS = 512;
 
 export class SqliteRecords implements Records {
   readonly #ledger: SqliteLedger;
@@ -30,7 +32,9 @@ export class SqliteRecords implements Records {
   readonly #lookup: readonly StatementSync[];
   readonly #lookedUp: StatementSync;
   readonly #bounds: StatementSync;
+  /** Waiting records are those from `#head` on; what lies before it was dropped. */
   #queue: RequestRecord[] = [];
+  #head = 0;
   #timer: NodeJS.Timeout | null = null;
   #dropped = 0;
   #closed = false;
@@ -51,10 +55,7 @@ export class SqliteRecords implements Records {
   append(record: RequestRecord): void {
     if (this.#closed) return;
     this.#queue.push(record);
-    if (this.#queue.length > this.#options.queueMax) {
-      this.#queue.shift();
-      this.#dropped++;
-    }
+    if (this.#queue.length - this.#head > this.#options.queueMax) this.#dropOldest();
     this.wake();
   }
 
@@ -64,13 +65,13 @@ export class SqliteRecords implements Records {
   }
 
   /** Lets the next batch come even if no record does: rows may want their look-up entries. */
-  wake(): void {
-    if (!this.#closed) this.#timer ??= setTimeout(() => this.#onTimer(), BATCH_EVERY_MS).unref();
+  wake(afterMs = BATCH_EVERY_MS): void {
+    if (!this.#closed) this.#timer ??= setTimeout(() => this.#onTimer(), afterMs).unref();
   }
 
   /** Writes one batch now. Returns whether more waits. Never throws: what cannot be written stays queued. */
   flush(): boolean {
-    const batch = this.#queue.slice(0, BATCH_ROWS);
+    const batch = this.#queue.slice(this.#head, this.#head + BATCH_ROWS);
     let behind = false;
     try {
       this.#ledger.transaction(() => {
@@ -79,10 +80,11 @@ export class SqliteRecords implements Records {
         behind = this.#lookUpSome();
       });
     } catch (error) {
-      this.#options.log.warn("records_not_written", { message: messageOf(error), waiting: this.#queue.length });
+      this.#options.log.warn("records_not_written", { message: messageOf(error), waiting: this.#queue.length - this.#head });
       return false;
     }
-    this.#queue.splice(0, batch.length);
+    this.#queue.splice(0, this.#head + batch.length);
+    this.#head = 0;
     return behind || this.#queue.length > 0;
   }
 
@@ -97,7 +99,16 @@ export class SqliteRecords implements Records {
   #onTimer(): void {
     this.#timer = null;
     const more = this.flush();
-    if (more || this.#queue.length > 0) this.wake();
+    if (more) this.wake(BACKLOG_EVERY_MS);
+    else if (this.#queue.length > 0) this.wake();
+  }
+
+  #dropOldest(): void {
+    this.#head++;
+    this.#dropped++;
+    if (this.#head < this.#options.queueMax) return;
+    this.#queue.splice(0, this.#head);
+    this.#head = 0;
   }
 
   /** Deletes at most a little more than was added, so that no batch is long. */

@@ -84,7 +84,7 @@ export function openForWriting(path: string, options: OpenOptions): DatabaseSync
     db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
     db.exec("PRAGMA journal_mode = WAL");
     db.exec(`PRAGMA synchronous = ${options.sync === "full" ? "FULL" : "NORMAL"}`);
-    db.exec("PRAGMA journal_size_limit = 16777216");
+    db.exec("PRAGMA journal_size_limit = 134217728");
     migrate(db, path, migrations);
     return db;
   } catch (error) {

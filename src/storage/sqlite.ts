@@ -71,7 +71,7 @@ export class SqliteStorage {
     this.#lease = new Lease(this.#db, owner.id, leaseMs, nextId);
     this.#renewal = setInterval(() => this.#renew(), options.renewEveryMs ?? 60_000).unref();
     const everyMs = options.checkpointEveryMs ?? 1_000;
-    const setup = { path, everyMs, truncateAboveFrames: options.walFramesMax ?? 8_192 };
+    const setup = { path, everyMs, restartAboveFrames: options.walFramesMax ?? 8_192 };
     this.#checkpoints = everyMs === 0 ? null : new Checkpoints(this.#db, this.ledger, this.#log, setup);
   }
 
@@ -91,6 +91,11 @@ export class SqliteStorage {
       this.#log.warn("ledger_orphans_not_settled", { message: messageOf(error) });
       return 0;
     }
+  }
+
+  /** Bounds the file's size in pages of 4 KiB; what does not fit fails as on a full disk. */
+  limitPages(pages: number): void {
+    this.#db.exec(`PRAGMA max_page_count = ${Math.trunc(pages)}`);
   }
 
   /** Writes what waits, stops the thread, closes the file. Holds that are still open settle as orphans later. */
