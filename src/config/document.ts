@@ -88,7 +88,8 @@ export class ConfigDocument {
 
   #read(node: unknown, path: Path, document: Document, open: readonly unknown[]): unknown {
     this.#nodes += 1;
-    if (this.#nodes > MOST_NODES) return null;
+    if (this.#nodes === MOST_NODES) this.findings.push({ path, expected: `at most ${MOST_NODES} values`, found: "more", hint: "anchors that repeat each other multiply" });
+    if (this.#nodes >= MOST_NODES) return null;
     if (isAlias(node)) {
       const target = node.resolve(document);
       if (target === undefined || open.includes(target)) {

@@ -136,7 +136,7 @@ export function configSchema(forEditor: boolean) {
           .optional(),
         cors: z
           .strictObject(
-            { origins: z.array(text("an origin such as https://app.example.com", "An origin"), { error: "a list of origins" }).optional() },
+            { origins: z.array(text("an origin such as https://app.example.com", "An origin"), { error: "a list of origins" }).describe("Scheme, host and port of each page").optional() },
             { error: "a map with origins" },
           )
           .describe("Web pages that may call from a browser; none where absent")

@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { configFromEnvironment } from "../config/discover.ts";
+import { buildSnapshot } from "../config/snapshot.ts";
+import { loadCatalogue } from "../providers/catalog/index.ts";
+import { PROVIDERS } from "../providers/registry.ts";
+import { runCheck } from "./check.ts";
+import type { CommandContext } from "./context.ts";
+import { discoveredProviders, startTable } from "./discover.ts";
+import { runExplainName } from "./explain-name.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "spillway-cli-"));
+after(() => rmSync(folder, { recursive: true }));
+
+const HEAD = 'version: 1\nproviders:\n  openai: { api_key: "${KEY}" }\n  anthropic: { api_key: "${KEY}" }\n';
+const ROUTE = `${HEAD}routes:\n  support:\n    candidates: [openai/gpt-4o-mini, { use: anthropic/claude-sonnet-4-5, weight: 2 }]\n    deadline: 100s\n`;
+
+type Command = (args: readonly string[], context: CommandContext) => number;
+
+/** Run in a folder where `spillway.yaml` holds this text; null: no such file. */
+function run(command: Command, text: string | null, args: readonly string[] = [], env: Readonly<Record<string, string>> = { KEY: "sk-x" }): { code: number; out: string; errors: string } {
+  const cwd = mkdtempSync(join(folder, "run-"));
+  if (text !== null) writeFileSync(join(cwd, "spillway.yaml"), text);
+  let out = "";
+  let errors = "";
+  const context: CommandContext = {
+    out: { write: (words) => (out += words) },
+    errors: { write: (words) => (errors += words) },
+    env, cwd, providers: PROVIDERS, catalogue: loadCatalogue(),
+  };
+  return { code: command(args, context), out, errors };
+}
+function lines(text: string): Record<string, unknown>[] {
+  return text.trimEnd().split("\n").map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+describe("spillway check", () => {
+  it("prints the latest start of each step", () => {
+    const { code, out } = run(runCheck, ROUTE);
+    assert.equal(code, 0);
+    assert.match(out, /^spillway\.yaml: good\. 0 caller keys, 2 accounts, 1 route, 0 aliases, \d+ callable deployments\.\n/);
+    assert.match(out, /route support: priority, deadline 100 s\n {2}1 {2}openai\/gpt-4o-mini +starts at 60 s at the latest\n {2}2 {2}anthropic\/claude-sonnet-4-5 +starts at 80 s at the latest\n/);
+  });
+
+  it("says which candidates only stand in", () => {
+    const { out } = run(runCheck, `${HEAD}routes:\n  r: { candidates: [openai/gpt-4o, openai/gpt-4o-mini, openai/gpt-4.1, openai/gpt-4.1-mini] }\n`);
+    assert.match(out, /\n {2}4 {2}openai\/gpt-4\.1-mini +stands in: at most 3 attempts\n/);
+  });
+
+  it("prints one JSON object a line with --json", () => {
+    const [summary, route] = lines(run(runCheck, ROUTE, ["--json"]).out);
+    assert.deepEqual([summary?.["kind"], summary?.["accounts"]], ["summary", 2]);
+    assert.deepEqual(route, {
+      kind: "route", route: "support", strategy: "priority", deadline_ms: 100_000,
+      steps: [{ step: 1, deployment: "openai/gpt-4o-mini", latest_start_ms: 60_000 }, { step: 2, deployment: "anthropic/claude-sonnet-4-5", latest_start_ms: 80_000 }],
+    });
+  });
+
+  it("refuses a route whose last step cannot start", () => {
+    const { code, out, errors } = run(runCheck, ROUTE.replace("100s", "5s"));
+    assert.deepEqual([code, out], [1, ""]);
+    assert.match(errors, /^spillway\.yaml:8:15: routes\.support\.deadline: expected a deadline in which the last step can still start, found 5000 ms: its last step would have 1000 ms left/);
+  });
+
+  it("refuses candidates and aliases that lead nowhere, with their place and what to do", () => {
+    const text = `${HEAD}routes:\n  r:\n    candidates:\n      - openai/gpt-4o-mni\n      - openai/gpt-4o\naliases: { a: bedrock/x }\n`;
+    const { code, errors } = run(runCheck, text, ["--json"]);
+    assert.equal(code, 1);
+    const [first, second] = lines(errors);
+    assert.deepEqual([first?.["line"], first?.["key"], first?.["found"]], [8, "routes.r.candidates[0]", '"openai/gpt-4o-mni" (price_unknown)']);
+    assert.match(String(first?.["hint"]), /did you mean openai\/gpt-4o-mini.*\nTo call it/s);
+    assert.deepEqual([second?.["line"], second?.["key"], second?.["found"]], [10, "aliases.a", '"bedrock/x" (provider_not_supported_yet)']);
+  });
+
+  it("prints every error of a bad file and their number", () => {
+    const { code, errors } = run(runCheck, "version: 1\nrouts: {}\nfallbacks: of\n");
+    assert.equal(code, 1);
+    assert.match(errors, /spillway\.yaml:2:1: routs[^]*spillway\.yaml:3:12: fallbacks[^]*\n2 errors\n$/);
+  });
+
+  it("reads the text from SPILLWAY_CONFIG, and the environment where there is no file", () => {
+    assert.match(run(runCheck, null, [], { SPILLWAY_CONFIG: "version: 1\n" }).out, /^SPILLWAY_CONFIG: good/);
+    assert.match(run(runCheck, null, [], { OPENAI_API_KEY: "x" }).out, /^environment: good\. 0 caller keys, 1 account,/);
+  });
+
+  it("names a file that cannot be read, and a flag that it does not know", () => {
+    const missing = run(runCheck, null, ["--config", "nope.yaml"]);
+    assert.deepEqual([missing.code, missing.errors], [1, "nope.yaml:1:1: expected a readable file, found ENOENT\n1 error\n"]);
+    assert.equal(run(runCheck, null, ["--konfig", "x"]).code, 2);
+    assert.match(run(runCheck, null, ["--help"]).out, /^spillway check/);
+  });
+});
+
+describe("spillway explain-name", () => {
+  it("shows each step of the look-up and what each candidate costs", () => {
+    const { code, out } = run(runExplainName, ROUTE, ["support"]);
+    assert.equal(code, 0);
+    assert.match(out, /^support\n {2}route: support\n {2}candidate 1: openai\/gpt-4o-mini\n/);
+    assert.match(out, /\n {2}1 {2}openai\/gpt-4o-mini +0\.15 \/ 0\.6 +128000 +16384 +not stated\n {2}2 {2}anthropic\/claude-sonnet-4-5 +3 \/ 15 .* weight 2\n$/);
+  });
+
+  it("says why a name cannot be called, with exit code 1", () => {
+    const { code, out } = run(runExplainName, ROUTE, ["suport"]);
+    assert.equal(code, 1);
+    assert.match(out, /\nunknown_model: there is no model "suport"; did you mean support/);
+  });
+
+  it("prints one JSON object with --json", () => {
+    const [found] = lines(run(runExplainName, ROUTE, ["gpt-4o-mini", "--json"]).out);
+    assert.equal(found?.["resolved"], true);
+    assert.deepEqual((found?.["candidates"] as Record<string, unknown>[])[0], {
+      deployment: "openai/gpt-4o-mini", weight: 1, automatic: false, pricing: "sheet", input_usd_per_million: 0.15, output_usd_per_million: 0.6,
+      context: 128_000, max_output: 16_384, region: null,
+    });
+    const [missed] = lines(run(runExplainName, ROUTE, ["groq/x", "--json"]).out);
+    assert.deepEqual([missed?.["resolved"], missed?.["code"]], [false, "provider_not_configured"]);
+  });
+
+  it("wants exactly one name", () => {
+    assert.equal(run(runExplainName, ROUTE, []).code, 2);
+    assert.equal(run(runExplainName, ROUTE, ["a", "b"]).code, 2);
+  });
+});
+
+describe("what is printed at the start", () => {
+  const BASE = "http://127.0.0.1:8484/v1";
+  function started(env: Readonly<Record<string, string>>): string {
+    return startTable(buildSnapshot(configFromEnvironment(env, PROVIDERS), loadCatalogue(), PROVIDERS), PROVIDERS, BASE);
+  }
+
+  it("names each provider, its variable, its models and how many have a fallback", () => {
+    const text = started({ OPENAI_API_KEY: "sk-never-shown", OPENROUTER_API_KEY: "or-never-shown" });
+    assert.match(text, /\n {2}openai +by OPENAI_API_KEY +\d+ models +\d+ with a fallback\n {2}openrouter +by OPENROUTER_API_KEY +\d+ models +\d+ with a fallback\n/);
+    assert.ok(!text.includes("never-shown"));
+  });
+
+  it("counts a fallback only where one is", () => {
+    const alone = buildSnapshot(configFromEnvironment({ OPENAI_API_KEY: "x" }, PROVIDERS), loadCatalogue(), PROVIDERS);
+    assert.deepEqual(discoveredProviders(alone).map(({ account, withFallback }) => [account, withFallback]), [["openai", 0]]);
+    const both = buildSnapshot(configFromEnvironment({ OPENAI_API_KEY: "x", OPENROUTER_API_KEY: "x" }, PROVIDERS), loadCatalogue(), PROVIDERS);
+    const [openai] = discoveredProviders(both);
+    assert.ok((openai?.withFallback ?? 0) > 20 && (openai?.withFallback ?? 0) <= (openai?.models ?? 0));
+  });
+
+  it("gives the exact lines for the SDKs, with the key to use and a model that can be called", () => {
+    const text = started({ ANTHROPIC_API_KEY: "x" });
+    assert.match(text, /client = OpenAI\(base_url="http:\/\/127\.0\.0\.1:8484\/v1", api_key="spillway"\)/);
+    assert.match(text, /new OpenAI\(\{ baseURL: "http:\/\/127\.0\.0\.1:8484\/v1", apiKey: "spillway" \}\)/);
+    assert.match(text, /any text will do as api_key/);
+    const model = /create\(model="([^"]+)"/.exec(text)?.[1] ?? "";
+    const built = buildSnapshot(configFromEnvironment({ ANTHROPIC_API_KEY: "x" }, PROVIDERS), loadCatalogue(), PROVIDERS);
+    assert.equal(built.directory.resolve(model).kind, "route");
+    assert.match(started({ ANTHROPIC_API_KEY: "x", SPILLWAY_API_KEY: "k" }), /api_key="<the value of SPILLWAY_API_KEY>"/);
+  });
+
+  it("says that answers are simulated and which variables end that", () => {
+    assert.match(started({}), /^No provider key was found, so simulated providers answer.*\nFor real answers set one of: OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY,/);
+  });
+});

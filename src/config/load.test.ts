@@ -1,0 +1,284 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, it } from "node:test";
+import { inspect } from "node:util";
+import { PROVIDERS } from "../providers/registry.ts";
+import { parseConfig, type ConfigError, type ParsedConfig } from "./load.ts";
+import { showError } from "./report.ts";
+import type { Config } from "./types.ts";
+
+const ENV = { KEY: "sk-from-the-environment", CALLER: "caller-key-0123456789", EMPTY: "", SECRET_URL: "http://user:hunter22@proxy.example:3128" };
+const FILES: Readonly<Record<string, string>> = { "/run/secrets/key": "sk-from-a-file\n" };
+
+function parse(text: string): ParsedConfig {
+  const readFile = (path: string): string => FILES[path] ?? assert.fail(Object.assign(new Error("missing"), { code: "ENOENT" }));
+  return parseConfig(text, { source: "spillway.yaml", env: ENV, readFile, providers: PROVIDERS });
+}
+function good(text: string): Config {
+  const parsed = parse(text);
+  assert.ok(parsed.ok, parsed.ok ? "" : parsed.errors.map(showError).join("\n"));
+  return parsed.config;
+}
+function errors(text: string): readonly ConfigError[] {
+  const parsed = parse(text);
+  assert.equal(parsed.ok, false, "this configuration should have been refused");
+  return parsed.ok ? [] : parsed.errors;
+}
+/** `line key | expected | found | hint` of each error. */
+function shown(text: string): string[] {
+  return errors(text).map(({ line, key, expected, found, hint }) => `${line} ${key} | ${expected} | ${found} | ${hint}`);
+}
+
+const HEAD = 'version: 1\nproviders:\n  openai: { api_key: "${KEY}" }\n';
+const A_DURATION = "a duration such as 250ms, 30s, 5m or 1h";
+
+/** [what is wrong, the text, every error it must give]. */
+const BAD: readonly (readonly [string, string, readonly string[]])[] = [
+  ["nothing at all", "", ["1 version | version: 1 | an empty configuration | begin with the line version: 1"]],
+  ["only a comment", "# later\n", ["1 version | version: 1 | an empty configuration | begin with the line version: 1"]],
+  ["no version", "fallbacks: off\n", ["1 version | version: 1 | nothing | begin with the line version: 1"]],
+  ["another version", "version: 2\n", ["1 version | 1 | 2 | this Spillway reads version 1"]],
+  ["a list", "- a\n", ["1  | a map with version, providers, routes, … | a list | "]],
+  ["no YAML", "version: 1\nroutes: {a: [b\nkeys: 1\n", [
+    "3  | YAML | Flow sequence in block collection must be sufficiently indented and end with a ] | check indentation, quotes and brackets here and in the line above",
+    "3  | YAML | Flow map in block collection must be sufficiently indented and end with a } | check indentation, quotes and brackets here and in the line above",
+  ]],
+  ["a typo at the top", "version: 1\nrouts: {}\n", ["2 routs | one of version, keys, providers, routes, aliases, fallbacks, unpriced, health, ledger, cors | unknown key routs | did you mean routes?"]],
+  ["a typo in a provider", 'version: 1\nproviders:\n  openai:\n    api_kye: "${KEY}"\n', [
+    "3 providers.openai.api_key | a key | nothing | add api_key: \"${OPENAI_API_KEY}\"",
+    "4 providers.openai.api_kye | one of type, base_url, api_key, region, domain, proxy, ca_file, unmetered, models | unknown key api_kye | did you mean api_key?",
+  ]],
+  ["a typo in a candidate", `${HEAD}routes:\n  a:\n    candidates:\n      - { use: openai/gpt-4o, wieght: 2 }\n`, ["7 routes.a.candidates[0].wieght | one of use, weight | unknown key wieght | did you mean weight?"]],
+  ["a key like nothing known", "version: 1\nzzzzzz: 1\n", ["2 zzzzzz | one of version, keys, providers, routes, aliases, fallbacks, unpriced, health, ledger, cors | unknown key zzzzzz | "]],
+  ["wrong types", "version: 1\nkeys: app\nproviders: []\nfallbacks: true\ncors: { origins: x }\n", [
+    '2 keys | a list of { name, key } | "app" | ',
+    "3 providers | a map from account name to its settings | an empty list | ",
+    "4 fallbacks | off or auto | true | ",
+    '5 cors.origins | a list of origins | "x" | ',
+  ]],
+  ["a missing variable", 'version: 1\nproviders:\n  openai: { api_key: "${NOPE}" }\n', ["3 providers.openai.api_key | the environment variable NOPE | NOPE is not set | set NOPE, or write ${NOPE:-default}"]],
+  ["an empty variable as a secret", 'version: 1\nproviders:\n  openai: { api_key: "${EMPTY}" }\nkeys: [{ name: a, key: "${EMPTY}" }]\n', [
+    "3 providers.openai.api_key | a key, or none | an empty text | ",
+    "4 keys[0].key | the key itself | an empty text | ",
+  ]],
+  ["a missing secret file", 'version: 1\nproviders:\n  openai: { api_key: "${file:/run/secrets/nope}" }\n', ["3 providers.openai.api_key | a readable file | ${file:/run/secrets/nope}: ENOENT | "]],
+  ["a reference that is none", 'version: 1\nproviders:\n  openai: { api_key: "${NO WAY}" }\n', ["3 providers.openai.api_key | ${NAME}, ${NAME:-default} or ${file:/path} | ${NO WAY} | a literal ${ is written $${"]],
+  ["a duplicate key", `${HEAD}  openai: { api_key: none }\n`, ["4 providers.openai | each key once | openai a second time | it stands in line 3 already"]],
+  ["bad durations", `${HEAD}routes:\n  a:\n    candidates: [openai/gpt-4o]\n    deadline: 10 minutes\n    idle: 60\n    connect: 0s\n    lifetime: 25h\n`, [
+    `7 routes.a.deadline | ${A_DURATION} | "10 minutes" | `,
+    `8 routes.a.idle | ${A_DURATION} | 60 | `,
+    '9 routes.a.connect | a duration above 0 and at most 24h | "0s" | ',
+    '10 routes.a.lifetime | a duration above 0 and at most 24h | "25h" | ',
+  ]],
+  ["a candidate of an unknown account", `${HEAD}routes:\n  a: { candidates: [opnai/gpt-4o] }\n`, ['5 routes.a.candidates[0] | account/model with an account from providers | "opnai/gpt-4o" | did you mean openai?']],
+  ["a candidate that is a route", `${HEAD}routes:\n  a: { candidates: [b] }\n  b: { candidates: [openai/gpt-4o] }\n`, ['5 routes.a.candidates[0] | account/model with an account from providers | "b" | candidates are never routes or aliases']],
+  ["a candidate that is an alias", `${HEAD}aliases: { x: openai/gpt-4o }\nroutes:\n  a: { candidates: [{ use: x }] }\n`, ['6 routes.a.candidates[0].use | account/model with an account from providers | "x" | candidates are never routes or aliases']],
+  ["a candidate without a model", `${HEAD}routes:\n  a: { candidates: [openai/] }\n`, ['5 routes.a.candidates[0] | account/model with an account from providers | "openai/" | add the model after openai/']],
+  ["weights", `${HEAD}routes:\n  a:\n    candidates:\n      - { use: openai/gpt-4o, weight: 0 }\n      - { use: openai/gpt-4, weight: -1 }\n      - { use: openai/o3, weight: heavy }\n`, [
+    "7 routes.a.candidates[0].weight | a number above 0 and at most 1000000 | 0 | leave the candidate out instead",
+    "8 routes.a.candidates[1].weight | a number above 0 and at most 1000000 | -1 | ",
+    '9 routes.a.candidates[2].weight | a number above 0 | "heavy" | ',
+  ]],
+  ["no candidates", `${HEAD}routes:\n  a: { candidates: [] }\n  b: { strategy: weighted }\n`, [
+    "5 routes.a.candidates | at least one account/model | an empty list | ",
+    "6 routes.b.candidates | a list of account/model | nothing | add candidates",
+  ]],
+  ["an unknown strategy", `${HEAD}routes:\n  a: { candidates: [openai/gpt-4o], strategy: fastest }\n`, ['5 routes.a.strategy | priority or weighted | "fastest" | ']],
+  ["headers that never pass", `${HEAD}routes:\n  a:\n    candidates: [openai/gpt-4o]\n    forward_headers: [X-Ok, Cookie, x-forwarded-for, X-Spillway-Deadline-Ms, Connection, "a b"]\n`, [
+    ...["cookie", "x-forwarded-for", "x-spillway-deadline-ms", "connection"].map((name, index) =>
+      `7 routes.a.forward_headers[${index + 1}] | a header that may be passed on | "${name}" | credentials, cookies, connection headers, x-forwarded-* and x-spillway-* are never passed on`),
+    '7 routes.a.forward_headers[5] | a header name | "a b" | ',
+  ]],
+  ["an unknown provider type", 'version: 1\nproviders:\n  opnai: { api_key: "${KEY}" }\n  mine: { type: anthropc, api_key: "${KEY}" }\n', [
+    '3 providers.opnai | a known provider type | "opnai" | did you mean openai? Under a name of your own, add type: …',
+    '4 providers.mine.type | a known provider type | "anthropc" | did you mean anthropic?',
+  ]],
+  ["a provider that is not spoken yet", "version: 1\nproviders:\n  bedrock: { api_key: abc }\n", ['3 providers.bedrock | a provider that this version can call | "bedrock", whose protocol is not spoken yet | take it out until a later version can call it']],
+  ["a compatible host without address", "version: 1\nproviders:\n  l: { type: openai-compatible, api_key: none }\n", ['3 providers.l.base_url | an http or https URL | nothing | add base_url: "http://127.0.0.1:8000/v1"']],
+  ["addresses", 'version: 1\nproviders:\n  l: { type: openai-compatible, api_key: none, base_url: "ftp://x" }\n  m: { type: openai-compatible, api_key: none, base_url: "http://u:pass@x" }\n', [
+    "3 providers.l.base_url | an http or https URL without credentials, query or fragment | a ftp: URL | ",
+    "4 providers.m.base_url | an http or https URL without credentials, query or fragment | a URL with credentials in it | ",
+  ]],
+  ["no key where one is wanted", "version: 1\nproviders:\n  openai: { api_key: none }\n  anthropic:\n", [
+    "3 providers.openai.api_key | a key | none | OpenAI answers nobody without a key",
+    '4 providers.anthropic.api_key | a key | nothing | add api_key: "${ANTHROPIC_API_KEY}"',
+  ]],
+  ["models", `${HEAD}  l:\n    type: openai-compatible\n    base_url: "http://127.0.0.1:1"\n    api_key: none\n    models:\n      a: { price: { input: -1, output: 0.1234567 } }\n      b: { price: { ouput: 1 } }\n      c: { context: 0, max_output: many }\n      d: { price: { input: 1 }, unmetered: true }\n`, [
+    '9 providers.l.models.a.price.input | USD per million tokens, 0 or more, at most 6 decimal places | "-1" | ',
+    '9 providers.l.models.a.price.output | USD per million tokens, 0 or more, at most 6 decimal places | "0.1234567" | ',
+    "10 providers.l.models.b.price | at least the price of input | no input | write price: { input: 0.10, output: 0.20 }",
+    "10 providers.l.models.b.price.ouput | one of input, cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, audio_input, image_input, output, reasoning, audio_output, image_output, web_searches, requests, images, seconds, characters, pages | unknown key ouput | did you mean output?",
+    "11 providers.l.models.c.context | a whole number of tokens above 0 | 0 | ",
+    '11 providers.l.models.c.max_output | a number of tokens | "many" | ',
+    "12 providers.l.models.d.unmetered | either price or unmetered | both | ",
+  ]],
+  ["keys", 'version: 1\nkeys:\n  - { name: app }\n  - { name: app, key: "${CALLER}" }\n  - { name: b, key: "${CALLER}" }\n  - { name: c, sha256: 12ab }\n  - { name: d, key: "x", sha256: "y" }\n', [
+    '3 keys[0] | either key or sha256 | neither | write { name: app, key: "${SPILLWAY_API_KEY}" }',
+    '4 keys[1].name | a name of its own for each key | "app" | ',
+    "5 keys[2] | a key of its own for each name | the key of app again | ",
+    "6 keys[3].sha256 | 64 hexadecimal digits | a text that is not shown | ",
+    '7 keys[4] | either key or sha256 | both | write { name: app, key: "${SPILLWAY_API_KEY}" }',
+    "7 keys[4].sha256 | 64 hexadecimal digits | a text that is not shown | ",
+  ]],
+  ["a longest rest below the first", "version: 1\nhealth: { rest: 10s, rest_max: 5s }\n", ['2 health.rest_max | at least health.rest, 10s | "5s" | ']],
+  ["an origin with a path", 'version: 1\ncors: { origins: ["https://a.example", "https://a.example/x"] }\n', ['2 cors.origins[1] | an origin such as https://app.example.com | "https://a.example/x" | scheme, host and port only']],
+  ["names that could never be asked for", `${HEAD}aliases: { "models/x": openai/gpt-4o, y: "openai/*" }\n`, [
+    '4 aliases["models/x"] | a name without models/ before it | "models/x" | one leading models/ is dropped from what clients ask for, so this could never be reached',
+    '4 aliases.y | the name of a route or model | "openai/*" | * has a meaning on the left side only',
+  ]],
+  ["an anchor that is not there", "version: 1\nroutes: *nowhere\n", ["2 routes | an anchor defined above | *nowhere | "]],
+];
+
+describe("a bad configuration is refused with line, key, expected, found and hint", () => {
+  for (const [name, text, expected] of BAD) it(name, () => assert.deepEqual(shown(text), expected));
+
+  it("all at once, in the order of the file", () => {
+    const text = `version: 1\nkeys: [{ name: a }]\nproviders:\n  opnai: { api_key: "\${NOPE}" }\nroutes:\n  r: { candidates: [x/y], deadline: soon }\nfallbacks: of\n`;
+    assert.deepEqual(errors(text).map(({ line, key }) => `${line} ${key}`), [
+      "2 keys[0]", "4 providers.opnai", "4 providers.opnai.api_key", "6 routes.r.candidates[0]", "6 routes.r.deadline", "7 fallbacks",
+    ]);
+  });
+
+  it("with a column that points at the value", () => {
+    const [error] = errors("version: 1\nfallbacks:   of\n");
+    assert.deepEqual([error?.line, error?.column], [2, 14]);
+  });
+
+  it("as one line that editors and terminals understand", () => {
+    assert.deepEqual(errors("version: 1\nrouts: {}\n").map(showError), ["spillway.yaml:2:1: routs: expected one of version, keys, providers, routes, aliases, fallbacks, unpriced, health, ledger, cors, found unknown key routs\n    did you mean routes?"]);
+  });
+
+  it("also when it is a bomb of anchors or too long to be a configuration", () => {
+    const names = "abcdefghij".split("");
+    const bomb = ["version: 1", ...names.map((name, index) => `${name}: &${name} [${Array(9).fill(index === 0 ? "x" : `*${names[index - 1]}`).join(",")}]`)];
+    assert.ok(shown(`${bomb.join("\n")}\n`).some((line) => line.includes("at most 100000 values")));
+    assert.match(shown(`version: 1\n#${"x".repeat(1_100_000)}`)[0] ?? "", /at most 1 MiB/);
+  });
+});
+
+describe("no secret stands in any message", () => {
+  const secrets = ["sk-from-the-environment", "caller-key-0123456789", "hunter22", "literal-secret-value", "sk-pasted-in-the-wrong-place", "sk-from-a-file"];
+  const texts = [
+    'version: 1\nproviders:\n  openai: { api_key: "${KEY}", region: [a] }\n  "${KEY}": x\n',
+    'version: 1\nproviders:\n  openai: "sk-pasted-in-the-wrong-place"\n',
+    'version: 1\nproviders:\n  openai: { api_key: "literal-secret-value with spaces" }\nfallbacks: "${KEY}"\n',
+    'version: 1\nproviders:\n  openai: { api_key: [literal-secret-value], type: "${KEY}" }\n',
+    'version: 1\nproviders:\n  openai: { api_key: "${KEY}", base_url: "${SECRET_URL}", proxy: "${SECRET_URL}/%zz" }\nroutes: { r: { candidates: ["${KEY}"] } }\n',
+    'version: 1\nkeys:\n  - { name: "${CALLER}", key: "${CALLER}" }\n  - { name: "${CALLER}", sha256: "${file:/run/secrets/key}" }\n',
+    'version: 1\nproviders: { openai: { api_key: "literal-secret-value" "x" } }\n',
+    'version: 1\nproviders: { openai: { api_key: literal-secret-value: x } }\n',
+    "version: 1\nproviders:\n  openai:\n    api_key: literal-secret-value\n   bad: x\n",
+  ];
+  for (const [index, text] of texts.entries()) {
+    it(`case ${index + 1}`, () => {
+      const words = inspect(parse(text), { depth: 20 }) + errors(text).map(showError).join("\n");
+      for (const secret of secrets) assert.ok(!words.includes(secret), `${secret} stands in:\n${words}`);
+    });
+  }
+
+  it("nor in a good configuration that is printed", () => {
+    const config = good('version: 1\nkeys: [{ name: a, key: "${CALLER}" }]\nproviders: { openai: { api_key: "${KEY}" } }\n');
+    const words = inspect(config, { depth: 20 }) + JSON.stringify(config);
+    for (const secret of secrets) assert.ok(!words.includes(secret));
+  });
+});
+
+describe("a good configuration", () => {
+  it("may hold nothing but its version, and has all defaults", () => {
+    const config = good("version: 1\n");
+    assert.deepEqual(config, {
+      source: "spillway.yaml", keys: [], accounts: [], routes: [], aliases: [], fallbacks: "auto", unpriced: "refuse",
+      health: { restMs: 5_000, restMaxMs: 300_000 }, ledger: { sync: "process" }, cors: { origins: [] }, simulated: false,
+    });
+  });
+
+  it("may have sections with every line commented out", () => {
+    assert.deepEqual(good("version: 1\nkeys:\nproviders:\nroutes:\naliases:\ncors:\n").accounts, []);
+  });
+
+  it("is read in full: the example that is shipped", () => {
+    const text = readFileSync(new URL("../../spillway.example.yaml", import.meta.url), "utf8");
+    const env = { SPILLWAY_API_KEY: "0123456789abcdef", OPENAI_API_KEY: "sk-a", OPENAI_EU_KEY: "sk-b" };
+    const parsed = parseConfig(text, { source: "example", env, readFile: () => "", providers: PROVIDERS });
+    assert.ok(parsed.ok);
+    const { config } = parsed;
+    assert.deepEqual(config.accounts.map(({ name, provider, baseUrl, keyFrom, region, unmetered }) => [name, provider.id, baseUrl, keyFrom, region, unmetered]), [
+      ["openai", "openai", "https://api.openai.com/v1", "OPENAI_API_KEY", null, false],
+      ["openai-eu", "openai", "https://eu.api.openai.com/v1", "OPENAI_EU_KEY", "eu", false],
+      ["local", "openai-compatible", "http://127.0.0.1:8000/v1", null, null, true],
+    ]);
+    assert.equal(config.accounts[0]?.apiKey?.reveal(), "sk-a");
+    assert.equal(config.accounts[2]?.apiKey, null);
+    assert.deepEqual(config.accounts[1]?.domain, { edge: "cloudflare" });
+    const llama = config.accounts[2]?.models.get("llama-3.3-70b");
+    assert.deepEqual([llama?.price?.base, llama?.contextWindow, llama?.maxOutput, llama?.unmetered], [{ input: 100_000, output: 200_000 }, 131_072, 8_192, false]);
+    assert.deepEqual(config.routes, [{
+      name: "support",
+      candidates: [{ use: "openai/gpt-4o-mini", weight: 1 }, { use: "openai-eu/gpt-4o-mini", weight: 2 }, { use: "local/llama-3.3-70b", weight: 1 }],
+      strategy: "priority",
+      clocks: { connectMs: 2_000, firstTokenMs: 30_000, attemptMs: null, idleMs: 60_000, deadlineMs: 600_000, lifetimeMs: 3_600_000 },
+      keepalive: true, forwardHeaders: [], defaultMaxOutput: 8_192,
+    }]);
+    assert.deepEqual(config.aliases, [{ pattern: "gpt-3.5-turbo", target: "support" }, { pattern: "openai/*", target: "support" }]);
+    assert.deepEqual(parsed.warnings, []);
+    assert.deepEqual(parsed.refusals, []);
+  });
+
+  it("takes values from variables, defaults and files, in part or whole", () => {
+    const config = good('version: 1\nproviders:\n  openai: { api_key: "${file:/run/secrets/key}", region: "${REGION:-eu}" }\n  b: { type: openai-compatible, api_key: "pre-${KEY}", base_url: "https://${HOST:-x.example}/v1", region: us }\nroutes: { a: { candidates: [{ use: openai/gpt-4o, weight: "${W:-3}" }], keepalive: "${K:-off}" } }\nfallbacks: ${EMPTY:-off}\n');
+    assert.equal(config.accounts[0]?.apiKey?.reveal(), "sk-from-a-file");
+    assert.equal(config.accounts[0]?.region, "eu");
+    assert.equal(config.accounts[1]?.apiKey?.reveal(), "pre-sk-from-the-environment");
+    assert.equal(config.accounts[1]?.baseUrl, "https://x.example/v1");
+    assert.deepEqual([config.routes[0]?.candidates[0]?.weight, config.routes[0]?.keepalive, config.fallbacks], [3, false, "off"]);
+  });
+
+  it("writes a literal ${ as $${", () => {
+    assert.equal(good('version: 1\nproviders: { openai: { api_key: "a$${KEY}" } }\n').accounts[0]?.apiKey?.reveal(), "a${KEY}");
+  });
+
+  it("keeps of a caller key only its digest, and takes one ready made", () => {
+    const hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert.deepEqual(good(`version: 1\nkeys: [{ name: a, sha256: ${hex} }]\n`).keys, [{ name: "a", sha256: Buffer.from(hex, "hex").toString("base64url") }]);
+  });
+
+  it("has private addresses and model servers unmetered unless it says otherwise", () => {
+    const config = good('version: 1\nproviders:\n  ollama:\n  vllm: { base_url: "https://gpu.example.com/v1", region: us }\n  a: { type: openai, base_url: "http://127.0.0.1:9/v1", api_key: none }\n  b: { type: openai, base_url: "http://127.0.0.1:9/v1", api_key: none, unmetered: false }\n');
+    assert.deepEqual(config.accounts.map(({ name, unmetered }) => [name, unmetered]), [["ollama", true], ["vllm", true], ["a", true], ["b", false]]);
+  });
+
+  it("passes on headers in lower case", () => {
+    assert.deepEqual(good(`${HEAD}routes: { a: { candidates: [openai/gpt-4o], forward_headers: [X-Tenant, x-tenant, Helicone-User] } }\n`).routes[0]?.forwardHeaders, ["x-tenant", "helicone-user"]);
+  });
+
+  it("says where a name stands", () => {
+    const parsed = parse(`${HEAD}routes:\n  a:\n    candidates:\n      - openai/gpt-4o\n      - { use: openai/o3 }\n`);
+    assert.ok(parsed.ok);
+    assert.deepEqual(parsed.locate(["routes", "a", "candidates", 1]), { line: 8, column: 9 });
+  });
+});
+
+describe("warnings", () => {
+  function warnings(text: string): string[] {
+    const parsed = parse(text);
+    assert.ok(parsed.ok);
+    return parsed.warnings.map(({ line, key, found }) => `${line} ${key}: ${found}`);
+  }
+  it("tell of keys that are easy to guess, unencrypted addresses, a missing region and a candidate named twice", () => {
+    assert.deepEqual(warnings('version: 1\nkeys: [{ name: a, key: test }]\nproviders:\n  openai: { api_key: "${KEY}", base_url: "http://eu.example.com" }\nroutes: { a: { candidates: [openai/o3, openai/o3] } }\n'), [
+      "2 keys[0].key: a key that is easy to guess",
+      "4 providers.openai.base_url: an unencrypted public address",
+      '5 routes.a.candidates[1]: "openai/o3" again',
+    ]);
+    assert.deepEqual(warnings('version: 1\nproviders:\n  openai: { api_key: "${KEY}", base_url: "https://eu.example.com" }\n'), ["3 providers.openai.base_url: no region"]);
+  });
+
+  it("leave it to a check to refuse a route whose last step cannot start", () => {
+    const parsed = parse(`${HEAD}routes:\n  a:\n    candidates: [openai/gpt-4o, openai/o3]\n    deadline: 5s\n`);
+    assert.ok(parsed.ok);
+    assert.deepEqual(parsed.refusals.map(({ line, key, expected, found, hint }) => [line, key, expected, found, hint]), [[
+      7, "routes.a.deadline", "a deadline in which the last step can still start",
+      "5000 ms: its last step would have 1000 ms left, less than the 2000 ms it may take to connect", "raise deadline above 10000 ms or lower connect",
+    ]]);
+  });
+});
