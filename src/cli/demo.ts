@@ -38,6 +38,8 @@ A fleet of simulated providers, the gateway and a client in one terminal; the pr
 const ROUTE = "demo";
 const CLIENT_TIMEOUT_MS = 30_000;
 const MAX_IN_FLIGHT = 500;
+/** Nobody asks in the last moments, so that the show ends about when it says. */
+const SENDING_SHARE = 0.95;
 
 /** Runs the demo to its end, or to `stop`. Resolves to the exit code: 1 where a client saw an error. */
 export async function runDemo(args: readonly string[], out: DemoOutput, startGateway: StartGateway, stop?: AbortSignal): Promise<number> {
@@ -47,7 +49,8 @@ export async function runDemo(args: readonly string[], out: DemoOutput, startGat
     return options === HELP ? 0 : 2;
   }
   const dataDir = await mkdtemp(join(tmpdir(), "spillway-demo-"));
-  const config = demoFleet();
+  // A shorter show has quicker providers, so that it is the same show.
+  const config = { ...demoFleet(), time_scale: Math.max(1, 60_000 / options.totalMs) };
   const fleet = await startFleet(config);
   try {
     const gateway = await startGateway(gatewayConfig(config, fleet, { more: routes(fleet) }), dataDir);
@@ -138,7 +141,7 @@ async function sendAll(options: DemoOptions, url: string, tally: Tally, nowMs: (
   const running = new Set<Promise<void>>();
   const finish = (seen: Seen): void => tally.done(seen, Math.min(nowMs(), options.totalMs - 1));
   for (const arrival of arrivals(CHAT_2023, seededRandom(20231108), options.ratePerS)) {
-    if (arrival.atMs >= options.totalMs || !(await sleep(arrival.atMs - nowMs(), stop))) break;
+    if (arrival.atMs >= options.totalMs * SENDING_SHARE || !(await sleep(arrival.atMs - nowMs(), stop))) break;
     if (running.size >= MAX_IN_FLIGHT) continue;
     tally.sent();
     const question = { model: ROUTE, promptTokens: arrival.inputTokens, maxTokens: arrival.outputTokens };

@@ -62,6 +62,6 @@ describe("traffic", () => {
     within(quantile(many({ lognormal: { median_ms: 300, p99_ms: 3000 } }), 0.99), 3000, 0.1);
     within(quantile(many({ uniform: { min: 10, max: 20 } }), 0.5), 15, 0.02);
     within(many({ exponential: { mean: 5 } }).reduce((sum, value) => sum + value, 0) / COUNT, 5, 0.03);
-    assert.deepEqual([...new Set(many({ values: [1, 2] }))].toSorted(), [1, 2]);
+    assert.deepEqual(new Set(many({ values: [1, 2] })), new Set([1, 2]));
   });
 });
