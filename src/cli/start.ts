@@ -77,7 +77,7 @@ export async function runStart(args: readonly string[], context: CommandContext)
       loaded = simulated(gatewayConfig(config, fleet), found, context);
     }
     const gateway = await startGateway({ ...parsed, loaded, env: context.env, log: openLog(parsed.log), requestLog: parsed.requestLog ? (text) => context.out.write(text) : null, watch: true });
-    context.out.write(`${startTable(gateway.snapshot(), context.providers, gateway.url)}\n`);
+    context.out.write(`${startTable(gateway.snapshot(), context.providers, `${gateway.url}/v1`)}\n`);
     context.out.write(`Listening on ${gateway.url} (admin ${gateway.adminUrl}/metrics). Data in ${parsed.dataDir}. Ctrl-C drains and stops.\n`);
     warnFewFiles(context);
     return await untilStopped(gateway);
