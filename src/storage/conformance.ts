@@ -62,7 +62,7 @@ export function aRecord(number: number, over: Partial<RequestRecord> = {}): Requ
 export function ledgerConformance(name: string, start: () => Promise<LedgerProcess>): void {
   /** Runs a case on a fresh process; a case that lets it die hands back the next one. */
   const on = (promise: string, work: (process: LedgerProcess) => Promise<LedgerProcess | void>): void => {
-    test(promise, async () => {
+    void test(promise, async () => {
       const first = await start();
       let last = first;
       try {
@@ -72,11 +72,11 @@ export function ledgerConformance(name: string, start: () => Promise<LedgerProce
       }
     });
   };
-  describe(`${name}: holds and charges`, () => holdCases(on));
-  describe(`${name}: corrections`, () => correctionCases(on));
-  describe(`${name}: orphans`, () => orphanCases(on));
-  describe(`${name}: listings`, () => listingCases(on));
-  describe(`${name}: properties`, () => propertyCases(start));
+  void describe(`${name}: holds and charges`, () => holdCases(on));
+  void describe(`${name}: corrections`, () => correctionCases(on));
+  void describe(`${name}: orphans`, () => orphanCases(on));
+  void describe(`${name}: listings`, () => listingCases(on));
+  void describe(`${name}: properties`, () => propertyCases(start));
 }
 
 type On = (promise: string, work: (process: LedgerProcess) => Promise<LedgerProcess | void>) => void;
@@ -354,7 +354,7 @@ function propertyCases(start: () => Promise<LedgerProcess>): void {
     amount: fc.integer({ min: 0, max: 2_000_000_000 }),
   });
 
-  test("any interleaving, with deaths between, keeps one row per call and every announced charge", async () => {
+  void test("any interleaving, with deaths between, keeps one row per call and every announced charge", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.array(step, { maxLength: 25 }), { minLength: 1, maxLength: 4 }), async (lives) => {
         let life = await start();

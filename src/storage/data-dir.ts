@@ -156,7 +156,7 @@ function takeLock(folder: string): DatabaseSync {
     if (sqliteCode(error) === SQLITE_BUSY) {
       throw new StorageError("in_use", `another gateway${pidOf(folder)} uses the data folder ${folder}. Stop it, or start this one with another --data-dir.`);
     }
-    throw new StorageError("unwritable", `the data folder ${folder} cannot be locked: ${messageOf(error)}`);
+    throw new StorageError("unwritable", `the data folder ${folder} cannot be locked: ${messageOf(error)}. Make it writable or choose another with --data-dir.`);
   }
 }
 

@@ -1,10 +1,11 @@
 /** kill -9 in the middle of writing: nothing that was announced is lost, nothing is there twice, and the next start goes on. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { aHold } from "./conformance.ts";
 import { isOwned, openDataDir, openReadOnly } from "./data-dir.ts";
 import { SqliteStorage } from "./sqlite.ts";
@@ -20,20 +21,22 @@ interface Announced {
 
 /** Lets a child write until it has announced `lines` lines, runs `meanwhile` beside it, and kills it. */
 async function killAfter(folder: string, first: number, lines: number, meanwhile: (pid: number) => void = () => undefined): Promise<Announced> {
-  const child = spawn(process.execPath, [CHILD, folder, String(first)], { stdio: ["ignore", "pipe", "inherit"] });
-  let text = "";
-  let killed = false;
-  child.stdout.setEncoding("utf8");
-  child.stdout.on("data", (piece: string) => {
-    text += piece;
-    if (killed || text.split("\n").length < lines) return;
-    killed = true;
+  // A file, not a pipe: what was written to it is there however the child ends, and it never blocks.
+  const file = `${folder}.${first}.announced`;
+  const descriptor = openSync(file, "w");
+  const child = spawn(process.execPath, [CHILD, folder, String(first)], { stdio: ["ignore", descriptor, "inherit"] });
+  closeSync(descriptor);
+  const closed = new Promise<number | null>((resolve) => child.on("close", resolve));
+  const giveUpAtMs = performance.now() + 30_000;
+  while (readFileSync(file, "utf8").split("\n").length < lines && child.exitCode === null && performance.now() < giveUpAtMs) await sleep(2);
+  try {
     meanwhile(child.pid ?? 0);
+  } finally {
     child.kill("SIGKILL");
-  });
-  const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
-  assert.equal(code, null, "the child ended by itself");
-  const numbers = (word: string): ReadonlySet<number> => new Set([...text.matchAll(new RegExp(`^${word} (\\d+)$`, "gm"))].map((match) => Number(match[1])));
+  }
+  assert.equal(await closed, null, "the child ended by itself");
+  const text = readFileSync(file, "utf8");
+  const numbers = (word: string): ReadonlySet<number> => new Set([...text.matchAll(new RegExp(`^${word} (\\d+)\n`, "gm"))].map((match) => Number(match[1])));
   return { held: numbers("held"), charged: numbers("charged") };
 }
 
