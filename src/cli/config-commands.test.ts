@@ -111,7 +111,8 @@ describe("spillway explain-name", () => {
   it("prints one JSON object with --json", () => {
     const [found] = lines(run(runExplainName, ROUTE, ["gpt-4o-mini", "--json"]).out);
     assert.equal(found?.["resolved"], true);
-    assert.deepEqual((found?.["candidates"] as Record<string, unknown>[])[0], {
+    const [first] = found?.["candidates"] as Record<string, unknown>[] | undefined ?? [];
+    assert.deepEqual(first, {
       deployment: "openai/gpt-4o-mini", weight: 1, automatic: false, pricing: "sheet", input_usd_per_million: 0.15, output_usd_per_million: 0.6,
       context: 128_000, max_output: 16_384, region: null,
     });
@@ -154,6 +155,11 @@ describe("what is printed at the start", () => {
     const built = buildSnapshot(configFromEnvironment({ ANTHROPIC_API_KEY: "x" }, PROVIDERS), loadCatalogue(), PROVIDERS);
     assert.equal(built.directory.resolve(model).kind, "route");
     assert.match(started({ ANTHROPIC_API_KEY: "x", SPILLWAY_API_KEY: "k" }), /api_key="<the value of SPILLWAY_API_KEY>"/);
+  });
+
+  it("puts /v1 to an address that lacks it", () => {
+    const built = buildSnapshot(configFromEnvironment({ OPENAI_API_KEY: "x" }, PROVIDERS), loadCatalogue(), PROVIDERS);
+    assert.match(startTable(built, PROVIDERS, "http://127.0.0.1:1/"), /base_url="http:\/\/127\.0\.0\.1:1\/v1"/);
   });
 
   it("says that answers are simulated and which variables end that", () => {

@@ -37,10 +37,10 @@ function hasFallback(snapshot: Snapshot, deployment: Deployment): boolean {
 }
 
 /**
- * The start-up text. `baseUrl` is where the gateway listens, with `/v1`. Holds no secret: keys are named, not shown.
+ * The start-up text. `baseUrl` is where the gateway listens, with or without `/v1`. Holds no secret: keys are named, not shown.
  */
 export function startTable(snapshot: Snapshot, providers: ReadonlyMap<string, ProviderFacts>, baseUrl: string): string {
-  const parts = [snapshot.config.simulated ? simulatedText(providers) : foundText(snapshot), sdkText(snapshot, baseUrl)];
+  const parts = [snapshot.config.simulated ? simulatedText(providers) : foundText(snapshot), sdkText(snapshot, `${baseUrl.replace(/\/+(?:v1\/*)?$/, "")}/v1`)];
   return parts.join("\n");
 }
 
