@@ -74,7 +74,7 @@ export async function runStart(args: readonly string[], context: CommandContext)
     if (found.config.simulated) {
       const config = simulatedFleet();
       fleet = await startFleet(config);
-      loaded = simulated(gatewayConfig(config, fleet), found, context);
+      loaded = simulated(gatewayConfig(config, fleet, { more: simulatedRoutes(fleet) }), found, context);
     }
     const gateway = await startGateway({ ...parsed, loaded, env: context.env, log: openLog(parsed.log), requestLog: parsed.requestLog ? (text) => context.out.write(text) : null, watch: true });
     context.out.write(`${startTable(gateway.snapshot(), context.providers, `${gateway.url}/v1`)}\n`);
@@ -88,6 +88,14 @@ export async function runStart(args: readonly string[], context: CommandContext)
   } finally {
     await fleet?.close();
   }
+}
+
+/** A route per simulated model over all providers, and every other name as well: any program gets an answer. */
+function simulatedRoutes(fleet: Fleet): Record<string, unknown> {
+  const names = [...new Set(fleet.providers.flatMap((provider) => provider.models))];
+  const candidates = (name: string): string[] => fleet.providers.filter((provider) => provider.models.includes(name)).map((provider) => `${provider.name}/${name}`);
+  const routes = Object.fromEntries(names.map((name) => [name, { candidates: candidates(name) }]));
+  return { routes, aliases: { "*": names[0] ?? "" } };
 }
 
 /** The configuration of the simulated providers, which every answer will name. */

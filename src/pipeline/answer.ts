@@ -4,7 +4,7 @@ import type { DecodeContext, Dialect } from "../providers/dialects/dialect.ts";
 import { commits } from "../wire/events.ts";
 import type { Usage } from "../wire/usage.ts";
 import type { AnswerReading } from "./attempt.ts";
-import { failure, malformed, textBytesOf } from "./lane.ts";
+import { failure, gaveUp, malformed, textBytesOf } from "./lane.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -13,7 +13,11 @@ export interface AnswerHead {
   readonly id: string;
   readonly model: string;
   readonly createdS: number;
+  /** Marked as no real answer. */
+  readonly simulated: boolean;
 }
+
+export const SIMULATED_FINGERPRINT = "spillway-simulated";
 
 /** Read a chat answer. `head` null: same dialect, the body leaves as it came. */
 export function readChatAnswer(body: Uint8Array, dialect: Dialect, context: DecodeContext, head: AnswerHead | null): AnswerReading {
@@ -32,6 +36,7 @@ export function readChatAnswer(body: Uint8Array, dialect: Dialect, context: Deco
   for (const event of events) {
     if (event.kind === "usage") usage = event.usage;
     else if (event.kind === "error") return { kind: "error", error: event.error, usage };
+    else if (event.kind === "finish" && event.reason === "error") return { kind: "error", error: gaveUp(event.native), usage };
     else if (event.kind === "finish") finish = event.reason;
     else if (event.kind === "warning") warnings.push(event.message);
     else if (commits(event)) contentEvents++;
@@ -41,6 +46,6 @@ export function readChatAnswer(body: Uint8Array, dialect: Dialect, context: Deco
   if (contentEvents === 0 && (finish === "stop" || finish === "tool_calls")) {
     return { kind: "error", error: failure("empty", "the answer is empty"), usage };
   }
-  const out = head === null ? body : encoder.encode(JSON.stringify(encodeAnswer(events, head)));
+  const out = head === null ? body : encoder.encode(JSON.stringify(encodeAnswer(events, head, head.simulated ? { system_fingerprint: SIMULATED_FINGERPRINT } : {})));
   return { kind: "answer", body: out, usage, contentEvents: Math.max(1, contentEvents), textBytes, warnings };
 }

@@ -7,7 +7,7 @@ import { CHUNK_ERROR, CHUNK_FINISH, CHUNK_MALFORMED, CHUNK_USAGE, chunkTextBytes
 import { commits, type StreamEvent } from "../wire/events.ts";
 import { asArray, member } from "../wire/json.ts";
 import { SseFramer, eventOf, type SseFrame } from "../wire/sse.ts";
-import { failure, malformed, textBytesOf, type LaneSink, type StreamLane, type TailFrame } from "./lane.ts";
+import { failure, gaveUp, malformed, textBytesOf, type LaneSink, type StreamLane, type TailFrame } from "./lane.ts";
 
 const SPECIAL = CHUNK_MALFORMED | CHUNK_FINISH | CHUNK_USAGE | CHUNK_ERROR;
 
@@ -110,6 +110,11 @@ export class ByteLane implements StreamLane {
     let reason = "";
     for (const event of this.#decoder.push(sse)) {
       if (event.kind === "finish") {
+        if (event.reason === "error") {
+          this.#over = true;
+          this.#sink.failed(gaveUp(event.native));
+          return;
+        }
         finishing = true;
         reason = event.reason;
         this.#finishedChoices.add(event.choice);

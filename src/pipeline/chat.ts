@@ -15,12 +15,12 @@ import type { ChatRequest } from "../wire/chat.ts";
 import type { GatewayError } from "../wire/errors.ts";
 import { splice } from "../wire/scan.ts";
 import { usd } from "./answer-headers.ts";
-import { readChatAnswer } from "./answer.ts";
+import { readChatAnswer, SIMULATED_FINGERPRINT } from "./answer.ts";
 import type { Attempt, Reading } from "./attempt.ts";
 import { ByteLane } from "./byte-lane.ts";
 import type { Deps } from "./deps.ts";
 import { Exchange, type Prepared, type Surface } from "./exchange.ts";
-import { HubLane } from "./hub-lane.ts";
+import { HubLane, type EventEncoder } from "./hub-lane.ts";
 import { deadlineMsOf, readBody, refuse, resolveRoute, type Inbound, type ReadBody } from "./inbound.ts";
 
 const encoder = new TextEncoder();
@@ -187,9 +187,9 @@ class ChatSurface implements Surface {
         if (same) return new ByteLane(sink, decoder, choiceCount);
         const encode = new ChunkEncoder({ ...head, includeUsage: this.#request.includeUsage });
         this.#encoders.set(reading, encode);
-        return new HubLane(sink, decoder, encode, choiceCount);
+        return new HubLane(sink, decoder, this.#inbound.snapshot.simulated ? marked(encode) : encode, choiceCount);
       },
-      readAnswer: (body) => readChatAnswer(body, dialect, context, same ? null : head),
+      readAnswer: (body) => readChatAnswer(body, dialect, context, same ? null : { ...head, simulated: this.#inbound.snapshot.simulated }),
       readError: (status, header, text) => {
         let parsed;
         try {
@@ -205,6 +205,11 @@ class ChatSurface implements Surface {
     };
     return reading;
   }
+}
+
+/** Answers of simulated providers say so in the field that every client can read. */
+function marked(encode: ChunkEncoder): EventEncoder {
+  return { encodeJson: (event) => encode.encodeJson(event.kind === "start" ? { ...event, systemFingerprint: SIMULATED_FINGERPRINT } : event) };
 }
 
 const DONE = encoder.encode("data: [DONE]\n\n");

@@ -5,7 +5,7 @@
 import type { StreamDecoder } from "../providers/dialects/dialect.ts";
 import { commits, type StreamEvent } from "../wire/events.ts";
 import { SseFramer, eventOf, type SseFrame } from "../wire/sse.ts";
-import { failure, textBytesOf, type LaneSink, type StreamLane } from "./lane.ts";
+import { failure, gaveUp, textBytesOf, type LaneSink, type StreamLane } from "./lane.ts";
 
 /** Writes the client's dialect. Implemented by the surface's codec. */
 export interface EventEncoder {
@@ -91,6 +91,12 @@ export class HubLane implements StreamLane {
       case "ping":
         return;
       case "finish":
+        if (event.reason === "error") {
+          this.#flush();
+          this.#over = true;
+          this.#sink.failed(gaveUp(event.native));
+          return;
+        }
         this.#finishedChoices.add(event.choice);
         this.#flush();
         if (!this.#finished && this.#finishedChoices.size >= this.#choiceCount) {

@@ -45,6 +45,11 @@ export function failure(kind: UpstreamError["class"], message: string, status = 
   return { class: kind, status, message, type: null, code: null, param: null, retryAfterMs: null };
 }
 
+/** A finish reason by which the provider says that it gave up. */
+export function gaveUp(native: string): UpstreamError {
+  return failure("server", `the provider gave up: ${native.slice(0, 80)}`);
+}
+
 const encoder = new TextEncoder();
 
 /** UTF-8 bytes of what an event shows, for the estimate where usage never comes. */

@@ -58,7 +58,7 @@ async function listRequests(dataDir: string, adminUrl: string): Promise<readonly
   await new Promise((resolve) => setTimeout(resolve, 250));
   const reader = openReadOnly(dataDir);
   try {
-    return reader.requests({ limit: 1_000_000 });
+    return [...reader.requests({ limit: 1_000_000 })];
   } finally {
     reader.close();
   }

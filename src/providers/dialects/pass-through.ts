@@ -6,6 +6,7 @@ import type { ChatRequest } from "../../wire/chat.ts";
 import type { ProviderFacts } from "../../wire/facts.ts";
 import { isObject, type JsonObject } from "../../wire/json.ts";
 import { removalOf, type BodyScan, type Edit } from "../../wire/scan.ts";
+import { hasRuledField } from "./openai/field-rules.ts";
 
 export interface PassThrough {
   readonly scan: Extract<BodyScan, { kind: "object" }>;
@@ -19,7 +20,7 @@ export function needsRewrite(body: PassThrough, provider: ProviderFacts): boolea
   const { raw, request } = body;
   if (quirks.maxTokensField === "max_tokens" && raw["max_completion_tokens"] !== undefined) return true;
   if (quirks.maxTokensField === "max_completion_tokens" && raw["max_tokens"] !== undefined) return true;
-  if (quirks.fields !== undefined) for (const field of Object.keys(quirks.fields)) if (raw[field] !== undefined) return true;
+  if (quirks.fields !== undefined && hasRuledField(raw, quirks.fields)) return true;
   return quirks.developerAsSystem === true && request.messages.some((message) => message.role === "developer");
 }
 

@@ -31,6 +31,12 @@ export function applyFieldRules(
   return { kind: "body", body: isObject(ruled) ? ruled : body };
 }
 
+/** Does a body hold a field that a rule names? */
+export function hasRuledField(body: JsonObject, rules: NonNullable<Quirks["fields"]>): boolean {
+  for (const path of Object.keys(rules)) if (find(body, path.split("."), "") !== undefined) return true;
+  return false;
+}
+
 /** Where the path first hits, as a client would write it; undefined where it does not. */
 function find(value: Json | undefined, steps: readonly string[], prefix: string): string | undefined {
   const [step, ...rest] = steps;
