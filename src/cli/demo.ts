@@ -53,7 +53,7 @@ export async function runDemo(args: readonly string[], out: DemoOutput, startGat
   const config = { ...demoFleet(), time_scale: Math.max(1, 60_000 / options.totalMs) };
   const fleet = await startFleet(config);
   try {
-    const gateway = await startGateway(gatewayConfig(config, fleet, { more: routes(fleet) }), dataDir);
+    const gateway = await startGateway(gatewayConfig(config, fleet, { more: routes(fleet, options.totalMs) }), dataDir);
     try {
       return await play(options, out, fleet, gateway, stop);
     } finally {
@@ -91,11 +91,11 @@ function readArgs(args: readonly string[]): DemoOptions | string {
   return { totalMs: seconds * 1000, ratePerS: rate, plain: values.plain };
 }
 
-/** The route that the client calls, and rests short enough for a short show. */
-function routes(fleet: Fleet): Record<string, unknown> {
+/** The route that the client calls, and rests short enough for the show: 1 to 5 s in a minute. */
+function routes(fleet: Fleet, totalMs: number): Record<string, unknown> {
   return {
     routes: { [ROUTE]: { candidates: fleet.providers.map((provider) => `${provider.name}/demo-chat`), strategy: "priority" } },
-    health: { rest: "1s", rest_max: "5s" },
+    health: { rest: `${Math.max(50, Math.round(totalMs / 60))}ms`, rest_max: `${Math.max(250, Math.round(totalMs / 12))}ms` },
   };
 }
 

@@ -283,8 +283,8 @@ async function jsonAnswer(call: Call, value: unknown, outputTokens: number, enve
   }
   if (!(await exchange.sleep(waitMs))) return void left(call, envelope.inputTokens);
   billPrompt(row, envelope);
-  if (await brokenJson(call, value, outputTokens, headers)) return;
   const text = JSON.stringify(value);
+  if (await brokenJson(call, text, outputTokens, headers)) return;
   if (fault.kind === "slow_drip") {
     exchange.res.writeHead(200, { ...headers, "content-length": Buffer.byteLength(text) });
     if (!(await writeFrame(exchange, text, fault))) return void left(call, envelope.inputTokens);
@@ -300,10 +300,9 @@ async function jsonAnswer(call: Call, value: unknown, outputTokens: number, enve
 }
 
 /** Plays the faults that spoil a JSON body. True: the call is over. A part of the body bills its part of the tokens. */
-async function brokenJson(call: Call, value: unknown, outputTokens: number, headers: Record<string, string>): Promise<boolean> {
+async function brokenJson(call: Call, text: string, outputTokens: number, headers: Record<string, string>): Promise<boolean> {
   const { exchange, row, fault, dialect } = call;
   const { res } = exchange;
-  const text = JSON.stringify(value);
   const half = text.slice(0, Math.floor(text.length / 2));
   switch (fault.kind) {
     case "malformed_json":
