@@ -16,6 +16,7 @@ import type { Unit, UnitCounts } from "../wire/usage.ts";
 export interface TextOutput {
   write(text: string): boolean;
   once?(event: "drain", listener: () => void): unknown;
+  on?(event: "error", listener: (error: NodeJS.ErrnoException) => void): unknown;
 }
 export interface RequestsOptions {
   /** Ends `--follow`. */
@@ -105,11 +106,12 @@ async function list(reader: LedgerReader, flags: Flags, out: TextOutput, options
     for (const view of reader.requests(recorded === undefined ? {} : { limit: recorded })) {
       after = view.position ?? after;
       await lines.add(print(view));
+      if (lines.closed) return;
     }
   }
   for (const view of flags.limit === undefined ? stray : stray.slice(-flags.limit)) await lines.add(print(view));
   await lines.flush();
-  while (flags.follow && options.signal?.aborted !== true) {
+  while (flags.follow && !lines.closed && options.signal?.aborted !== true) {
     for (const view of reader.requests({ after })) {
       after = view.position ?? after;
       if (!shown.has(view.requestId)) await lines.add(print(view));
@@ -133,13 +135,25 @@ async function pause(delayMs: number, signal: AbortSignal | undefined): Promise<
   }
 }
 
-/** Gathers lines into pieces of a fair size and waits for a slow reader. */
+/** Gathers lines into pieces of a fair size, waits for a slow reader, and notices one that has left (`| head`). */
 class Lines {
   readonly #out: TextOutput;
   #text = "";
+  #closed = false;
+  #wake: () => void = () => undefined;
 
   constructor(out: TextOutput) {
     this.#out = out;
+    out.on?.("error", (error) => {
+      if (error.code !== "EPIPE") throw error;
+      this.#closed = true;
+      this.#wake();
+    });
+  }
+
+  /** Nobody reads any more. */
+  get closed(): boolean {
+    return this.#closed;
   }
 
   async add(line: string): Promise<void> {
@@ -148,11 +162,14 @@ class Lines {
   }
 
   async flush(): Promise<void> {
-    if (this.#text === "") return;
+    if (this.#text === "" || this.#closed) return;
     const taken = this.#out.write(this.#text);
     this.#text = "";
-    const out = this.#out;
-    if (!taken && out.once !== undefined) await new Promise<void>((resolve) => void out.once?.("drain", resolve));
+    if (taken || this.#out.once === undefined) return;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      this.#out.once?.("drain", resolve);
+    });
   }
 }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +8,7 @@ import { after, describe, test } from "node:test";
 import type { Log } from "../ports.ts";
 import { aCharge, aHold, aRecord, LEASE_MS, ledgerConformance, START_MS } from "./conformance.ts";
 import type { LedgerProcess } from "./conformance.ts";
+import { Checkpoints } from "./checkpoint.ts";
 import { StorageError } from "./errors.ts";
 import { SqliteReader } from "./reader.ts";
 import { MIGRATIONS, openForWriting, schemaVersion } from "./schema.ts";
@@ -289,5 +291,65 @@ describe("the checkpoint thread", () => {
     assert.equal(existsSync(`${path}-wal`), false);
     // Without it this load writes well over 20 MB of log.
     assert.ok(largest < 16_000_000, `the log grew to ${largest} bytes after ${number} rows`);
+  });
+
+  test("is done without when it cannot start: the writer moves its log itself, and nothing waits for the thread", async () => {
+    const db = openForWriting(newFile(), { sync: "process" });
+    const events: string[] = [];
+    const note = (event: string): void => void events.push(event);
+    db.exec("PRAGMA wal_autocheckpoint = 0");
+    const writer = { pause: () => note("pause"), resume: () => note("resume") };
+    const nowhere = { path: join(base, "no", "such", "folder", "ledger.db"), everyMs: 10, restartAboveFrames: 1 };
+    const checkpoints = new Checkpoints(db, writer, { info: note, warn: note, error: note }, nowhere);
+    const giveUpAtMs = performance.now() + 10_000;
+    while (events.length === 0 && performance.now() < giveUpAtMs) await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.deepEqual(events, ["ledger_checkpoint_thread_lost"]);
+    assert.equal(db.prepare("PRAGMA wal_autocheckpoint").get()?.["wal_autocheckpoint"], 1_000);
+    await checkpoints.close();
+    db.close();
+  });
+
+  test("does not keep a process alive that forgets to close", () => {
+    const script = `import { SqliteStorage } from ${JSON.stringify(new URL("./sqlite.ts", import.meta.url).href)};
+      const storage = new SqliteStorage(${JSON.stringify(newFile())}); await storage.ledger.reserve([]); console.log("done");`;
+    const result = spawnSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8", timeout: 20_000 });
+    assert.deepEqual([result.status, result.stdout], [0, "done\n"], result.stderr);
+  });
+});
+
+describe("the lease", () => {
+  test("moves the place where the next start looks, but never past what is open or was just settled", async () => {
+    const path = newFile();
+    let nowMs = START_MS;
+    const storage = new SqliteStorage(path, { ...OPTIONS, wallMs: () => nowMs, renewEveryMs: 1_000_000 });
+    const db = new DatabaseSync(path, { readOnly: true });
+    const owner = (): unknown[] => Object.values(db.prepare("SELECT floor_id, lease_until_ms FROM owners ORDER BY id DESC LIMIT 1").get() ?? {});
+    await storage.ledger.reserve([aHold(1), aHold(2), aHold(3)]);
+    await storage.ledger.settle([aCharge(1), aCharge(3)]);
+    nowMs += 60_000;
+    storage.renewLease();
+    assert.deepEqual(owner(), [1, nowMs + LEASE_MS]); // What the renewal before saw: row 1 may still lack its record.
+    storage.renewLease();
+    assert.deepEqual(owner(), [2, nowMs + LEASE_MS]);
+    await storage.ledger.settle([aCharge(2)]);
+    storage.renewLease();
+    storage.renewLease();
+    assert.deepEqual(owner(), [4, nowMs + LEASE_MS]);
+    db.close();
+    await storage.close();
+  });
+
+  test("that was renewed late holds its orphans for its whole length", async () => {
+    let nowMs = START_MS;
+    const path = newFile();
+    const storage = new SqliteStorage(path, { ...OPTIONS, wallMs: () => nowMs });
+    await storage.ledger.reserve([aHold(1)]);
+    nowMs += LEASE_MS;
+    storage.renewLease();
+    await storage.close();
+    const next = new SqliteStorage(path, { ...OPTIONS, wallMs: () => nowMs });
+    assert.equal(next.settleOrphans(START_MS + 2 * LEASE_MS - 1), 0);
+    assert.equal(next.settleOrphans(START_MS + 2 * LEASE_MS), 1);
+    await next.close();
   });
 });

@@ -2,8 +2,10 @@
 import { randomUUID } from "node:crypto";
 import type { Log } from "../ports.ts";
 import { Checkpoints } from "./checkpoint.ts";
+import { StorageError } from "./errors.ts";
 import { SqliteLedger } from "./ledger.ts";
 import { Lease, nextAttemptId, sweepOrphans, takeOwnership } from "./owner.ts";
+import type { Owner } from "./owner.ts";
 import { SqliteReader } from "./reader.ts";
 import { SqliteRecords } from "./records.ts";
 import { messageOf, openForWriting } from "./schema.ts";
@@ -53,7 +55,7 @@ export class SqliteStorage {
     this.#log = options.log ?? SILENT;
     this.#db = openForWriting(path, { sync: options.sync ?? "process" });
     const leaseMs = options.leaseMs ?? 600_000;
-    const owner = takeOwnership(this.#db, randomUUID(), this.#wallMs(), leaseMs);
+    const owner = this.#takeOwnership(leaseMs);
     const nextId = nextAttemptId(this.#db);
     this.orphansFound = owner.orphans;
     this.ledger = new SqliteLedger(this.#db, prepareStatements(this.#db, owner.id), nextId, {
@@ -69,7 +71,7 @@ export class SqliteStorage {
     });
     this.records.wake();
     this.#lease = new Lease(this.#db, owner.id, leaseMs, nextId);
-    this.#renewal = setInterval(() => this.#renew(), options.renewEveryMs ?? 60_000).unref();
+    this.#renewal = setInterval(() => this.renewLease(), options.renewEveryMs ?? 60_000).unref();
     const everyMs = options.checkpointEveryMs ?? 1_000;
     const setup = { path, everyMs, restartAboveFrames: options.walFramesMax ?? 8_192 };
     this.#checkpoints = everyMs === 0 ? null : new Checkpoints(this.#db, this.ledger, this.#log, setup);
@@ -98,6 +100,15 @@ export class SqliteStorage {
     this.#db.exec(`PRAGMA max_page_count = ${Math.trunc(pages)}`);
   }
 
+  /** Says that this process lives; the storage does so itself each minute. */
+  renewLease(): void {
+    try {
+      this.#lease.renew(this.#wallMs(), this.ledger.floorId());
+    } catch (error) {
+      this.#log.warn("ledger_lease_not_renewed", { message: messageOf(error) });
+    }
+  }
+
   /** Writes what waits, stops the thread, closes the file. Holds that are still open settle as orphans later. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -112,7 +123,7 @@ export class SqliteStorage {
     const stats = this.ledger.stats();
     try {
       if (stats.openHolds === 0 && stats.lateCharges === 0) this.#lease.end(this.#wallMs());
-      else this.#renew();
+      else this.renewLease();
     } catch (error) {
       this.#log.warn("ledger_not_ended", { message: messageOf(error) });
     }
@@ -120,11 +131,12 @@ export class SqliteStorage {
     this.#db.close();
   }
 
-  #renew(): void {
+  #takeOwnership(leaseMs: number): Owner {
     try {
-      this.#lease.renew(this.#wallMs(), this.ledger.floorId());
+      return takeOwnership(this.#db, randomUUID(), this.#wallMs(), leaseMs);
     } catch (error) {
-      this.#log.warn("ledger_lease_not_renewed", { message: messageOf(error) });
+      this.#db.close();
+      throw new StorageError("unwritable", `${this.#path} cannot be written: ${messageOf(error)}`);
     }
   }
 }
