@@ -21,7 +21,7 @@ import { serveChat } from "./pipeline/chat.ts";
 import { LIMITS, type Deps, type Limits, type Snapshot } from "./pipeline/deps.ts";
 import { serveEmbeddings } from "./pipeline/embeddings.ts";
 import type { Exchange } from "./pipeline/exchange.ts";
-import { pipelineSnapshot } from "./pipeline-snapshot.ts";
+import { pipelineSnapshot } from "./compose/pipeline-snapshot.ts";
 import type { InboundCall, Log, RequestRecord } from "./ports.ts";
 import { loadCatalogue } from "./providers/catalog/index.ts";
 import { encodeError } from "./providers/dialects/chat-surface.ts";
@@ -211,7 +211,7 @@ class Running {
     const closed = this.#server.close();
     const end = this.#clock.nowMs() + this.#options.drainMs;
     while (this.#active.size > 0 && this.#clock.nowMs() < end) await sleep(25);
-    for (const exchange of [...this.#active]) exchange.stopNow();
+    for (const exchange of this.#active) exchange.stopNow();
     const last = this.#clock.nowMs() + 6_000;
     while (this.#active.size > 0 && this.#clock.nowMs() < last) await sleep(10);
     this.#server.server.closeAllConnections();

@@ -3,7 +3,7 @@
  * it is 0600. One JSON line in, one JSON line out.
  */
 import { chmodSync } from "node:fs";
-import { createConnection, createServer, type Server } from "node:net";
+import { createServer, type Server } from "node:net";
 
 export type ControlHandler = (command: string, argument: string) => Promise<unknown>;
 
@@ -56,24 +56,4 @@ async function answer(line: string, handle: ControlHandler): Promise<unknown> {
   const { command, argument } = parsed as { command?: unknown; argument?: unknown };
   if (typeof command !== "string") return { error: "a command is expected" };
   return await handle(command, typeof argument === "string" ? argument : "");
-}
-
-/** Ask a running gateway. Rejects if none listens. */
-export function askGateway(path: string, command: string, argument = ""): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const socket = createConnection(path);
-    let text = "";
-    socket.setEncoding("utf8");
-    socket.setTimeout(10_000, () => socket.destroy(new Error("the gateway does not answer")));
-    socket.on("error", reject);
-    socket.on("data", (chunk: string) => (text += chunk));
-    socket.on("end", () => {
-      try {
-        resolve(JSON.parse(text));
-      } catch (error) {
-        reject(error as Error);
-      }
-    });
-    socket.write(`${JSON.stringify({ command, argument })}\n`);
-  });
 }

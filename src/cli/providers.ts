@@ -1,6 +1,6 @@
 /** `spillway providers`: what the running gateway believes of its deployments, and a retry of an excluded credential. */
 import { parseArgs } from "node:util";
-import { askGateway } from "../admin/control.ts";
+import { askGateway } from "./control-client.ts";
 import { controlSocketPathOf } from "../storage/data-dir.ts";
 import { EXIT, table, type CommandContext } from "./context.ts";
 

@@ -69,7 +69,8 @@ export async function runStart(args: readonly string[], context: CommandContext)
       context.errors.write(`The gateway was not started: ${found.errors.length} error${found.errors.length === 1 ? "" : "s"} in the configuration.\n`);
       return EXIT.wrong;
     }
-    for (const warning of found.warnings) context.errors.write(`warning: ${String(warning)}\n`);
+    for (const warning of found.warnings) context.errors.write(`warning: ${showError(warning)}\n`);
+    for (const refusal of found.refusals) context.errors.write(`warning: ${showError(refusal)}\n`);
     let loaded: Extract<LoadedConfig, { ok: true }> = found;
     if (found.config.simulated) {
       const config = simulatedFleet();
@@ -92,10 +93,12 @@ export async function runStart(args: readonly string[], context: CommandContext)
 
 /** A route per simulated model over all providers, and every other name as well: any program gets an answer. */
 function simulatedRoutes(fleet: Fleet): Record<string, unknown> {
-  const names = [...new Set(fleet.providers.flatMap((provider) => provider.models))];
+  const names = [...new Set(fleet.providers.flatMap((provider) => provider.models))].filter((name) => name !== "*");
   const candidates = (name: string): string[] => fleet.providers.filter((provider) => provider.models.includes(name)).map((provider) => `${provider.name}/${name}`);
   const routes = Object.fromEntries(names.map((name) => [name, { candidates: candidates(name) }]));
-  return { routes, aliases: { "*": names[0] ?? "" } };
+  // Exact aliases stand above the pattern, so that one provider can still be asked by name.
+  const exact = Object.fromEntries(names.flatMap(candidates).map((id) => [id, id]));
+  return { routes, aliases: { ...exact, "*": names[0] ?? "" } };
 }
 
 /** The configuration of the simulated providers, which every answer will name. */

@@ -5,6 +5,7 @@ import type { Log, RequestRecord } from "../ports.ts";
 /** `text` is for people at a terminal, `json` for collectors, `off` for tests. */
 export type LogMode = "text" | "json" | "off";
 
+/** A log in one of three forms, to stderr or `destination`. */
 export function openLog(mode: LogMode, destination?: DestinationStream): Log {
   if (mode === "off") return { info: () => undefined, warn: () => undefined, error: () => undefined };
   const logger: Logger = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } }, destination ?? pino.destination({ dest: 2, sync: true }));

@@ -19,8 +19,9 @@ import { readChatAnswer, SIMULATED_FINGERPRINT } from "./answer.ts";
 import type { Attempt, Reading } from "./attempt.ts";
 import { ByteLane } from "./byte-lane.ts";
 import type { Deps } from "./deps.ts";
-import { Exchange, type Prepared, type Surface } from "./exchange.ts";
+import { Exchange } from "./exchange.ts";
 import { HubLane, type EventEncoder } from "./hub-lane.ts";
+import type { Prepared, Surface } from "./surface.ts";
 import { deadlineMsOf, readBody, refuse, resolveRoute, type Inbound, type ReadBody } from "./inbound.ts";
 
 const encoder = new TextEncoder();

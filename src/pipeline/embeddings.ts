@@ -8,7 +8,8 @@ import { asArray, isObject, member } from "../wire/json.ts";
 import { removalOf, splice, type Edit } from "../wire/scan.ts";
 import type { AnswerReading, Reading } from "./attempt.ts";
 import type { Deps } from "./deps.ts";
-import { Exchange, type Prepared, type Surface } from "./exchange.ts";
+import { Exchange } from "./exchange.ts";
+import type { Prepared, Surface } from "./surface.ts";
 import { deadlineMsOf, readBody, refuse, resolveRoute, type Inbound, type ReadBody } from "./inbound.ts";
 import { failure, malformed } from "./lane.ts";
 

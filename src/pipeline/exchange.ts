@@ -3,53 +3,24 @@
  * content wins the reply, the other is aborted and booked. It owns the hold, the reply and the clocks of the request;
  * attempts own their sockets. Everything before the commit point may fail over, nothing after it is run again.
  */
-import { describeChoice, type Candidate, type Choice } from "../decide/choose.ts";
+import { describeChoice, type Candidate } from "../decide/choose.ts";
 import { latestStartMs } from "../decide/clocks.ts";
-import { softTimeoutMs, type Route } from "../decide/deployment.ts";
+import { softTimeoutMs } from "../decide/deployment.ts";
 import { MAX_ATTEMPTS, MAX_IN_FLIGHT, nextStep, type Step } from "../decide/next-step.ts";
 import type { HealthView } from "../decide/health.ts";
-import type { Caller, Charge, ClientReply, Timer } from "../ports.ts";
+import type { Charge, ClientReply, Timer } from "../ports.ts";
 import { gatewayError, statusOf, type ErrorCode, type GatewayError } from "../wire/errors.ts";
 import type { Outcome } from "../wire/outcome.ts";
 import { answerHeaders, errorHeaders } from "./answer-headers.ts";
-import { Attempt, type AttemptOwner, type Reading } from "./attempt.ts";
+import { Attempt, type AttemptOwner } from "./attempt.ts";
 import { chargeFor, holdOf, relayedBy } from "./booking.ts";
 import { brokenStream, conclude, type Tried } from "./conclude.ts";
-import type { Deps, Snapshot } from "./deps.ts";
+import { Delivery } from "./delivery.ts";
+import type { Deps } from "./deps.ts";
 import { failure } from "./lane.ts";
 import { recordOf } from "./record.ts";
+import type { ExchangeSettings, Surface } from "./surface.ts";
 
-/** What differs between the endpoints that share the loop. */
-export interface Surface {
-  readonly endpoint: "chat" | "embeddings";
-  readonly stream: boolean;
-  /** The upstream call for one candidate. */
-  prepare(candidate: Candidate): Prepared;
-  /** The last bytes of a stream: what was held back, with the charge in the usage chunk. */
-  closing(attempt: Attempt, charge: Charge): Uint8Array;
-  /** The dialect's typed error as a frame of a stream, and as a body. */
-  errorFrame(error: GatewayError): Uint8Array;
-  errorBody(error: GatewayError): Uint8Array;
-}
-export type Prepared =
-  | { readonly kind: "prepared"; readonly path: string; readonly headers: readonly string[]; readonly body: Uint8Array; readonly warnings: readonly string[]; readonly reading: Reading }
-  | { readonly kind: "unsupported"; readonly param: string; readonly message: string };
-
-export interface ExchangeSettings {
-  readonly requestId: string;
-  readonly caller: Caller;
-  readonly route: Route;
-  /** What the client wrote in `model`. */
-  readonly modelAsked: string;
-  readonly choice: Choice;
-  readonly inputEstimateTokens: number;
-  /** Of this request: the smallest of route, header and SDK. */
-  readonly deadlineMs: number;
-  readonly warnings: readonly string[];
-  readonly snapshot: Snapshot;
-}
-
-const KEEPALIVE = new TextEncoder().encode(": keep-alive\n\n");
 const EVENT_STREAM = ["content-type", "text/event-stream; charset=utf-8", "x-accel-buffering", "no"];
 const JSON_TYPE = ["content-type", "application/json"];
 
@@ -57,7 +28,7 @@ export class Exchange implements AttemptOwner {
   readonly settings: ExchangeSettings;
   readonly #deps: Deps;
   readonly #surface: Surface;
-  readonly #reply: ClientReply;
+  readonly #delivery: Delivery;
   readonly #startMs: number;
   readonly #startWallMs: number;
   readonly #deadlineMs: number;
@@ -72,27 +43,23 @@ export class Exchange implements AttemptOwner {
   #settling: Promise<unknown>[] = [];
   #winner: Attempt | null = null;
   #deadline: Timer | null = null;
-  #keepalive: Timer | null = null;
   #waiting: Timer | null = null;
-  #lastWriteMs: number;
-  #replied = false;
   /** The answer has been decided on: nothing more is tried. */
   #over = false;
   #gone = false;
-  /** The reply has been ended. */
-  #told = false;
   #recorded = false;
-  #status = 0;
   #error: GatewayError | null = null;
 
   constructor(deps: Deps, surface: Surface, reply: ClientReply, settings: ExchangeSettings) {
     this.#deps = deps;
     this.#surface = surface;
-    this.#reply = reply;
+    this.#delivery = new Delivery(reply, deps.clock);
     this.settings = settings;
-    this.#startMs = this.#lastWriteMs = deps.clock.nowMs();
+    this.#startMs = deps.clock.nowMs();
     this.#startWallMs = deps.clock.wallMs();
     this.#deadlineMs = this.#startMs + settings.deadlineMs;
+    reply.onGone(() => this.#clientGone());
+    reply.onDrain(() => this.#winner?.resume());
     this.#startStates = settings.choice.candidates.map((candidate) => this.#view(candidate).state);
   }
 
@@ -100,9 +67,9 @@ export class Exchange implements AttemptOwner {
   start(): void {
     this.#deps.allowance.earn(this.#startMs);
     this.#deadline = this.#deps.clock.after(this.settings.deadlineMs, () => this.#deadlinePassed());
-    if (this.#surface.stream && this.settings.route.keepalive) this.#armKeepalive(this.#deps.limits.keepaliveMs);
-    this.#reply.onGone(() => this.#clientGone());
-    this.#reply.onDrain(() => this.#winner?.resume());
+    if (this.#surface.stream && this.settings.route.keepalive) {
+      this.#delivery.keepAlive(this.#deps.limits.keepaliveMs, () => answerHeaders(this.#facts(null, undefined), EVENT_STREAM));
+    }
     this.#step();
   }
 
@@ -133,13 +100,12 @@ export class Exchange implements AttemptOwner {
     this.#waiting?.cancel();
     for (const other of this.#attempts) if (other !== attempt) other.stop("superseded");
     this.#softTimers.get(attempt)?.cancel();
-    if (this.#surface.stream && !this.#replied) this.#head(200, attempt);
+    if (this.#surface.stream && !this.#delivery.replied) this.#delivery.head(200, answerHeaders(this.#facts(attempt, undefined), EVENT_STREAM));
     return true;
   }
 
   deliver(_attempt: Attempt, bytes: Uint8Array): boolean {
-    this.#lastWriteMs = this.#deps.clock.nowMs();
-    return this.#reply.write(bytes);
+    return this.#delivery.write(bytes);
   }
 
   ended(attempt: Attempt, outcome: Outcome): void {
@@ -317,12 +283,6 @@ export class Exchange implements AttemptOwner {
 
   // The reply
 
-  #head(status: number, attempt: Attempt | null): void {
-    this.#replied = true;
-    this.#status = status;
-    this.#reply.head(status, answerHeaders(this.#facts(attempt, undefined), EVENT_STREAM));
-  }
-
   #facts(attempt: Attempt | null, charge: Charge | undefined) {
     return {
       requestId: this.settings.requestId,
@@ -348,7 +308,6 @@ export class Exchange implements AttemptOwner {
 
   #close(attempt: Attempt, outcome: Outcome): void {
     this.#over = true;
-    this.#told = true;
     this.#stopTimers();
     const charge = this.#charges.get(attempt) as Charge;
     if (this.#gone) {
@@ -356,18 +315,16 @@ export class Exchange implements AttemptOwner {
       return;
     }
     if (outcome.kind === "answered") {
-      if (this.#surface.stream) this.#reply.end(this.#surface.closing(attempt, charge));
+      if (this.#surface.stream) this.#delivery.end(this.#surface.closing(attempt, charge));
       else {
-        this.#replied = true;
-        this.#status = 200;
-        this.#reply.head(200, answerHeaders(this.#facts(attempt, charge), JSON_TYPE));
-        this.#reply.end(attempt.body);
+        this.#delivery.head(200, answerHeaders(this.#facts(attempt, charge), JSON_TYPE));
+        this.#delivery.end(attempt.body);
       }
     } else {
       const { deployment } = attempt.settings.candidate;
       const told = outcome.kind === "failed" ? outcome.error : failure("network", "the attempt was stopped");
       this.#error = brokenStream(told, deployment.id, this.settings.snapshot.transport(deployment).secret);
-      this.#reply.end(this.#surface.errorFrame(this.#error));
+      this.#delivery.end(this.#surface.errorFrame(this.#error));
     }
     this.#record();
   }
@@ -395,7 +352,6 @@ export class Exchange implements AttemptOwner {
     Promise.all(this.#settling).then(
       () => {
         if (!this.#gone) this.#tellError(error);
-        this.#told = true;
         this.#record();
       },
       (problem: unknown) => this.#crashed(problem),
@@ -403,29 +359,14 @@ export class Exchange implements AttemptOwner {
   }
 
   #tellError(error: GatewayError): void {
-    if (this.#replied) {
-      this.#reply.end(this.#surface.errorFrame(error));
+    if (this.#delivery.replied) {
+      this.#delivery.end(this.#surface.errorFrame(error));
       return;
     }
-    this.#replied = true;
-    this.#status = statusOf(error);
     const charged = [...this.#charges.values()].find((one) => one !== NO_ROW);
     const facts = this.#facts(this.#attempts.at(-1) ?? null, charged);
-    this.#reply.head(this.#status, answerHeaders(facts, [...JSON_TYPE, ...errorHeaders(error)]));
-    this.#reply.end(this.#surface.errorBody(error));
-  }
-
-  #armKeepalive(delayMs: number): void {
-    this.#keepalive = this.#deps.clock.after(delayMs, () => {
-      if (this.#over || this.#gone) return;
-      const quietMs = this.#deps.clock.nowMs() - this.#lastWriteMs;
-      const periodMs = this.#deps.limits.keepaliveMs;
-      if (quietMs >= periodMs) {
-        if (!this.#replied) this.#head(200, null);
-        this.deliver(this.#attempts[0] as Attempt, KEEPALIVE);
-        this.#armKeepalive(periodMs);
-      } else this.#armKeepalive(periodMs - quietMs);
-    });
+    this.#delivery.head(statusOf(error), answerHeaders(facts, [...JSON_TYPE, ...errorHeaders(error)]));
+    this.#delivery.end(this.#surface.errorBody(error));
   }
 
   #deadlinePassed(): void {
@@ -465,7 +406,7 @@ export class Exchange implements AttemptOwner {
 
   #stopTimers(): void {
     this.#deadline?.cancel();
-    this.#keepalive?.cancel();
+    this.#delivery.stopKeepalive();
     this.#waiting?.cancel();
     for (const timer of this.#softTimers.values()) timer.cancel();
   }
@@ -473,7 +414,7 @@ export class Exchange implements AttemptOwner {
   // Afterwards
 
   #record(): void {
-    if (this.#recorded || (!this.#told && !this.#gone) || this.#attempts.some((attempt) => !attempt.over)) return;
+    if (this.#recorded || (!this.#delivery.ended && !this.#gone) || this.#attempts.some((attempt) => !attempt.over)) return;
     this.#recorded = true;
     for (const attempt of this.#attempts) DRAINING.delete(attempt);
     const { settings } = this;
@@ -488,7 +429,7 @@ export class Exchange implements AttemptOwner {
         startMs: this.#startMs,
         startWallMs: this.#startWallMs,
         endMs: this.#deps.clock.nowMs(),
-        status: this.#status,
+        status: this.#delivery.status,
         gone: this.#gone,
         error: this.#error,
         flags: [...this.#flags],
@@ -519,7 +460,7 @@ export class Exchange implements AttemptOwner {
 
   #crashed(error: unknown): void {
     this.#deps.log.error("exchange_failed", { request: this.settings.requestId, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
-    this.#reply.destroy();
+    this.#delivery.destroy();
     if (!this.#recorded) {
       this.#recorded = true;
       this.onRecorded?.();

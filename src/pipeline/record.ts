@@ -4,7 +4,7 @@ import type { GatewayError } from "../wire/errors.ts";
 import type { JsonObject } from "../wire/json.ts";
 import type { Unit, UnitCounts } from "../wire/usage.ts";
 import type { Attempt } from "./attempt.ts";
-import type { ExchangeSettings } from "./exchange.ts";
+import type { ExchangeSettings } from "./surface.ts";
 
 export interface RecordFacts {
   readonly settings: ExchangeSettings;

@@ -18,6 +18,7 @@ export const IMPORT_TABLE: Readonly<Record<string, readonly string[] | "*">> = {
   "compose.ts": "*",
   compose: "*",
   "index.ts": "*",
+  "version.ts": [],
 };
 
 /** Single imports against the table: `importing file → imported file`. */
@@ -47,6 +48,7 @@ export const BRANDS = ["gemini", "claude", "gpt", "grok", "qwen", "kimi", "ollam
 
 /** Files that may open an outbound socket, besides `src/edge/upstream*.ts`. */
 export const SOCKETS_ALLOWED: Readonly<Record<string, string>> = {
+  "src/cli/control-client.ts": "speaks to the gateway of the same data folder over its local socket file",
   "src/cli/demo-client.ts": "the demo's client calls the demo's own gateway, as an application would",
 };
 

@@ -1,8 +1,8 @@
 /** The configuration as the pipeline sees it: names, and how each account is reached. Secrets are revealed here and nowhere else. */
-import type { Snapshot as ConfigSnapshot } from "./config/snapshot.ts";
-import type { Account } from "./config/types.ts";
-import type { Deployment } from "./decide/deployment.ts";
-import type { Snapshot, Transport } from "./pipeline/deps.ts";
+import type { Snapshot as ConfigSnapshot } from "../config/snapshot.ts";
+import type { Account } from "../config/types.ts";
+import type { Deployment } from "../decide/deployment.ts";
+import type { Snapshot, Transport } from "../pipeline/deps.ts";
 
 /** Transports are made once per account, not per request. */
 export function pipelineSnapshot(snapshot: ConfigSnapshot): Snapshot {

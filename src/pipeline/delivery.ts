@@ -1,0 +1,81 @@
+/**
+ * The reply of one request: its reply point (status and headers leave), its keep-alives and its one end. The exchange says
+ * what to tell; this says it once.
+ */
+import type { Clock, ClientReply, Timer } from "../ports.ts";
+
+const KEEPALIVE = new TextEncoder().encode(": keep-alive\n\n");
+
+export class Delivery {
+  readonly #reply: ClientReply;
+  readonly #clock: Clock;
+  #keepalive: Timer | null = null;
+  #lastWriteMs: number;
+  #status = 0;
+  /** The answer has been ended. */
+  ended = false;
+
+  constructor(reply: ClientReply, clock: Clock) {
+    this.#reply = reply;
+    this.#clock = clock;
+    this.#lastWriteMs = clock.nowMs();
+  }
+
+  /** 0 until the reply point. */
+  get status(): number {
+    return this.#status;
+  }
+
+  get replied(): boolean {
+    return this.#status !== 0;
+  }
+
+  /** The reply point. */
+  head(status: number, headers: readonly string[]): void {
+    this.#status = status;
+    this.#reply.head(status, headers);
+  }
+
+  /** False when the client reads too slowly. */
+  write(bytes: Uint8Array): boolean {
+    this.#lastWriteMs = this.#clock.nowMs();
+    return this.#reply.write(bytes);
+  }
+
+  /** The last bytes. */
+  end(bytes: Uint8Array | null): void {
+    this.stopKeepalive();
+    this.ended = true;
+    this.#reply.end(bytes);
+  }
+
+  /** Break off what cannot be ended properly. */
+  destroy(): void {
+    this.stopKeepalive();
+    this.ended = true;
+    this.#reply.destroy();
+  }
+
+  /** Send a comment whenever nothing has left for `periodMs`; `headers` makes the head if there was none. */
+  keepAlive(periodMs: number, headers: () => readonly string[]): void {
+    const arm = (delayMs: number): void => {
+      this.#keepalive = this.#clock.after(delayMs, () => {
+        if (this.ended) return;
+        const quietMs = this.#clock.nowMs() - this.#lastWriteMs;
+        if (quietMs < periodMs) {
+          arm(periodMs - quietMs);
+          return;
+        }
+        if (!this.replied) this.head(200, headers());
+        this.write(KEEPALIVE);
+        arm(periodMs);
+      });
+    };
+    arm(periodMs);
+  }
+
+  stopKeepalive(): void {
+    this.#keepalive?.cancel();
+    this.#keepalive = null;
+  }
+}

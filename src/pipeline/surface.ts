@@ -1,0 +1,37 @@
+/** The joint between the attempt loop and the endpoints that share it. */
+import type { Candidate, Choice } from "../decide/choose.ts";
+import type { Route } from "../decide/deployment.ts";
+import type { Caller, Charge } from "../ports.ts";
+import type { GatewayError } from "../wire/errors.ts";
+import type { Attempt, Reading } from "./attempt.ts";
+import type { Snapshot } from "./deps.ts";
+
+/** What differs between the endpoints that share the loop. */
+export interface Surface {
+  readonly endpoint: "chat" | "embeddings";
+  readonly stream: boolean;
+  /** The upstream call for one candidate. */
+  prepare(candidate: Candidate): Prepared;
+  /** The last bytes of a stream: what was held back, with the charge in the usage chunk. */
+  closing(attempt: Attempt, charge: Charge): Uint8Array;
+  /** The dialect's typed error as a frame of a stream, and as a body. */
+  errorFrame(error: GatewayError): Uint8Array;
+  errorBody(error: GatewayError): Uint8Array;
+}
+export type Prepared =
+  | { readonly kind: "prepared"; readonly path: string; readonly headers: readonly string[]; readonly body: Uint8Array; readonly warnings: readonly string[]; readonly reading: Reading }
+  | { readonly kind: "unsupported"; readonly param: string; readonly message: string };
+
+export interface ExchangeSettings {
+  readonly requestId: string;
+  readonly caller: Caller;
+  readonly route: Route;
+  /** What the client wrote in `model`. */
+  readonly modelAsked: string;
+  readonly choice: Choice;
+  readonly inputEstimateTokens: number;
+  /** Of this request: the smallest of route, header and SDK. */
+  readonly deadlineMs: number;
+  readonly warnings: readonly string[];
+  readonly snapshot: Snapshot;
+}
