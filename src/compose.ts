@@ -245,7 +245,8 @@ class Running {
         call.done();
       };
       exchange = handler(this.#deps, { ...call, done, snapshot: this.#snapshot });
-      if (exchange !== null) this.#active.add(exchange);
+      if (exchange === null) this.#metrics.refused(call.reply.status);
+      else this.#active.add(exchange);
     };
     return new GatewayServer({
       auth: () => this.#auth,

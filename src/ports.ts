@@ -68,6 +68,8 @@ export interface UpstreamCall {
 
 /** The answer on its way to the client. One owner writes it; the head goes once, before any body byte. */
 export interface ClientReply {
+  /** The status that left; 0 before the head. */
+  readonly status: number;
   /** Flat headers: name, value, … The body's framing is the adapter's business. */
   head(status: number, headers: readonly string[]): void;
   /** Returns false when the client reads too slowly: write no more than is at hand, and wait for `onDrain`. */

@@ -1,6 +1,7 @@
 /**
- * The fleet's price file: list prices in USD per million tokens, for models whose price a configuration leaves out.
- * Typed in from the makers' public price pages (2025); the gateway's catalogue is not read, so that a wrong price there shows.
+ * The fleet's price file: prices in USD per million tokens, for models whose price a configuration leaves out. They are
+ * the order of magnitude of 2025's list prices, typed in by hand and not checked against any page: what counts is that the
+ * gateway's catalogue is not read, so that the two price codes stay independent. A test that compares money states its prices.
  */
 import type { ModelPrice } from "./price.ts";
 

@@ -29,9 +29,11 @@ const READ_KEYS = [
   "response_format", "json_schema", "schema", "service_tier", "reasoning_effort", "thinking", "budget_tokens",
   "reasoning_content", "thinking_blocks", "signature", "extra_content", "thought_signature", "web_search_options",
   "modalities", "prediction", "models", "provider", "plugins", "input", "dimensions", "encoding_format", "stop", "user",
-  "metadata", "spillway", "cache_control", "ttl", "best_of", "parallel_tool_calls", "background",
+  "metadata", "spillway", "cache_control", "ttl", "best_of", "parallel_tool_calls", "background", "search_parameters",
+  "enable_search", "audio", "route",
 ] as const;
 
+if (READ_KEYS.length > 64) throw new Error("the scan keeps one bit per key in two words of 32");
 const KEY_BITS = new Map<number, { readonly bit: number; readonly key: string }[]>();
 for (let i = 0; i < READ_KEYS.length; i++) {
   const key = READ_KEYS[i] as string;
@@ -44,6 +46,13 @@ const BACKSLASH = 92;
 const COLON = 58;
 const utf8 = new TextDecoder();
 
+let levels = { low: new Int32Array(129), high: new Int32Array(129), isObjectAt: new Uint8Array(129) };
+
+function levelsOf(maxDepth: number): typeof levels {
+  if (levels.low.length <= maxDepth) levels = { low: new Int32Array(maxDepth + 1), high: new Int32Array(maxDepth + 1), isObjectAt: new Uint8Array(maxDepth + 1) };
+  return levels;
+}
+
 /** Scan a request body. `maxDepth` counts objects and arrays. */
 export function scanBody(bytes: Uint8Array, maxDepth = 128): BodyScan {
   const length = bytes.length;
@@ -51,10 +60,11 @@ export function scanBody(bytes: Uint8Array, maxDepth = 128): BodyScan {
   if (bytes[at] !== 123) return { kind: "not_an_object" };
   const open = at;
   const members: TopLevelMember[] = [];
-  // Per level: which read keys were seen (two words of 32 bits), and whether it is an object.
-  const low = new Int32Array(maxDepth + 1);
-  const high = new Int32Array(maxDepth + 1);
-  const isObjectAt = new Uint8Array(maxDepth + 1);
+  // Per level: which read keys were seen (two words of 32 bits), and whether it is an object. The scan is never entered
+  // twice at once, so the arrays serve every call.
+  const low = levelsOf(maxDepth).low;
+  const high = levels.high;
+  const isObjectAt = levels.isObjectAt;
   let depth = 0;
   let keyAt = -1;
   let key = "";
