@@ -120,7 +120,7 @@ class ChatSurface implements Surface {
     const dialect = dialectById(deployment.provider.dialect ?? surfaceDialect.id);
     const headers = this.#headers(dialect);
     const same = dialect.id === surfaceDialect.id;
-    const passing = { scan: this.#asked.body.scan, raw: this.#asked.body.raw, request: this.#request };
+    const passing = { bytes: this.#inbound.body, scan: this.#asked.body.scan, raw: this.#asked.body.raw, request: this.#request };
     if (same && !needsRewrite(passing, deployment.provider)) {
       const body = splice(this.#inbound.body, passThroughEdits(passing, deployment.provider, deployment.upstreamModel));
       const reading = this.#reading(candidate, dialect, { usage: deployment.provider.usage, upstreamModel: deployment.upstreamModel });

@@ -62,7 +62,10 @@ const BODIES: readonly (readonly [what: string, sent: string, received?: string]
   ["usage asked for on a stream", `{"model":"r",${ASK},"stream":true}`, `{"model":"m-upstream",${ASK},"stream":true,"stream_options":{"include_usage":true}}`],
   ["usage asked for, whitespace kept", `{ "stream" : true , "model" : "r" , ${ASK} }`, `{ "stream" : true , "model" : "m-upstream" , ${ASK} ,"stream_options":{"include_usage":true}}`],
   ["usage asked already", `{"model":"r",${ASK},"stream":true,"stream_options":{ "include_usage" : true }}`],
-  ["usage refused by the client is asked all the same", `{"model":"r",${ASK},"stream":true,"stream_options":{"x":1,"include_usage":false}}`, `{"model":"m-upstream",${ASK},"stream":true,"stream_options":{"x":1,"include_usage":true}}`],
+  ["usage refused by the client is asked all the same, other options keep their bytes", `{"model":"r",${ASK},"stream":true,"stream_options":{ "x":1e400, "include_usage" : false }}`, `{"model":"m-upstream",${ASK},"stream":true,"stream_options":{ "x":1e400, "include_usage" : true }}`],
+  ["usage asked for beside other options", `{"model":"r",${ASK},"stream":true,"stream_options":{"x":1.0}}`, `{"model":"m-upstream",${ASK},"stream":true,"stream_options":{"x":1.0,"include_usage":true}}`],
+  ["usage asked for in empty options", `{"model":"r",${ASK},"stream":true,"stream_options":{}}`, `{"model":"m-upstream",${ASK},"stream":true,"stream_options":{"include_usage":true}}`],
+  ["usage asked for in place of null", `{"model":"r",${ASK},"stream":true,"stream_options":null}`, `{"model":"m-upstream",${ASK},"stream":true,"stream_options":{"include_usage":true}}`],
   ["stream_options without a stream stay", `{"model":"r",${ASK},"stream":false,"stream_options":{"include_usage":false}}`],
 ];
 

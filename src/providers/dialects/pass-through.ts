@@ -4,11 +4,12 @@
  */
 import type { ChatRequest } from "../../wire/chat.ts";
 import type { ProviderFacts } from "../../wire/facts.ts";
-import { isObject, type JsonObject } from "../../wire/json.ts";
-import { removalOf, type BodyScan, type Edit } from "../../wire/scan.ts";
+import type { JsonObject } from "../../wire/json.ts";
+import { removalOf, scanBody, type BodyScan, type Edit, type TopLevelMember } from "../../wire/scan.ts";
 import { hasRuledField } from "./openai/field-rules.ts";
 
 export interface PassThrough {
+  readonly bytes: Uint8Array;
   readonly scan: Extract<BodyScan, { kind: "object" }>;
   readonly raw: JsonObject;
   readonly request: ChatRequest;
@@ -26,7 +27,7 @@ export function needsRewrite(body: PassThrough, provider: ProviderFacts): boolea
 
 /** The edits for a body that passes: the model's name, usage asked for on streams, our own fields out. */
 export function passThroughEdits(body: PassThrough, provider: ProviderFacts, upstreamModel: string): readonly Edit[] {
-  const { scan, raw, request } = body;
+  const { scan, request } = body;
   const edits: Edit[] = [];
   let hasStreamOptions = false;
   for (let i = 0; i < scan.members.length; i++) {
@@ -35,14 +36,22 @@ export function passThroughEdits(body: PassThrough, provider: ProviderFacts, ups
     else if (member.key === "spillway") edits.push(removalOf(scan, i));
     else if (member.key === "stream_options") {
       hasStreamOptions = true;
-      if (request.stream && !request.includeUsage && provider.usage.includeUsageOption) {
-        const options = raw["stream_options"];
-        edits.push({ start: member.valueStart, end: member.valueEnd, text: JSON.stringify({ ...(isObject(options) ? options : {}), include_usage: true }) });
-      }
+      if (request.stream && !request.includeUsage && provider.usage.includeUsageOption) edits.push(askForUsage(body.bytes, member));
     }
   }
   if (request.stream && !hasStreamOptions && provider.usage.includeUsageOption) {
     edits.push({ start: scan.close, end: scan.close, text: `,"stream_options":{"include_usage":true}` });
   }
   return edits;
+}
+
+/** The least edit of `stream_options` that asks for usage: other options keep their bytes. */
+function askForUsage(bytes: Uint8Array, { valueStart, valueEnd }: TopLevelMember): Edit {
+  const inside = scanBody(bytes.subarray(valueStart, valueEnd));
+  // null
+  if (inside.kind !== "object") return { start: valueStart, end: valueEnd, text: `{"include_usage":true}` };
+  const refused = inside.members.find((member) => member.key === "include_usage");
+  if (refused !== undefined) return { start: valueStart + refused.valueStart, end: valueStart + refused.valueEnd, text: "true" };
+  const at = valueStart + inside.close;
+  return { start: at, end: at, text: `${inside.members.length === 0 ? "" : ","}"include_usage":true` };
 }
