@@ -1,0 +1,84 @@
+/**
+ * The matrix's world of a mock that others wrote, all dialects on one port, no caller key in front. Where it is not what
+ * the providers are, and what the cases therefore do not ask of it:
+ * - Gemini tool calls end with `FUNCTION_CALL`, a finish reason that the API does not have (it says `STOP`). The cases
+ *   assert the finish reason that the client gets, which must be the same for both.
+ * - Its journal holds what it understood of a request and not its bytes: schemas and pictures for Anthropic and Gemini are
+ *   not in it, so only the fleet is asked whether they arrived.
+ * - It does not tell a client that left from one that stayed: who leaves is looked at on the fleet only.
+ * - It answers tools and schemas by the fixture and not by what they say, so it cannot show that a schema was understood.
+ */
+import assert from "node:assert/strict";
+import { LLMock, type ChatCompletionRequest, type FixtureResponse, type JournalEntry } from "@copilotkit/aimock";
+import { stringify } from "yaml";
+import { testGateway } from "../support/gateway.ts";
+import { JSON_QUESTION, PERSON, QUESTION, routes, WORDS, type DialectName, type UpstreamCall, type World } from "./world.ts";
+
+const TEXT = "The water goes over the spillway, down to the plain, and nobody gets wet feet but the herons.";
+const USAGE = { input: 21, output: 34 };
+const VECTOR = [0.125, -0.25, 0.5, 0.0625];
+const ACCOUNTS = { openai: "mock-openai", anthropic: "mock-anthropic", gemini: "mock-gemini" } as const;
+const PRICE = { price: { input: 1, output: 2 }, context: 131072, max_output: 16384 };
+
+export async function aimockWorld(): Promise<World> {
+  const mock = new LLMock({ port: 0, chunkSize: 8, journalMaxEntries: 0 });
+  mock.on({ endpoint: "chat" }, respond);
+  mock.onEmbedding(/./, { embedding: VECTOR });
+  const url = await mock.start();
+  const models = { chat: PRICE, faulty: PRICE };
+  const account = (type: string, path: string, more: Record<string, unknown> = {}) => ({ type, base_url: url + path, api_key: "mock-key", models: { ...models, ...more } });
+  const gateway = await testGateway(stringify({
+    version: 1,
+    providers: {
+      [ACCOUNTS.openai]: account("openai-compatible", "/v1", { embed: PRICE }),
+      [ACCOUNTS.anthropic]: account("anthropic", "/v1"),
+      [ACCOUNTS.gemini]: account("google", "/v1beta"),
+    },
+    routes: routes((dialect) => ACCOUNTS[dialect], ["chat", "faulty"]),
+    fallbacks: "off",
+  }));
+  return {
+    kind: "aimock",
+    gateway,
+    apiKey: "no-key-is-asked",
+    calls: () => mock.getRequests().map(callOf),
+    checkText: (text) => assert.equal(text, TEXT),
+    embedding: () => VECTOR,
+    async close() {
+      await gateway.close();
+      await mock.stop();
+    },
+  };
+}
+
+/** One script for all dialects: the mock has brought the request into OpenAI's shape before it asks. */
+function respond(request: ChatCompletionRequest): FixtureResponse {
+  if (request.model === "faulty") return { status: 400, error: { message: WORDS, type: "invalid_request_error", code: "invalid_value", param: "top_k" } };
+  const usage = { input_tokens: USAGE.input, output_tokens: USAGE.output };
+  const last = request.messages.at(-1);
+  if (last?.role === "tool") return { content: `The tool says: ${contentOf(last)}`, usage };
+  if (request.tools !== undefined && request.tools.length > 0) {
+    const toolCalls = request.tools.map(({ function: { name } }, at) => ({
+      id: `call_of_mock_${at}`,
+      name,
+      arguments: JSON.stringify(name.startsWith("get_") ? { city: "Kyiv" } : PERSON),
+    }));
+    return { toolCalls, usage };
+  }
+  const asked = contentOf(request.messages.findLast((message) => message.role === "user"));
+  if (asked.includes(JSON_QUESTION)) return { content: JSON.stringify(PERSON), usage };
+  assert.ok(asked.includes(QUESTION), `the mock was asked ${asked}`);
+  return { content: TEXT, usage };
+}
+
+function contentOf(message: { readonly content: unknown } | undefined): string {
+  const content = message?.content;
+  return typeof content === "string" ? content : JSON.stringify(content ?? "");
+}
+
+function callOf(entry: JournalEntry): UpstreamCall {
+  const dialect: DialectName = entry.path.includes("/messages") ? "anthropic" : entry.path.includes("/v1beta/") ? "gemini" : "openai";
+  const answered = entry.response.status === 200;
+  const tokens = entry.path.includes("embeddings") ? { input: 0, output: 0 } : USAGE;
+  return { dialect, body: JSON.stringify(entry.body), usage: answered ? tokens : null, costNanoUsd: null, outcome: answered ? "answered" : "refused" };
+}

@@ -1,0 +1,89 @@
+/** The client matrix: every SDK × feature × dialect × upstream is a case of its own, or an exemption with its reason. */
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { aimockWorld } from "./aimock-world.ts";
+import { fleetWorld } from "./fleet-world.ts";
+import { DIALECTS, KINDS, type DialectName, type UpstreamCall, type World, type WorldKind } from "./world.ts";
+
+/** Where a case runs. */
+export interface Cell {
+  readonly world: World;
+  readonly dialect: DialectName;
+  /** What the upstream has received since the case began. */
+  calls(): readonly UpstreamCall[];
+}
+
+/** What a case saw, to be compared with what the upstream has in its books. */
+export interface Seen {
+  /** How many upstream calls the case must have cost; 1 where absent. */
+  readonly calls?: number;
+  /** Tokens as the SDK tells them, summed over its calls; absent where the case did not ask. */
+  readonly usage?: { readonly input: number | undefined; readonly output: number | undefined };
+}
+
+export interface Feature {
+  /** Which dialects it is for; all where absent. */
+  readonly dialects?: readonly DialectName[];
+  /** Which upstreams cannot show it, and why not. */
+  readonly not?: Partial<Readonly<Record<WorldKind, string>>>;
+  readonly run: (cell: Cell) => Promise<Seen>;
+}
+
+/** Features by what they promise, in words that go before "with an … upstream". */
+export type Features = Readonly<Record<string, Feature>>;
+
+const ARTICLE: Readonly<Record<DialectName, string>> = { openai: "an OpenAI", anthropic: "an Anthropic", gemini: "a Gemini" };
+
+/** Declares the cases of one SDK, and one more case that the money of all of them is right. */
+export function matrix(sdk: string, features: Features): void {
+  for (const kind of KINDS) {
+    describe(`${sdk}, upstreams by ${kind}`, () => {
+      let world: World;
+      before(async () => {
+        world = await (kind === "fleet" ? fleetWorld() : aimockWorld());
+      });
+      after(async () => {
+        await world.close();
+      });
+      for (const [promise, feature] of Object.entries(features)) {
+        for (const dialect of DIALECTS) {
+          const name = `${promise} with ${ARTICLE[dialect]} upstream`;
+          // Not declared rather than skipped: a skipped case stands for something that this machine lacks.
+          if (feature.dialects?.includes(dialect) === false || feature.not?.[kind] !== undefined) continue;
+          it(name, () => runCell(world, dialect, feature));
+        }
+      }
+      it("has each upstream call in the ledger once, with the tokens and the price of the upstream's own books", () => checkLedger(world));
+    });
+  }
+}
+
+async function runCell(world: World, dialect: DialectName, feature: Feature): Promise<void> {
+  const mark = world.calls().length;
+  const calls = (): readonly UpstreamCall[] => world.calls().slice(mark);
+  const seen = await feature.run({ world, dialect, calls });
+  const made = calls();
+  assert.equal(made.length, seen.calls ?? 1, "upstream calls");
+  assert.deepEqual([...new Set(made.map((call) => call.dialect))], made.length === 0 ? [] : [dialect], "the upstreams that were called");
+  if (seen.usage === undefined) return;
+  const told = made.reduce((sum, call) => ({ input: sum.input + (call.usage?.input ?? 0), output: sum.output + (call.usage?.output ?? 0) }), { input: 0, output: 0 });
+  assert.deepEqual(seen.usage, told, "the usage that the SDK tells");
+}
+
+/** Cases run one after another, so that the ledger and the upstream's books are in the same order. */
+async function checkLedger(world: World): Promise<void> {
+  const attempts = (await world.gateway.requests()).flatMap((request) => request.attempts);
+  const calls = world.calls();
+  assert.equal(attempts.length, calls.length, "rows in the ledger");
+  assert.ok(calls.length > 0);
+  for (const [at, call] of calls.entries()) {
+    const row = attempts[at];
+    assert.ok(row !== undefined && row.settledMs !== null && row.state !== "held", `call ${at} is not settled`);
+    if (call.outcome === "refused") assert.equal(row.state, "unbilled");
+    if (call.outcome !== "answered" || call.usage === null) continue;
+    assert.equal(row.state, "charged");
+    const { input = 0, cache_read = 0, output = 0, reasoning = 0 } = row.units;
+    assert.deepEqual({ input: input + cache_read, output: output + reasoning }, call.usage, `tokens of call ${at}`);
+    if (call.costNanoUsd !== null) assert.equal(row.costNanoUsd, call.costNanoUsd, `price of call ${at}`);
+  }
+}
