@@ -214,7 +214,7 @@ class Running {
     for (const exchange of this.#active) exchange.stopNow();
     const last = this.#clock.nowMs() + 6_000;
     while (this.#active.size > 0 && this.#clock.nowMs() < last) await sleep(10);
-    this.#server.server.closeAllConnections();
+    this.#server.closeAllConnections();
     await closed;
     await this.#closeAll();
     this.#log.info("stopped");
@@ -222,7 +222,7 @@ class Running {
 
   kill(): void {
     this.#state = "closed";
-    this.#server.server.closeAllConnections();
+    this.#server.closeAllConnections();
     this.#requestLog?.flush();
     this.#storage.records.close();
     rmSync(this.#dataDir.controlSocketPath, { force: true });
@@ -258,6 +258,7 @@ class Running {
       encodeError,
       errorHeaders,
       onRefused: (status) => this.#metrics.refused(status),
+      log: this.#log,
       tls: this.#options.tls,
       endpoints: {
         chat: serve(serveChat),

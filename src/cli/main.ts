@@ -48,7 +48,7 @@ async function main(args: readonly string[]): Promise<number> {
     case "explain-name":
       return runExplainName(rest, context);
     case "requests":
-      return await runRequests(rest, process.stdout);
+      return await runRequests(rest, process.stdout, { signal: untilSignal() });
     case "providers":
       return await runProviders(rest, context);
     case "reload":

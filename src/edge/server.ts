@@ -5,7 +5,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { Duplex } from "node:stream";
-import type { InboundCall } from "../ports.ts";
+import type { InboundCall, Log } from "../ports.ts";
 import { gatewayError, statusOf, type GatewayError } from "../wire/errors.ts";
 import type { JsonObject } from "../wire/json.ts";
 import { authenticate, type AuthSettings } from "./auth.ts";
@@ -24,6 +24,7 @@ export interface ServerSettings {
   readonly encodeError: (error: GatewayError) => JsonObject;
   readonly errorHeaders: (error: GatewayError) => readonly string[];
   readonly onRefused: (status: number) => void;
+  readonly log: Log;
   readonly tls: { readonly cert: string; readonly key: string } | null;
   readonly endpoints: {
     readonly chat: (call: InboundCall) => void;
@@ -37,27 +38,23 @@ export interface ServerSettings {
 
 const METHODS: Readonly<Record<EndpointName, string>> = { chat: "POST", embeddings: "POST", models: "GET", model: "GET", healthz: "GET", readyz: "GET", root: "GET" };
 
+const HTTP_OPTIONS = {
+  keepAliveTimeout: 75_000,
+  headersTimeout: 60_000,
+  // A body must come within this; streams of answers are not bounded by it.
+  requestTimeout: 300_000,
+  maxHeaderSize: 32 << 10,
+  noDelay: true,
+  insecureHTTPParser: false,
+};
+
 export class GatewayServer {
-  readonly server: Server;
+  readonly #servers: Server[] = [];
   readonly #settings: ServerSettings;
   #inFlight = 0;
 
   constructor(settings: ServerSettings) {
     this.#settings = settings;
-    const listener: RequestListener = (request, response) => this.#request(request, response);
-    const options = {
-      keepAliveTimeout: 75_000,
-      headersTimeout: 60_000,
-      // A body must come within this; streams of answers are not bounded by it.
-      requestTimeout: 300_000,
-      maxHeaderSize: 32 << 10,
-      noDelay: true,
-      insecureHTTPParser: false,
-    };
-    this.server = settings.tls === null ? createServer(options, listener) : createTlsServer({ ...options, ...settings.tls }, listener);
-    this.server.maxHeadersCount = 200;
-    this.server.on("upgrade", (_request: IncomingMessage, socket: Duplex) => this.#refuseUpgrade(socket));
-    this.server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => refuseBroken(error, socket));
   }
 
   get inFlight(): number {
@@ -65,24 +62,53 @@ export class GatewayServer {
   }
 
   /** Start to listen; resolves with the port, rejects with a message that says what to do. */
-  listen(host: string, port: number): Promise<number> {
+  async listen(host: string, port: number): Promise<number> {
+    const bound = await this.#listenOn(host, port);
+    // `localhost` may mean either loopback; the second one is served where it can be had.
+    const other = host === "127.0.0.1" ? "::1" : host === "::1" ? "127.0.0.1" : null;
+    if (other === null) return bound;
+    try {
+      await this.#listenOn(other, bound);
+    } catch (error) {
+      this.#settings.log.warn("second_loopback_not_served", { error: (error as Error).message });
+    }
+    return bound;
+  }
+
+  /** Stop to accept; idle sockets are closed at once, busy ones after their answer. */
+  async close(): Promise<void> {
+    const closed = this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
+    for (const server of this.#servers) server.closeIdleConnections();
+    await Promise.all(closed);
+  }
+
+  /** Break every connection off. */
+  closeAllConnections(): void {
+    for (const server of this.#servers) server.closeAllConnections();
+  }
+
+  #listenOn(host: string, port: number): Promise<number> {
+    const server = this.#open();
     return new Promise((resolve, reject) => {
       const failed = (error: NodeJS.ErrnoException): void => reject(new Error(describeListen(error, host, port)));
-      this.server.once("error", failed);
-      this.server.listen({ host, port, backlog: 2048 }, () => {
-        this.server.off("error", failed);
-        const address = this.server.address();
+      server.once("error", failed);
+      server.listen({ host, port, backlog: 2048 }, () => {
+        server.off("error", failed);
+        this.#servers.push(server);
+        const address = server.address();
         resolve(typeof address === "object" && address !== null ? address.port : port);
       });
     });
   }
 
-  /** Stop to accept; idle sockets are closed at once, busy ones after their answer. */
-  close(): Promise<void> {
-    return new Promise((resolve) => {
-      this.server.close(() => resolve());
-      this.server.closeIdleConnections();
-    });
+  #open(): Server {
+    const listener: RequestListener = (request, response) => this.#request(request, response);
+    const { tls } = this.#settings;
+    const server = tls === null ? createServer(HTTP_OPTIONS, listener) : createTlsServer({ ...HTTP_OPTIONS, ...tls }, listener);
+    server.maxHeadersCount = 200;
+    server.on("upgrade", (_request: IncomingMessage, socket: Duplex) => this.#refuseUpgrade(socket));
+    server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => refuseBroken(error, socket));
+    return server;
   }
 
   #request(request: IncomingMessage, response: ServerResponse): void {

@@ -23,13 +23,18 @@ export class UndiciUpstream implements Upstream {
   readonly #pools = new Map<string, Dispatcher>();
   readonly #env: UpstreamOptions["env"];
   #allowed: ReadonlySet<string> = new Set();
+  #before: ReadonlySet<string> = new Set();
 
   constructor(options: UpstreamOptions) {
     this.#env = options.env;
   }
 
-  /** The origins of the running configuration; anything else is refused before a socket exists. */
+  /**
+   * The origins of the running configuration; anything else is refused before a socket exists. Those of the one before
+   * stay allowed, since requests that began with it may still fail over within it.
+   */
   allow(origins: Iterable<string>): void {
+    this.#before = this.#allowed;
     this.#allowed = new Set(origins);
   }
 
@@ -40,7 +45,7 @@ export class UndiciUpstream implements Upstream {
 
   send(request: UpstreamRequest, handler: UpstreamHandler): UpstreamCall {
     const call = new Call(handler);
-    if (!this.#allowed.has(request.origin)) {
+    if (!this.#allowed.has(request.origin) && !this.#before.has(request.origin)) {
       call.refuse(`${request.origin} is not an origin of the configuration`);
       return call;
     }
