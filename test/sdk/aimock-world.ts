@@ -6,6 +6,7 @@
  * - Its journal holds what it understood of a request and not its bytes: schemas and pictures for Anthropic and Gemini are
  *   not in it, so only the fleet is asked whether they arrived.
  * - It does not tell a client that left from one that stayed: who leaves is looked at on the fleet only.
+ * - It answers embeddings in numbers, whatever encoding was asked, and counts no tokens for them.
  * - It answers tools and schemas by the fixture and not by what they say, so it cannot show that a schema was understood.
  */
 import assert from "node:assert/strict";
@@ -79,6 +80,7 @@ function contentOf(message: { readonly content: unknown } | undefined): string {
 function callOf(entry: JournalEntry): UpstreamCall {
   const dialect: DialectName = entry.path.includes("/messages") ? "anthropic" : entry.path.includes("/v1beta/") ? "gemini" : "openai";
   const answered = entry.response.status === 200;
-  const tokens = entry.path.includes("embeddings") ? { input: 0, output: 0 } : USAGE;
-  return { dialect, body: JSON.stringify(entry.body), usage: answered ? tokens : null, costNanoUsd: null, outcome: answered ? "answered" : "refused" };
+  // Its embeddings always tell of no tokens at all, which is as good as telling nothing: the ledger has an estimate.
+  const told = answered && !entry.path.includes("embeddings");
+  return { dialect, body: JSON.stringify(entry.body), usage: told ? USAGE : null, costNanoUsd: null, outcome: answered ? "answered" : "refused" };
 }
