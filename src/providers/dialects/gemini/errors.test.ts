@@ -62,6 +62,10 @@ describe("classes", () => {
       class: "bad_request", status: 400, message: "bad value", type: "INVALID_ARGUMENT", code: "BAD_THING", param: "contents[0]", retryAfterMs: null,
     });
   });
+  test("the status word is no code, so that clients get ours", () => {
+    const error = read(400, told(400, "INVALID_ARGUMENT", "The input token count exceeds the maximum number of tokens allowed."));
+    assert.deepEqual([error.class, error.type, error.code], ["context", "INVALID_ARGUMENT", null]);
+  });
 });
 
 describe("when to come back", () => {

@@ -45,7 +45,8 @@ function classify(status: number, error: JsonObject, plain: string | undefined):
     status,
     message: message === "" ? `HTTP ${status}${word === null ? "" : ` ${word}`}` : message.slice(0, MAX_MESSAGE),
     type: word,
-    code: reason ?? word,
+    // The word is no code: it says what the status says, and would hide ours from clients (context_length_exceeded).
+    code: reason,
     param: asString(member(asArray(find(details, "BadRequest", "fieldViolations"))[0], "field")) ?? null,
     retryAfterMs: durationMs(find(details, "RetryInfo", "retryDelay")) ?? retryInWords(message),
   };
