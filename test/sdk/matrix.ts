@@ -1,6 +1,7 @@
 /** The client matrix: every SDK × feature × dialect × upstream is a case of its own, or an exemption with its reason. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { aimockWorld } from "./aimock-world.ts";
 import { fleetWorld } from "./fleet-world.ts";
 import { DIALECTS, KINDS, type DialectName, type UpstreamCall, type World, type WorldKind } from "./world.ts";
@@ -11,6 +12,8 @@ export interface Cell {
   readonly dialect: DialectName;
   /** What the upstream has received since the case began. */
   calls(): readonly UpstreamCall[];
+  /** Resolves when the upstream has this outcome in its books for the case's last call. */
+  noticed(outcome: string): Promise<void>;
 }
 
 /** What a case saw, to be compared with what the upstream has in its books. */
@@ -31,6 +34,9 @@ export interface Feature {
 
 /** Features by what they promise, in words that go before "with an … upstream". */
 export type Features = Readonly<Record<string, Feature>>;
+
+/** An upstream sees within this that its client has left. */
+const NOTICE_MS = 2_000;
 
 const ARTICLE: Readonly<Record<DialectName, string>> = { openai: "an OpenAI", anthropic: "an Anthropic", gemini: "a Gemini" };
 
@@ -61,7 +67,14 @@ export function matrix(sdk: string, features: Features): void {
 async function runCell(world: World, dialect: DialectName, feature: Feature): Promise<void> {
   const mark = world.calls().length;
   const calls = (): readonly UpstreamCall[] => world.calls().slice(mark);
-  const seen = await feature.run({ world, dialect, calls });
+  const noticed = async (outcome: string): Promise<void> => {
+    const endMs = performance.now() + NOTICE_MS;
+    while (calls().at(-1)?.outcome !== outcome) {
+      assert.ok(performance.now() < endMs, `the upstream has ${calls().at(-1)?.outcome} in its books and not ${outcome}`);
+      await sleep(5);
+    }
+  };
+  const seen = await feature.run({ world, dialect, calls, noticed });
   const made = calls();
   assert.equal(made.length, seen.calls ?? 1, "upstream calls");
   assert.deepEqual([...new Set(made.map((call) => call.dialect))], made.length === 0 ? [] : [dialect], "the upstreams that were called");

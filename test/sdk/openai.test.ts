@@ -3,21 +3,13 @@ import assert from "node:assert/strict";
 import OpenAI from "openai";
 import { zodResponseFormat } from "openai/helpers/zod";
 import type { ChatCompletionMessageParam } from "openai/resources/chat/completions";
-import { z } from "zod";
+import { checkPerson, checkPicture, checkVectors, Person } from "./checks.ts";
 import { matrix, type Cell, type Seen } from "./matrix.ts";
-import { CITY_SCHEMA, EMBEDDING_MODEL, JSON_QUESTION, model, PERSON, PNG, QUESTION, SYSTEM, Toolbox, TOOLS, WORDS, type ToolName } from "./world.ts";
+import { CITY_SCHEMA, EMBEDDING_MODEL, JSON_QUESTION, model, PNG, QUESTION, SYSTEM, Toolbox, TOOLS, WORDS, type ToolName } from "./world.ts";
 
 const client = ({ world }: Cell): OpenAI => new OpenAI({ baseURL: world.gateway.baseUrl, apiKey: world.apiKey, maxRetries: 0 });
 const messages: ChatCompletionMessageParam[] = [{ role: "system", content: SYSTEM }, { role: "user", content: QUESTION }];
 const usageOf = (usage: OpenAI.CompletionUsage | null | undefined): Seen["usage"] => ({ input: usage?.prompt_tokens, output: usage?.completion_tokens });
-
-const Person = z.object({ name: z.string(), age: z.number().int() });
-
-function checkPerson(cell: Cell, person: { name: string; age: number } | null | undefined): void {
-  // The fleet makes a value of the schema that it was given; the mock has one of its own.
-  if (cell.world.kind === "aimock") assert.deepEqual(person, PERSON);
-  else assert.deepEqual([typeof person?.name, Number.isInteger(person?.age)], ["string", true]);
-}
 
 function runnable(box: Toolbox, names: readonly ToolName[]) {
   return names.map((name) => ({
@@ -211,23 +203,3 @@ matrix("openai SDK", {
     },
   },
 });
-
-/** The picture's bytes and type, in the place where the dialect wants them. */
-function checkPicture(cell: Cell): void {
-  const body = cell.calls()[0]?.body ?? "";
-  const wanted = {
-    openai: `{"type":"image_url","image_url":{"url":"data:image/png;base64,${PNG}"}}`,
-    anthropic: `{"type":"image","source":{"type":"base64","media_type":"image/png","data":"${PNG}"}}`,
-    gemini: `{"inlineData":{"mimeType":"image/png","data":"${PNG}"}}`,
-  }[cell.dialect];
-  assert.ok(body.includes(wanted), body);
-}
-
-function checkVectors(cell: Cell, vectors: readonly (readonly number[])[]): void {
-  assert.equal(vectors.length, 2);
-  for (const [at, text] of ["over", "under"].entries()) {
-    const wanted = cell.world.embedding(text);
-    assert.equal(vectors[at]?.length, wanted.length);
-    for (const [i, number] of wanted.entries()) assert.ok(Math.abs((vectors[at]?.[i] ?? NaN) - number) < 1e-6, `vector ${at}, number ${i}`);
-  }
-}

@@ -1,0 +1,162 @@
+/** The AI SDK (`ai`), unmodified, by both of its providers that speak chat completions, on every upstream. */
+import assert from "node:assert/strict";
+import { createOpenAI } from "@ai-sdk/openai";
+import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
+import { APICallError, embedMany, generateObject, generateText, Output, stepCountIs, streamText, tool, type EmbeddingModel, type LanguageModel } from "ai";
+import { z } from "zod";
+import { checkPerson, checkPicture, checkVectors, Person } from "./checks.ts";
+import { matrix, type Cell, type Features, type Seen } from "./matrix.ts";
+import { EMBEDDING_MODEL, JSON_QUESTION, model, PNG, QUESTION, SYSTEM, Toolbox, TOOLS, WORDS, type Behaviour, type ToolName } from "./world.ts";
+
+interface Provider {
+  chat(cell: Cell, behaviour?: Behaviour): LanguageModel;
+  embedding(cell: Cell): EmbeddingModel;
+}
+
+const usageOf = (usage: { inputTokens?: number | undefined; outputTokens?: number | undefined }): Seen["usage"] => ({ input: usage.inputTokens, output: usage.outputTokens });
+const asked = { instructions: SYSTEM, prompt: QUESTION, maxRetries: 0 } as const;
+
+function toolsOf(box: Toolbox, names: readonly ToolName[]) {
+  return Object.fromEntries(names.map((name) => [name, tool({
+    description: TOOLS[name].description,
+    inputSchema: z.object({ city: z.string() }),
+    execute: (args) => box.run(name, args),
+  })]));
+}
+
+function features(provider: Provider): Features {
+  return {
+    "generates text": {
+      async run(cell) {
+        const answer = await generateText({ model: provider.chat(cell), ...asked });
+        cell.world.checkText(answer.text);
+        assert.equal(answer.finishReason, "stop");
+        assert.ok(cell.calls()[0]?.body.includes(SYSTEM), "the instructions did not arrive");
+        return { usage: usageOf(answer.totalUsage) };
+      },
+    },
+
+    "streams text, with usage": {
+      async run(cell) {
+        const answer = streamText({ model: provider.chat(cell), ...asked });
+        const pieces: string[] = [];
+        for await (const piece of answer.textStream) pieces.push(piece);
+        cell.world.checkText(pieces.join(""));
+        assert.ok(pieces.length >= 10, `in ${pieces.length} pieces only`);
+        assert.equal(await answer.finishReason, "stop");
+        return { usage: usageOf(await answer.totalUsage) };
+      },
+    },
+
+    "runs two tools at once and goes on with what they said": {
+      async run(cell) {
+        const box = new Toolbox();
+        const answer = await generateText({ model: provider.chat(cell), ...asked, tools: toolsOf(box, ["get_weather", "get_time"]), stopWhen: stepCountIs(3) });
+        box.check(["get_weather", "get_time"], answer.text, cell.calls());
+        assert.deepEqual(answer.steps.map((step) => step.finishReason), ["tool-calls", "stop"]);
+        return { calls: 2, usage: usageOf(answer.totalUsage) };
+      },
+    },
+
+    "runs a tool over streams": {
+      async run(cell) {
+        const box = new Toolbox();
+        const answer = streamText({ model: provider.chat(cell), ...asked, tools: toolsOf(box, ["get_weather"]), stopWhen: stepCountIs(3) });
+        await answer.consumeStream();
+        box.check(["get_weather"], await answer.text, cell.calls());
+        assert.deepEqual((await answer.steps).map((step) => step.finishReason), ["tool-calls", "stop"]);
+        return { calls: 2, usage: usageOf(await answer.totalUsage) };
+      },
+    },
+
+    "gets an object of a schema": {
+      async run(cell) {
+        const answer = await generateText({ model: provider.chat(cell), prompt: JSON_QUESTION, maxRetries: 0, output: Output.object({ schema: Person }) });
+        checkPerson(cell, answer.output);
+        return { usage: usageOf(answer.totalUsage) };
+      },
+    },
+
+    "gets an object of a schema by generateObject": {
+      async run(cell) {
+        const answer = await generateObject({ model: provider.chat(cell), prompt: JSON_QUESTION, maxRetries: 0, schema: Person });
+        checkPerson(cell, answer.object);
+        return { usage: usageOf(answer.usage) };
+      },
+    },
+
+    "streams an object of a schema": {
+      async run(cell) {
+        const answer = streamText({ model: provider.chat(cell), prompt: JSON_QUESTION, maxRetries: 0, output: Output.object({ schema: Person }) });
+        await answer.consumeStream();
+        checkPerson(cell, await answer.output);
+        return { usage: usageOf(await answer.totalUsage) };
+      },
+    },
+
+    "sends a picture": {
+      async run(cell) {
+        const answer = await generateText({
+          model: provider.chat(cell), maxRetries: 0,
+          messages: [{ role: "user", content: [{ type: "text", text: QUESTION }, { type: "file", data: PNG, mediaType: "image/png" }] }],
+        });
+        cell.world.checkText(answer.text);
+        if (cell.world.kind === "fleet") checkPicture(cell);
+        return { usage: usageOf(answer.totalUsage) };
+      },
+    },
+
+    "gets vectors": {
+      dialects: ["openai"],
+      async run(cell) {
+        const answer = await embedMany({ model: provider.embedding(cell), values: ["over", "under"], maxRetries: 0 });
+        checkVectors(cell, answer.embeddings);
+        return {};
+      },
+    },
+
+    "raises APICallError in the provider's words, and would not repeat the call": {
+      async run(cell) {
+        await assert.rejects(generateText({ model: provider.chat(cell, "faulty"), ...asked }), (error) => {
+          assert.ok(APICallError.isInstance(error), String(error));
+          assert.deepEqual([error.statusCode, error.isRetryable, error.message], [400, false, WORDS]);
+          return true;
+        });
+        return {};
+      },
+    },
+
+    "leaves a stream by its AbortSignal": {
+      not: { aimock: "does not tell a client that left from one that stayed" },
+      async run(cell) {
+        const leave = new AbortController();
+        let aborted = false;
+        const answer = streamText({ model: provider.chat(cell, "slow"), ...asked, abortSignal: leave.signal, onAbort: () => { aborted = true; } });
+        let pieces = 0;
+        for await (const _ of answer.textStream) {
+          pieces += 1;
+          if (pieces === 3) leave.abort();
+        }
+        assert.ok(aborted, "the SDK did not notice");
+        await cell.noticed("client_gone");
+        return {};
+      },
+    },
+  };
+}
+
+matrix("AI SDK by @ai-sdk/openai-compatible", features({
+  chat: (cell, behaviour) => compatible(cell).chatModel(model(cell.dialect, behaviour)),
+  embedding: (cell) => compatible(cell).embeddingModel(EMBEDDING_MODEL),
+}));
+
+matrix("AI SDK by @ai-sdk/openai", features({
+  chat: (cell, behaviour) => createOpenAI({ baseURL: cell.world.gateway.baseUrl, apiKey: cell.world.apiKey }).chat(model(cell.dialect, behaviour)),
+  embedding: (cell) => createOpenAI({ baseURL: cell.world.gateway.baseUrl, apiKey: cell.world.apiKey }).embeddingModel(EMBEDDING_MODEL),
+}));
+
+function compatible({ world }: Cell) {
+  return createOpenAICompatible({
+    name: "spillway", baseURL: world.gateway.baseUrl, apiKey: world.apiKey, includeUsage: true, supportsStructuredOutputs: true,
+  });
+}

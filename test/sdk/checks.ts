@@ -1,0 +1,36 @@
+/** What several SDKs' cases ask of an answer. */
+import assert from "node:assert/strict";
+import { z } from "zod";
+import type { Cell } from "./matrix.ts";
+import { PERSON, PNG } from "./world.ts";
+
+/** The schema of structured output. */
+export const Person = z.object({ name: z.string(), age: z.number().int() });
+
+/** Asserts that it is what the schema asks. */
+export function checkPerson(cell: Cell, person: { name: string; age: number } | null | undefined): void {
+  // The fleet makes a value of the schema that it was given; the mock has one of its own.
+  if (cell.world.kind === "aimock") assert.deepEqual(person, PERSON);
+  else assert.deepEqual([typeof person?.name, Number.isInteger(person?.age)], ["string", true]);
+}
+
+/** The picture's bytes and type, in the place where the dialect wants them. */
+export function checkPicture(cell: Cell): void {
+  const body = cell.calls()[0]?.body ?? "";
+  const wanted = {
+    openai: `{"type":"image_url","image_url":{"url":"data:image/png;base64,${PNG}"}}`,
+    anthropic: `{"type":"image","source":{"type":"base64","media_type":"image/png","data":"${PNG}"}}`,
+    gemini: `{"inlineData":{"mimeType":"image/png","data":"${PNG}"}}`,
+  }[cell.dialect];
+  assert.ok(body.includes(wanted), body);
+}
+
+/** Asserts the vectors of `over` and `under`, in this order. */
+export function checkVectors(cell: Cell, vectors: readonly (readonly number[])[]): void {
+  assert.equal(vectors.length, 2);
+  for (const [at, text] of ["over", "under"].entries()) {
+    const wanted = cell.world.embedding(text);
+    assert.equal(vectors[at]?.length, wanted.length);
+    for (const [i, number] of wanted.entries()) assert.ok(Math.abs((vectors[at]?.[i] ?? NaN) - number) < 1e-6, `vector ${at}, number ${i}`);
+  }
+}
