@@ -93,6 +93,10 @@ async function checkLedger(world: World): Promise<void> {
     const row = attempts[at];
     assert.ok(row !== undefined && row.settledMs !== null && row.state !== "held", `call ${at} is not settled`);
     if (call.outcome === "refused") assert.equal(row.state, "unbilled");
+    if (call.outcome === "client_gone") {
+      assert.equal(row.state, "estimated");
+      assert.ok((row.costNanoUsd ?? 0) > 0, `call ${at} was given away`);
+    }
     if (call.outcome !== "answered" || call.usage === null) continue;
     assert.equal(row.state, "charged");
     const { input = 0, cache_read = 0, output = 0, reasoning = 0 } = row.units;

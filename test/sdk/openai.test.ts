@@ -17,7 +17,7 @@ function runnable(box: Toolbox, names: readonly ToolName[]) {
     function: {
       name,
       description: TOOLS[name].description,
-      parameters: { ...CITY_SCHEMA },
+      parameters: CITY_SCHEMA,
       parse: (text: string) => JSON.parse(text) as { city: string },
       function: (args: { city: string }) => box.run(name, args),
     },
@@ -183,6 +183,20 @@ matrix("openai SDK", {
       assert.deepEqual(await client(cell).models.retrieve(model(cell.dialect)), listed[ids.indexOf(model(cell.dialect))]);
       await assert.rejects(client(cell).models.retrieve("no-such-model"), OpenAI.NotFoundError);
       return { calls: 0 };
+    },
+  },
+
+  "leaves a stream by its AbortController": {
+    not: { aimock: "does not tell a client that left from one that stayed" },
+    async run(cell) {
+      const stream = await client(cell).chat.completions.create({ model: model(cell.dialect, "slow"), messages, stream: true });
+      let pieces = 0;
+      for await (const chunk of stream) {
+        if ((chunk.choices[0]?.delta.content ?? "") !== "") pieces += 1;
+        if (pieces === 3) stream.controller.abort();
+      }
+      await cell.noticed("client_gone");
+      return {};
     },
   },
 

@@ -71,7 +71,7 @@ export const TOOLS = {
   get_time: { description: "The time in a city", answer: (city: string) => `It is noon in ${city}.` },
 } as const;
 export type ToolName = keyof typeof TOOLS;
-export const CITY_SCHEMA = { type: "object", properties: { city: { type: "string" } }, required: ["city"], additionalProperties: false } as const;
+export const CITY_SCHEMA = { type: "object" as const, properties: { city: { type: "string" as const } }, required: ["city"], additionalProperties: false };
 
 /** Notes what was called, and answers as the tool would. */
 export class Toolbox {
