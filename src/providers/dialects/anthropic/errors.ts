@@ -80,7 +80,8 @@ function errorOf(body: Json | undefined, status: number, text: string): Upstream
 /** The type is more exact than the status, and a code or the words more exact than both. */
 function classOf(status: number, byType: FailureClass | undefined, code: string | null, message: string): FailureClass {
   if (code?.endsWith("spend_limit_reached") === true) return "payment";
-  const coarse = byType ?? classOfStatus(status);
+  // Blame of the request does not outweigh a status that lays none: 402, 408, an edge's 5xx with a body of its own.
+  const coarse = byType === undefined || (byType === "bad_request" && status >= 400) ? classOfStatus(status) : byType;
   if (coarse !== "bad_request" && coarse !== "auth") return coarse;
   return WORDS.find(([pattern]) => pattern.test(message))?.[1] ?? coarse;
 }

@@ -43,6 +43,8 @@ describe("classes", () => {
     ["overload", 503, told(503, "UNAVAILABLE", "The model is overloaded. Please try again later."), "overload"],
     ["the provider's own deadline", 504, told(504, "DEADLINE_EXCEEDED", "The request timed out."), "timeout"],
     ["a fault inside", 500, told(500, "INTERNAL", "An internal error has occurred."), "server"],
+    ["money told with another word", 402, told(402, "INVALID_ARGUMENT", "Payment required."), "payment"],
+    ["an edge's error with another word", 502, told(502, "INVALID_ARGUMENT", "Bad gateway."), "server"],
     ["a word nobody knows", 418, told(418, "constructor", "?"), "bad_request"],
   ];
   for (const [what, status, body, expected] of cases) {

@@ -65,7 +65,9 @@ function classOf(status: number, word: string, reason: string, message: string, 
     if (/token/i.test(message) && /exceed|too (?:long|large|many)|maximum|limit/i.test(message) && !/output|stop sequence/i.test(message)) return "context";
     if (/responsible ai|prohibited content|safety (?:filter|polic|setting.*block)/i.test(message)) return "content_policy";
   }
-  return (Object.hasOwn(STATUS_WORDS, word) ? STATUS_WORDS[word] : undefined) ?? classOfStatus(status);
+  const byWord = Object.hasOwn(STATUS_WORDS, word) ? STATUS_WORDS[word] : undefined;
+  // Blame of the request does not outweigh a status that lays none: 402, 408, an edge's 5xx with a body of its own.
+  return byWord === undefined || (byWord === "bad_request" && status >= 400) ? classOfStatus(status) : byWord;
 }
 
 /** The status line alone, where the body does not tell more. */

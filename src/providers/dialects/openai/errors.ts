@@ -145,6 +145,7 @@ const STATUS_OF: Partial<Record<FailureClass, number>> = {
   payment: 402,
   rate: 429,
   overload: 503,
+  server: 500,
   not_found: 404,
   context: 400,
   bad_request: 400,

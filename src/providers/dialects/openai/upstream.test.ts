@@ -77,6 +77,8 @@ test("an error in the body of a 200 is told as the status it stands for", () => 
   const number = errorOf(openaiChat.decodeAnswer({ error: { message: "busy", code: 503 } }, context));
   assert.deepEqual([number?.class, number?.status, number?.code], ["overload", 503, "503"]);
   assert.equal(errorOf(openaiChat.decodeAnswer({ object: "error", message: "no such model", code: 404 }, context))?.class, "not_found");
+  const server = errorOf(openaiChat.decodeAnswer({ error: { message: "broken", type: "server_error", code: null, param: null } }, context));
+  assert.deepEqual([server?.class, server?.status], ["server", 500]);
   assert.equal(errorOf(openaiChat.decodeAnswer({ detail: "Not ready" }, context))?.message, "Not ready");
 });
 
