@@ -22,6 +22,8 @@ export interface UpstreamOptions {
 export class UndiciUpstream implements Upstream {
   readonly #pools = new Map<string, Dispatcher>();
   readonly #env: UpstreamOptions["env"];
+  /** The environment's proxy by origin; origins are those of the configuration, so they are few. */
+  readonly #proxies = new Map<string, string | null>();
   #allowed: ReadonlySet<string> = new Set();
   #before: ReadonlySet<string> = new Set();
 
@@ -66,7 +68,7 @@ export class UndiciUpstream implements Upstream {
   }
 
   #poolFor(request: UpstreamRequest): Dispatcher {
-    const proxy = request.proxyUrl ?? this.#environmentProxy(request.origin);
+    const proxy = request.proxyUrl ?? this.#proxyFor(request.origin);
     const key = `${request.origin} ${proxy ?? ""} ${request.caFile ?? ""} ${request.connectTimeoutMs}`;
     let pool = this.#pools.get(key);
     if (pool === undefined) {
@@ -74,6 +76,15 @@ export class UndiciUpstream implements Upstream {
       this.#pools.set(key, pool);
     }
     return pool;
+  }
+
+  #proxyFor(origin: string): string | null {
+    let proxy = this.#proxies.get(origin);
+    if (proxy === undefined) {
+      proxy = this.#environmentProxy(origin);
+      this.#proxies.set(origin, proxy);
+    }
+    return proxy;
   }
 
   #environmentProxy(origin: string): string | null {

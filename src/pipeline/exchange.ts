@@ -317,7 +317,7 @@ export class Exchange implements AttemptOwner {
     if (outcome.kind === "answered") {
       if (this.#surface.stream) this.#delivery.end(this.#surface.closing(attempt, charge));
       else {
-        this.#delivery.head(200, answerHeaders(this.#facts(attempt, charge), JSON_TYPE));
+        this.#delivery.head(200, answerHeaders(this.#facts(attempt, charge), [...JSON_TYPE, "content-length", String(attempt.body?.length ?? 0)]));
         this.#delivery.end(attempt.body);
       }
     } else {
@@ -365,8 +365,9 @@ export class Exchange implements AttemptOwner {
     }
     const charged = [...this.#charges.values()].find((one) => one !== NO_ROW);
     const facts = this.#facts(this.#attempts.at(-1) ?? null, charged);
-    this.#delivery.head(statusOf(error), answerHeaders(facts, [...JSON_TYPE, ...errorHeaders(error)]));
-    this.#delivery.end(this.#surface.errorBody(error));
+    const body = this.#surface.errorBody(error);
+    this.#delivery.head(statusOf(error), answerHeaders(facts, [...JSON_TYPE, "content-length", String(body.length), ...errorHeaders(error)]));
+    this.#delivery.end(body);
   }
 
   #deadlinePassed(): void {
