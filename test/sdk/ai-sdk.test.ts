@@ -24,123 +24,99 @@ function toolsOf(box: Toolbox, names: readonly ToolName[]) {
   })]));
 }
 
-function features(provider: Provider): Features {
+function features(provider: Provider): Features<"AI SDK by @ai-sdk/openai"> {
   return {
-    "generates text": {
-      async run(cell) {
-        const answer = await generateText({ model: provider.chat(cell), ...asked });
-        cell.world.checkText(answer.text);
-        assert.equal(answer.finishReason, "stop");
-        assert.ok(cell.calls()[0]?.body.includes(SYSTEM), "the instructions did not arrive");
-        return { usage: usageOf(answer.totalUsage) };
-      },
+    async "generates text"(cell) {
+      const answer = await generateText({ model: provider.chat(cell), ...asked });
+      cell.world.checkText(answer.text);
+      assert.equal(answer.finishReason, "stop");
+      assert.ok(cell.calls()[0]?.body.includes(SYSTEM), "the instructions did not arrive");
+      return { usage: usageOf(answer.totalUsage) };
     },
 
-    "streams text, with usage": {
-      async run(cell) {
-        const answer = streamText({ model: provider.chat(cell), ...asked });
-        const pieces: string[] = [];
-        for await (const piece of answer.textStream) pieces.push(piece);
-        cell.world.checkText(pieces.join(""));
-        assert.ok(pieces.length >= 10, `in ${pieces.length} pieces only`);
-        assert.equal(await answer.finishReason, "stop");
-        return { usage: usageOf(await answer.totalUsage) };
-      },
+    async "streams text, with usage"(cell) {
+      const answer = streamText({ model: provider.chat(cell), ...asked });
+      const pieces: string[] = [];
+      for await (const piece of answer.textStream) pieces.push(piece);
+      cell.world.checkText(pieces.join(""));
+      assert.ok(pieces.length >= 10, `in ${pieces.length} pieces only`);
+      assert.equal(await answer.finishReason, "stop");
+      return { usage: usageOf(await answer.totalUsage) };
     },
 
-    "runs two tools at once and goes on with what they said": {
-      async run(cell) {
-        const box = new Toolbox();
-        const answer = await generateText({ model: provider.chat(cell), ...asked, tools: toolsOf(box, ["get_weather", "get_time"]), stopWhen: stepCountIs(3) });
-        box.check(["get_weather", "get_time"], answer.text, cell.calls());
-        assert.deepEqual(answer.steps.map((step) => step.finishReason), ["tool-calls", "stop"]);
-        return { calls: 2, usage: usageOf(answer.totalUsage) };
-      },
+    async "runs two tools at once and goes on with what they said"(cell) {
+      const box = new Toolbox();
+      const answer = await generateText({ model: provider.chat(cell), ...asked, tools: toolsOf(box, ["get_weather", "get_time"]), stopWhen: stepCountIs(3) });
+      box.check(["get_weather", "get_time"], answer.text, cell.calls());
+      assert.deepEqual(answer.steps.map((step) => step.finishReason), ["tool-calls", "stop"]);
+      return { calls: 2, usage: usageOf(answer.totalUsage) };
     },
 
-    "runs a tool over streams": {
-      async run(cell) {
-        const box = new Toolbox();
-        const answer = streamText({ model: provider.chat(cell), ...asked, tools: toolsOf(box, ["get_weather"]), stopWhen: stepCountIs(3) });
-        await answer.consumeStream();
-        box.check(["get_weather"], await answer.text, cell.calls());
-        assert.deepEqual((await answer.steps).map((step) => step.finishReason), ["tool-calls", "stop"]);
-        return { calls: 2, usage: usageOf(await answer.totalUsage) };
-      },
+    async "runs a tool over streams"(cell) {
+      const box = new Toolbox();
+      const answer = streamText({ model: provider.chat(cell), ...asked, tools: toolsOf(box, ["get_weather"]), stopWhen: stepCountIs(3) });
+      await answer.consumeStream();
+      box.check(["get_weather"], await answer.text, cell.calls());
+      assert.deepEqual((await answer.steps).map((step) => step.finishReason), ["tool-calls", "stop"]);
+      return { calls: 2, usage: usageOf(await answer.totalUsage) };
     },
 
-    "gets an object of a schema": {
-      async run(cell) {
-        const answer = await generateText({ model: provider.chat(cell), prompt: JSON_QUESTION, maxRetries: 0, output: Output.object({ schema: Person }) });
-        checkPerson(cell, answer.output);
-        return { usage: usageOf(answer.totalUsage) };
-      },
+    async "gets an object of a schema"(cell) {
+      const answer = await generateText({ model: provider.chat(cell), prompt: JSON_QUESTION, maxRetries: 0, output: Output.object({ schema: Person }) });
+      checkPerson(cell, answer.output);
+      return { usage: usageOf(answer.totalUsage) };
     },
 
-    "gets an object of a schema by generateObject": {
-      async run(cell) {
-        const answer = await generateObject({ model: provider.chat(cell), prompt: JSON_QUESTION, maxRetries: 0, schema: Person });
-        checkPerson(cell, answer.object);
-        return { usage: usageOf(answer.usage) };
-      },
+    async "gets an object of a schema by generateObject"(cell) {
+      const answer = await generateObject({ model: provider.chat(cell), prompt: JSON_QUESTION, maxRetries: 0, schema: Person });
+      checkPerson(cell, answer.object);
+      return { usage: usageOf(answer.usage) };
     },
 
-    "streams an object of a schema": {
-      async run(cell) {
-        const answer = streamText({ model: provider.chat(cell), prompt: JSON_QUESTION, maxRetries: 0, output: Output.object({ schema: Person }) });
-        await answer.consumeStream();
-        checkPerson(cell, await answer.output);
-        return { usage: usageOf(await answer.totalUsage) };
-      },
+    async "streams an object of a schema"(cell) {
+      const answer = streamText({ model: provider.chat(cell), prompt: JSON_QUESTION, maxRetries: 0, output: Output.object({ schema: Person }) });
+      await answer.consumeStream();
+      checkPerson(cell, await answer.output);
+      return { usage: usageOf(await answer.totalUsage) };
     },
 
-    "sends a picture": {
-      async run(cell) {
-        const answer = await generateText({
-          model: provider.chat(cell), maxRetries: 0,
-          messages: [{ role: "user", content: [{ type: "text", text: QUESTION }, { type: "file", data: PNG, mediaType: "image/png" }] }],
-        });
-        cell.world.checkText(answer.text);
-        if (cell.world.kind === "fleet") checkPicture(cell);
-        return { usage: usageOf(answer.totalUsage) };
-      },
+    async "sends a picture"(cell) {
+      const answer = await generateText({
+        model: provider.chat(cell), maxRetries: 0,
+        messages: [{ role: "user", content: [{ type: "text", text: QUESTION }, { type: "file", data: PNG, mediaType: "image/png" }] }],
+      });
+      cell.world.checkText(answer.text);
+      if (cell.world.kind === "fleet") checkPicture(cell);
+      return { usage: usageOf(answer.totalUsage) };
     },
 
-    "gets vectors": {
-      dialects: ["openai"],
-      async run(cell) {
-        const answer = await embedMany({ model: provider.embedding(cell), values: ["over", "under"], maxRetries: 0 });
-        checkVectors(cell, answer.embeddings);
-        return {};
-      },
+    async "gets vectors"(cell) {
+      const answer = await embedMany({ model: provider.embedding(cell), values: ["over", "under"], maxRetries: 0 });
+      checkVectors(cell, answer.embeddings);
+      return {};
     },
 
-    "raises APICallError in the provider's words, and would not repeat the call": {
-      async run(cell) {
-        await assert.rejects(generateText({ model: provider.chat(cell, "faulty"), ...asked }), (error) => {
-          assert.ok(APICallError.isInstance(error), String(error));
-          assert.deepEqual([error.statusCode, error.isRetryable, error.message], [400, false, WORDS]);
-          return true;
-        });
-        return {};
-      },
+    async "raises APICallError in the provider's words, and would not repeat the call"(cell) {
+      await assert.rejects(generateText({ model: provider.chat(cell, "faulty"), ...asked }), (error) => {
+        assert.ok(APICallError.isInstance(error), String(error));
+        assert.deepEqual([error.statusCode, error.isRetryable, error.message], [400, false, WORDS]);
+        return true;
+      });
+      return {};
     },
 
-    "leaves a stream by its AbortSignal": {
-      not: { aimock: "does not tell a client that left from one that stayed" },
-      async run(cell) {
-        const leave = new AbortController();
-        let aborted = false;
-        const answer = streamText({ model: provider.chat(cell, "slow"), ...asked, abortSignal: leave.signal, onAbort: () => { aborted = true; } });
-        let pieces = 0;
-        for await (const _ of answer.textStream) {
-          pieces += 1;
-          if (pieces === 3) leave.abort();
-        }
-        assert.ok(aborted, "the SDK did not notice");
-        await cell.noticed("client_gone");
-        return {};
-      },
+    async "leaves a stream by its AbortSignal"(cell) {
+      const leave = new AbortController();
+      let aborted = false;
+      const answer = streamText({ model: provider.chat(cell, "slow"), ...asked, abortSignal: leave.signal, onAbort: () => { aborted = true; } });
+      let pieces = 0;
+      for await (const _ of answer.textStream) {
+        pieces += 1;
+        if (pieces === 3) leave.abort();
+      }
+      assert.ok(aborted, "the SDK did not notice");
+      await cell.noticed("client_gone");
+      return {};
     },
   };
 }

@@ -17,6 +17,8 @@ import { JSON_QUESTION, PERSON, QUESTION, routes, WORDS, type DialectName, type 
 
 const TEXT = "The water goes over the spillway, down to the plain, and nobody gets wet feet but the herons.";
 const USAGE = { input: 21, output: 34 };
+/** At the prices below: 21 × 1,000 + 34 × 2,000 nano-dollars. */
+const COST_NANO_USD = 89_000;
 const VECTOR = [0.125, -0.25, 0.5, 0.0625];
 const ACCOUNTS = { openai: "mock-openai", anthropic: "mock-anthropic", gemini: "mock-gemini" } as const;
 const PRICE = { price: { input: 1, output: 2 }, context: 131072, max_output: 16384 };
@@ -82,5 +84,5 @@ function callOf(entry: JournalEntry): UpstreamCall {
   const answered = entry.response.status === 200;
   // Its embeddings always tell of no tokens at all, which is as good as telling nothing: the ledger has an estimate.
   const told = answered && !entry.path.includes("embeddings");
-  return { dialect, body: JSON.stringify(entry.body), usage: told ? USAGE : null, costNanoUsd: null, outcome: answered ? "answered" : "refused" };
+  return { dialect, body: JSON.stringify(entry.body), usage: told ? USAGE : null, costNanoUsd: told ? COST_NANO_USD : null, outcome: answered ? "answered" : "refused" };
 }

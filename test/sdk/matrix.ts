@@ -1,10 +1,11 @@
-/** The client matrix: every SDK × feature × dialect × upstream is a case of its own, or an exemption with its reason. */
+/** Runs the cells of the client matrix, and holds the money of each against what its upstream has in its books. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { aimockWorld } from "./aimock-world.ts";
 import { fleetWorld } from "./fleet-world.ts";
-import { DIALECTS, KINDS, type DialectName, type UpstreamCall, type World, type WorldKind } from "./world.ts";
+import { TABLE, type Row, type Sdk } from "./table.ts";
+import { KINDS, type DialectName, type UpstreamCall, type World } from "./world.ts";
 
 /** Where a case runs. */
 export interface Cell {
@@ -24,16 +25,8 @@ export interface Seen {
   readonly usage?: { readonly input: number | undefined; readonly output: number | undefined };
 }
 
-export interface Feature {
-  /** Which dialects it is for; all where absent. */
-  readonly dialects?: readonly DialectName[];
-  /** Which upstreams cannot show it, and why not. */
-  readonly not?: Partial<Readonly<Record<WorldKind, string>>>;
-  readonly run: (cell: Cell) => Promise<Seen>;
-}
-
-/** Features by what they promise, in words that go before "with an … upstream". */
-export type Features = Readonly<Record<string, Feature>>;
+/** The code of every row of one SDK. */
+export type Features<S extends Sdk> = { readonly [P in keyof (typeof TABLE)[S]]: (cell: Cell) => Promise<Seen> };
 
 /** An upstream sees within this that its client has left. */
 const NOTICE_MS = 2_000;
@@ -41,7 +34,8 @@ const NOTICE_MS = 2_000;
 const ARTICLE: Readonly<Record<DialectName, string>> = { openai: "an OpenAI", anthropic: "an Anthropic", gemini: "a Gemini" };
 
 /** Declares the cases of one SDK, and one more case that the money of all of them is right. */
-export function matrix(sdk: string, features: Features): void {
+export function matrix<S extends Sdk>(sdk: S, features: Features<S>): void {
+  const rows = Object.entries<Row>(TABLE[sdk]);
   for (const kind of KINDS) {
     describe(`${sdk}, upstreams by ${kind}`, () => {
       let world: World;
@@ -51,12 +45,10 @@ export function matrix(sdk: string, features: Features): void {
       after(async () => {
         await world.close();
       });
-      for (const [promise, feature] of Object.entries(features)) {
-        for (const dialect of DIALECTS) {
-          const name = `${promise} with ${ARTICLE[dialect]} upstream`;
-          // Not declared rather than skipped: a skipped case stands for something that this machine lacks.
-          if (feature.dialects?.includes(dialect) === false || feature.not?.[kind] !== undefined) continue;
-          it(name, () => runCell(world, dialect, feature));
+      for (const [promise, row] of rows) {
+        const run = features[promise as keyof Features<S>];
+        for (const dialect of row.cells[kind]) {
+          it(`${promise} with ${ARTICLE[dialect]} upstream`, () => runCell(world, dialect, run));
         }
       }
       it("has each upstream call in the ledger once, with the tokens and the price of the upstream's own books", () => checkLedger(world));
@@ -64,7 +56,7 @@ export function matrix(sdk: string, features: Features): void {
   }
 }
 
-async function runCell(world: World, dialect: DialectName, feature: Feature): Promise<void> {
+async function runCell(world: World, dialect: DialectName, run: (cell: Cell) => Promise<Seen>): Promise<void> {
   const mark = world.calls().length;
   const calls = (): readonly UpstreamCall[] => world.calls().slice(mark);
   const noticed = async (outcome: string): Promise<void> => {
@@ -74,7 +66,7 @@ async function runCell(world: World, dialect: DialectName, feature: Feature): Pr
       await sleep(5);
     }
   };
-  const seen = await feature.run({ world, dialect, calls, noticed });
+  const seen = await run({ world, dialect, calls, noticed });
   const made = calls();
   assert.equal(made.length, seen.calls ?? 1, "upstream calls");
   assert.deepEqual([...new Set(made.map((call) => call.dialect))], made.length === 0 ? [] : [dialect], "the upstreams that were called");

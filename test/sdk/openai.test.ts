@@ -25,195 +25,160 @@ function runnable(box: Toolbox, names: readonly ToolName[]) {
 }
 
 matrix("openai SDK", {
-  "gets an answer": {
-    async run(cell) {
-      const answer = await client(cell).chat.completions.create({ model: model(cell.dialect), messages });
-      assert.equal(answer.object, "chat.completion");
-      assert.equal(answer.choices[0]?.finish_reason, "stop");
-      cell.world.checkText(answer.choices[0]?.message.content);
-      assert.ok(cell.calls()[0]?.body.includes(SYSTEM), "the system message did not arrive");
-      return { usage: usageOf(answer.usage) };
-    },
+  async "gets an answer"(cell) {
+    const answer = await client(cell).chat.completions.create({ model: model(cell.dialect), messages });
+    assert.equal(answer.object, "chat.completion");
+    assert.equal(answer.choices[0]?.finish_reason, "stop");
+    cell.world.checkText(answer.choices[0]?.message.content);
+    assert.ok(cell.calls()[0]?.body.includes(SYSTEM), "the system message did not arrive");
+    return { usage: usageOf(answer.usage) };
   },
 
-  streams: {
-    async run(cell) {
-      const stream = await client(cell).chat.completions.create({ model: model(cell.dialect), messages, stream: true });
-      let text = "";
-      let pieces = 0;
-      let finish: string | null = null;
-      for await (const chunk of stream) {
-        assert.equal(chunk.usage ?? null, null, "usage that was not asked");
-        const piece = chunk.choices[0]?.delta.content ?? "";
-        text += piece;
-        if (piece !== "") pieces += 1;
-        finish = chunk.choices[0]?.finish_reason ?? finish;
-      }
-      cell.world.checkText(text);
-      assert.ok(pieces >= 10, `in ${pieces} pieces only`);
-      assert.equal(finish, "stop");
-      return {};
-    },
+  async streams(cell) {
+    const stream = await client(cell).chat.completions.create({ model: model(cell.dialect), messages, stream: true });
+    let text = "";
+    let pieces = 0;
+    let finish: string | null = null;
+    for await (const chunk of stream) {
+      assert.equal(chunk.usage ?? null, null, "usage that was not asked");
+      const piece = chunk.choices[0]?.delta.content ?? "";
+      text += piece;
+      if (piece !== "") pieces += 1;
+      finish = chunk.choices[0]?.finish_reason ?? finish;
+    }
+    cell.world.checkText(text);
+    assert.ok(pieces >= 10, `in ${pieces} pieces only`);
+    assert.equal(finish, "stop");
+    return {};
   },
 
-  "reads usage and cost at the end of a stream": {
-    async run(cell) {
-      const { data: stream, response } = await client(cell).chat.completions
-        .create({ model: model(cell.dialect), messages, stream: true, stream_options: { include_usage: true } })
-        .withResponse();
-      assert.equal(response.headers.get("x-spillway-attempts"), "1");
-      const chunks: OpenAI.ChatCompletionChunk[] = [];
-      for await (const chunk of stream) chunks.push(chunk);
-      const told = chunks.filter((chunk) => (chunk.usage ?? null) !== null);
-      assert.equal(told.length, 1);
-      assert.equal(told[0], chunks.at(-1), "usage is not the last chunk");
-      const { spillway } = told[0] as unknown as { spillway: { cost_usd: number } };
-      const [call] = cell.calls();
-      const costNanoUsd = call?.costNanoUsd ?? (call?.usage?.input ?? 0) * 1_000 + (call?.usage?.output ?? 0) * 2_000;
-      assert.equal(Math.round(spillway.cost_usd * 1e9), costNanoUsd);
-      return { usage: usageOf(told[0]?.usage) };
-    },
+  async "reads usage and cost at the end of a stream"(cell) {
+    const { data: stream, response } = await client(cell).chat.completions
+      .create({ model: model(cell.dialect), messages, stream: true, stream_options: { include_usage: true } })
+      .withResponse();
+    assert.equal(response.headers.get("x-spillway-attempts"), "1");
+    const chunks: OpenAI.ChatCompletionChunk[] = [];
+    for await (const chunk of stream) chunks.push(chunk);
+    const told = chunks.filter((chunk) => (chunk.usage ?? null) !== null);
+    assert.equal(told.length, 1);
+    assert.equal(told[0], chunks.at(-1), "usage is not the last chunk");
+    const { spillway } = told[0] as unknown as { spillway: { cost_usd: number } };
+    assert.equal(Math.round(spillway.cost_usd * 1e9), cell.calls()[0]?.costNanoUsd);
+    return { usage: usageOf(told[0]?.usage) };
   },
 
-  "accumulates a stream with its own helper": {
-    async run(cell) {
-      const stream = client(cell).chat.completions.stream({ model: model(cell.dialect), messages, stream_options: { include_usage: true } });
-      const answer = await stream.finalChatCompletion();
-      cell.world.checkText(answer.choices[0]?.message.content);
-      assert.equal(answer.choices[0]?.finish_reason, "stop");
-      return { usage: usageOf(await stream.totalUsage()) };
-    },
+  async "accumulates a stream with its own helper"(cell) {
+    const stream = client(cell).chat.completions.stream({ model: model(cell.dialect), messages, stream_options: { include_usage: true } });
+    const answer = await stream.finalChatCompletion();
+    cell.world.checkText(answer.choices[0]?.message.content);
+    assert.equal(answer.choices[0]?.finish_reason, "stop");
+    return { usage: usageOf(await stream.totalUsage()) };
   },
 
-  "runs a tool with runTools": {
-    async run(cell) {
-      const box = new Toolbox();
-      const runner = client(cell).chat.completions.runTools({ model: model(cell.dialect), messages, tools: runnable(box, ["get_weather"]) });
-      box.check(["get_weather"], await runner.finalContent(), cell.calls());
-      const [first] = runner.allChatCompletions();
-      assert.equal(first?.choices[0]?.finish_reason, "tool_calls");
-      assert.match(first?.choices[0]?.message.tool_calls?.[0]?.id ?? "", /./);
-      return { calls: 2, usage: usageOf(await runner.totalUsage()) };
-    },
+  async "runs a tool with runTools"(cell) {
+    const box = new Toolbox();
+    const runner = client(cell).chat.completions.runTools({ model: model(cell.dialect), messages, tools: runnable(box, ["get_weather"]) });
+    box.check(["get_weather"], await runner.finalContent(), cell.calls());
+    const [first] = runner.allChatCompletions();
+    assert.equal(first?.choices[0]?.finish_reason, "tool_calls");
+    assert.match(first?.choices[0]?.message.tool_calls?.[0]?.id ?? "", /./);
+    return { calls: 2, usage: usageOf(await runner.totalUsage()) };
   },
 
-  "runs a tool with runTools over streams": {
-    async run(cell) {
-      const box = new Toolbox();
-      const runner = client(cell).chat.completions.runTools({
-        model: model(cell.dialect), messages, tools: runnable(box, ["get_weather"]), stream: true, stream_options: { include_usage: true },
+  async "runs a tool with runTools over streams"(cell) {
+    const box = new Toolbox();
+    const runner = client(cell).chat.completions.runTools({
+      model: model(cell.dialect), messages, tools: runnable(box, ["get_weather"]), stream: true, stream_options: { include_usage: true },
+    });
+    box.check(["get_weather"], await runner.finalContent(), cell.calls());
+    assert.equal(runner.allChatCompletions()[0]?.choices[0]?.finish_reason, "tool_calls");
+    return { calls: 2, usage: usageOf(await runner.totalUsage()) };
+  },
+
+  async "runs two tools called at once"(cell) {
+    const box = new Toolbox();
+    const runner = client(cell).chat.completions.runTools({
+      model: model(cell.dialect), messages, tools: runnable(box, ["get_weather", "get_time"]), stream: true,
+    });
+    box.check(["get_weather", "get_time"], await runner.finalContent(), cell.calls());
+    const ids = runner.allChatCompletions()[0]?.choices[0]?.message.tool_calls?.map((call) => call.id) ?? [];
+    assert.equal(new Set(ids).size, 2, "two calls, two ids");
+    return { calls: 2 };
+  },
+
+  async "parses structured output"(cell) {
+    const answer = await client(cell).chat.completions.parse({
+      model: model(cell.dialect), messages: [{ role: "user", content: JSON_QUESTION }], response_format: zodResponseFormat(Person, "person"),
+    });
+    checkPerson(cell, answer.choices[0]?.message.parsed);
+    return { usage: usageOf(answer.usage) };
+  },
+
+  async "parses structured output of a stream"(cell) {
+    const stream = client(cell).chat.completions.stream({
+      model: model(cell.dialect), messages: [{ role: "user", content: JSON_QUESTION }], response_format: zodResponseFormat(Person, "person"),
+    });
+    checkPerson(cell, (await stream.finalChatCompletion()).choices[0]?.message.parsed);
+    return {};
+  },
+
+  async "sends a picture"(cell) {
+    const answer = await client(cell).chat.completions.create({
+      model: model(cell.dialect),
+      messages: [{ role: "user", content: [{ type: "text", text: QUESTION }, { type: "image_url", image_url: { url: `data:image/png;base64,${PNG}` } }] }],
+    });
+    cell.world.checkText(answer.choices[0]?.message.content);
+    if (cell.world.kind === "fleet") checkPicture(cell);
+    return {};
+  },
+
+  async "gets vectors, in base64 as it asks by itself"(cell) {
+    const answer = await client(cell).embeddings.create({ model: EMBEDDING_MODEL, input: ["over", "under"] });
+    if (cell.world.kind === "fleet") assert.match(cell.calls()[0]?.body ?? "", /"encoding_format":"base64"/);
+    checkVectors(cell, answer.data.map((one) => one.embedding));
+    return { usage: { input: answer.usage.prompt_tokens, output: 0 } };
+  },
+
+  async "gets vectors as numbers"(cell) {
+    const answer = await client(cell).embeddings.create({ model: EMBEDDING_MODEL, input: ["over", "under"], encoding_format: "float" });
+    checkVectors(cell, answer.data.map((one) => one.embedding));
+    return {};
+  },
+
+  async "lists and retrieves models"(cell) {
+    const listed: OpenAI.Model[] = [];
+    for await (const one of client(cell).models.list()) listed.push(one);
+    const ids = listed.map((one) => one.id);
+    for (const wanted of [model(cell.dialect), EMBEDDING_MODEL]) assert.ok(ids.includes(wanted), `${wanted} is not among ${ids.join(", ")}`);
+    assert.equal(new Set(ids).size, ids.length);
+    assert.deepEqual(await client(cell).models.retrieve(model(cell.dialect)), listed[ids.indexOf(model(cell.dialect))]);
+    await assert.rejects(client(cell).models.retrieve("no-such-model"), OpenAI.NotFoundError);
+    return { calls: 0 };
+  },
+
+  async "leaves a stream by its AbortController"(cell) {
+    const stream = await client(cell).chat.completions.create({ model: model(cell.dialect, "slow"), messages, stream: true });
+    let pieces = 0;
+    for await (const chunk of stream) {
+      if ((chunk.choices[0]?.delta.content ?? "") !== "") pieces += 1;
+      if (pieces === 3) stream.controller.abort();
+    }
+    await cell.noticed("client_gone");
+    return {};
+  },
+
+  async "raises BadRequestError in the provider's words"(cell) {
+    for (const stream of [false, true]) {
+      await assert.rejects(client(cell).chat.completions.create({ model: model(cell.dialect, "faulty"), messages, stream }), (error) => {
+        assert.ok(error instanceof OpenAI.BadRequestError, String(error));
+        assert.ok(error.message.includes(WORDS), error.message);
+        // OpenAI's own dialect has codes and parameters, which are told on; elsewhere the code is ours.
+        assert.equal(error.code, cell.dialect === "openai" ? "invalid_value" : "upstream_bad_request");
+        assert.equal(error.param ?? null, cell.dialect === "openai" ? "top_k" : null);
+        assert.match(error.requestID ?? "", /./);
+        return true;
       });
-      box.check(["get_weather"], await runner.finalContent(), cell.calls());
-      assert.equal(runner.allChatCompletions()[0]?.choices[0]?.finish_reason, "tool_calls");
-      return { calls: 2, usage: usageOf(await runner.totalUsage()) };
-    },
-  },
-
-  "runs two tools called at once": {
-    async run(cell) {
-      const box = new Toolbox();
-      const runner = client(cell).chat.completions.runTools({
-        model: model(cell.dialect), messages, tools: runnable(box, ["get_weather", "get_time"]), stream: true,
-      });
-      box.check(["get_weather", "get_time"], await runner.finalContent(), cell.calls());
-      const ids = runner.allChatCompletions()[0]?.choices[0]?.message.tool_calls?.map((call) => call.id) ?? [];
-      assert.equal(new Set(ids).size, 2, "two calls, two ids");
-      return { calls: 2 };
-    },
-  },
-
-  "parses structured output": {
-    async run(cell) {
-      const answer = await client(cell).chat.completions.parse({
-        model: model(cell.dialect), messages: [{ role: "user", content: JSON_QUESTION }], response_format: zodResponseFormat(Person, "person"),
-      });
-      checkPerson(cell, answer.choices[0]?.message.parsed);
-      return { usage: usageOf(answer.usage) };
-    },
-  },
-
-  "parses structured output of a stream": {
-    async run(cell) {
-      const stream = client(cell).chat.completions.stream({
-        model: model(cell.dialect), messages: [{ role: "user", content: JSON_QUESTION }], response_format: zodResponseFormat(Person, "person"),
-      });
-      checkPerson(cell, (await stream.finalChatCompletion()).choices[0]?.message.parsed);
-      return {};
-    },
-  },
-
-  "sends a picture": {
-    async run(cell) {
-      const answer = await client(cell).chat.completions.create({
-        model: model(cell.dialect),
-        messages: [{ role: "user", content: [{ type: "text", text: QUESTION }, { type: "image_url", image_url: { url: `data:image/png;base64,${PNG}` } }] }],
-      });
-      cell.world.checkText(answer.choices[0]?.message.content);
-      if (cell.world.kind === "fleet") checkPicture(cell);
-      return {};
-    },
-  },
-
-  "gets vectors, in base64 as it asks by itself": {
-    dialects: ["openai"],
-    async run(cell) {
-      const answer = await client(cell).embeddings.create({ model: EMBEDDING_MODEL, input: ["over", "under"] });
-      if (cell.world.kind === "fleet") assert.match(cell.calls()[0]?.body ?? "", /"encoding_format":"base64"/);
-      checkVectors(cell, answer.data.map((one) => one.embedding));
-      return { usage: { input: answer.usage.prompt_tokens, output: 0 } };
-    },
-  },
-
-  "gets vectors as numbers": {
-    dialects: ["openai"],
-    async run(cell) {
-      const answer = await client(cell).embeddings.create({ model: EMBEDDING_MODEL, input: ["over", "under"], encoding_format: "float" });
-      checkVectors(cell, answer.data.map((one) => one.embedding));
-      return {};
-    },
-  },
-
-  "lists and retrieves models": {
-    async run(cell) {
-      const listed: OpenAI.Model[] = [];
-      for await (const one of client(cell).models.list()) listed.push(one);
-      const ids = listed.map((one) => one.id);
-      for (const wanted of [model(cell.dialect), EMBEDDING_MODEL]) assert.ok(ids.includes(wanted), `${wanted} is not among ${ids.join(", ")}`);
-      assert.equal(new Set(ids).size, ids.length);
-      assert.deepEqual(await client(cell).models.retrieve(model(cell.dialect)), listed[ids.indexOf(model(cell.dialect))]);
-      await assert.rejects(client(cell).models.retrieve("no-such-model"), OpenAI.NotFoundError);
-      return { calls: 0 };
-    },
-  },
-
-  "leaves a stream by its AbortController": {
-    not: { aimock: "does not tell a client that left from one that stayed" },
-    async run(cell) {
-      const stream = await client(cell).chat.completions.create({ model: model(cell.dialect, "slow"), messages, stream: true });
-      let pieces = 0;
-      for await (const chunk of stream) {
-        if ((chunk.choices[0]?.delta.content ?? "") !== "") pieces += 1;
-        if (pieces === 3) stream.controller.abort();
-      }
-      await cell.noticed("client_gone");
-      return {};
-    },
-  },
-
-  "raises BadRequestError in the provider's words": {
-    async run(cell) {
-      for (const stream of [false, true]) {
-        await assert.rejects(client(cell).chat.completions.create({ model: model(cell.dialect, "faulty"), messages, stream }), (error) => {
-          assert.ok(error instanceof OpenAI.BadRequestError, String(error));
-          assert.ok(error.message.includes(WORDS), error.message);
-          // OpenAI's own dialect has codes and parameters, which are told on; elsewhere the code is ours.
-          assert.equal(error.code, cell.dialect === "openai" ? "invalid_value" : "upstream_bad_request");
-          assert.equal(error.param ?? null, cell.dialect === "openai" ? "top_k" : null);
-          assert.match(error.requestID ?? "", /./);
-          return true;
-        });
-      }
-      return { calls: 2 };
-    },
+    }
+    return { calls: 2 };
   },
 });

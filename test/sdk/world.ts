@@ -17,7 +17,7 @@ export interface UpstreamCall {
   readonly body: string;
   /** Tokens that the upstream told its client; null where it told none. */
   readonly usage: { readonly input: number; readonly output: number } | null;
-  /** Nano-dollars; null where the upstream keeps no bill. */
+  /** Nano-dollars; null where the upstream told no usage to price. */
   readonly costNanoUsd: number | null;
   /** As the fleet has it: answered, client_gone, refused … */
   readonly outcome: string;
