@@ -4,7 +4,7 @@ import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { APICallError, embedMany, generateObject, generateText, Output, stepCountIs, streamText, tool, type EmbeddingModel, type LanguageModel } from "ai";
 import { z } from "zod";
-import { checkPerson, checkPicture, checkVectors, Person } from "./checks.ts";
+import { checkPerson, checkPicture, checkThoughts, checkVectors, Person } from "./checks.ts";
 import { matrix, type Cell, type Features, type Seen } from "./matrix.ts";
 import { EMBEDDING_MODEL, JSON_QUESTION, model, PNG, QUESTION, SYSTEM, Toolbox, TOOLS, WORDS, type Behaviour, type ToolName } from "./world.ts";
 
@@ -24,7 +24,8 @@ function toolsOf(box: Toolbox, names: readonly ToolName[]) {
   })]));
 }
 
-function features(provider: Provider): Features<"AI SDK by @ai-sdk/openai"> {
+/** The rows that both providers have. */
+function features(provider: Provider): Omit<Features<"AI SDK by @ai-sdk/openai">, "reads what a model thought"> {
   return {
     async "generates text"(cell) {
       const answer = await generateText({ model: provider.chat(cell), ...asked });
@@ -121,15 +122,35 @@ function features(provider: Provider): Features<"AI SDK by @ai-sdk/openai"> {
   };
 }
 
-matrix("AI SDK by @ai-sdk/openai-compatible", features({
-  chat: (cell, behaviour) => compatible(cell).chatModel(model(cell.dialect, behaviour)),
-  embedding: (cell) => compatible(cell).embeddingModel(EMBEDDING_MODEL),
-}));
+matrix("AI SDK by @ai-sdk/openai-compatible", {
+  ...features({
+    chat: (cell, behaviour) => compatible(cell).chatModel(model(cell.dialect, behaviour)),
+    embedding: (cell) => compatible(cell).embeddingModel(EMBEDDING_MODEL),
+  }),
 
-matrix("AI SDK by @ai-sdk/openai", features({
-  chat: (cell, behaviour) => createOpenAI({ baseURL: cell.world.gateway.baseUrl, apiKey: cell.world.apiKey }).chat(model(cell.dialect, behaviour)),
-  embedding: (cell) => createOpenAI({ baseURL: cell.world.gateway.baseUrl, apiKey: cell.world.apiKey }).embeddingModel(EMBEDDING_MODEL),
-}));
+  async "reads what a model thought, and brings its signatures back"(cell) {
+    const box = new Toolbox();
+    const answer = streamText({ model: compatible(cell).chatModel(model(cell.dialect, "thinker")), ...asked, tools: toolsOf(box, ["get_weather"]), stopWhen: stepCountIs(3) });
+    await answer.consumeStream();
+    box.check(["get_weather"], await answer.text, cell.calls());
+    for (const step of await answer.steps) checkThoughts(step.reasoningText);
+    // The package keeps Gemini's signatures and the text of others' thoughts; Anthropic's signed blocks it drops.
+    const body = cell.calls().at(-1)?.body ?? "";
+    if (cell.dialect === "openai") assert.match(body, /"reasoning_content":"[a-z ]+"/);
+    if (cell.dialect === "gemini") assert.match(body, /"thoughtSignature":"[A-Za-z0-9+/=]{20,}"/);
+    return { calls: 2, usage: usageOf(await answer.totalUsage) };
+  },
+});
+
+matrix("AI SDK by @ai-sdk/openai", {
+  ...features({
+    chat: (cell, behaviour) => createOpenAI({ baseURL: cell.world.gateway.baseUrl, apiKey: cell.world.apiKey }).chat(model(cell.dialect, behaviour)),
+    embedding: (cell) => createOpenAI({ baseURL: cell.world.gateway.baseUrl, apiKey: cell.world.apiKey }).embeddingModel(EMBEDDING_MODEL),
+  }),
+
+  // No cell of the table asks for it.
+  "reads what a model thought": () => Promise.reject(new Error("not asked")),
+});
 
 function compatible({ world }: Cell) {
   return createOpenAICompatible({

@@ -14,6 +14,11 @@ export function checkPerson(cell: Cell, person: { name: string; age: number } | 
   else assert.deepEqual([typeof person?.name, Number.isInteger(person?.age)], ["string", true]);
 }
 
+/** Asserts that these are the fleet's thoughts, whole. */
+export function checkThoughts(text: unknown): void {
+  assert.match(String(text), /^(?:[a-z]+ ){6}$/);
+}
+
 /** The picture's bytes and type, in the place where the dialect wants them. */
 export function checkPicture(cell: Cell): void {
   const body = cell.calls()[0]?.body ?? "";

@@ -9,6 +9,7 @@ const CALLER_KEY = "caller-key-of-the-matrix";
 const UPSTREAM_KEY = "upstream-key-of-the-matrix";
 /** Words of an answer. */
 const TOKENS_OUT = 12;
+const THOUGHTS = 6;
 /** As the fleet makes them where none are asked. */
 const EMBEDDING_SIZE = 256;
 const SPEAKS = { openai: "openai-chat", anthropic: "anthropic-messages", gemini: "gemini" } as const;
@@ -27,6 +28,7 @@ function config(): FleetConfig {
     dialect: SPEAKS[dialect],
     models: {
       chat: price,
+      thinker: { ...price, thoughts: THOUGHTS },
       slow: { ...price, token_rate: 100, tokens_out: 2_000 },
       faulty: price,
       broken: price,
@@ -50,7 +52,7 @@ export async function fleetWorld(): Promise<World> {
   const fleet = await startFleet(fleetConfig);
   const more = {
     keys: [{ name: "matrix", key: CALLER_KEY }],
-    routes: routes((dialect) => `at-${dialect}`, ["chat", "slow", "faulty", "broken"]),
+    routes: routes((dialect) => `at-${dialect}`, ["chat", "thinker", "slow", "faulty", "broken"]),
     fallbacks: "off",
   };
   const gateway = await testGateway(gatewayConfig(fleetConfig, fleet, { apiKey: UPSTREAM_KEY, more }));

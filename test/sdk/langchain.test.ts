@@ -4,7 +4,7 @@ import { AIMessage, AIMessageChunk, HumanMessage, SystemMessage, ToolMessage, ty
 import { tool } from "@langchain/core/tools";
 import { ChatOpenAI, OpenAIEmbeddings } from "@langchain/openai";
 import { z } from "zod";
-import { checkPerson, checkPicture, checkVectors, Person } from "./checks.ts";
+import { checkPerson, checkPicture, checkThoughts, checkVectors, Person } from "./checks.ts";
 import { matrix, type Cell, type Seen } from "./matrix.ts";
 import { EMBEDDING_MODEL, JSON_QUESTION, model, PNG, QUESTION, SYSTEM, Toolbox, TOOLS, WORDS, type Behaviour, type ToolName } from "./world.ts";
 
@@ -88,6 +88,13 @@ matrix("LangChain's ChatOpenAI", {
   async "gets structured output by function calling"(cell) {
     checkPerson(cell, await chat(cell).withStructuredOutput(Person, { method: "functionCalling", name: "person" }).invoke(JSON_QUESTION));
     return {};
+  },
+
+  async "reads what a model thought"(cell) {
+    const answer = await chat(cell, "thinker").invoke(conversation());
+    cell.world.checkText(answer.text);
+    checkThoughts(answer.additional_kwargs["reasoning_content"]);
+    return { usage: usageOf(answer) };
   },
 
   async "sends a picture"(cell) {

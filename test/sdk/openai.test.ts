@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import OpenAI from "openai";
 import { zodResponseFormat } from "openai/helpers/zod";
 import type { ChatCompletionMessageParam } from "openai/resources/chat/completions";
-import { checkPerson, checkPicture, checkVectors, Person } from "./checks.ts";
+import { checkPerson, checkPicture, checkThoughts, checkVectors, Person } from "./checks.ts";
 import { matrix, type Cell, type Seen } from "./matrix.ts";
 import { CITY_SCHEMA, EMBEDDING_MODEL, JSON_QUESTION, model, PNG, QUESTION, SYSTEM, Toolbox, TOOLS, WORDS, type ToolName } from "./world.ts";
 
@@ -122,6 +122,22 @@ matrix("openai SDK", {
     return {};
   },
 
+  async "reads what a model thought, and brings its signatures back"(cell) {
+    const asked = { model: model(cell.dialect, "thinker"), messages, tools: [{ type: "function" as const, function: { name: "get_weather", parameters: CITY_SCHEMA } }] };
+    let thoughts = "";
+    for await (const chunk of await client(cell).chat.completions.create({ ...asked, stream: true })) {
+      thoughts += (chunk.choices[0]?.delta as { reasoning_content?: string } | undefined)?.reasoning_content ?? "";
+    }
+    checkThoughts(thoughts);
+    const { message } = (await client(cell).chat.completions.create(asked)).choices[0] ?? assert.fail("no choice");
+    checkThoughts((message as { reasoning_content?: string }).reasoning_content);
+    // Not by runTools: it keeps of a message only what it knows, and drops all reasoning.
+    const [call] = message.tool_calls ?? [];
+    await client(cell).chat.completions.create({ ...asked, messages: [...messages, message, { role: "tool", tool_call_id: call?.id ?? "", content: "Rain." }] });
+    checkSignature(cell, message);
+    return { calls: 3 };
+  },
+
   async "sends a picture"(cell) {
     const answer = await client(cell).chat.completions.create({
       model: model(cell.dialect),
@@ -182,3 +198,19 @@ matrix("openai SDK", {
     return { calls: 2 };
   },
 });
+
+/** What a provider gave as proof of its thoughts came back to it, in the place where it wants it. */
+function checkSignature(cell: Cell, message: object): void {
+  const { reasoning_content, thinking_blocks, tool_calls } = message as {
+    reasoning_content: string;
+    thinking_blocks?: { signature: string }[];
+    tool_calls: { extra_content?: { google: { thought_signature: string } } }[];
+  };
+  const wanted = {
+    openai: () => `"reasoning_content":${JSON.stringify(reasoning_content)}`,
+    anthropic: () => JSON.stringify({ type: "thinking", thinking: reasoning_content, signature: thinking_blocks?.[0]?.signature ?? assert.fail("no signature") }),
+    gemini: () => `"thoughtSignature":${JSON.stringify(tool_calls[0]?.extra_content?.google.thought_signature ?? assert.fail("no signature"))}`,
+  }[cell.dialect]();
+  const body = cell.calls().at(-1)?.body ?? "";
+  assert.ok(body.includes(wanted), `${wanted} is not in ${body}`);
+}

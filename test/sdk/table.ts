@@ -5,7 +5,7 @@
 import { DIALECTS, type DialectName, type WorldKind } from "./world.ts";
 
 /** What each SDK must show, by however many rows. */
-export const AREAS = ["chat", "stream", "usage", "tools", "structured output", "picture", "vectors", "error", "leaving"] as const;
+export const AREAS = ["chat", "stream", "usage", "tools", "structured output", "reasoning", "picture", "vectors", "error", "leaving"] as const;
 /** `models`: only the openai package can ask for them. */
 export type Area = (typeof AREAS)[number] | "models";
 
@@ -27,6 +27,9 @@ const leaving: Row = {
   cells: { fleet: DIALECTS, aimock: [] },
   why: "aimock does not tell a client that left from one that stayed",
 };
+
+const reasoning = (fleet: readonly DialectName[], why = "aimock's signatures are one constant, and it does not look whether they come back"): Row =>
+  ({ areas: ["reasoning"], cells: { fleet, aimock: [] }, why });
 
 const AI_SDK = {
   "generates text": everywhere("chat"),
@@ -53,6 +56,7 @@ export const TABLE = {
     "runs two tools called at once": everywhere("tools"),
     "parses structured output": everywhere("structured output"),
     "parses structured output of a stream": everywhere("structured output"),
+    "reads what a model thought, and brings its signatures back": reasoning(DIALECTS),
     "sends a picture": everywhere("picture"),
     "gets vectors, in base64 as it asks by itself": vectors,
     "gets vectors as numbers": vectors,
@@ -60,8 +64,8 @@ export const TABLE = {
     "raises BadRequestError in the provider's words": everywhere("error"),
     "leaves a stream by its AbortController": leaving,
   },
-  "AI SDK by @ai-sdk/openai-compatible": AI_SDK,
-  "AI SDK by @ai-sdk/openai": AI_SDK,
+  "AI SDK by @ai-sdk/openai-compatible": { ...AI_SDK, "reads what a model thought, and brings its signatures back": reasoning(DIALECTS) },
+  "AI SDK by @ai-sdk/openai": { ...AI_SDK, "reads what a model thought": reasoning([], "the package knows no reasoning in chat completions") },
   "LangChain's ChatOpenAI": {
     "invokes": everywhere("chat"),
     "streams, with usage": everywhere("stream", "usage"),
@@ -69,6 +73,7 @@ export const TABLE = {
     "gathers a tool call from a stream": everywhere("tools"),
     "gets structured output by JSON schema": everywhere("structured output"),
     "gets structured output by function calling": everywhere("structured output"),
+    "reads what a model thought": reasoning(DIALECTS),
     "sends a picture": everywhere("picture"),
     "gets vectors": vectors,
     "raises an error with status 400 in the provider's words": everywhere("error"),

@@ -23,8 +23,8 @@ export interface UpstreamCall {
   readonly outcome: string;
 }
 
-/** chat: answers. slow: a stream of seconds. faulty: always 400, in the dialect's own words. broken: always 503. */
-export type Behaviour = "chat" | "slow" | "faulty" | "broken";
+/** chat: answers. thinker: answers after some thought. slow: a stream of seconds. faulty: always 400, in the dialect's own words. broken: always 503. */
+export type Behaviour = "chat" | "thinker" | "slow" | "faulty" | "broken";
 
 export interface World {
   readonly kind: WorldKind;
