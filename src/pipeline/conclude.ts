@@ -53,13 +53,12 @@ export function conclude(stop: Extract<Step, { kind: "stop" }>["why"] | "allowan
   });
 }
 
-/** A 4xx that any provider would give: told on with the provider's own words. */
+/** A 4xx that any provider would give: told on with the provider's own words, under a type that is the same for all. */
 function clientFault(error: UpstreamError, secret: string | null): GatewayError {
   const code = CODES[error.class];
   return gatewayError(code, redact(error.message, secret), {
     param: error.param,
     ...(error.status >= 400 && error.status < 500 ? { status: error.status } : {}),
-    ...(error.type === null ? {} : { type: error.type }),
     upstreamCode: error.code,
   });
 }
