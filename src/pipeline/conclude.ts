@@ -48,8 +48,8 @@ export function conclude(stop: Extract<Step, { kind: "stop" }>["why"] | "allowan
   const decisive = failures.every((one) => one.error.class === "rate") ? last : (failures.findLast((one) => one.error.class !== "rate") ?? last);
   const wait = retryAfterMs ?? maxRetryAfter(failures.map((one) => one.error));
   return gatewayError(CODES[decisive.error.class], `${summary(failures.length)}${told(failures)}`, {
+    // The code stays ours: a provider's "invalid_api_key" would tell a client that its own key is wrong.
     retryAfterMs: decisive.error.class === "rate" || decisive.error.class === "overload" ? (wait ?? 1_000) : null,
-    upstreamCode: decisive.error.code,
   });
 }
 
@@ -57,15 +57,15 @@ export function conclude(stop: Extract<Step, { kind: "stop" }>["why"] | "allowan
 function clientFault(error: UpstreamError, secret: string | null): GatewayError {
   const code = CODES[error.class];
   return gatewayError(code, redact(error.message, secret), {
-    param: error.param,
+    param: error.param === null ? null : redact(error.param, secret),
     ...(error.status >= 400 && error.status < 500 ? { status: error.status } : {}),
-    upstreamCode: error.code,
+    upstreamCode: error.code === null ? null : redact(error.code, secret),
   });
 }
 
 /** The error for a stream that breaks after its content began. */
 export function brokenStream(error: UpstreamError, deployment: string, secret: string | null): GatewayError {
-  return gatewayError(CODES[error.class], `The answer of ${deployment} broke off: ${words(error, secret)}`, { upstreamCode: error.code });
+  return gatewayError(CODES[error.class], `The answer of ${deployment} broke off: ${words(error, secret)}`);
 }
 
 function nothingUsable(choice: Choice): GatewayError {
