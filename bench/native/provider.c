@@ -1,0 +1,307 @@
+/*
+ * A provider that costs next to nothing: HTTP/1.1 on one thread and one epoll. It answers a chat request with JSON, at
+ * once or after a delay drawn from a lognormal distribution, or with a paced stream: one event per chunk, one chunk per
+ * send, one send per TCP segment. What it sent it counts, and that is what the benchmark divides by.
+ *
+ * It prints its port, then obeys lines on stdin:
+ *   delay <mean µs> <sigma> <seed>    how long JSON answers take from now on (0: none)
+ *   stream <events> <interval µs>     how many content events a stream has, and how far apart
+ *   stats                             one line of JSON
+ * It ends when stdin does. Each content event, and each JSON answer, holds exactly one '~'. The id of a JSON answer is
+ * how long it was held, in microseconds, so that a client can tell what was added on the way.
+ */
+#include "loop.h"
+
+#define READ_BYTES (64 << 10)
+#define REQUEST_BYTES (1 << 20)
+
+struct connection {
+  struct moment next;
+  int fd;
+  char *in;
+  size_t in_length, in_room;
+  char *out; /* What the kernel would not take. */
+  size_t out_length;
+  uint64_t asked_ns;
+  int events_left;
+  bool busy, stream, closed;
+  struct connection *next_closed;
+};
+
+static int epoll_fd;
+static struct heap moments;
+static struct connection *closed_ones;
+static double delay_mean_us, delay_sigma;
+static int stream_events = 100;
+static uint64_t stream_interval_ns = 20000000;
+static uint64_t requests, answers, streams_ended, events_sent, cut_off, refused;
+static long open_now;
+
+static char event_chunk[1024], first_chunk[2048], last_chunks[4096];
+static size_t event_length, first_length, last_length;
+
+#define CHUNK_HEAD \
+  "{\"id\":\"chatcmpl-benchmark0000000000000001\",\"object\":\"chat.completion.chunk\",\"created\":1764000000," \
+  "\"model\":\"bench-model\",\"service_tier\":\"default\",\"system_fingerprint\":\"fp_benchmark\",\"choices\":["
+
+static size_t put_event(char *to, size_t room, const char *data) {
+  size_t length = strlen(data) + 8;
+  return (size_t)snprintf(to, room, "%zx\r\ndata: %s\n\n\r\n", length, data);
+}
+
+static void make_frames(void) {
+  char head[512] =
+      "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache\r\n"
+      "Transfer-Encoding: chunked\r\nx-request-id: req_benchmark\r\n\r\n";
+  first_length = strlen(head);
+  memcpy(first_chunk, head, first_length);
+  first_length += put_event(first_chunk + first_length, sizeof first_chunk - first_length,
+                            CHUNK_HEAD "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"logprobs\":null,\"finish_reason\":null}]}");
+  event_length = put_event(event_chunk, sizeof event_chunk,
+                           CHUNK_HEAD "{\"index\":0,\"delta\":{\"content\":\"~ words\"},\"logprobs\":null,\"finish_reason\":null}]}");
+  last_length = put_event(last_chunks, sizeof last_chunks, CHUNK_HEAD "{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}]}");
+  last_length += put_event(last_chunks + last_length, sizeof last_chunks - last_length,
+                           CHUNK_HEAD "],\"usage\":{\"prompt_tokens\":57,\"completion_tokens\":100,\"total_tokens\":157,\"prompt_tokens_details\":"
+                                      "{\"cached_tokens\":0,\"audio_tokens\":0},\"completion_tokens_details\":{\"reasoning_tokens\":0}}}");
+  last_length += put_event(last_chunks + last_length, sizeof last_chunks - last_length, "[DONE]");
+  memcpy(last_chunks + last_length, "0\r\n\r\n", 5);
+  last_length += 5;
+}
+
+static void close_connection(struct connection *c) {
+  if (c->closed) return;
+  if (c->busy) cut_off++;
+  c->closed = true;
+  heap_remove(&moments, &c->next);
+  close(c->fd);
+  open_now--;
+  c->next_closed = closed_ones; /* Freed when no event of this round can name it any more. */
+  closed_ones = c;
+}
+
+static void send_bytes(struct connection *c, const char *bytes, size_t length) {
+  if (c->closed) return;
+  if (c->out_length == 0) {
+    ssize_t n = send(c->fd, bytes, length, MSG_NOSIGNAL);
+    if (n < 0 && errno != EAGAIN) {
+      close_connection(c);
+      return;
+    }
+    if (n < 0) n = 0;
+    if ((size_t)n == length) return;
+    bytes += n;
+    length -= (size_t)n;
+    watch(epoll_fd, EPOLL_CTL_MOD, c->fd, EPOLLIN | EPOLLOUT, c);
+  }
+  c->out = realloc(c->out, c->out_length + length);
+  if (c->out == NULL) die("memory");
+  memcpy(c->out + c->out_length, bytes, length);
+  c->out_length += length;
+}
+
+static void send_waiting(struct connection *c) {
+  ssize_t n = send(c->fd, c->out, c->out_length, MSG_NOSIGNAL);
+  if (n < 0 && errno != EAGAIN) {
+    close_connection(c);
+    return;
+  }
+  if (n <= 0) return;
+  memmove(c->out, c->out + n, c->out_length - (size_t)n);
+  c->out_length -= (size_t)n;
+  if (c->out_length == 0) watch(epoll_fd, EPOLL_CTL_MOD, c->fd, EPOLLIN, c);
+}
+
+static void send_answer(struct connection *c) {
+  char body[1024], whole[1536];
+  unsigned long long held_us = (now_ns() - c->asked_ns) / 1000;
+  int length = snprintf(body, sizeof body,
+      "{\"id\":\"chatcmpl-%010llu\",\"object\":\"chat.completion\",\"created\":1764000000,\"model\":\"bench-model\",\"choices\":[{\"index\":0,"
+      "\"message\":{\"role\":\"assistant\",\"content\":\"~ A spillway lets the overflow go where it does no harm, so that the water never goes "
+      "over the wall of the dam; what is paid for fills first, and the rest is led aside.\",\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":57,"
+      "\"completion_tokens\":48,\"total_tokens\":105,\"prompt_tokens_details\":{\"cached_tokens\":0,\"audio_tokens\":0},"
+      "\"completion_tokens_details\":{\"reasoning_tokens\":0,\"audio_tokens\":0}},\"system_fingerprint\":\"fp_benchmark\"}",
+      held_us);
+  int total = snprintf(whole, sizeof whole, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\nx-request-id: req_benchmark\r\n\r\n%s", length, body);
+  c->busy = false;
+  answers++;
+  send_bytes(c, whole, (size_t)total);
+}
+
+static void on_moment(struct connection *c) {
+  if (!c->stream) {
+    send_answer(c);
+    return;
+  }
+  if (c->events_left > 0) {
+    c->events_left--;
+    events_sent++;
+    /* From the moment it was due and not from now: the rate holds. */
+    heap_set(&moments, &c->next, c->next.due_ns + stream_interval_ns);
+    send_bytes(c, event_chunk, event_length);
+    return;
+  }
+  c->busy = false;
+  streams_ended++;
+  send_bytes(c, last_chunks, last_length);
+}
+
+static void start_answer(struct connection *c, const char *body, size_t length) {
+  requests++;
+  c->busy = true;
+  c->asked_ns = now_ns();
+  c->stream = memmem(body, length, "\"stream\":true", 13) != NULL;
+  if (c->stream) {
+    c->events_left = stream_events;
+    /* Somewhere within the interval, so that streams which began together do not tick together. */
+    heap_set(&moments, &c->next, c->asked_ns + (uint64_t)(chance() * (double)stream_interval_ns));
+    send_bytes(c, first_chunk, first_length);
+    return;
+  }
+  if (delay_mean_us <= 0) {
+    send_answer(c);
+    return;
+  }
+  double mu = log(delay_mean_us) - delay_sigma * delay_sigma / 2;
+  heap_set(&moments, &c->next, c->asked_ns + (uint64_t)(1000.0 * exp(mu + delay_sigma * chance_normal())));
+}
+
+/* The value of Content-Length; -1 where the request has none or is chunked. */
+static long content_length(const char *head, size_t length) {
+  for (const char *at = head; (at = memchr(at, '\n', length - (size_t)(at - head))) != NULL;) {
+    at++;
+    if (strncasecmp(at, "content-length:", 15) == 0) return strtol(at + 15, NULL, 10);
+  }
+  return -1;
+}
+
+static void refuse(struct connection *c, const char *status) {
+  char answer[128];
+  refused++;
+  send_bytes(c, answer, (size_t)snprintf(answer, sizeof answer, "HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status));
+  close_connection(c);
+}
+
+static void read_request(struct connection *c) {
+  char *end = memmem(c->in, c->in_length, "\r\n\r\n", 4);
+  if (end == NULL) return;
+  size_t head = (size_t)(end - c->in) + 4;
+  long body = content_length(c->in, head);
+  if (body < 0 || body > REQUEST_BYTES) {
+    refuse(c, "411 Length Required");
+  } else if (c->busy || c->in_length > head + (size_t)body) {
+    refuse(c, "400 Pipelining");
+  } else if (c->in_length == head + (size_t)body) {
+    c->in_length = 0;
+    start_answer(c, c->in + head, (size_t)body);
+  }
+}
+
+static void on_readable(struct connection *c) {
+  if (c->in_room - c->in_length < READ_BYTES) {
+    c->in_room = c->in_length + READ_BYTES;
+    c->in = realloc(c->in, c->in_room);
+    if (c->in == NULL) die("memory");
+  }
+  ssize_t n = recv(c->fd, c->in + c->in_length, c->in_room - c->in_length, 0);
+  if (n < 0 && errno == EAGAIN) return;
+  if (n <= 0) {
+    close_connection(c);
+    return;
+  }
+  c->in_length += (size_t)n;
+  read_request(c);
+}
+
+static void accept_all(int listener) {
+  for (;;) {
+    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) return;
+    no_delay(fd);
+    struct connection *c = calloc(1, sizeof *c);
+    if (c == NULL) die("memory");
+    c->fd = fd;
+    c->next.heap_at = -1;
+    c->next.owner = c;
+    open_now++;
+    watch(epoll_fd, EPOLL_CTL_ADD, fd, EPOLLIN, c);
+  }
+}
+
+static void obey(const char *line) {
+  double mean, sigma;
+  unsigned long long seed, interval;
+  int events;
+  if (sscanf(line, "delay %lf %lf %llu", &mean, &sigma, &seed) == 3) {
+    delay_mean_us = mean;
+    delay_sigma = sigma;
+    chance_seed(seed);
+    printf("{\"ok\":true}\n");
+  } else if (sscanf(line, "stream %d %llu", &events, &interval) == 2) {
+    stream_events = events;
+    stream_interval_ns = interval * 1000;
+    printf("{\"ok\":true}\n");
+  } else if (strcmp(line, "stats") == 0) {
+    printf("{\"requests\":%llu,\"answers\":%llu,\"streams\":%llu,\"events\":%llu,\"cutOff\":%llu,\"refused\":%llu,\"open\":%ld}\n",
+           (unsigned long long)requests, (unsigned long long)answers, (unsigned long long)streams_ended,
+           (unsigned long long)events_sent, (unsigned long long)cut_off, (unsigned long long)refused, open_now);
+  } else {
+    printf("{\"ok\":false}\n");
+  }
+  fflush(stdout);
+}
+
+static void read_commands(void) {
+  static char text[4096];
+  static size_t length;
+  ssize_t n = read(STDIN_FILENO, text + length, sizeof text - 1 - length);
+  if (n <= 0) exit(0);
+  length += (size_t)n;
+  text[length] = 0;
+  char *start = text;
+  for (char *end; (end = strchr(start, '\n')) != NULL; start = end + 1) {
+    *end = 0;
+    obey(start);
+  }
+  length = strlen(start);
+  memmove(text, start, length + 1);
+}
+
+int main(void) {
+  prepare_process();
+  make_frames();
+  int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  int on = 1;
+  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t size = sizeof address;
+  if (bind(listener, (struct sockaddr *)&address, size) != 0 || listen(listener, 4096) != 0) die("listen");
+  getsockname(listener, (struct sockaddr *)&address, &size);
+  epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+  static int listening, commands;
+  watch(epoll_fd, EPOLL_CTL_ADD, listener, EPOLLIN, &listening);
+  watch(epoll_fd, EPOLL_CTL_ADD, STDIN_FILENO, EPOLLIN, &commands);
+  printf("{\"port\":%d,\"eventBytes\":%zu}\n", ntohs(address.sin_port), event_length);
+  fflush(stdout);
+
+  for (struct epoll_event events[256];;) {
+    int n = wait_until(epoll_fd, events, 256, moments.length > 0 ? moments.items[0]->due_ns : NEVER);
+    for (int i = 0; i < n; i++) {
+      if (events[i].data.ptr == &listening) accept_all(listener);
+      else if (events[i].data.ptr == &commands) read_commands();
+      else {
+        struct connection *c = events[i].data.ptr;
+        if (!c->closed && (events[i].events & EPOLLOUT)) send_waiting(c);
+        if (!c->closed && (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR))) on_readable(c);
+      }
+    }
+    uint64_t at = now_ns();
+    for (struct moment *m; (m = heap_due(&moments, at)) != NULL;) on_moment(m->owner);
+    while (closed_ones != NULL) {
+      struct connection *c = closed_ones;
+      closed_ones = c->next_closed;
+      free(c->in);
+      free(c->out);
+      free(c);
+    }
+  }
+}
