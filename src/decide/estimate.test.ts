@@ -173,10 +173,10 @@ describe("the charge of an attempt", () => {
       [
         "cut with a snapshot of usage above what was relayed",
         { outcome: failed("truncated", 0, "after-content"), usage, relayedTextBytes: 6, contentEvents: 2 },
-        "charged",
+        "estimated",
         "truncated",
         200,
-        [],
+        ["estimated", "usage_partial"],
       ],
       ["unmetered with usage", { pricing: { kind: "unmetered" }, usage }, "unmetered", "answered", null, []],
       [

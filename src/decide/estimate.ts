@@ -40,7 +40,7 @@ export interface AttemptFacts extends PricedAt {
   readonly usage: Usage | null;
   /**
    * The answer's finish was seen, so its usage is final. Absent: only `answered` counts as finished. Usage before the
-   * finish is a snapshot, and is raised to what was relayed.
+   * finish is a snapshot: an estimate, raised to what was relayed.
    */
   readonly finished?: boolean;
   /** Could any byte of the request have left? */
@@ -68,7 +68,8 @@ export interface ChargeMade {
 /**
  * The charge of an attempt, by the first rule that applies:
  * 1. not sent: nothing was billed (`unbilled`, 0);
- * 2. usage seen: the usage (`charged`); a snapshot below what was relayed is raised to it (`estimated`);
+ * 2. usage seen: the usage (`charged`); of an answer that did not finish it is a snapshot (`estimated`), raised to what
+ *    was relayed;
  * 3. content without usage: input estimate + relayed (`estimated`);
  * 4. the provider refused with an HTTP error: `unbilled`, 0;
  * 5. sent, then lost, aborted or unreadable before content: by `billsOnAbort`, the input estimate (`estimated`) or 0.
@@ -96,8 +97,11 @@ function isCounted(usage: Usage): boolean {
 
 function byUsage(facts: AttemptFacts, usage: Usage, relayed: number): ChargeMade {
   const finished = facts.finished ?? facts.outcome.kind === "answered";
-  const missing = finished ? 0 : relayed - outputTokens(usage.units);
-  if (missing <= 0) return priced(facts, "charged", withRequestFee(facts.pricing, usage), usage.flags ?? []);
+  if (finished) return priced(facts, "charged", withRequestFee(facts.pricing, usage), usage.flags ?? []);
+  const partial = [...(usage.flags ?? []), "estimated", "usage_partial"];
+  const missing = relayed - outputTokens(usage.units);
+  // What the provider wrote after the snapshot and before it noticed the end is on its bill as well, and unknown here.
+  if (missing <= 0) return priced(facts, "estimated", withRequestFee(facts.pricing, usage), partial);
   // The output that the snapshot lacks, on the class that it has most of.
   const raised = addOutput(usage.units, missing);
   const entries =
@@ -109,7 +113,7 @@ function byUsage(facts: AttemptFacts, usage: Usage, relayed: number): ChargeMade
     facts,
     "estimated",
     withRequestFee(facts.pricing, { ...rest, units: raised, ...(entries === undefined ? {} : { entries }) }),
-    [...(usage.flags ?? []), "estimated", "usage_partial"],
+    partial,
   );
 }
 
