@@ -7,7 +7,7 @@ import type { SseEvent } from "./sse-event.ts";
 
 /** One framed event. The object is reused: read it inside the callback, copy what is kept. */
 export interface SseFrame {
-  /** The bytes that hold the event, from `start` to `end` with its blank line. Valid only during the callback. */
+  /** The bytes that hold the event, from `start` to `end` with its blank line. They stay as they are until the next push. */
   bytes: Uint8Array;
   start: number;
   end: number;
@@ -40,6 +40,8 @@ export class SseFramer {
   /** Bytes of an event that is not complete, in a buffer that grows by doubling. */
   #pending: Uint8Array = NOTHING;
   #pendingLength = 0;
+  /** How much at the front of `#pending` was given out; it goes with the next push. */
+  #given = 0;
   /** How far `#pending` was scanned, and where its current line began. */
   #scanned = 0;
   #lineStart = 0;
@@ -54,6 +56,7 @@ export class SseFramer {
   /** Feed bytes. Calls back for each event that they complete. Returns a problem if a bound was passed; stop then. */
   push(chunk: Uint8Array): SseProblem | null {
     if (chunk.length === 0) return null;
+    this.#forgetGiven();
     if (this.#pendingLength === 0) {
       const rest = this.#scan(chunk, 0, chunk.length, 0, 0);
       if (typeof rest === "string") return rest;
@@ -66,17 +69,24 @@ export class SseFramer {
     const rest = this.#scan(bytes, 0, length, this.#scanned, this.#lineStart);
     if (typeof rest === "string") return rest;
     if (rest >= length) this.#pendingLength = 0;
-    else if (rest > 0) {
-      bytes.copyWithin(0, rest, length);
-      this.#pendingLength = length - rest;
-      this.#scanned -= rest;
-      this.#lineStart -= rest;
-    }
+    else this.#given = rest;
     return null;
+  }
+
+  /** Move what is left to the front. Not done at once: the frames of the last push may still be read. */
+  #forgetGiven(): void {
+    const given = this.#given;
+    if (given === 0) return;
+    this.#given = 0;
+    this.#pending.copyWithin(0, given, this.#pendingLength);
+    this.#pendingLength -= given;
+    this.#scanned -= given;
+    this.#lineStart -= given;
   }
 
   /** The body ended: an event whose blank line never came is given all the same. */
   end(): void {
+    this.#forgetGiven();
     if (this.#pendingLength === 0) return;
     const length = this.#pendingLength;
     this.#pendingLength = 0;
