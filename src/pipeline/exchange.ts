@@ -47,6 +47,8 @@ export class Exchange implements AttemptOwner {
   /** The answer has been decided on: nothing more is tried. */
   #over = false;
   #gone = false;
+  /** Cut off because the process stops: no provider is at fault. */
+  #stopping = false;
   #recorded = false;
   #error: GatewayError | null = null;
 
@@ -76,9 +78,11 @@ export class Exchange implements AttemptOwner {
   /** The process stops: end with the typed error, charges settled. */
   stopNow(): void {
     if (this.#recorded) return;
-    const error = failure("timeout", "the gateway is stopping");
-    if (this.#winner !== null && !this.#winner.over) {
-      this.#winner.fail(error, "ours");
+    if (this.#winner !== null) {
+      // One that has ended is being charged; its end follows.
+      if (this.#winner.over) return;
+      this.#stopping = true;
+      this.#winner.fail(failure("timeout", "the gateway is stopping"), "ours");
       return;
     }
     for (const attempt of this.#attempts) attempt.stop("superseded");
@@ -323,7 +327,9 @@ export class Exchange implements AttemptOwner {
     } else {
       const { deployment } = attempt.settings.candidate;
       const told = outcome.kind === "failed" ? outcome.error : failure("network", "the attempt was stopped");
-      this.#error = brokenStream(told, deployment.id, this.settings.snapshot.transport(deployment).secret);
+      this.#error = this.#stopping
+        ? gatewayError("stopping", "The gateway is stopping, so the answer breaks off here; try again.")
+        : brokenStream(told, deployment.id, this.settings.snapshot.transport(deployment).secret);
       this.#delivery.end(this.#surface.errorFrame(this.#error));
     }
     this.#record();
