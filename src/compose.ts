@@ -5,6 +5,7 @@ import { ControlServer } from "./admin/control.ts";
 import { AdminServer } from "./admin/server.ts";
 import { loadConfig, type LoadedConfig } from "./config/source.ts";
 import { buildSnapshot, type Snapshot as ConfigSnapshot } from "./config/snapshot.ts";
+import { problemErrors } from "./config/problems.ts";
 import { showError } from "./config/report.ts";
 import type { Config } from "./config/types.ts";
 import { watchConfig, type ConfigWatch } from "./config/watch.ts";
@@ -122,7 +123,8 @@ class Running {
     this.#log = options.log;
     const { config } = options.loaded;
     this.#config = buildSnapshot(config, loadCatalogue(), PROVIDERS);
-    if (this.#config.problems.length > 0) throw new StartError(this.#config.problems.join("\n"));
+    const problems = problemErrors(this.#config.findings, options.loaded);
+    if (problems.length > 0) throw new StartError(problems.map(showError).join("\n"));
     this.#snapshot = pipelineSnapshot(this.#config);
     this.#auth = authOf(config);
     this.#clock = new WheelClock((error) => this.#log.error("timer_failed", { error: error instanceof Error ? (error.stack ?? error.message) : String(error) }));
@@ -184,7 +186,7 @@ class Running {
     const loaded = loadConfig({ configFile: path, env: this.#options.env, cwd: process.cwd(), providers: PROVIDERS });
     if (!loaded.ok) return this.#keepOld(loaded.errors.map(showError));
     const next = buildSnapshot(loaded.config, loadCatalogue(), PROVIDERS);
-    if (next.problems.length > 0) return this.#keepOld(next.problems);
+    if (next.findings.length > 0) return this.#keepOld(problemErrors(next.findings, loaded).map(showError));
     try {
       checkStart(loaded.config, this.#options.host);
     } catch (error) {

@@ -1,12 +1,11 @@
 /** `spillway check`: everything that is wrong with a configuration, or what it amounts to, with each step's latest start. */
 import { parseArgs } from "node:util";
 import type { ConfigError } from "../config/load.ts";
-import { showPath } from "../config/document.ts";
+import { problemErrors } from "../config/problems.ts";
 import { showError } from "../config/report.ts";
 import { buildSnapshot, type Snapshot } from "../config/snapshot.ts";
 import { loadConfig, type LoadedConfig } from "../config/source.ts";
 import { MAX_ATTEMPTS, stepTimes } from "../decide/clocks.ts";
-import type { DirectoryProblem } from "../decide/directory.ts";
 import { EXIT, showMs, table, type CommandContext } from "./context.ts";
 
 const HELP = `spillway check [--config FILE] [--json]
@@ -40,14 +39,6 @@ export function checkConfig(loaded: LoadedConfig, context: Pick<CommandContext, 
   const errors = [...loaded.refusals, ...problemErrors(snapshot.findings, loaded)];
   if (errors.length > 0) return { ok: false, errors: errors.toSorted((a, b) => a.line - b.line || a.column - b.column) };
   return { ok: true, snapshot, warnings: loaded.warnings };
-}
-
-/** Names that lead nowhere, as errors with their place in the file. */
-export function problemErrors(problems: readonly DirectoryProblem[], loaded: Extract<LoadedConfig, { ok: true }>): ConfigError[] {
-  return problems.map(({ path, code, name, message }) => {
-    const { line, column } = loaded.locate(path, "value");
-    return { file: loaded.config.source, line, column, key: showPath(path), expected: "the name of a model that can be called", found: `${JSON.stringify(name)} (${code})`, hint: message };
-  });
 }
 
 function readFlags(args: readonly string[], { out, errors }: CommandContext): { config: string | undefined; json: boolean } | number {
