@@ -23,7 +23,7 @@ const CALL = (id: string) => ({ id, type: "function", function: { name: "lookup"
 const user = (content: unknown) => ({ role: "user", content });
 const text = (words: string) => ({ type: "text", text: words });
 
-const SHAPES: Readonly<Record<string, { readonly messages?: unknown[] }>> = {
+const SHAPES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   "one line of text": {},
   "system, developer, names and parts": { messages: [{ role: "system", content: "be brief", name: "rules" }, { role: "developer", content: [text("be kind")] }, { role: "user", content: [text("a"), text("b")], name: "ada" }] },
   "images by address and as data": { messages: [user([text("what?"), { type: "image_url", image_url: { url: "https://images.example/a.png", detail: "low" } }, { type: "image_url", image_url: { url: PIXEL } }])] },

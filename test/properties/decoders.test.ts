@@ -18,7 +18,7 @@ import { streamsOf } from "./streams.ts";
 
 const RUNS = 400;
 const USAGE_OF: Readonly<Record<DialectId, readonly string[]>> = { "openai-chat": ["openai", "groq", "xai", "mistral", "deepseek", "openai-compatible"], "anthropic-messages": ["anthropic"], gemini: ["google"] };
-const HEAD = { id: "chatcmpl-1", model: "m", createdS: 1 };
+const HEAD = { id: "chatcmpl-1", model: "m", createdS: 1, simulated: false };
 
 /** A sink that keeps what it is told and objects to whatever the contract of a lane forbids. */
 class StrictSink implements LaneSink {

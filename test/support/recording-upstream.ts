@@ -111,8 +111,8 @@ export function raw(bytes: string | Uint8Array, close = true): Answering {
 
 /** A good small chat answer, streamed or not as asked. */
 export const chat: Answering = (call, socket) => {
-  const stream = /"stream"\s*:\s*true/.test(call.body.toString());
-  (stream ? sse(CHAT_STREAM) : json(CHAT_ANSWER))(call, socket);
+  const { stream } = JSON.parse(call.body.toString()) as { stream?: boolean };
+  (stream === true ? sse(CHAT_STREAM) : json(CHAT_ANSWER))(call, socket);
 };
 
 export const CHAT_ANSWER = {
