@@ -28,7 +28,7 @@ export interface Choice {
   /** In the order of preference. Health changes from attempt to attempt, so it is asked again at each step. */
   readonly candidates: readonly Candidate[];
   readonly filtered: readonly Filtered[];
-  /** The request's hold starts here: the dearest step's bound; null where any step's bound is unknown. */
+  /** The request's hold starts here: the dearest step's bound; null where any step's is unknown, or none is metered. */
   readonly holdNanoUsd: number | null;
 }
 
@@ -51,13 +51,14 @@ export function choose(facts: ChoiceFacts): Choice {
     if (reason !== null) filtered.push({ deployment: entry.deployment.id, ...reason });
     else candidates.push(weigh(entry, facts));
   }
-  let holdNanoUsd: number | null = 0;
-  for (const candidate of candidates) {
-    if (candidate.deployment.pricing.kind === "unmetered") continue;
-    if (candidate.boundNanoUsd === null || holdNanoUsd === null) holdNanoUsd = null;
-    else holdNanoUsd = Math.max(holdNanoUsd, candidate.boundNanoUsd);
-  }
-  return { strategy: route.strategy, candidates, filtered, holdNanoUsd };
+  return { strategy: route.strategy, candidates, filtered, holdNanoUsd: dearestNanoUsd(candidates) };
+}
+
+/** The dearest step's bound; null where a step's is unknown, and where nothing is metered. */
+function dearestNanoUsd(candidates: readonly Candidate[]): number | null {
+  const bounds = candidates.filter((one) => one.deployment.pricing.kind !== "unmetered").map((one) => one.boundNanoUsd);
+  const known = bounds.filter((one) => one !== null);
+  return known.length === bounds.length && known.length > 0 ? Math.max(...known) : null;
 }
 
 /** The route's candidates in its strategy's order: as written, or drawn by weight without replacement. */
