@@ -31,18 +31,19 @@ export interface StepFacts {
   readonly random: () => number;
 }
 
+export interface Launch {
+  readonly kind: "launch";
+  readonly candidate: number;
+  /** `first`, `failover`, `probe`, `repeat`, `last-resort`, `paced`. */
+  readonly why: string;
+  /** Takes one from the retry allowance; without it the step is not made. */
+  readonly metered: boolean;
+  /** Takes the deployment's probe slot. */
+  readonly probe: boolean;
+  readonly waitMs: number;
+}
 export type Step =
-  | {
-      readonly kind: "launch";
-      readonly candidate: number;
-      /** `first`, `failover`, `probe`, `repeat`, `last-resort`, `paced`. */
-      readonly why: string;
-      /** Takes one from the retry allowance; without it the step is not made. */
-      readonly metered: boolean;
-      /** Takes the deployment's probe slot. */
-      readonly probe: boolean;
-      readonly waitMs: number;
-    }
+  | Launch
   | { readonly kind: "stop"; readonly why: "final" | "attempts" | "deadline" | "nothing_left" | "paced"; readonly retryAfterMs: number | null };
 
 /** Decide the next step of a request of which nothing has reached the client. */
@@ -77,8 +78,7 @@ export function nextStep(facts: StepFacts): Step {
   }
   const resting = untried.find((i) => usable(i) && !paced(i));
   if (resting !== undefined) return { kind: "launch", candidate: resting, why: "last-resort", metered: !first, probe: false, waitMs: 0 };
-  if (inFlight) return stop("nothing_left");
-  return waitForPace(facts, views, untried);
+  return waitForPace(facts, views, untried, inFlight);
 }
 
 /** Untried candidates in order, those that share a failure domain with a failed one after the others. */
@@ -93,33 +93,37 @@ function byDomain(facts: StepFacts, views: readonly HealthView[]): number[] {
   return [...untried.filter((i) => !shares(i)), ...untried.filter(shares)];
 }
 
-/** The same target once more after a short pause, where its failure is one that passes. */
+/** The same target once more after a short pause, where its failure is one that passes and the provider names no longer one. */
 function repeatable(facts: StepFacts, views: readonly HealthView[]): Step | null {
   const last = facts.tries.at(-1);
   if (last?.outcome?.kind !== "failed") return null;
   const view = views[last.candidate] as HealthView;
   const failure = last.outcome.error.class;
-  if (view.excluded !== null || view.state !== "admitting" || failure === "rate" || failure === "not_found") return null;
+  if (view.excluded !== null || view.state !== "admitting" || view.pausedUntilMs > facts.nowMs || failure === "not_found") return null;
   const waitMs = facts.random() * Math.min(2_000, 250 * 2 ** (facts.tries.length - 1));
   if (facts.nowMs + waitMs >= facts.deadlineMs) return null;
   return { kind: "launch", candidate: last.candidate, why: "repeat", metered: true, probe: false, waitMs };
 }
 
-/** Only paced candidates are left: wait the shortest pause out if the deadline allows, else say when to come back. */
-function waitForPace(facts: StepFacts, views: readonly HealthView[], untried: readonly number[]): Step {
-  const among = untried.length > 0 ? untried : [...new Set(facts.tries.map((one) => one.candidate))];
-  let best = -1;
-  for (const i of among) {
-    const view = views[i] as HealthView;
-    if (view.excluded !== null || view.pausedUntilMs <= facts.nowMs) continue;
-    if (best < 0 || view.pausedUntilMs < (views[best] as HealthView).pausedUntilMs) best = i;
+/**
+ * Only paced candidates are left: wait a pause out if the deadline allows, else say when to come back. An untried one goes
+ * first, since moving to it is no repeat; beside an attempt that is still under way there are no repeats at all.
+ */
+function waitForPace(facts: StepFacts, views: readonly HealthView[], untried: readonly number[], inFlight: boolean): Step {
+  const soonest = (among: readonly number[]): number | null => {
+    const paced = among.filter((i) => (views[i] as HealthView).excluded === null && (views[i] as HealthView).pausedUntilMs > facts.nowMs);
+    return paced.length === 0 ? null : paced.reduce((best, i) => ((views[i] as HealthView).pausedUntilMs < (views[best] as HealthView).pausedUntilMs ? i : best));
+  };
+  const tried = inFlight ? [] : [...new Set(facts.tries.map((one) => one.candidate))];
+  const found = [soonest(untried), soonest(tried)].filter((i) => i !== null);
+  const best = found.find((i) => (views[i] as HealthView).pausedUntilMs < facts.deadlineMs);
+  if (best === undefined) {
+    const waits = found.map((i) => (views[i] as HealthView).pausedUntilMs - facts.nowMs);
+    return waits.length === 0 || inFlight ? stop("nothing_left") : { kind: "stop", why: "paced", retryAfterMs: Math.min(...waits) };
   }
-  if (best < 0) return stop("nothing_left");
   const view = views[best] as HealthView;
-  const waitMs = view.pausedUntilMs - facts.nowMs;
-  if (view.pausedUntilMs >= facts.deadlineMs) return { kind: "stop", why: "paced", retryAfterMs: waitMs };
-  const repeat = facts.tries.some((one) => one.candidate === best);
-  return { kind: "launch", candidate: best, why: "paced", metered: repeat, probe: false, waitMs };
+  const metered = facts.tries.some((one) => one.candidate === best) || (facts.tries.length > 0 && view.state !== "admitting");
+  return { kind: "launch", candidate: best, why: "paced", metered, probe: false, waitMs: view.pausedUntilMs - facts.nowMs };
 }
 
 function stop(why: Extract<Step, { kind: "stop" }>["why"]): Step {

@@ -21,7 +21,7 @@ import { ByteLane } from "./byte-lane.ts";
 import type { Deps } from "./deps.ts";
 import { Exchange } from "./exchange.ts";
 import { HubLane, type EventEncoder } from "./hub-lane.ts";
-import type { Prepared, Surface } from "./surface.ts";
+import type { Prepared, RequestCost, Surface } from "./surface.ts";
 import { deadlineMsOf, readBody, refuse, resolveRoute, type Inbound, type ReadBody } from "./inbound.ts";
 
 const encoder = new TextEncoder();
@@ -140,9 +140,9 @@ class ChatSurface implements Surface {
     };
   }
 
-  closing(attempt: Attempt, charge: Charge): Uint8Array {
+  closing(attempt: Attempt, charge: Charge, cost: RequestCost): Uint8Array {
     const pieces: Uint8Array[] = [];
-    const spillway = `{"cost_usd":${charge.costNanoUsd === null ? "null" : usd(charge.costNanoUsd)}${charge.state === "estimated" ? `,"estimated":true` : ""}}`;
+    const spillway = `{"cost_usd":${cost.nanoUsd === null ? "null" : usd(cost.nanoUsd)}${cost.estimated ? `,"estimated":true` : ""}}`;
     for (const frame of attempt.tailFrames) {
       if (frame.kind !== "usage") pieces.push(frame.bytes);
       else if (this.#request.includeUsage) pieces.push(withMember(frame.bytes, `"spillway":${spillway}`));

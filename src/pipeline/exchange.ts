@@ -6,7 +6,7 @@
 import { describeChoice, type Candidate } from "../decide/choose.ts";
 import { latestStartMs } from "../decide/clocks.ts";
 import { softTimeoutMs } from "../decide/deployment.ts";
-import { MAX_ATTEMPTS, MAX_IN_FLIGHT, nextStep, type Step } from "../decide/next-step.ts";
+import { MAX_ATTEMPTS, MAX_IN_FLIGHT, nextStep, type Launch, type Step } from "../decide/next-step.ts";
 import type { HealthView } from "../decide/health.ts";
 import type { Charge, ClientReply, Timer } from "../ports.ts";
 import { gatewayError, statusOf, type ErrorCode, type GatewayError } from "../wire/errors.ts";
@@ -14,6 +14,7 @@ import type { Outcome } from "../wire/outcome.ts";
 import { answerHeaders, errorHeaders } from "./answer-headers.ts";
 import { Attempt, type AttemptOwner } from "./attempt.ts";
 import { chargeFor, holdOf, relayedBy } from "./booking.ts";
+import { Books } from "./books.ts";
 import { brokenStream, conclude, type Tried } from "./conclude.ts";
 import { Delivery } from "./delivery.ts";
 import type { Deps } from "./deps.ts";
@@ -35,12 +36,15 @@ export class Exchange implements AttemptOwner {
   readonly #attempts: Attempt[] = [];
   readonly #outcomes: (Outcome | null)[] = [];
   readonly #candidateOf: number[] = [];
-  readonly #charges = new Map<Attempt, Charge>();
+  readonly #books: Books;
   readonly #unfit = new Map<number, { readonly param: string; readonly message: string }>();
   readonly #startStates: string[];
   readonly #softTimers = new Map<Attempt, Timer>();
   readonly #flags = new Set<string>();
-  #settling: Promise<unknown>[] = [];
+  /** A hold was refused: nothing more is started. */
+  #unheldError: GatewayError | null = null;
+  /** The elder of two late attempts is being booked; the next starts after that. */
+  #dropping = false;
   #winner: Attempt | null = null;
   #deadline: Timer | null = null;
   #waiting: Timer | null = null;
@@ -56,6 +60,7 @@ export class Exchange implements AttemptOwner {
     this.#deps = deps;
     this.#surface = surface;
     this.#delivery = new Delivery(reply, deps.clock);
+    this.#books = new Books(deps.ledger, deps.log);
     this.settings = settings;
     this.#startMs = deps.clock.nowMs();
     this.#startWallMs = deps.clock.wallMs();
@@ -70,7 +75,7 @@ export class Exchange implements AttemptOwner {
     this.#deps.allowance.earn(this.#startMs);
     this.#deadline = this.#deps.clock.after(this.settings.deadlineMs, () => this.#deadlinePassed());
     if (this.#surface.stream && this.settings.route.keepalive) {
-      this.#delivery.keepAlive(this.#deps.limits.keepaliveMs, () => answerHeaders(this.#facts(null, undefined), EVENT_STREAM));
+      this.#delivery.keepAlive(this.#deps.limits.keepaliveMs, () => answerHeaders(this.#facts(null, "open"), EVENT_STREAM));
     }
     this.#step();
   }
@@ -104,7 +109,7 @@ export class Exchange implements AttemptOwner {
     this.#waiting?.cancel();
     for (const other of this.#attempts) if (other !== attempt) other.stop("superseded");
     this.#softTimers.get(attempt)?.cancel();
-    if (this.#surface.stream && !this.#delivery.replied) this.#delivery.head(200, answerHeaders(this.#facts(attempt, undefined), EVENT_STREAM));
+    if (this.#surface.stream && !this.#delivery.replied) this.#delivery.head(200, answerHeaders(this.#facts(attempt, "open"), EVENT_STREAM));
     return true;
   }
 
@@ -118,32 +123,27 @@ export class Exchange implements AttemptOwner {
     this.#softTimers.get(attempt)?.cancel();
     this.#deps.health.observe(attempt.settings.ticket, outcome, this.#deps.clock.nowMs(), this.#deps.random.next());
     if (outcome.kind === "failed" && outcome.fault !== "client") this.#logFailure(attempt, outcome);
-    const settled = this.#settle(attempt, outcome);
-    if (attempt === this.#winner) {
-      settled.then(() => this.#close(attempt, outcome), (error: unknown) => this.#crashed(error));
-      return;
+    this.#books.settle(attempt, chargeFor(attempt, outcome, this.settings.inputEstimateTokens, this.#deps.clock.wallMs()));
+    if (attempt === this.#winner) this.#whenBooked(() => this.#close(attempt, outcome));
+    else if (this.#over || this.#gone) this.#whenBooked(() => this.#record());
+    else if (outcome.kind !== "superseded") {
+      // Whatever was waited for beside it: what may be done has changed.
+      this.#stopWaiting();
+      this.#step();
     }
-    if (this.#over || this.#gone) {
-      settled.then(() => this.#record(), (error: unknown) => this.#crashed(error));
-      return;
-    }
-    if (outcome.kind !== "superseded") this.#step();
   }
 
   // The loop
 
   #step(): void {
-    if (this.#over || this.#gone || this.#winner !== null) return;
-    const inFlight = this.#attempts.filter((attempt) => !attempt.over);
+    if (this.#over || this.#gone || this.#winner !== null || this.#dropping) return;
+    const inFlight = this.#inFlight();
     if (inFlight.length >= MAX_IN_FLIGHT || this.#waiting !== null) return;
-    const step = nextStep({
-      nowMs: this.#deps.clock.nowMs(),
-      deadlineMs: this.#deadlineMs,
-      candidates: this.settings.choice.candidates,
-      tries: this.#candidateOf.map((candidate, i) => ({ candidate, outcome: this.#outcomes[i] ?? null })),
-      view: (candidate) => this.#view(candidate),
-      random: () => this.#deps.random.next(),
-    });
+    if (this.#unheldError !== null) {
+      if (inFlight.length === 0) this.#fail(this.#unheldError);
+      return;
+    }
+    const step = this.#nextStep(null);
     if (step.kind === "stop") {
       if (inFlight.length === 0) this.#conclude(step.why, step.retryAfterMs);
       return;
@@ -154,15 +154,47 @@ export class Exchange implements AttemptOwner {
       return;
     }
     if (step.waitMs <= 0) this.#launch(step);
-    else {
-      this.#waiting = this.#deps.clock.after(step.waitMs, () => {
-        this.#waiting = null;
-        if (!this.#over && !this.#gone && this.#winner === null) this.#launch(step);
-      });
-    }
+    else this.#wait(step.waitMs, () => this.#launchAfterWait(step));
   }
 
-  #launch(step: Extract<Step, { kind: "launch" }>): void {
+  /** `ended`: as if this attempt had come to its end already. */
+  #nextStep(ended: Attempt | null): Step {
+    const outcomeOf = (i: number): Outcome | null => (this.#attempts[i] === ended ? { kind: "superseded", phase: "before-content" } : (this.#outcomes[i] ?? null));
+    return nextStep({
+      nowMs: this.#deps.clock.nowMs(),
+      deadlineMs: this.#deadlineMs,
+      candidates: this.settings.choice.candidates,
+      tries: this.#candidateOf.map((candidate, i) => ({ candidate, outcome: outcomeOf(i) })),
+      view: (candidate) => this.#view(candidate),
+      random: () => this.#deps.random.next(),
+    });
+  }
+
+  /** Health may have changed its mind while we waited; then the step is decided anew. */
+  #launchAfterWait(step: Launch): void {
+    if (this.#over || this.#gone || this.#winner !== null) return;
+    const view = this.#view(this.settings.choice.candidates[step.candidate] as Candidate);
+    if (view.excluded !== null || view.pausedUntilMs > this.#deps.clock.nowMs()) this.#step();
+    else this.#launch({ ...step, probe: view.state === "probe-ready" });
+  }
+
+  #inFlight(): readonly Attempt[] {
+    return this.#attempts.filter((attempt) => !attempt.over);
+  }
+
+  #wait(waitMs: number, then: () => void): void {
+    this.#waiting = this.#deps.clock.after(waitMs, () => {
+      this.#waiting = null;
+      then();
+    });
+  }
+
+  #stopWaiting(): void {
+    this.#waiting?.cancel();
+    this.#waiting = null;
+  }
+
+  #launch(step: Launch): void {
     const candidate = this.settings.choice.candidates[step.candidate] as Candidate;
     const { deployment } = candidate;
     const prepared = this.#surface.prepare(candidate);
@@ -216,24 +248,14 @@ export class Exchange implements AttemptOwner {
       inputEstimateTokens: this.settings.inputEstimateTokens,
       wallMs: this.#deps.clock.wallMs(),
     });
-    this.#deps.ledger.reserve([hold]).then(
-      ([result]) => {
-        if (result?.kind === "held") attempt.start();
-        else this.#unheld(attempt, result?.kind === "refused" ? "budget_exceeded" : "ledger_unavailable");
-      },
-      (error: unknown) => {
-        this.#deps.log.error("ledger_reserve_failed", { error: String(error) });
-        this.#unheld(attempt, "ledger_unavailable");
-      },
-    );
+    this.#books.hold(attempt, hold, () => attempt.start(), (code) => this.#unheld(attempt, code));
   }
 
-  /** No hold, no call: nothing was written, so nothing is settled. */
+  /** No hold, no call, and nothing else is started; an attempt that has its hold may still answer. */
   #unheld(attempt: Attempt, code: Extract<ErrorCode, "budget_exceeded" | "ledger_unavailable">): void {
-    this.#charges.set(attempt, NO_ROW);
-    attempt.fail(failure("timeout", "no hold"), "ours");
     const message = code === "budget_exceeded" ? "A budget does not allow this call." : "The ledger cannot be written, so nothing that costs money is started. Free disk space or check the data folder's permissions.";
-    if (!this.#over && !this.#gone && this.#winner === null) this.#fail(gatewayError(code, message));
+    this.#unheldError ??= gatewayError(code, message);
+    attempt.fail(failure("timeout", "no hold"), "ours");
   }
 
   /** The clock after which an attempt counts as late, and the next one starts beside it. */
@@ -243,23 +265,36 @@ export class Exchange implements AttemptOwner {
     let delayMs = softTimeoutMs(deployment, this.settings.route.clocks, this.#surface.stream);
     const steps = Math.min(MAX_ATTEMPTS, this.settings.choice.candidates.length);
     const next = this.#attempts.length + 1;
-    if (next <= steps) delayMs = Math.min(delayMs, this.#startMs + latestStartMs(this.settings.deadlineMs, next, steps) - nowMs);
-    this.#softTimers.set(attempt, this.#deps.clock.after(Math.max(0, delayMs), () => this.#late(attempt)));
+    const nextInMs = next <= steps ? this.#startMs + latestStartMs(this.settings.deadlineMs, next, steps) - nowMs : Number.POSITIVE_INFINITY;
+    if (nextInMs > 0) delayMs = Math.min(delayMs, nextInMs);
+    this.#softTimers.set(attempt, this.#deps.clock.after(delayMs, () => this.#late(attempt)));
+    // The next step was due before this one began, which is not this deployment's fault.
+    if (nextInMs <= 0) this.#step();
   }
 
   #late(attempt: Attempt): void {
     if (attempt.over || attempt.firstContentMs !== null || this.#winner !== null || this.#over) return;
     attempt.late = true;
     this.#deps.health.observe(attempt.settings.ticket, { kind: "soft-timeout" }, this.#deps.clock.nowMs(), this.#deps.random.next());
-    const inFlight = this.#attempts.filter((one) => !one.over);
-    if (inFlight.length < MAX_IN_FLIGHT) this.#step();
-    else if (inFlight.every((one) => one.late) && this.#attempts.length < MAX_ATTEMPTS) this.#dropElder(inFlight[0] as Attempt);
+    if (this.#inFlight().length < MAX_IN_FLIGHT) this.#step();
+    else this.#makeRoom();
   }
 
-  /** Both are late: the elder is aborted and booked before a third starts. */
-  #dropElder(elder: Attempt): void {
+  /** Where both are late and a third can start, the elder is aborted and booked before it does. */
+  #makeRoom(): void {
+    const inFlight = this.#inFlight();
+    const elder = inFlight[0];
+    if (elder === undefined || inFlight.length < MAX_IN_FLIGHT || this.#waiting !== null || !inFlight.every((one) => one.late)) return;
+    const step = this.#nextStep(elder);
+    if (step.kind === "stop" || this.#unheldError !== null) return;
+    if (step.waitMs > 0) return this.#wait(step.waitMs, () => this.#makeRoom());
+    if (step.metered && this.#deps.allowance.tokens(this.#deps.clock.nowMs()) < 1) return;
+    this.#dropping = true;
     elder.stop("superseded");
-    Promise.all(this.#settling).then(() => this.#step(), (error: unknown) => this.#crashed(error));
+    this.#whenBooked(() => {
+      this.#dropping = false;
+      this.#step();
+    });
   }
 
   #view(candidate: Candidate): HealthView {
@@ -269,59 +304,38 @@ export class Exchange implements AttemptOwner {
     return this.#deps.health.view(deployment.id, deployment.account, this.#surface.endpoint, this.#deps.clock.nowMs());
   }
 
-  // Money
-
-  /** Resolves when the charge is durable, or given up on and flagged. */
-  #settle(attempt: Attempt, outcome: Outcome): Promise<void> {
-    if (this.#charges.get(attempt) === NO_ROW) return Promise.resolve();
-    const charge = chargeFor(attempt, outcome, this.settings.inputEstimateTokens, this.#deps.clock.wallMs());
-    this.#charges.set(attempt, charge);
-    const settled = this.#deps.ledger.settle([charge]).catch((error: unknown) => {
-      this.#flags.add("undurable");
-      this.#charges.set(attempt, { ...charge, flags: [...charge.flags, "undurable"] });
-      this.#deps.log.error("charge_not_durable", { attempt: charge.attemptId, error: String(error) });
-    });
-    this.#settling.push(settled);
-    return settled;
+  /** Go on when all that has ended is booked. */
+  #whenBooked(then: () => void): void {
+    this.#books.booked().then(then).catch((error: unknown) => this.#crashed(error));
   }
 
   // The reply
 
-  #facts(attempt: Attempt | null, charge: Charge | undefined) {
+  #facts(attempt: Attempt | null, cost: "known" | "open") {
     return {
       requestId: this.settings.requestId,
       route: this.settings.route.name,
       deployment: attempt?.settings.candidate.deployment.id ?? null,
       attempts: this.#attempts.length,
-      costNanoUsd: charge === undefined ? undefined : this.#totalCost(),
-      estimated: [...this.#charges.values()].some((one) => one.state === "estimated"),
+      costNanoUsd: cost === "known" ? this.#books.totalNanoUsd() : undefined,
+      estimated: this.#books.estimated,
       warnings: [...this.settings.warnings, ...(attempt?.warnings ?? [])],
       simulated: this.settings.snapshot.simulated,
     };
   }
 
-  #totalCost(): number | null {
-    let total = 0;
-    for (const charge of this.#charges.values()) {
-      if (charge === NO_ROW) continue;
-      if (charge.costNanoUsd === null) return null;
-      total += charge.costNanoUsd;
-    }
-    return total;
-  }
-
   #close(attempt: Attempt, outcome: Outcome): void {
     this.#over = true;
     this.#stopTimers();
-    const charge = this.#charges.get(attempt) as Charge;
     if (this.#gone) {
       this.#record();
       return;
     }
     if (outcome.kind === "answered") {
-      if (this.#surface.stream) this.#delivery.end(this.#surface.closing(attempt, charge));
+      const cost = { nanoUsd: this.#books.totalNanoUsd() ?? null, estimated: this.#books.estimated };
+      if (this.#surface.stream) this.#delivery.end(this.#surface.closing(attempt, this.#books.chargeOf(attempt) as Charge, cost));
       else {
-        this.#delivery.head(200, answerHeaders(this.#facts(attempt, charge), [...JSON_TYPE, "content-length", String(attempt.body?.length ?? 0)]));
+        this.#delivery.head(200, answerHeaders(this.#facts(attempt, "known"), [...JSON_TYPE, "content-length", String(attempt.body?.length ?? 0)]));
         this.#delivery.end(attempt.body);
       }
     } else {
@@ -355,13 +369,10 @@ export class Exchange implements AttemptOwner {
     this.#over = true;
     this.#error = error;
     this.#stopTimers();
-    Promise.all(this.#settling).then(
-      () => {
-        if (!this.#gone) this.#tellError(error);
-        this.#record();
-      },
-      (problem: unknown) => this.#crashed(problem),
-    );
+    this.#whenBooked(() => {
+      if (!this.#gone) this.#tellError(error);
+      this.#record();
+    });
   }
 
   #tellError(error: GatewayError): void {
@@ -369,8 +380,7 @@ export class Exchange implements AttemptOwner {
       this.#delivery.end(this.#surface.errorFrame(error));
       return;
     }
-    const charged = [...this.#charges.values()].find((one) => one !== NO_ROW);
-    const facts = this.#facts(this.#attempts.at(-1) ?? null, charged);
+    const facts = this.#facts(this.#attempts.at(-1) ?? null, "known");
     const body = this.#surface.errorBody(error);
     this.#delivery.head(statusOf(error), answerHeaders(facts, [...JSON_TYPE, "content-length", String(body.length), ...errorHeaders(error)]));
     this.#delivery.end(body);
@@ -378,8 +388,8 @@ export class Exchange implements AttemptOwner {
 
   #deadlinePassed(): void {
     if (this.#over || this.#gone || this.#winner !== null) return;
-    const inFlight = this.#attempts.filter((attempt) => !attempt.over);
-    this.#waiting?.cancel();
+    const inFlight = this.#inFlight();
+    this.#stopWaiting();
     // A deadline shorter than the attempt's own clock is no proof against the provider.
     this.#over = true;
     for (const attempt of inFlight) attempt.fail(failure("timeout", "the request's deadline passed"), attempt.late ? "provider" : "ours");
@@ -391,13 +401,13 @@ export class Exchange implements AttemptOwner {
     if (this.#gone || this.#recorded || (this.#over && this.#winner === null)) return;
     this.#gone = true;
     this.#stopTimers();
-    const inFlight = this.#attempts.filter((attempt) => !attempt.over);
+    const inFlight = this.#inFlight();
     for (const attempt of inFlight) {
       const drains = attempt.settings.candidate.deployment.provider.onClientGone === "drain" && attempt.sent;
       if (drains && DRAINING.size < this.#deps.limits.drainsAtOnce) this.#drain(attempt);
       else attempt.stop("client-gone");
     }
-    if (inFlight.length === 0) Promise.all(this.#settling).then(() => this.#record(), (error: unknown) => this.#crashed(error));
+    if (inFlight.length === 0) this.#whenBooked(() => this.#record());
   }
 
   /** Read on without delivering, for a provider that bills the whole answer anyway: its usage is the truth. */
@@ -431,7 +441,7 @@ export class Exchange implements AttemptOwner {
         endpoint: this.#surface.endpoint,
         stream: this.#surface.stream,
         attempts: this.#attempts,
-        charges: this.#charges,
+        chargeOf: (attempt) => this.#books.chargeOf(attempt),
         winner: this.#winner,
         startMs: this.#startMs,
         startWallMs: this.#startWallMs,
@@ -439,7 +449,7 @@ export class Exchange implements AttemptOwner {
         status: this.#delivery.status,
         gone: this.#gone,
         error: this.#error,
-        flags: [...this.#flags],
+        flags: [...this.#flags, ...(this.#books.undurable ? ["undurable"] : [])],
         decision: {
           ...describeChoice(settings.choice, this.#startStates),
           unsupported: [...this.#unfit].map(([i, one]) => ({ deployment: settings.choice.candidates[i]?.deployment.id ?? "", param: one.param, message: one.message })),
@@ -475,7 +485,6 @@ export class Exchange implements AttemptOwner {
   }
 }
 
-const NO_ROW: Charge = Object.freeze({ attemptId: "", state: "unbilled", outcome: "unheld", units: {}, rawUsage: null, costNanoUsd: 0, flags: [], atMs: 0 });
 const UNFIT: HealthView = Object.freeze({ state: "admitting", pausedUntilMs: 0, restsUntilMs: 0, excluded: Object.freeze({ reason: "not_found", untilMs: Number.POSITIVE_INFINITY, scope: "deployment", alarm: false }) });
 /** Attempts read on after their clients left, over all requests: bounded by `drainsAtOnce`. */
 const DRAINING = new Set<Attempt>();

@@ -11,7 +11,7 @@ export interface RecordFacts {
   readonly endpoint: "chat" | "embeddings";
   readonly stream: boolean;
   readonly attempts: readonly Attempt[];
-  readonly charges: ReadonlyMap<Attempt, Charge>;
+  readonly chargeOf: (attempt: Attempt) => Charge | undefined;
   readonly winner: Attempt | null;
   readonly startMs: number;
   readonly startWallMs: number;
@@ -26,7 +26,7 @@ export interface RecordFacts {
 /** Assemble the record. */
 export function recordOf(facts: RecordFacts): RequestRecord {
   const { settings, winner } = facts;
-  const attempts = facts.attempts.map((attempt) => attemptRecord(attempt, facts.charges.get(attempt)));
+  const attempts = facts.attempts.map((attempt) => attemptRecord(attempt, facts.chargeOf(attempt)));
   const flags = new Set(facts.flags);
   for (const attempt of attempts) for (const flag of attempt.flags) flags.add(flag);
   const firstMs = winner?.firstContentMs ?? null;

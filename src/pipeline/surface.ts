@@ -12,11 +12,16 @@ export interface Surface {
   readonly stream: boolean;
   /** The upstream call for one candidate. */
   prepare(candidate: Candidate): Prepared;
-  /** The last bytes of a stream: what was held back, with the charge in the usage chunk. */
-  closing(attempt: Attempt, charge: Charge): Uint8Array;
+  /** The last bytes of a stream: what was held back, with the request's cost (all attempts) in the usage chunk. */
+  closing(attempt: Attempt, charge: Charge, cost: RequestCost): Uint8Array;
   /** The dialect's typed error as a frame of a stream, and as a body. */
   errorFrame(error: GatewayError): Uint8Array;
   errorBody(error: GatewayError): Uint8Array;
+}
+export interface RequestCost {
+  /** null: unmetered or unpriced. */
+  readonly nanoUsd: number | null;
+  readonly estimated: boolean;
 }
 export type Prepared =
   | { readonly kind: "prepared"; readonly path: string; readonly headers: readonly string[]; readonly body: Uint8Array; readonly warnings: readonly string[]; readonly reading: Reading }
