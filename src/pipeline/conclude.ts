@@ -7,7 +7,6 @@ import type { FailureClass, Outcome, UpstreamError } from "../wire/outcome.ts";
 export interface Tried {
   readonly deployment: string;
   readonly outcome: Outcome;
-  readonly secret: string | null;
 }
 
 const CODES: Readonly<Record<FailureClass, ErrorCode>> = {
@@ -36,7 +35,7 @@ const CLIENT_CLASSES: ReadonlySet<FailureClass> = new Set(["bad_request", "conte
 export function conclude(stop: Extract<Step, { kind: "stop" }>["why"] | "allowance", retryAfterMs: number | null, tried: readonly Tried[], choice: Choice): GatewayError {
   const failures = tried.flatMap((one) => (one.outcome.kind === "failed" ? [{ ...one, error: one.outcome.error }] : []));
   const atFault = failures.find((one) => CLIENT_CLASSES.has(one.error.class));
-  if (atFault !== undefined) return clientFault(atFault.error, atFault.secret);
+  if (atFault !== undefined) return clientFault(atFault.error);
   if (stop === "deadline") return gatewayError("deadline_exceeded", `No answer within the deadline.${told(failures)}`);
   if (failures.length === 0) {
     if (stop === "paced") {
@@ -54,18 +53,18 @@ export function conclude(stop: Extract<Step, { kind: "stop" }>["why"] | "allowan
 }
 
 /** A 4xx that any provider would give: told on with the provider's own words, under a type that is the same for all. */
-function clientFault(error: UpstreamError, secret: string | null): GatewayError {
+function clientFault(error: UpstreamError): GatewayError {
   const code = CODES[error.class];
-  return gatewayError(code, redact(error.message, secret), {
-    param: error.param === null ? null : redact(error.param, secret),
+  return gatewayError(code, error.message, {
+    param: error.param,
     ...(error.status >= 400 && error.status < 500 ? { status: error.status } : {}),
-    upstreamCode: error.code === null ? null : redact(error.code, secret),
+    upstreamCode: error.code,
   });
 }
 
 /** The error for a stream that breaks after its content began. */
-export function brokenStream(error: UpstreamError, deployment: string, secret: string | null): GatewayError {
-  return gatewayError(CODES[error.class], `The answer of ${deployment} broke off: ${words(error, secret)}`);
+export function brokenStream(error: UpstreamError, deployment: string): GatewayError {
+  return gatewayError(CODES[error.class], `The answer of ${deployment} broke off: ${words(error)}`);
 }
 
 function nothingUsable(choice: Choice): GatewayError {
@@ -98,27 +97,16 @@ function summary(count: number): string {
   return count === 1 ? "The attempt failed." : `All ${count} attempts failed.`;
 }
 
-function told(failures: readonly { readonly deployment: string; readonly secret: string | null; readonly error: UpstreamError }[]): string {
+function told(failures: readonly { readonly deployment: string; readonly error: UpstreamError }[]): string {
   if (failures.length === 0) return "";
-  return ` ${failures.map((one) => `${one.deployment}: ${words(one.error, one.secret)}`).join("; ")}`;
+  return ` ${failures.map((one) => `${one.deployment}: ${words(one.error)}`).join("; ")}`;
 }
 
 /** The provider's words, without what a refused credential may echo. */
-function words(error: UpstreamError, secret: string | null): string {
+function words(error: UpstreamError): string {
   const status = error.status > 0 ? `${error.status} ` : "";
   if (error.class === "auth" || error.class === "payment") return `${status}${error.class === "auth" ? "the provider refuses our credential" : "the provider's account is out of money or quota"}`;
-  return `${status}${error.class}: ${redact(error.message, secret).slice(0, 300)}`;
-}
-
-/** Cut credentials out of text that comes from a provider. */
-export function redact(text: string, secret: string | null): string {
-  let out = text;
-  if (secret !== null && secret.length >= 4) out = out.split(secret).join("***");
-  return out
-    .replaceAll(/\b(?:sk|pk|rk|key)[-_][A-Za-z0-9_*-]{6,}|\b[a-z]{2,6}[-_][A-Za-z0-9_*-]{20,}/g, "***")
-    .replaceAll(/\bAIza[A-Za-z0-9_-]{10,}/g, "***")
-    .replaceAll(/\bBearer\s+\S{6,}/gi, "Bearer ***")
-    .replaceAll(/([?&](?:key|api_key|apikey|token)=)[^&\s"']+/gi, "$1***");
+  return `${status}${error.class}: ${error.message.slice(0, 300)}`;
 }
 
 function maxRetryAfter(errors: readonly UpstreamError[]): number | null {

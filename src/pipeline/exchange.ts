@@ -20,6 +20,7 @@ import { Delivery } from "./delivery.ts";
 import type { Deps } from "./deps.ts";
 import { failure } from "./lane.ts";
 import { recordOf } from "./record.ts";
+import { withoutSecret } from "./redact.ts";
 import type { ExchangeSettings, Surface } from "./surface.ts";
 
 const EVENT_STREAM = ["content-type", "text/event-stream; charset=utf-8", "x-accel-buffering", "no"];
@@ -117,7 +118,8 @@ export class Exchange implements AttemptOwner {
     return this.#delivery.write(bytes);
   }
 
-  ended(attempt: Attempt, outcome: Outcome): void {
+  ended(attempt: Attempt, told: Outcome): void {
+    const outcome = withoutSecret(told, this.settings.snapshot.transport(attempt.settings.candidate.deployment).secret);
     const index = this.#attempts.indexOf(attempt);
     this.#outcomes[index] = outcome;
     this.#softTimers.get(attempt)?.cancel();
@@ -343,7 +345,7 @@ export class Exchange implements AttemptOwner {
       const told = outcome.kind === "failed" ? outcome.error : failure("network", "the attempt was stopped");
       this.#error = this.#stopping
         ? gatewayError("stopping", "The gateway is stopping, so the answer breaks off here; try again.")
-        : brokenStream(told, deployment.id, this.settings.snapshot.transport(deployment).secret);
+        : brokenStream(told, deployment.id);
       this.#delivery.end(this.#surface.errorFrame(this.#error));
     }
     this.#record();
@@ -352,7 +354,7 @@ export class Exchange implements AttemptOwner {
   #conclude(why: Extract<Step, { kind: "stop" }>["why"] | "allowance", retryAfterMs: number | null): void {
     const tried: Tried[] = this.#attempts.map((attempt, i) => {
       const { deployment } = attempt.settings.candidate;
-      return { deployment: deployment.id, outcome: this.#outcomes[i] as Outcome, secret: this.settings.snapshot.transport(deployment).secret };
+      return { deployment: deployment.id, outcome: this.#outcomes[i] as Outcome };
     });
     const unfit = [...this.#unfit].map(([i, one]) => ({
       deployment: (this.settings.choice.candidates[i] as Candidate).deployment.id,
