@@ -76,6 +76,8 @@ export class Attempt implements UpstreamHandler, LaneSink {
   #chunks: Uint8Array[] = [];
   #bytes = 0;
   #held: Uint8Array[] = [];
+  /** Of what is held back, before content and after the finish. */
+  #heldBytes = 0;
   #finished = false;
   #finishReason = "";
   #ended = false;
@@ -206,7 +208,11 @@ export class Attempt implements UpstreamHandler, LaneSink {
 
   lifecycle(bytes: Uint8Array): void {
     if (this.firstContentMs !== null) this.#deliver(bytes);
-    else this.#held.push(bytes);
+    else {
+      this.#held.push(bytes);
+      this.#heldBytes += bytes.length;
+      if (this.#heldBytes > this.#deps.limits.answerBytes) this.fail(failure("too_large", "the stream opens for ever"));
+    }
   }
 
   content(bytes: Uint8Array, events: number, textBytes: number): void {
@@ -225,7 +231,10 @@ export class Attempt implements UpstreamHandler, LaneSink {
   }
 
   tail(frame: TailFrame): void {
-    if (!this.#ended) this.tailFrames.push(frame);
+    if (this.#ended) return;
+    this.tailFrames.push(frame);
+    this.#heldBytes += frame.bytes.length;
+    if (this.#heldBytes > this.#deps.limits.answerBytes) this.#complete();
   }
 
   usageSeen(usage: Usage): void {

@@ -18,7 +18,7 @@ export class ByteLane implements StreamLane {
   readonly #choiceCount: number;
   readonly #finishedChoices = new Set<number>();
   #seenChoices = 0;
-  /** A usage chunk that came before the finish reason; it leaves after it. */
+  /** A usage chunk that came before the finish reason; it leaves with it, in that order. */
   #earlyUsage: Uint8Array | null = null;
   #committed = false;
   #finished = false;
