@@ -1,6 +1,7 @@
 /** The only place that constructs real adapters: a running gateway from its options. */
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
+import { isIP } from "node:net";
 import { ControlServer } from "./admin/control.ts";
 import { AdminServer } from "./admin/server.ts";
 import { loadConfig, type LoadedConfig } from "./config/source.ts";
@@ -74,7 +75,8 @@ const ORPHAN_SWEEP_MS = 30_000;
 
 /** Check what cannot be served before a socket is opened. */
 export function checkStart(config: Config, host: string): void {
-  const loopback = host === "localhost" || host === "::1" || host.startsWith("127.");
+  // A name that begins with 127. may be anybody's address.
+  const loopback = host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
   if (config.keys.length === 0 && !loopback) {
     throw new StartError(`--host ${host} is reachable from other machines, but no caller key is configured. Set SPILLWAY_API_KEY, or add to the configuration:\n  keys:\n    - { name: app, key: "\${SPILLWAY_API_KEY}" }`);
   }

@@ -59,7 +59,8 @@ function credentialOf(request: IncomingMessage, query: string): Credential {
     let seen = 0;
     for (let i = 0; i < rawHeaders.length; i += 2) if ((rawHeaders[i] as string).toLowerCase() === "authorization") seen++;
     if (seen > 1) return { kind: "conflict" };
-    key = /^bearer +(\S+)\s*$/i.exec(authorization)?.[1] ?? (authorization.trim() === "" ? undefined : authorization.trim());
+    // "Bearer" alone is what a client with an empty key sends: none, rather than a key of that name.
+    key = /^bearer\s+(\S+)$/i.exec(authorization.trim())?.[1] ?? (/^(?:bearer)?$/i.test(authorization.trim()) ? undefined : authorization.trim());
   }
   for (const other of [headers["x-api-key"], headers["api-key"], headers["x-goog-api-key"], query === "" ? undefined : queryKey(query)]) {
     if (other === undefined || other === "") continue;
