@@ -99,7 +99,8 @@ export class Attempt implements UpstreamHandler, LaneSink {
   /** Send it. The hold must be durable by now. */
   start(): void {
     if (this.#ended) return;
-    this.#lifetime = this.#deps.clock.after(this.settings.lifetimeMs, () => this.fail(failure("timeout", "the stream outlived its lifetime")));
+    // While the client does not read, the provider cannot end.
+    this.#lifetime = this.#deps.clock.after(this.settings.lifetimeMs, () => this.fail(failure("timeout", "the stream outlived its lifetime"), this.#paused ? "client" : "provider"));
     this.#call = this.#deps.upstream.send(this.settings.request, this);
   }
 

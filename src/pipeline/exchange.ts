@@ -40,7 +40,8 @@ export class Exchange implements AttemptOwner {
   readonly #books: Books;
   readonly #unfit = new Map<number, { readonly param: string; readonly message: string }>();
   readonly #startStates: string[];
-  readonly #softTimers = new Map<Attempt, Timer>();
+  /** Per attempt: the soft timeout, and the bound of reading on after the client left. */
+  readonly #attemptTimers = new Map<Attempt, Timer>();
   readonly #flags = new Set<string>();
   /** A hold was refused: nothing more is started. */
   #unheldError: GatewayError | null = null;
@@ -109,7 +110,7 @@ export class Exchange implements AttemptOwner {
     this.#deadline?.cancel();
     this.#waiting?.cancel();
     for (const other of this.#attempts) if (other !== attempt) other.stop("superseded");
-    this.#softTimers.get(attempt)?.cancel();
+    this.#attemptTimers.get(attempt)?.cancel();
     if (this.#surface.stream && !this.#delivery.replied) this.#delivery.head(200, answerHeaders(this.#facts(attempt, "open"), EVENT_STREAM));
     return true;
   }
@@ -122,7 +123,8 @@ export class Exchange implements AttemptOwner {
     const outcome = withoutSecret(told, this.settings.snapshot.transport(attempt.settings.candidate.deployment).secret);
     const index = this.#attempts.indexOf(attempt);
     this.#outcomes[index] = outcome;
-    this.#softTimers.get(attempt)?.cancel();
+    DRAINING.delete(attempt);
+    this.#attemptTimers.get(attempt)?.cancel();
     this.#deps.health.observe(attempt.settings.ticket, outcome, this.#deps.clock.nowMs(), this.#deps.random.next());
     if (outcome.kind === "failed" && outcome.fault !== "client") this.#logFailure(attempt, outcome);
     this.#books.settle(attempt, chargeFor(attempt, outcome, this.settings.inputEstimateTokens, this.#deps.clock.wallMs()));
@@ -269,7 +271,7 @@ export class Exchange implements AttemptOwner {
     const next = this.#attempts.length + 1;
     const nextInMs = next <= steps ? this.#startMs + latestStartMs(this.settings.deadlineMs, next, steps) - nowMs : Number.POSITIVE_INFINITY;
     if (nextInMs > 0) delayMs = Math.min(delayMs, nextInMs);
-    this.#softTimers.set(attempt, this.#deps.clock.after(delayMs, () => this.#late(attempt)));
+    this.#attemptTimers.set(attempt, this.#deps.clock.after(delayMs, () => this.#late(attempt)));
     // The next step was due before this one began, which is not this deployment's fault.
     if (nextInMs <= 0) this.#step();
   }
@@ -417,17 +419,14 @@ export class Exchange implements AttemptOwner {
     attempt.draining = true;
     attempt.resume();
     DRAINING.add(attempt);
-    this.#deps.clock.after(this.#deps.limits.drainMs, () => {
-      DRAINING.delete(attempt);
-      attempt.stop("client-gone");
-    });
+    this.#attemptTimers.set(attempt, this.#deps.clock.after(this.#deps.limits.drainMs, () => attempt.stop("client-gone")));
   }
 
   #stopTimers(): void {
     this.#deadline?.cancel();
     this.#delivery.stopKeepalive();
     this.#waiting?.cancel();
-    for (const timer of this.#softTimers.values()) timer.cancel();
+    for (const timer of this.#attemptTimers.values()) timer.cancel();
   }
 
   // Afterwards
@@ -435,7 +434,6 @@ export class Exchange implements AttemptOwner {
   #record(): void {
     if (this.#recorded || (!this.#delivery.ended && !this.#gone) || this.#attempts.some((attempt) => !attempt.over)) return;
     this.#recorded = true;
-    for (const attempt of this.#attempts) DRAINING.delete(attempt);
     const { settings } = this;
     this.#deps.records.append(
       recordOf({
