@@ -22,7 +22,7 @@ import type { Deps } from "./deps.ts";
 import { Exchange } from "./exchange.ts";
 import { HubLane, type EventEncoder } from "./hub-lane.ts";
 import type { Prepared, RequestCost, Surface } from "./surface.ts";
-import { deadlineMsOf, readBody, refuse, resolveRoute, type Inbound, type ReadBody } from "./inbound.ts";
+import { deadlineMsOf, readBody, refuse, resolveRoute, viaOf, type Inbound, type ReadBody } from "./inbound.ts";
 
 const encoder = new TextEncoder();
 
@@ -166,7 +166,7 @@ class ChatSurface implements Surface {
   }
 
   #headers(dialect: Dialect): string[] {
-    const headers = ["content-type", "application/json", "accept", this.stream ? "text/event-stream" : "application/json", "via", `1.1 ${this.#deps.instance}`];
+    const headers = ["content-type", "application/json", "accept", this.stream ? "text/event-stream" : "application/json", "via", viaOf(this.#inbound.header("via"), this.#deps.instance)];
     for (const name of forwardedHeaders(dialect.id)) this.#forward(headers, name);
     for (const name of this.#asked.forward) this.#forward(headers, name);
     return headers;

@@ -28,6 +28,9 @@ const CODES: Readonly<Record<FailureClass, ErrorCode>> = {
   too_large: "upstream_too_large",
 };
 
+/** What a gateway answers that meets a request of its own again. */
+const LOOP_STATUS = 508;
+
 /** Codes of our own whose answers an upstream's words may replace: the client's request was at fault. */
 const CLIENT_CLASSES: ReadonlySet<FailureClass> = new Set(["bad_request", "content_policy", "context"]);
 
@@ -46,7 +49,8 @@ export function conclude(stop: Extract<Step, { kind: "stop" }>["why"] | "allowan
   const last = failures.at(-1) as (typeof failures)[number];
   const decisive = failures.every((one) => one.error.class === "rate") ? last : (failures.findLast((one) => one.error.class !== "rate") ?? last);
   const wait = retryAfterMs ?? maxRetryAfter(failures.map((one) => one.error));
-  return gatewayError(CODES[decisive.error.class], `${summary(failures.length)}${told(failures)}`, {
+  const code = decisive.error.status === LOOP_STATUS ? "request_loop" : CODES[decisive.error.class];
+  return gatewayError(code, `${summary(failures.length)}${told(failures)}`, {
     // The code stays ours: a provider's "invalid_api_key" would tell a client that its own key is wrong.
     retryAfterMs: decisive.error.class === "rate" || decisive.error.class === "overload" ? (wait ?? 1_000) : null,
   });

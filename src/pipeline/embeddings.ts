@@ -10,7 +10,7 @@ import type { AnswerReading, Reading } from "./attempt.ts";
 import type { Deps } from "./deps.ts";
 import { Exchange } from "./exchange.ts";
 import type { Prepared, Surface } from "./surface.ts";
-import { deadlineMsOf, readBody, refuse, resolveRoute, type Inbound, type ReadBody } from "./inbound.ts";
+import { deadlineMsOf, readBody, refuse, resolveRoute, viaOf, type Inbound, type ReadBody } from "./inbound.ts";
 import { failure, malformed } from "./lane.ts";
 
 const encoder = new TextEncoder();
@@ -89,7 +89,7 @@ class EmbeddingsSurface implements Surface {
       if (one.key === "model") edits.push({ start: one.valueStart, end: one.valueEnd, text: JSON.stringify(deployment.upstreamModel) });
       else if (one.key === "spillway") edits.push(removalOf(scan, i));
     }
-    const headers = ["content-type", "application/json", "accept", "application/json", "via", `1.1 ${this.#deps.instance}`];
+    const headers = ["content-type", "application/json", "accept", "application/json", "via", viaOf(this.#inbound.header("via"), this.#deps.instance)];
     for (const name of [...forwardedHeaders(surfaceDialect.id), ...this.#forward]) {
       const value = this.#inbound.header(name);
       if (value !== undefined && value.length > 0) headers.push(name, value);

@@ -19,6 +19,7 @@ export interface ReadBody {
   readonly scan: Extract<BodyScan, { kind: "object" }>;
 }
 
+const MOST_HOPS = 20;
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
 
 /** Parse and scan a JSON body. Errors say where. */
@@ -50,6 +51,15 @@ export function resolveRoute(snapshot: Snapshot, model: string): { readonly kind
   const found: Resolution = snapshot.directory.resolve(model);
   if (found.kind === "route") return { kind: "route", route: found.route };
   return { kind: "error", error: gatewayError(found.code, found.message, { param: "model" }) };
+}
+
+/**
+ * Our `via` upstream: the gateways of our kind that the request has passed through, and us. By it each of them knows its
+ * own requests when they come round. Other proxies' names stay with us.
+ */
+export function viaOf(incoming: string | undefined, instance: string): string {
+  const passed = incoming?.match(/\bspillway-[0-9a-f]{12}\b/g) ?? [];
+  return [...passed.slice(-MOST_HOPS), instance].map((name) => `1.1 ${name}`).join(", ");
 }
 
 /** The smallest of the route's deadline, `x-spillway-deadline-ms`, and the SDK's own timeout less five seconds. */
