@@ -284,10 +284,10 @@ function byStatus(status: number, told: Told, message: string): FailureClass {
     case 405:
     case 410:
       return "not_found";
-    case 408:
     // The address leads back to who asked: our configuration is wrong there, and asking again changes nothing.
     case 508:
       return "not_found";
+    case 408:
     case 504:
       return "timeout";
     case 409:
