@@ -193,7 +193,7 @@ export class GatewayServer {
     response.setHeader("access-control-allow-origin", origin);
     response.setHeader("vary", "origin");
     if (request.method !== "OPTIONS") return false;
-    response.writeHead(204, ["access-control-allow-methods", "GET, POST", "access-control-allow-headers", request.headers["access-control-request-headers"] ?? "authorization, content-type", "access-control-max-age", "600"]);
+    response.writeHead(204, ["access-control-allow-methods", "GET, POST", "access-control-allow-headers", request.headers["access-control-request-headers"] ?? "authorization, content-type", "access-control-max-age", "600", "cache-control", "no-store, no-transform"]);
     response.end();
     return true;
   }
@@ -218,7 +218,7 @@ export class GatewayServer {
 
   #refuseUpgrade(socket: Duplex): void {
     const body = JSON.stringify(this.#settings.encodeError(gatewayError("upgrade_not_supported", "WebSocket connections are not served; use HTTP with stream: true.")));
-    socket.end(`HTTP/1.1 426 Upgrade Required\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`);
+    socket.end(bareAnswer("426 Upgrade Required", body));
   }
 }
 
@@ -239,7 +239,12 @@ function refuseBroken(error: NodeJS.ErrnoException, socket: Duplex): void {
         ? ["408 Request Timeout", "request_timeout", "The request did not arrive in time."]
         : ["400 Bad Request", "invalid_http", "The request is not valid HTTP/1.1."];
   const body = JSON.stringify({ error: { message, type: "invalid_request_error", param: null, code } });
-  socket.end(`HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`);
+  socket.end(bareAnswer(status, body));
+}
+
+/** An answer for a socket that has no response object. */
+function bareAnswer(status: string, body: string): string {
+  return `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nCache-Control: no-store, no-transform\r\nConnection: close\r\n\r\n${body}`;
 }
 
 function describeListen(error: NodeJS.ErrnoException, host: string, port: number): string {
