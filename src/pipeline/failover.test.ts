@@ -31,12 +31,12 @@ describe("another candidate is tried at once after", () => {
       assertBooksAgree(world);
     });
   }
-  for (const [what, fail] of [["a refused connection", ["refused", false]], ["a reset", ["reset", true]], ["an unknown host", ["dns", false]]] as const) {
+  for (const [what, reason, sent] of [["a refused connection", "refused", false], ["a reset", "reset", true], ["an unknown host", "dns", false]] as const) {
     it(what, async () => {
       const world = new World({ candidates: ["a", "b"] });
       world.upstream.connects = false;
       const { reply } = await world.ask();
-      world.call("a").fail(...fail);
+      world.call("a").fail(reason, sent);
       await world.pass();
       world.call("b").connected();
       world.call("b").json(GOOD_ANSWER);

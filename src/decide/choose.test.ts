@@ -1,0 +1,182 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import type { ModelFacts } from "../wire/facts.ts";
+import { choose, describeChoice, type Choice, type ChoiceFacts } from "./choose.ts";
+import { DEFAULT_CLOCKS, type Deployment, type Pricing, type RequestShape, type Route } from "./deployment.ts";
+import type { HealthView } from "./health.ts";
+import { model, provider, sheet } from "./test-directory.ts";
+
+const HEALTHY: HealthView = { state: "admitting", pausedUntilMs: 0, excluded: null, restsUntilMs: 0 };
+const SHAPE: RequestShape = {
+  endpoint: "chat", stream: false, inputBoundTokens: null, inputEstimateTokens: 25, imageCount: 0, maxOutputTokens: null, choiceCount: 1,
+  needsTools: false, needsJsonSchema: false, needsVision: false,
+};
+const MEASURE = { textBytes: 100, messageAndToolCount: 1, imageCount: 0, unsized: false };
+
+interface Place {
+  readonly name: string;
+  readonly model?: Partial<ModelFacts> | null;
+  readonly pricing?: Pricing;
+  readonly contextWindow?: number | null;
+  readonly maxOutput?: number | null;
+  readonly weight?: number;
+  readonly automatic?: boolean;
+  readonly view?: Partial<HealthView>;
+}
+
+function deploymentOf(place: Place): Deployment {
+  const facts = place.model === null ? null : model(`${place.name}/m`, "m", place.model);
+  return {
+    id: `${place.name}/m`, account: place.name, provider: provider(place.name), model: facts, upstreamModel: "m",
+    pricing: place.pricing ?? { kind: "sheet", sheet: sheet(1, 2) },
+    contextWindow: place.contextWindow === undefined ? 128_000 : place.contextWindow,
+    maxOutput: place.maxOutput === undefined ? 16_000 : place.maxOutput,
+    baseUrl: "", region: null, domain: {}, reasons: false,
+  };
+}
+
+function chosen(places: readonly Place[], shape: Partial<RequestShape> = {}, more: { readonly strategy?: Route["strategy"]; readonly random?: () => number; readonly measure?: Partial<ChoiceFacts["measure"]> } = {}): Choice {
+  const route: Route = {
+    name: "r", strategy: more.strategy ?? "priority", clocks: DEFAULT_CLOCKS, keepalive: true, forwardHeaders: [], defaultMaxOutput: 8_192, automatic: false,
+    candidates: places.map((place) => ({ deployment: deploymentOf(place), weight: place.weight ?? 1, automatic: place.automatic ?? false })),
+  };
+  const view = (deployment: Deployment): HealthView => ({ ...HEALTHY, ...places.find((place) => place.name === deployment.account)?.view });
+  return choose({ route, shape: { ...SHAPE, ...shape }, measure: { ...MEASURE, ...more.measure }, view, wallMs: Date.UTC(2026, 10, 23), random: more.random ?? (() => 0.5) });
+}
+
+const names = (choice: Choice): string => choice.candidates.map((one) => one.deployment.account).join(" ");
+
+describe("a candidate is left out, with its reason,", () => {
+  const ROWS: readonly (readonly [what: string, place: Omit<Place, "name">, shape: Partial<RequestShape>, reason: string])[] = [
+    ["where its credential is out", { view: { excluded: { reason: "auth", untilMs: 1, scope: "account", alarm: true } } }, {}, "excluded: auth"],
+    ["where it takes no tools and tools are sent", { model: { tools: false } }, { needsTools: true }, "no_tools: the model takes no tools"],
+    ["where it takes no schema and one is sent", { model: { jsonSchema: false } }, { needsJsonSchema: true }, "no_json_schema: the model takes no JSON schema"],
+    ["where it takes no images and one is sent", { model: { vision: false } }, { needsVision: true }, "no_vision: the model takes no images"],
+    ["where it makes embeddings and chat is asked", { model: { type: "embedding" } }, {}, "wrong_endpoint: a model for embedding"],
+    ["where it chats and embeddings are asked", { model: { type: "chat" } }, { endpoint: "embeddings" }, "wrong_endpoint: a model for chat"],
+    ["where the prompt does not fit", { contextWindow: 1_000 }, { inputEstimateTokens: 1_001 }, "context_too_small: takes 1000 tokens, about 1001 asked"],
+    ["where it is an automatic fallback that gives less than was asked", { automatic: true, maxOutput: 100 }, { maxOutputTokens: 101 }, "output_too_small: gives at most 100 output tokens, 101 asked"],
+  ];
+  for (const [what, place, shape, reason] of ROWS) {
+    it(what, () => {
+      const choice = chosen([{ name: "a", ...place }, { name: "b", model: shape.endpoint === "embeddings" ? { type: "embedding", vision: true } : { vision: true } }], shape);
+      assert.equal(names(choice), "b");
+      assert.deepEqual(choice.filtered.map((one) => `${one.reason}: ${one.detail}`), [reason]);
+      assert.equal(choice.filtered[0]?.deployment, "a/m");
+    });
+  }
+});
+
+describe("a candidate stays", () => {
+  const ROWS: readonly (readonly [what: string, place: Omit<Place, "name">, shape: Partial<RequestShape>])[] = [
+    ["where a capability is unknown, which is not missing", { model: { tools: null, jsonSchema: null, vision: null } }, { needsTools: true, needsJsonSchema: true, needsVision: true }],
+    ["where the catalogue does not know it at all", { model: null }, { needsTools: true, needsVision: true }],
+    ["where its type is unknown", { model: { type: "other" } }, {}],
+    ["where it lacks what is not asked", { model: { tools: false, jsonSchema: false, vision: false } }, {}],
+    ["where the prompt just fits", { contextWindow: 1_000 }, { inputEstimateTokens: 1_000 }],
+    ["where its window is unknown", { contextWindow: null }, { inputEstimateTokens: 10_000_000 }],
+    ["where its owner named it, though it gives less than was asked: the provider may say so", { maxOutput: 100 }, { maxOutputTokens: 101 }],
+    ["while it rests: health is asked again at each step", { view: { state: "resting" } }, {}],
+    ["while it is paced", { view: { pausedUntilMs: Number.MAX_SAFE_INTEGER } }, {}],
+  ];
+  for (const [what, place, shape] of ROWS) {
+    it(what, () => {
+      const choice = chosen([{ name: "a", ...place }], shape);
+      assert.equal(names(choice), "a");
+      assert.deepEqual(choice.filtered, []);
+    });
+  }
+});
+
+describe("the order", () => {
+  it("is the owner's for priority, and takes no chance", () => {
+    const random = (): number => assert.fail("chance was asked");
+    assert.equal(names(chosen([{ name: "c" }, { name: "a" }, { name: "b" }], {}, { random })), "c a b");
+  });
+
+  it("is drawn by weight for weighted: each comes first as often as its share says", () => {
+    let seed = 1;
+    const random = (): number => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
+    const firsts: Record<string, number> = { a: 0, b: 0, c: 0 };
+    for (let i = 0; i < 6_000; i++) {
+      const first = chosen([{ name: "a", weight: 1 }, { name: "b", weight: 2 }, { name: "c", weight: 3 }], {}, { strategy: "weighted", random }).candidates[0]?.deployment.account ?? "";
+      firsts[first] = (firsts[first] ?? 0) + 1;
+    }
+    for (const [name, share] of [["a", 1 / 6], ["b", 2 / 6], ["c", 3 / 6]] as const) assert.ok(Math.abs((firsts[name] ?? 0) / 6_000 - share) < 0.03, `${name}: ${firsts[name]}`);
+  });
+
+  it("of weighted holds every candidate once, whatever chance says, and the same chance gives the same order", () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 100 }), { minLength: 1, maxLength: 6 }), fc.array(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), { minLength: 6, maxLength: 6 }), (weights, chances) => {
+        const places = weights.map((weight, i) => ({ name: `c${i}`, weight }));
+        const draw = (): string => {
+          let at = 0;
+          return names(chosen(places, {}, { strategy: "weighted", random: () => chances[at++] ?? 0 }));
+        };
+        assert.equal(draw().split(" ").toSorted().join(" "), places.map((place) => place.name).toSorted().join(" "));
+        assert.equal(draw(), draw());
+      }),
+    );
+  });
+});
+
+describe("the hold", () => {
+  it("is the dearest step's bound: input at its bound, output as asked, times the choices", () => {
+    const places: Place[] = [{ name: "cheap" }, { name: "dear", pricing: { kind: "sheet", sheet: sheet(10, 20) } }];
+    const choice = chosen(places, { maxOutputTokens: 50, choiceCount: 2 });
+    const input = choice.candidates[0]?.inputBoundTokens ?? 0;
+    assert.ok(input >= 100 + 32);
+    assert.deepEqual(choice.candidates.map((one) => one.boundNanoUsd), [input * 1_000 + 100 * 2_000, input * 10_000 + 100 * 20_000]);
+    assert.equal(choice.holdNanoUsd, choice.candidates[1]?.boundNanoUsd);
+  });
+
+  it("takes the most that the model can give where no limit is asked", () => {
+    const [one] = chosen([{ name: "a", maxOutput: 777 }]).candidates;
+    assert.equal(one?.boundNanoUsd, (one?.inputBoundTokens ?? 0) * 1_000 + 777 * 2_000);
+  });
+
+  it("counts no output for embeddings", () => {
+    const [one] = chosen([{ name: "a", model: { type: "embedding" } }], { endpoint: "embeddings", maxOutputTokens: 0 }).candidates;
+    assert.equal(one?.boundNanoUsd, (one?.inputBoundTokens ?? 0) * 1_000);
+  });
+
+  it("is unknown where any step's bound is", () => {
+    assert.equal(chosen([{ name: "a" }, { name: "b", pricing: { kind: "unknown" } }]).holdNanoUsd, null);
+    assert.equal(chosen([{ name: "a" }, { name: "b", maxOutput: null }]).holdNanoUsd, null);
+  });
+
+  it("leaves unmetered steps out; where all are, it is null and not nothing", () => {
+    const metered = chosen([{ name: "a" }, { name: "b", pricing: { kind: "unmetered" } }]);
+    assert.equal(metered.holdNanoUsd, metered.candidates[0]?.boundNanoUsd);
+    assert.equal(metered.candidates[1]?.boundNanoUsd, null);
+    assert.equal(chosen([{ name: "b", pricing: { kind: "unmetered" } }]).holdNanoUsd, null);
+    assert.equal(chosen([]).holdNanoUsd, null);
+  });
+
+  it("is never below any step's bound", () => {
+    fc.assert(
+      fc.property(fc.array(fc.record({ input: fc.integer({ min: 1, max: 100 }), output: fc.integer({ min: 1, max: 100 }), maxOutput: fc.integer({ min: 1, max: 10_000 }) }), { minLength: 1, maxLength: 5 }), fc.integer({ min: 0, max: 1_000_000 }), (steps, textBytes) => {
+        const places = steps.map((one, i): Place => ({ name: `c${i}`, maxOutput: one.maxOutput, pricing: { kind: "sheet", sheet: sheet(one.input, one.output) } }));
+        const choice = chosen(places, {}, { measure: { textBytes } });
+        for (const one of choice.candidates) assert.ok((one.boundNanoUsd ?? Infinity) <= (choice.holdNanoUsd ?? -1));
+      }),
+    );
+  });
+});
+
+describe("the choice in the record", () => {
+  it("holds the strategy, the hold, each candidate with bound and health, and the filtered with reasons", () => {
+    const choice = chosen([{ name: "a" }, { name: "b", automatic: true }, { name: "c", model: { tools: false } }], { needsTools: true, maxOutputTokens: 1 });
+    const [a, b] = choice.candidates;
+    assert.deepEqual(describeChoice(choice, ["admitting", "resting"]), {
+      strategy: "priority",
+      hold_nano_usd: choice.holdNanoUsd,
+      candidates: [
+        { deployment: "a/m", automatic: false, bound_nano_usd: a?.boundNanoUsd, input_bound_tokens: a?.inputBoundTokens, health: "admitting" },
+        { deployment: "b/m", automatic: true, bound_nano_usd: b?.boundNanoUsd, input_bound_tokens: b?.inputBoundTokens, health: "resting" },
+      ],
+      filtered: [{ deployment: "c/m", reason: "no_tools", detail: "the model takes no tools" }],
+    });
+  });
+});
