@@ -262,6 +262,7 @@ class Running {
       encodeError,
       errorHeaders,
       onRefused: (status) => this.#metrics.refused(status),
+      onCrash: (request, problem) => this.#log.error("request_crashed", { request, error: problem instanceof Error ? (problem.stack ?? problem.message) : String(problem) }),
       log: this.#log,
       tls: this.#options.tls,
       endpoints: {

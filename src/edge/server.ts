@@ -24,6 +24,8 @@ export interface ServerSettings {
   readonly encodeError: (error: GatewayError) => JsonObject;
   readonly errorHeaders: (error: GatewayError) => readonly string[];
   readonly onRefused: (status: number) => void;
+  /** What serving a request threw. */
+  readonly onCrash: (requestId: string, problem: unknown) => void;
   readonly log: Log;
   readonly tls: { readonly cert: string; readonly key: string } | null;
   readonly endpoints: {
@@ -166,7 +168,7 @@ export class GatewayServer {
         return;
       }
       const { headers } = request;
-      serve({
+      const call: InboundCall = {
         requestId: settings.requestId(),
         caller,
         body,
@@ -176,7 +178,16 @@ export class GatewayServer {
         },
         reply,
         done,
-      });
+      };
+      try {
+        serve(call);
+      } catch (problem) {
+        // A defect of ours costs one request, not the process and everybody's.
+        done();
+        settings.onCrash(call.requestId, problem);
+        if (response.headersSent) response.destroy();
+        else this.#refuse(request, response, gatewayError("internal_error", "The gateway failed at this request; its log says how."));
+      }
     });
   }
 
@@ -217,6 +228,8 @@ export class GatewayServer {
   }
 
   #refuseUpgrade(socket: Duplex): void {
+    // The server has let go of this socket: a reset would be nobody's to catch.
+    socket.on("error", () => socket.destroy());
     const body = JSON.stringify(this.#settings.encodeError(gatewayError("upgrade_not_supported", "WebSocket connections are not served; use HTTP with stream: true.")));
     socket.end(bareAnswer("426 Upgrade Required", body));
   }
