@@ -48,6 +48,9 @@ export function decodeAnswer(body: Json, context: DecodeContext): readonly Strea
   return events;
 }
 
+/** No model gives as many; a list that is longer is there to keep us busy. */
+const MOST_CHOICES = 1_024;
+
 function failed(events: readonly StreamEvent[]): boolean {
   return events.some((event) => event.kind === "error");
 }
@@ -153,7 +156,9 @@ class AnswerDecoder {
     const choices = chunk["choices"];
     if (!this.#started) this.#start(chunk, Array.isArray(choices) && choices.length > 0, events);
     this.#nameUnknown(chunk, events);
-    if (Array.isArray(choices)) {
+    if (Array.isArray(choices) && choices.length > MOST_CHOICES) {
+      events.push(failure("malformed", `The provider sent ${choices.length} choices.`));
+    } else if (Array.isArray(choices)) {
       for (let position = 0; position < choices.length; position++) this.#choice(choices[position], position, events);
     } else if (choices !== undefined && choices !== null) {
       events.push(failure("malformed", "The provider sent choices that are not a list."));
