@@ -23,6 +23,8 @@ export interface RecordingUpstream {
   readonly calls: RecordedCall[];
   /** Connections accepted so far. */
   connections(): number;
+  /** Of them still open. */
+  open(): number;
   /** How later calls are answered. */
   answer(answering: Answering): void;
   close(): Promise<void>;
@@ -58,6 +60,7 @@ export async function recordingUpstream(answering: Answering = json({ error: { m
     port,
     calls,
     connections: () => count,
+    open: () => sockets.size,
     answer: (next) => (current = next),
     close: () =>
       new Promise((resolve) => {
