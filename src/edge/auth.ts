@@ -62,7 +62,7 @@ function credentialOf(request: IncomingMessage, query: string): Credential {
     // "Bearer" alone is what a client with an empty key sends: none, rather than a key of that name.
     key = /^bearer\s+(\S+)$/i.exec(authorization.trim())?.[1] ?? (/^(?:bearer)?$/i.test(authorization.trim()) ? undefined : authorization.trim());
   }
-  for (const other of [headers["x-api-key"], headers["api-key"], headers["x-goog-api-key"], query === "" ? undefined : queryKey(query)]) {
+  for (const other of [headers["x-api-key"], headers["api-key"], headers["x-goog-api-key"], ...queryKeys(query)]) {
     if (other === undefined || other === "") continue;
     const text = Array.isArray(other) ? other.join(", ") : other;
     if (key !== undefined && key !== text) return { kind: "conflict" };
@@ -71,9 +71,10 @@ function credentialOf(request: IncomingMessage, query: string): Credential {
   return key === undefined || key === "" ? { kind: "none" } : { kind: "key", key };
 }
 
-function queryKey(query: string): string | undefined {
-  return query.includes("key=") ? (new URLSearchParams(query).get("key") ?? undefined) : undefined;
+function queryKeys(query: string): readonly string[] {
+  return query.includes("key=") ? new URLSearchParams(query).getAll("key") : NO_KEYS;
 }
+const NO_KEYS: readonly string[] = [];
 
 function refused(code: Parameters<typeof gatewayError>[0], message: string): Authenticated {
   return { kind: "refused", error: gatewayError(code, message) };
