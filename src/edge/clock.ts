@@ -14,11 +14,14 @@ interface Entry extends Timer {
   next: Entry | null;
 }
 
+const NEVER: Timer = { cancel: () => undefined };
+
 export class WheelClock implements Clock {
   readonly #slots: (Entry | null)[] = Array.from({ length: SLOTS }, () => null);
   #tick = Math.floor(performance.now() / TICK_MS);
   #count = 0;
   #interval: NodeJS.Timeout | null = null;
+  #closed = false;
   readonly #onError: (error: unknown) => void;
 
   /** `onError` gets what a timer's callback throws; the wheel goes on. */
@@ -35,6 +38,7 @@ export class WheelClock implements Clock {
   }
 
   after(delayMs: number, callback: () => void): Timer {
+    if (this.#closed) return NEVER;
     if (this.#interval === null) this.#start();
     // One tick more than the delay, so that a timer never fires early.
     const dueTick = Math.max(this.#tick + 1, Math.ceil((performance.now() + delayMs) / TICK_MS));
@@ -49,6 +53,7 @@ export class WheelClock implements Clock {
 
   /** Stop for good; nothing fires any more. */
   close(): void {
+    this.#closed = true;
     if (this.#interval !== null) clearInterval(this.#interval);
     this.#interval = null;
     this.#slots.fill(null);
@@ -62,7 +67,7 @@ export class WheelClock implements Clock {
   }
 
   #remove(entry: Entry): void {
-    if (entry.callback === null) return;
+    if (entry.callback === null || this.#closed) return;
     entry.callback = null;
     this.#count--;
     if (entry.next !== null) entry.next.previous = entry.previous;
