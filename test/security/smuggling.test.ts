@@ -96,7 +96,8 @@ for (const [what, value] of [["CR LF", "a\r\nx-injected: 1"], ["LF", "a\nx-injec
       await rawExchange(gateway.port, Buffer.from(`${HEAD}${name}: ${value}\r\nconnection: close\r\ncontent-length: ${BODY.length}\r\n\r\n${BODY}`, "latin1"), { answers: 1, waitMs: 700 });
       for (const call of upstream.calls.slice(before)) {
         assert.equal(call.header("x-injected"), undefined, "a header came out of a value");
-        assert.doesNotMatch(call.header(name) ?? "", /[\r\n\0\x01\x7f]/, "a control character was passed on");
+        const passed = call.header(name) ?? "";
+        assert.ok(["\r", "\n", "\0", "\x01", "\x7f"].every((char) => !passed.includes(char)), "a control character was passed on");
       }
       assert.ok(upstream.calls.length <= before + 1);
     }
