@@ -176,6 +176,9 @@ class Running {
         kill: () => this.kill(),
       };
     } catch (error) {
+      // What listens already would keep the process alive.
+      this.#server.closeAllConnections();
+      await this.#server.close();
       await this.#closeAll();
       throw error instanceof Error && !(error instanceof StartError) ? new StartError(error.message) : error;
     }
