@@ -32,8 +32,8 @@ afterEach(async () => {
 });
 
 test("a flood of headers is cut off, by number and by size", async () => {
-  const many = await rawExchange(gateway.port, post("/v1/chat/completions", BODY, [...Array.from({ length: 300 }, (_, i) => `x-${i}: y`), KEY, "connection: close"]), { answers: 1 });
-  assert.equal(many.answers[0]?.status, 401, "what stands behind the two hundredth header is not read");
+  const many = await rawExchange(gateway.port, post("/v1/chat/completions", BODY, [...Array.from({ length: 250 }, (_, i) => `x-${i}: y`), KEY, "connection: close"]), { answers: 1 });
+  assert.deepEqual([many.answers[0]?.status, codeOf(many.answers[0])], [431, "headers_too_large"]);
   const large = await rawExchange(gateway.port, `GET /v1/models HTTP/1.1\r\n${`x: ${"y".repeat(1_000)}\r\n`.repeat(1_000)}\r\n`, { answers: 1 });
   assert.deepEqual([large.answers[0]?.status, codeOf(large.answers[0])], [431, "headers_too_large"]);
   const target = await rawExchange(gateway.port, `GET /${"x".repeat(100_000)} HTTP/1.1\r\nhost: x\r\n\r\n`, { answers: 1 });

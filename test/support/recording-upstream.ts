@@ -41,13 +41,24 @@ export async function recordingUpstream(answering: Answering = json({ error: { m
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
     socket.on("error", () => socket.destroy());
-    let held = Buffer.alloc(0);
+    let pieces: Buffer[] = [];
+    let length = 0;
+    // Large bodies come in many reads: joined only when they are whole.
+    let needed = 0;
     socket.on("data", (chunk) => {
-      held = Buffer.concat([held, chunk]);
-      for (;;) {
+      pieces.push(chunk);
+      length += chunk.length;
+      while (length >= needed && length > 0) {
+        const held = pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces, length);
+        pieces = [held];
         const taken = takeRequest(held);
-        if (taken === null) return;
-        held = taken.rest;
+        if ("needs" in taken) {
+          needed = taken.needs;
+          return;
+        }
+        pieces = [taken.rest];
+        length = taken.rest.length;
+        needed = 0;
         calls.push(taken.call);
         current(taken.call, socket);
       }
@@ -70,9 +81,10 @@ export async function recordingUpstream(answering: Answering = json({ error: { m
   };
 }
 
-function takeRequest(bytes: Buffer): { readonly call: RecordedCall; readonly rest: Buffer<ArrayBuffer> } | null {
+/** A whole request, or how many bytes there must be before it is worth looking again. */
+function takeRequest(bytes: Buffer): { readonly call: RecordedCall; readonly rest: Buffer } | { readonly needs: number } {
   const end = bytes.indexOf("\r\n\r\n");
-  if (end < 0) return null;
+  if (end < 0) return { needs: bytes.length + 1 };
   const [start = "", ...lines] = bytes.subarray(0, end).toString("latin1").split("\r\n");
   const [method = "", target = ""] = start.split(" ");
   const headers = lines.map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trim()] as const);
@@ -82,7 +94,8 @@ function takeRequest(bytes: Buffer): { readonly call: RecordedCall; readonly res
   };
   const chunked = header("transfer-encoding") !== undefined;
   const length = chunked ? bytes.indexOf("0\r\n\r\n", end + 4) + 5 - (end + 4) : Number(header("content-length") ?? 0);
-  if ((chunked && length < 5) || bytes.length < end + 4 + length) return null;
+  if (chunked && length < 5) return { needs: bytes.length + 1 };
+  if (bytes.length < end + 4 + length) return { needs: end + 4 + length };
   const body = Buffer.from(bytes.subarray(end + 4, end + 4 + length));
   return { call: { method, target, headers, body, header }, rest: Buffer.from(bytes.subarray(end + 4 + length)) };
 }
