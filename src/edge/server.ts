@@ -247,7 +247,7 @@ function refuseBroken(error: NodeJS.ErrnoException, socket: Duplex): void {
   }
   const [status, code, message] =
     error.code === "HPE_HEADER_OVERFLOW"
-      ? ["431 Request Header Fields Too Large", "headers_too_large", "The headers are larger than 32 KiB."]
+      ? ["431 Request Header Fields Too Large", "headers_too_large", "The headers are larger than 32 KiB, or more than 200."]
       : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
         ? ["408 Request Timeout", "request_timeout", "The request did not arrive in time."]
         : ["400 Bad Request", "invalid_http", "The request is not valid HTTP/1.1."];
