@@ -1,7 +1,8 @@
 /** Who may call: keys wherever SDKs put them, never two, never passed on; without keys the loopback alone, and no web page. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
 import { checkStart, StartError } from "../../src/compose.ts";
@@ -156,6 +157,20 @@ describe("without keys", () => {
     assert.ok(parsed.ok);
     for (const host of ["127.0.0.1.evil.example", "127.evil.example", "localhost.evil.example"]) assert.throws(() => checkStart(parsed.config, host), StartError, host);
   });
+});
+
+test("the admin port answers the loopback by its name, never a web page, and only to read", async () => {
+  const gateway = await testGateway(`version: 1\nkeys: [{ name: app, key: ${APP} }]\n${accounts()}`);
+  try {
+    const admin = Number(new URL(gateway.adminUrl).port);
+    const ask = async (method: string, headers: readonly string[]): Promise<number | undefined> => (await rawExchange(admin, `${method} /metrics HTTP/1.1\r\n${headers.join("\r\n")}\r\nconnection: close\r\n\r\n`, { answers: 1 })).answers[0]?.status;
+    assert.equal(await ask("GET", ["host: 127.0.0.1"]), 200);
+    for (const headers of [["host: evil.example"], ["host: localhost.evil.example"], ["host: localhost", "origin: https://evil.example"], ["host: localhost", "origin: null"]]) assert.equal(await ask("GET", headers), 403, headers.join());
+    for (const method of ["POST", "PUT", "DELETE", "OPTIONS"]) assert.equal(await ask(method, ["host: localhost", "content-length: 0"]), 405);
+    assert.equal(statSync(join(gateway.dataDir, "control.sock")).mode & 0o777, 0o600, "and the control socket is the owner's");
+  } finally {
+    await gateway.close();
+  }
 });
 
 test("with an origin configured its pages may call, and no others are named", async () => {

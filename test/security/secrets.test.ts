@@ -1,6 +1,7 @@
 /**
- * Canaries in every place of the configuration that holds a secret, and in the callers' hands; every kind of error, from
- * providers that repeat the credential they were sent. Then no piece of eight characters of any canary may be anywhere.
+ * Canaries in every place of the configuration that holds a secret, in the callers' hands and in what they ask; every kind
+ * of error, from providers that repeat the credential they were sent. Then no piece of eight characters of any canary may
+ * be anywhere.
  */
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
@@ -20,7 +21,7 @@ const PIECE = 8;
 /** Letters and digits only, so that no escaping hides it. */
 const random = (): string => randomBytes(60).toString("base64").replaceAll(/[^A-Za-z0-9]/g, "").slice(0, 40);
 const CANARIES = {
-  caller: random(), secondCaller: random(), wrongCaller: random(), openai: `sk-${random()}`, plain: random(), anthropic: random(), gemini: `AIza${random()}`, fromFile: random(), proxyUser: random(), proxyPassword: random(),
+  caller: random(), secondCaller: random(), wrongCaller: random(), openai: `sk-${random()}`, plain: random(), anthropic: random(), gemini: `AIza${random()}`, fromFile: random(), proxyUser: random(), proxyPassword: random(), prompt: random(),
 };
 /** Accounts of each kind, one for each thing that goes wrong: what one error teaches must not keep the next from being tried. */
 const KINDS: Readonly<Record<string, { readonly type: string; readonly key: string }>> = {
@@ -73,7 +74,7 @@ async function send(bytes: Buffer, where: string): Promise<RawAnswer | undefined
   return answers[0];
 }
 const ask = (account: string, stream: boolean, more: readonly string[] = []) =>
-  post("/v1/chat/completions", JSON.stringify({ model: `${account}/m`, stream, messages: [{ role: "user", content: "hi" }] }), [`authorization: Bearer ${CANARIES.caller}`, "connection: close", "x-spillway-deadline-ms: 3000", ...more]);
+  post("/v1/chat/completions", JSON.stringify({ model: `${account}/m`, stream, messages: [{ role: "user", content: CANARIES.prompt }] }), [`authorization: Bearer ${CANARIES.caller}`, "connection: close", "x-spillway-deadline-ms: 3000", ...more]);
 
 /** What the caller was called with, as this upstream saw it. */
 const credentialOf = (call: RecordedCall): string => call.header("authorization") ?? call.header("x-api-key") ?? call.header("x-goog-api-key") ?? "";
