@@ -211,19 +211,17 @@ function note(text: string): void {
 async function main(): Promise<void> {
   const options = readOptions();
   const folder = mkdtempSync(join(tmpdir(), "spillway-bench-"));
-  try {
-    const tools = compileTools(folder);
-    const keys = Array.from({ length: KEYS }, () => `sk-bench-${randomBytes(24).toString("base64url")}`);
-    const provider = await Provider.start(tools);
-    const results = await new Run(options, { provider, folder, keys }, new LoadMaker(tools, folder, keys)).all();
-    await provider.stop();
-    if (options.json === "-") process.stdout.write(`${JSON.stringify(results, null, 1)}\n`);
-    else process.stdout.write(markdown(results));
-    if (options.json !== null && options.json !== "-") writeFileSync(options.json, `${JSON.stringify(results, null, 1)}\n`);
-    if (options.write) writeInto(PAGE, markdown(results));
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  // Not in a `finally`: an interrupted run leaves nothing behind either.
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const tools = compileTools(folder);
+  const keys = Array.from({ length: KEYS }, () => `sk-bench-${randomBytes(24).toString("base64url")}`);
+  const provider = await Provider.start(tools);
+  const results = await new Run(options, { provider, folder, keys }, new LoadMaker(tools, folder, keys)).all();
+  await provider.stop();
+  if (options.json === "-") process.stdout.write(`${JSON.stringify(results, null, 1)}\n`);
+  else process.stdout.write(markdown(results));
+  if (options.json !== null && options.json !== "-") writeFileSync(options.json, `${JSON.stringify(results, null, 1)}\n`);
+  if (options.write) writeInto(PAGE, markdown(results));
 }
 
 process.on("SIGINT", () => process.exit(130));

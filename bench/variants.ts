@@ -144,8 +144,8 @@ function spillwayVariant(name: string, label: string, sync: "process" | "full"):
       const config = join(folder, "spillway.yaml");
       writeFileSync(config, spillwayConfig(provider.baseUrl, keys, sync));
       const main = new URL("../src/cli/main.ts", import.meta.url).pathname;
-      const profile = process.env["BENCH_PROFILE"];
-      const flags = profile === undefined ? [] : ["--cpu-prof", "--cpu-prof-interval", "200", `--cpu-prof-dir=${profile}`];
+      // For profiles: `--cpu-prof --cpu-prof-dir=<folder>`, `--perf-basic-prof` and the like.
+      const flags = (process.env["BENCH_NODE_FLAGS"] ?? "").split(" ").filter((flag) => flag !== "");
       const child = nodeProgram([...flags, main, "start", "--config", config, "--port", String(port), "--admin-port", String(adminPort), "--data-dir", join(folder, "data"), "--max-in-flight", "4000", "--log", "json", "--request-log", "on"]);
       await child.listens(port);
       return { pid: child.pid, jsonPort: port, streamPort: port, headers: [], stop: () => child.stop(20_000), verify: (requests) => verifyLedger(join(folder, "data", "ledger.db"), requests) };
