@@ -17,12 +17,14 @@ import { BootIds } from "./edge/ids.ts";
 import { RequestLog } from "./edge/log.ts";
 import { Metrics } from "./edge/metrics.ts";
 import { GatewayServer } from "./edge/server.ts";
-import { UndiciUpstream } from "./edge/upstream.ts";
+import { UndiciUpstream, type OutboundUpstream } from "./edge/upstream.ts";
+import { OwnUpstream } from "./edge/upstream-own.ts";
 import { errorHeaders } from "./pipeline/answer-headers.ts";
 import { serveChat } from "./pipeline/chat.ts";
 import { LIMITS, type Deps, type Limits, type Snapshot } from "./pipeline/deps.ts";
 import { serveEmbeddings } from "./pipeline/embeddings.ts";
 import type { Exchange } from "./pipeline/exchange.ts";
+import { InFlight } from "./compose/in-flight.ts";
 import { pipelineSnapshot } from "./compose/pipeline-snapshot.ts";
 import type { InboundCall, Log, RequestRecord } from "./ports.ts";
 import { loadCatalogue } from "./providers/catalog/index.ts";
@@ -101,11 +103,11 @@ class Running {
   readonly #log: Log;
   readonly #clock: WheelClock;
   readonly #storage: SqliteStorage;
-  readonly #upstream: UndiciUpstream;
+  readonly #upstream: OutboundUpstream;
   readonly #health: HealthBook;
   readonly #metrics = new Metrics();
   readonly #requestLog: RequestLog | null;
-  readonly #active = new Set<Exchange>();
+  readonly #active = new InFlight<Exchange>();
   readonly #ids: BootIds;
   readonly #instance = `spillway-${randomBytes(6).toString("hex")}`;
   readonly #deps: Deps;
@@ -131,7 +133,7 @@ class Running {
     this.#auth = authOf(config);
     this.#clock = new WheelClock((error) => this.#log.error("timer_failed", { error: error instanceof Error ? (error.stack ?? error.message) : String(error) }));
     this.#storage = new SqliteStorage(dataDir.ledgerPath, { sync: config.ledger.sync, log: this.#log, ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }) });
-    this.#upstream = new UndiciUpstream({ env: options.env });
+    this.#upstream = openUpstream(options.env);
     this.#allowOrigins();
     this.#health = new HealthBook({ restMs: config.health.restMs, restMaxMs: config.health.restMaxMs });
     this.#requestLog = options.requestLog === null ? null : new RequestLog(options.requestLog);
@@ -218,7 +220,7 @@ class Running {
     const closed = this.#server.close();
     const end = this.#clock.nowMs() + this.#options.drainMs;
     while (this.#active.size > 0 && this.#clock.nowMs() < end) await sleep(25);
-    for (const exchange of this.#active) exchange.stopNow();
+    for (const exchange of this.#active.all()) exchange.stopNow();
     const last = this.#clock.nowMs() + 6_000;
     while (this.#active.size > 0 && this.#clock.nowMs() < last) await sleep(10);
     this.#server.closeAllConnections();
@@ -300,7 +302,7 @@ class Running {
 
   #markProgress(): void {
     const marks: { attemptId: string; relayedTokens: number }[] = [];
-    for (const exchange of this.#active) exchange.progress((attemptId, relayedTokens) => marks.push({ attemptId, relayedTokens }));
+    for (const exchange of this.#active.all()) exchange.progress((attemptId, relayedTokens) => marks.push({ attemptId, relayedTokens }));
     if (marks.length === 0) return;
     this.#storage.ledger.progress(marks).catch((error: unknown) => this.#log.warn("progress_not_written", { error: String(error) }));
   }
@@ -340,6 +342,13 @@ class Running {
     await this.#storage.close();
     this.#dataDir.close();
   }
+}
+
+/** The HTTP client towards providers: our own, or undici for everything with SPILLWAY_UPSTREAM=undici. */
+function openUpstream(env: GatewayOptions["env"]): OutboundUpstream {
+  const wanted = env["SPILLWAY_UPSTREAM"] ?? "own";
+  if (wanted !== "own" && wanted !== "undici") throw new StartError(`SPILLWAY_UPSTREAM is ${wanted}; it may be own or undici.`);
+  return wanted === "own" ? new OwnUpstream({ env }) : new UndiciUpstream({ env });
 }
 
 function authOf(config: Config): { keys: ReadonlyMap<string, string>; corsOrigins: readonly string[] } {

@@ -67,6 +67,8 @@ export function boundNanoUsd(pricing: Pricing, size: CallSize, wallMs: number): 
   if (pricing.kind !== "sheet") return null;
   const { inputTokens, outputTokens } = size;
   if (inputTokens === null || outputTokens === null) return null;
+  const plain = plainBound(pricing.sheet, size, inputTokens, outputTokens);
+  if (plain !== undefined) return plain;
   let highest = 0n;
   for (const situation of situations(pricing.sheet, inputTokens, size.serviceTier, wallMs)) {
     const cost = costIn(pricing.sheet, situation, inputTokens, outputTokens * size.choiceCount, size);
@@ -74,6 +76,42 @@ export function boundNanoUsd(pricing: Pricing, size: CallSize, wallMs: number): 
     if (cost > highest) highest = cost;
   }
   return nanoUsdAtMost(highest);
+}
+
+const plainRates = new WeakMap<PriceSheet, { readonly input: number; readonly output: number } | null>();
+
+/**
+ * The same bound for a sheet with one situation only (no steps, windows, changes or fees), whose dearest prices are looked
+ * up once; undefined where it does not apply or the product might not be exact.
+ */
+function plainBound(sheet: PriceSheet, size: CallSize, inputTokens: number, outputTokens: number): number | undefined {
+  if (size.units !== undefined || size.serviceTier !== undefined || size.geo !== undefined || size.inputClasses !== undefined) return undefined;
+  let rates = plainRates.get(sheet);
+  if (rates === undefined) {
+    rates = ratesOf(sheet);
+    plainRates.set(sheet, rates);
+  }
+  if (rates === null) return undefined;
+  const pico = Math.ceil(inputTokens) * rates.input + Math.ceil(outputTokens * size.choiceCount) * rates.output;
+  return Number.isSafeInteger(pico) ? Math.ceil(pico / 1000) : undefined;
+}
+
+function ratesOf(sheet: PriceSheet): { readonly input: number; readonly output: number } | null {
+  const one = sheet.scheduled.length === 0 && sheet.windows.length === 0 && sheet.contextSteps.length === 0 && sheet.base.requests === undefined;
+  if (!one || geoPermille(sheet, undefined).permille !== 1000) return null;
+  const { prices } = pricesIn(sheet, { scheduled: null, window: null, step: null, tier: null });
+  const dearest = (units: readonly Unit[]): number | null => {
+    let most = 0;
+    for (const unit of units) {
+      const { picoUsd } = unitPrice(unit, prices, sheet.free === true);
+      if (picoUsd === null) return null;
+      most = Math.max(most, picoUsd);
+    }
+    return most;
+  };
+  const input = dearest(INPUT_UNITS);
+  const output = dearest(OUTPUT_UNITS);
+  return input === null || output === null ? null : { input, output };
 }
 
 /** In pico-dollars × thousandths of a geography. */

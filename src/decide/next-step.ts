@@ -46,9 +46,20 @@ export type Step =
   | Launch
   | { readonly kind: "stop"; readonly why: "final" | "attempts" | "deadline" | "nothing_left" | "paced"; readonly retryAfterMs: number | null };
 
+const FIRST: Step = Object.freeze({ kind: "launch", candidate: 0, why: "first", metered: false, probe: false, waitMs: 0 });
+
+function isOpen(view: HealthView, nowMs: number): boolean {
+  return view.state === "admitting" && view.excluded === null && view.pausedUntilMs <= nowMs;
+}
+
 /** Decide the next step of a request of which nothing has reached the client. */
 export function nextStep(facts: StepFacts): Step {
   const { tries, nowMs } = facts;
+  if (tries.length === 0 && nowMs < facts.deadlineMs) {
+    // By far the most common step of all: nothing tried yet, and the first candidate is well.
+    const first = facts.candidates[0];
+    if (first !== undefined && isOpen(facts.view(first), nowMs)) return FIRST;
+  }
   const inFlight = tries.some((one) => one.outcome === null);
   for (const { outcome } of tries) {
     if (outcome?.kind === "failed" && !mayTryElsewhere(outcome.error.class)) return stop("final");

@@ -73,6 +73,8 @@ export class WheelClock implements Clock {
     if (entry.next !== null) entry.next.previous = entry.previous;
     if (entry.previous !== null) entry.previous.next = entry.next;
     else this.#slots[entry.dueTick % SLOTS] = entry.next;
+    // A removed entry that still pointed at its neighbours would keep them, and they theirs, from being collected.
+    entry.next = entry.previous = null;
   }
 
   #advance(): void {
@@ -88,19 +90,19 @@ export class WheelClock implements Clock {
   }
 
   #fire(slot: number, nowTick: number): void {
-    let entry = this.#slots[slot] ?? null;
-    while (entry !== null) {
-      const next: Entry | null = entry.next;
-      if (entry.dueTick <= nowTick && entry.callback !== null) {
-        const callback = entry.callback;
-        this.#remove(entry);
-        try {
-          callback();
-        } catch (error) {
-          this.#onError(error);
-        }
+    // Callbacks set and cancel timers of this slot, so what is due is collected first.
+    let due: Entry[] | null = null;
+    for (let entry = this.#slots[slot] ?? null; entry !== null; entry = entry.next) if (entry.dueTick <= nowTick) (due ??= []).push(entry);
+    if (due === null) return;
+    for (const entry of due) {
+      const { callback } = entry;
+      if (callback === null) continue;
+      this.#remove(entry);
+      try {
+        callback();
+      } catch (error) {
+        this.#onError(error);
       }
-      entry = next;
     }
   }
 }

@@ -1,5 +1,6 @@
 /** The answer on a Node.js response: head, bytes with back-pressure, and word of a client that left. */
 import type { ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { ClientReply } from "../ports.ts";
 
 /** Bytes that may wait for a slow reader before the upstream is paused. */
@@ -7,8 +8,14 @@ const HIGH_WATER_BYTES = 256 << 10;
 /** Bytes after which a reader that takes nothing is given up on; what the upstream had in flight at the pause fits in. */
 const LIMIT_BYTES = 8 << 20;
 
+const SLAB_BYTES = 16 << 10;
+/** One buffer for the frames of all streams: the kernel has usually taken a frame before `socket.write` returns. */
+let slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+
 export class NodeReply implements ClientReply {
   readonly #response: ServerResponse;
+  /** Where frames of a stream go in one piece; null: through the response. */
+  #socket: Socket | null = null;
   #onDrain: (() => void) | null = null;
   #onGone: (() => void) | null = null;
   #ended = false;
@@ -26,19 +33,25 @@ export class NodeReply implements ClientReply {
     this.status = status;
     if (this.#gone) return;
     this.#response.writeHead(status, headers as string[]);
-    if (status === 200 && headers.includes("text/event-stream; charset=utf-8")) this.#response.flushHeaders();
+    if (status !== 200 || !headers.includes("text/event-stream; charset=utf-8")) return;
+    this.#response.flushHeaders();
+    // The response's own socket: a pipelined answer has none yet, and HTTP/1.0 has no chunks. On TLS a write stays pending.
+    const { socket, chunkedEncoding } = this.#response;
+    if (chunkedEncoding && socket !== null && !("encrypted" in socket)) this.#socket = socket;
   }
 
   write(bytes: Uint8Array): boolean {
     if (this.#gone || this.#ended) return true;
-    if (this.#response.write(bytes)) return true;
-    const waiting = this.#response.writableLength;
+    if (bytes.length === 0) return true;
+    const socket = this.#socket;
+    if (socket === null ? this.#response.write(bytes) : writeChunk(socket, bytes)) return true;
+    const waiting = socket === null ? this.#response.writableLength : socket.writableLength;
     if (waiting > LIMIT_BYTES) {
       this.#response.destroy();
       return false;
     }
     if (waiting < HIGH_WATER_BYTES) return true;
-    this.#response.once("drain", () => this.#onDrain?.());
+    (socket ?? this.#response).once("drain", () => this.#onDrain?.());
     return false;
   }
 
@@ -69,4 +82,25 @@ export class NodeReply implements ClientReply {
     this.#gone = true;
     if (!this.#ended) this.#onGone?.();
   }
+}
+
+/**
+ * One chunk of HTTP's chunked coding in one buffer and one write; the response would make four pieces of it and write them
+ * a tick later. The slab serves again only if the socket kept nothing of it.
+ */
+function writeChunk(socket: Socket, bytes: Uint8Array): boolean {
+  const size = bytes.length.toString(16);
+  const length = size.length + bytes.length + 4;
+  const shared = length <= SLAB_BYTES && socket.writableLength === 0;
+  const out = shared ? slab : Buffer.allocUnsafe(length);
+  let at = out.write(size, 0, "latin1");
+  out[at++] = 13;
+  out[at++] = 10;
+  out.set(bytes, at);
+  at += bytes.length;
+  out[at++] = 13;
+  out[at] = 10;
+  const room = socket.write(shared ? out.subarray(0, length) : out);
+  if (shared && socket.writableLength !== 0) slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  return room;
 }

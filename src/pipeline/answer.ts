@@ -40,8 +40,9 @@ export function readChatAnswer(body: Uint8Array, dialect: Dialect, context: Deco
     else if (event.kind === "finish") finish = event.reason;
     else if (event.kind === "warning") warnings.push(event.message);
     else if (commits(event)) contentEvents++;
-    textBytes += textBytesOf(event);
   }
+  // The size of the text matters only for an estimate.
+  if (usage === null) for (const event of events) textBytes += textBytesOf(event);
   if (finish === "") return { kind: "error", error: failure("truncated", "the answer has no finish reason"), usage };
   if (contentEvents === 0 && (finish === "stop" || finish === "tool_calls")) {
     return { kind: "error", error: failure("empty", "the answer is empty"), usage };

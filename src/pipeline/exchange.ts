@@ -27,6 +27,8 @@ const EVENT_STREAM = ["content-type", "text/event-stream; charset=utf-8", "x-acc
 const JSON_TYPE = ["content-type", "application/json"];
 
 export class Exchange implements AttemptOwner {
+  /** Where it stands among what is in flight. */
+  slot = -1;
   readonly settings: ExchangeSettings;
   readonly #deps: Deps;
   readonly #surface: Surface;

@@ -31,6 +31,8 @@ const LF = 10;
 const CR = 13;
 const COLON = 58;
 const SPACE = 32;
+const NO_LINE = -1;
+const MORE_LINES = -2;
 const utf8 = new TextDecoder();
 const NOTHING = new Uint8Array(0);
 
@@ -90,7 +92,7 @@ export class SseFramer {
     if (this.#pendingLength === 0) return;
     const length = this.#pendingLength;
     this.#pendingLength = 0;
-    if (length > 0) this.#emit(this.#pending, 0, length);
+    if (length > 0) this.#emit(this.#pending, 0, length, MORE_LINES);
   }
 
   /** True while part of an event is held. */
@@ -103,6 +105,8 @@ export class SseFramer {
     let eventStart = from;
     let lineStart = lineAt;
     let at = scanned;
+    // Where the event's only line ends so far: NO_LINE before the first, MORE_LINES once it is not the only one.
+    let onlyLineEnd = lineAt === from ? NO_LINE : MORE_LINES;
     if (this.#atStart && end - from >= 3) {
       this.#atStart = false;
       if (bytes[from] === 0xef && bytes[from + 1] === 0xbb && bytes[from + 2] === 0xbf) {
@@ -122,9 +126,11 @@ export class SseFramer {
       const next = byte === CR && bytes[at + 1] === LF ? at + 2 : at + 1;
       if (at === lineStart) {
         // A blank line ends the event; blank lines between events belong to none.
-        if (at > eventStart) this.#emit(bytes, eventStart, next);
+        if (at > eventStart) this.#emit(bytes, eventStart, next, onlyLineEnd);
         eventStart = next;
+        onlyLineEnd = NO_LINE;
       } else if (at - lineStart > this.#limits.lineBytes) return "line_too_long";
+      else onlyLineEnd = onlyLineEnd === NO_LINE ? at : MORE_LINES;
       lineStart = next;
       at = next;
     }
@@ -155,7 +161,7 @@ export class SseFramer {
     this.#pendingLength = needed;
   }
 
-  #emit(bytes: Uint8Array, start: number, end: number): void {
+  #emit(bytes: Uint8Array, start: number, end: number, onlyLineEnd: number): void {
     const frame = this.#frame;
     frame.bytes = bytes;
     frame.start = start;
@@ -163,6 +169,17 @@ export class SseFramer {
     frame.dataStart = frame.dataEnd = start;
     frame.dataLines = 0;
     frame.event = "";
+    if (onlyLineEnd >= 0 && isField(bytes, start, onlyLineEnd, DATA)) {
+      // Nearly every event is one line of data, whose end the scan has just found.
+      frame.dataLines = 1;
+      frame.dataStart = valueStart(bytes, start + DATA.length, onlyLineEnd);
+      frame.dataEnd = onlyLineEnd;
+    } else this.#readLines(frame, bytes, start, end);
+    this.#onFrame(frame);
+    frame.bytes = NOTHING;
+  }
+
+  #readLines(frame: SseFrame, bytes: Uint8Array, start: number, end: number): void {
     let at = start;
     while (at < end) {
       let lineEnd = at;
@@ -178,8 +195,6 @@ export class SseFramer {
       }
       at = lineEnd + 1;
     }
-    this.#onFrame(frame);
-    frame.bytes = NOTHING;
   }
 }
 

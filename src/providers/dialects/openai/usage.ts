@@ -61,7 +61,7 @@ function splitPrompt(
   flags: string[],
 ): number {
   const cached = firstCount(body, raw, facts.cacheReadPaths) ?? 0;
-  const written = cacheWrites(body, raw, facts.cacheWritePaths);
+  const written = facts.cacheWritePaths.length === 0 ? [] : cacheWrites(body, raw, facts.cacheWritePaths);
   let writtenSum = 0;
   for (const [unit, tokens] of written) {
     put(units, unit, tokens);
@@ -93,7 +93,7 @@ function cacheWrites(body: JsonObject, raw: JsonObject, paths: readonly string[]
   const found = new Map<Unit, number>();
   let plain: number | undefined;
   for (const path of paths) {
-    const tokens = firstCount(body, raw, [path]);
+    const tokens = count(resolve(body, raw, path));
     if (tokens === undefined) continue;
     const ttl = /(5m|30m|1h|12h)[a-z_]*$/.exec(path)?.[1];
     if (ttl === undefined) plain ??= tokens;
@@ -204,12 +204,19 @@ function resolve(body: JsonObject, raw: JsonObject, path: string): Json | undefi
   return at(body, path) ?? at(raw, path.startsWith("/usage/") ? path.slice("/usage".length) : path);
 }
 
-/** JSON pointer without escapes. */
+/** JSON pointer without escapes. Pointers come from facts and from this file, so their keys are split once. */
 function at(root: Json | undefined, path: string): Json | undefined {
+  let keys = KEYS_OF.get(path);
+  if (keys === undefined) {
+    keys = path.split("/").slice(1);
+    KEYS_OF.set(path, keys);
+  }
   let value: Json | undefined = root;
-  for (const key of path.split("/").slice(1)) {
+  for (const key of keys) {
     value = Array.isArray(value) ? (value as readonly Json[])[Number(key)] : member(value, key);
     if (value === undefined) return undefined;
   }
   return value;
 }
+
+const KEYS_OF = new Map<string, readonly string[]>();
