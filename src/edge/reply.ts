@@ -18,6 +18,8 @@ export class NodeReply implements ClientReply {
   #socket: Socket | null = null;
   #onDrain: (() => void) | null = null;
   #onGone: (() => void) | null = null;
+  /** One listener waits for the slow reader, however much is written meanwhile. */
+  #awaitsDrain = false;
   #ended = false;
   #gone = false;
   status = 0;
@@ -51,7 +53,12 @@ export class NodeReply implements ClientReply {
       return false;
     }
     if (waiting < HIGH_WATER_BYTES) return true;
-    (socket ?? this.#response).once("drain", () => this.#onDrain?.());
+    if (this.#awaitsDrain) return false;
+    this.#awaitsDrain = true;
+    (socket ?? this.#response).once("drain", () => {
+      this.#awaitsDrain = false;
+      this.#onDrain?.();
+    });
     return false;
   }
 
