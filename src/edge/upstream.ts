@@ -3,51 +3,50 @@
  * no redirects, no hosts from requests. undici carries HTTP/1.1; its own timers are off, ours rule.
  */
 import { readFileSync } from "node:fs";
-import type { Readable, Transform } from "node:stream";
-import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 import { Pool, ProxyAgent, type Dispatcher } from "undici";
 import type { Upstream, UpstreamCall, UpstreamFailure, UpstreamHandler, UpstreamRequest } from "../ports.ts";
+import { Decompression, isEncoded, type DecompressionSink } from "./decompression.ts";
+import { describeFailure } from "./upstream-failure.ts";
+import { AllowedOrigins, EnvironmentProxies } from "./upstream-origins.ts";
 
 /** Sockets older than this are not used again, so that a name is resolved anew at least this often. */
 const SOCKET_LIFE_MS = 60_000;
-/** More output than this many times the input (above a floor) is a decompression bomb. */
-const RATIO_LIMIT = 200;
-const RATIO_FLOOR_BYTES = 1 << 20;
 
 export interface UpstreamOptions {
   /** Environment to take HTTPS_PROXY, HTTP_PROXY and NO_PROXY from. */
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-export class UndiciUpstream implements Upstream {
+/** An adapter of the port as `compose` holds it. */
+export interface OutboundUpstream extends Upstream {
+  /** The origins of the running configuration; see AllowedOrigins. */
+  allow(origins: Iterable<string>): void;
+  /** Origins dialled so far, for tests and the admin port. */
+  dialled(): readonly string[];
+  /** Close all sockets; calls in flight are ended. */
+  close(): Promise<void>;
+}
+
+export class UndiciUpstream implements OutboundUpstream {
   readonly #pools = new Map<string, Dispatcher>();
-  readonly #env: UpstreamOptions["env"];
-  /** The environment's proxy by origin; origins are those of the configuration, so they are few. */
-  readonly #proxies = new Map<string, string | null>();
-  #allowed: ReadonlySet<string> = new Set();
-  #before: ReadonlySet<string> = new Set();
+  readonly #proxies: EnvironmentProxies;
+  readonly #allowed = new AllowedOrigins();
 
   constructor(options: UpstreamOptions) {
-    this.#env = options.env;
+    this.#proxies = new EnvironmentProxies(options.env);
   }
 
-  /**
-   * The origins of the running configuration; anything else is refused before a socket exists. Those of the one before
-   * stay allowed, since requests that began with it may still fail over within it.
-   */
   allow(origins: Iterable<string>): void {
-    this.#before = this.#allowed;
-    this.#allowed = new Set(origins);
+    this.#allowed.replace(origins);
   }
 
-  /** Origins dialled so far, for tests and the admin port. */
   dialled(): readonly string[] {
     return [...this.#pools.keys()].map((key) => key.split(" ")[0] ?? key);
   }
 
   send(request: UpstreamRequest, handler: UpstreamHandler): UpstreamCall {
     const call = new Call(handler);
-    if (!this.#allowed.has(request.origin) && !this.#before.has(request.origin)) {
+    if (!this.#allowed.has(request.origin)) {
       call.refuse(`${request.origin} is not an origin of the configuration`);
       return call;
     }
@@ -60,7 +59,6 @@ export class UndiciUpstream implements Upstream {
     return call;
   }
 
-  /** Close all pools; calls in flight are ended. */
   async close(): Promise<void> {
     const pools = [...this.#pools.values()];
     this.#pools.clear();
@@ -68,7 +66,7 @@ export class UndiciUpstream implements Upstream {
   }
 
   #poolFor(request: UpstreamRequest): Dispatcher {
-    const proxy = request.proxyUrl ?? this.#proxyFor(request.origin);
+    const proxy = request.proxyUrl ?? this.#proxies.of(request.origin);
     const key = `${request.origin} ${proxy ?? ""} ${request.caFile ?? ""} ${request.connectTimeoutMs}`;
     let pool = this.#pools.get(key);
     if (pool === undefined) {
@@ -76,24 +74,6 @@ export class UndiciUpstream implements Upstream {
       this.#pools.set(key, pool);
     }
     return pool;
-  }
-
-  #proxyFor(origin: string): string | null {
-    let proxy = this.#proxies.get(origin);
-    if (proxy === undefined) {
-      proxy = this.#environmentProxy(origin);
-      this.#proxies.set(origin, proxy);
-    }
-    return proxy;
-  }
-
-  #environmentProxy(origin: string): string | null {
-    const url = new URL(origin);
-    const name = url.protocol === "https:" ? "HTTPS_PROXY" : "HTTP_PROXY";
-    const proxy = this.#env[name] ?? this.#env[name.toLowerCase()];
-    if (proxy === undefined || proxy === "" || isLoopback(url.hostname)) return null;
-    const exceptions = (this.#env["NO_PROXY"] ?? this.#env["no_proxy"] ?? "").split(",").map((one) => one.trim().toLowerCase());
-    return exceptions.some((one) => matchesNoProxy(url, one)) ? null : proxy;
   }
 }
 
@@ -115,32 +95,18 @@ function openPool(request: UpstreamRequest, proxy: string | null): Dispatcher {
   });
 }
 
-function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || hostname.startsWith("127.");
-}
-
-function matchesNoProxy(url: URL, pattern: string): boolean {
-  if (pattern === "") return false;
-  if (pattern === "*") return true;
-  const host = url.hostname.toLowerCase();
-  const bare = pattern.replace(/^\*?\./, "");
-  return host === bare || host.endsWith(`.${bare}`) || url.host.toLowerCase() === pattern;
-}
-
 function joined(body: Uint8Array | readonly Uint8Array[]): Uint8Array {
   return body instanceof Uint8Array ? body : Buffer.concat(body);
 }
 
 /** One call in the shape that undici's dispatch wants, told on in ours. */
-class Call implements UpstreamCall, Dispatcher.DispatchHandler {
+class Call implements UpstreamCall, DecompressionSink, Dispatcher.DispatchHandler {
   readonly #handler: UpstreamHandler;
   #controller: Dispatcher.DispatchController | null = null;
   #sent = false;
   #over = false;
   #paused = false;
-  #decoder: Transform | null = null;
-  #encodedBytes = 0;
-  #decodedBytes = 0;
+  #decoder: Decompression | null = null;
 
   constructor(handler: UpstreamHandler) {
     this.#handler = handler;
@@ -148,11 +114,13 @@ class Call implements UpstreamCall, Dispatcher.DispatchHandler {
 
   pause(): void {
     this.#paused = true;
+    this.#decoder?.pause();
     this.#controller?.pause();
   }
 
   resume(): void {
     this.#paused = false;
+    this.#decoder?.resume();
     this.#controller?.resume();
   }
 
@@ -182,12 +150,14 @@ class Call implements UpstreamCall, Dispatcher.DispatchHandler {
     // 1xx are not the answer.
     if (this.#over || status < 200) return;
     const encoding = headers["content-encoding"];
-    if (encoding !== undefined && encoding !== "identity" && encoding !== "") {
-      const problem = this.#openDecoder(Array.isArray(encoding) ? encoding.join(",") : encoding);
-      if (problem !== null) {
-        this.#failAndAbort({ class: "malformed", reason: "decompression", sent: true, message: problem });
+    const joinedEncoding = Array.isArray(encoding) ? encoding.join(",") : encoding;
+    if (isEncoded(joinedEncoding)) {
+      const decoder = Decompression.open(joinedEncoding, this);
+      if (!(decoder instanceof Decompression)) {
+        this.failed(decoder);
         return;
       }
+      this.#decoder = decoder;
     }
     this.#handler.onHeaders(status, (name) => {
       const value = headers[name];
@@ -199,10 +169,7 @@ class Call implements UpstreamCall, Dispatcher.DispatchHandler {
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#over) return;
     if (this.#decoder === null) this.#handler.onData(chunk);
-    else {
-      this.#encodedBytes += chunk.length;
-      this.#decoder.write(chunk);
-    }
+    else if (!this.#decoder.write(chunk)) this.#controller?.pause();
   }
 
   onResponseEnd(): void {
@@ -217,36 +184,26 @@ class Call implements UpstreamCall, Dispatcher.DispatchHandler {
 
   onResponseError(_controller: unknown, error: Error): void {
     this.#decoder?.destroy();
-    this.#fail(describe(error, this.#sent));
+    this.#fail(describeFailure(error, this.#sent));
   }
 
-  #openDecoder(encoding: string): string | null {
-    const name = encoding.trim().toLowerCase();
-    const decoder: Transform | null =
-      name === "gzip" || name === "x-gzip" ? createGunzip() : name === "br" ? createBrotliDecompress() : name === "deflate" ? createInflate() : null;
-    if (decoder === null) return `content-encoding ${encoding.slice(0, 40)} is not one that was asked for`;
-    this.#decoder = decoder;
-    (decoder as Readable).on("data", (chunk: Buffer) => {
-      if (this.#over) return;
-      this.#decodedBytes += chunk.length;
-      if (this.#decodedBytes > RATIO_FLOOR_BYTES && this.#decodedBytes > this.#encodedBytes * RATIO_LIMIT) {
-        this.#failAndAbort({ class: "too_large", reason: "decompression", sent: true, message: "the answer expands beyond the allowed ratio" });
-        return;
-      }
-      this.#handler.onData(chunk);
-    });
-    decoder.on("end", () => {
-      if (this.#over) return;
-      this.#over = true;
-      this.#handler.onEnd();
-    });
-    decoder.on("error", (error: Error) => {
-      this.#failAndAbort({ class: "malformed", reason: "decompression", sent: true, message: error.message });
-    });
-    return null;
+  // DecompressionSink
+
+  data(chunk: Uint8Array): void {
+    if (!this.#over) this.#handler.onData(chunk);
   }
 
-  #failAndAbort(failure: UpstreamFailure): void {
+  end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#handler.onEnd();
+  }
+
+  drained(): void {
+    if (!this.#paused) this.#controller?.resume();
+  }
+
+  failed(failure: UpstreamFailure): void {
     if (this.#over) return;
     this.#over = true;
     this.#controller?.abort(new Error(failure.reason));
@@ -258,22 +215,4 @@ class Call implements UpstreamCall, Dispatcher.DispatchHandler {
     this.#over = true;
     this.#handler.onFailure(failure);
   }
-}
-
-/** Name what went wrong below HTTP. Error codes are Node's and undici's. */
-function describe(error: Error, sent: boolean): UpstreamFailure {
-  const code = (error as { code?: string }).code ?? "";
-  const cause = (error as { cause?: { code?: string } }).cause?.code ?? "";
-  const any = `${code} ${cause}`;
-  const message = error.message.slice(0, 300);
-  const network = (reason: string): UpstreamFailure => ({ class: "network", reason, sent, message });
-  if (/ECONNREFUSED/.test(any)) return network("refused");
-  if (/ENOTFOUND|EAI_AGAIN|EAI_/.test(any)) return network("dns");
-  if (/CONNECT_TIMEOUT|ETIMEDOUT/.test(any)) return network("connect_timeout");
-  if (/ERR_TLS|CERT|SSL|UNABLE_TO_VERIFY|SELF_SIGNED|DEPTH_ZERO/.test(any)) return network("tls");
-  if (/ECONNRESET|EPIPE/.test(any)) return network("reset");
-  if (/HEADERS_OVERFLOW/.test(any)) return { class: "too_large", reason: "protocol", sent, message };
-  if (/HPE_|CONTENT_LENGTH/.test(any)) return { class: "malformed", reason: "protocol", sent, message };
-  if (/UND_ERR_SOCKET/.test(any)) return network("closed");
-  return network(code === "" ? "failed" : code.toLowerCase());
 }
