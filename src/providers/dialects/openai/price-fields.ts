@@ -25,13 +25,15 @@ const FIELDS: Readonly<Record<string, (value: Json) => boolean>> = {
   best_of: (value) => value !== 1,
 };
 
+const FIELD_LIST = Object.entries(FIELDS);
+
 /**
  * Paths of the price-bearing fields that are present: `service_tier`, `tools[].type=web_search`. `n` and the output
  * limits are not listed: the bound covers them. Custom tools run at the client and cost only their tokens.
  */
 export function unboundedFields(raw: JsonObject): readonly string[] {
   const found: string[] = [];
-  for (const [field, bears] of Object.entries(FIELDS)) {
+  for (const [field, bears] of FIELD_LIST) {
     const value = raw[field];
     if (value !== undefined && value !== null && bears(value)) found.push(field);
   }
