@@ -16,6 +16,13 @@ export class ConnectionPool implements ConnectionOwner {
   readonly nowMs: () => number;
   readonly #all = new Set<Connection>();
   readonly #idle: Connection[] = [];
+  /**
+   * Freed, but not to be used before the event loop has looked at all sockets once more: servers close after an answer
+   * without having said so, and a call sent into that is a call lost. Two lists, as the first look may be under way.
+   */
+  #fresh: Connection[] = [];
+  #looking: Connection[] = [];
+  #ticking = false;
 
   constructor(destination: Destination, nowMs: () => number) {
     this.destination = destination;
@@ -38,9 +45,25 @@ export class ConnectionPool implements ConnectionOwner {
     const now = this.nowMs();
     const hintMs = keepAliveHintMs === null ? IDLE_MS : keepAliveHintMs - HINT_MARGIN_MS;
     connection.keptUntilMs = Math.min(now + Math.min(IDLE_MS, hintMs), connection.bornMs + LIFE_MS);
-    if (connection.keptUntilMs <= now || this.#idle.length >= IDLE_MAX) connection.destroy();
-    else this.#idle.push(connection);
+    if (connection.keptUntilMs <= now || this.#idle.length >= IDLE_MAX) {
+      connection.destroy();
+      return;
+    }
+    this.#fresh.push(connection);
+    if (!this.#ticking) setImmediate(this.#tick);
+    this.#ticking = true;
   }
+
+  /** Runs once a turn of the event loop, after its sockets were read, while a connection waits for that. */
+  readonly #tick = (): void => {
+    const seen = this.#looking;
+    for (const connection of seen) if (connection.usable) this.#idle.push(connection);
+    seen.length = 0;
+    this.#looking = this.#fresh;
+    this.#fresh = seen;
+    this.#ticking = this.#looking.length > 0;
+    if (this.#ticking) setImmediate(this.#tick);
+  };
 
   closed(connection: Connection): void {
     this.#all.delete(connection);
