@@ -55,10 +55,10 @@ function credentialOf(request: IncomingMessage, query: string): Credential {
   let key: string | undefined;
   const authorization = headers.authorization;
   if (authorization !== undefined) {
-    // Node keeps only the first of two; the raw list tells whether there were more.
-    let seen = 0;
-    for (let i = 0; i < rawHeaders.length; i += 2) if ((rawHeaders[i] as string).toLowerCase() === "authorization") seen++;
-    if (seen > 1) return { kind: "conflict" };
+    // Node keeps only the first of two; the raw list tells whether another one says something else.
+    for (let i = 0; i < rawHeaders.length; i += 2) {
+      if ((rawHeaders[i] as string).toLowerCase() === "authorization" && rawHeaders[i + 1] !== authorization) return { kind: "conflict" };
+    }
     // "Bearer" alone is what a client with an empty key sends: none, rather than a key of that name.
     key = /^bearer\s+(\S+)$/i.exec(authorization.trim())?.[1] ?? (/^(?:bearer)?$/i.test(authorization.trim()) ? undefined : authorization.trim());
   }
