@@ -1,15 +1,18 @@
 /**
  * The SQLite ledger. All holds, charges and due progress marks of one turn of the event loop are one transaction, made by
  * `setImmediate` right after the sockets were read; what waits for them waits for that, so durability gets cheaper as
- * load grows. A hold inserts the row of an upstream call, its charge updates that row once.
+ * load grows. A hold appends the row of an upstream call, its charge one row beside it.
  */
 import type { DatabaseSync } from "node:sqlite";
 import type { Charge, Hold, Ledger, Log, Mark, ReserveResult } from "../ports.ts";
 import { LedgerUnwritable } from "./errors.ts";
 import { LateCharges } from "./late.ts";
+import type { AttemptRow } from "./rows.ts";
 import { assertChargeStorable, assertInteger, assertStorable, correctionOf, foldAttempt, holdForLostCharge, NO_HOLD, sameCharge } from "./rows.ts";
 import { messageOf, sqliteCode } from "./schema.ts";
-import { attemptRow, chargeColumns, correctionColumns, holdColumns } from "./statements.ts";
+import { Shared } from "./shared.ts";
+import { OpenSpan } from "./spans.ts";
+import { attemptRow, insertCharge, insertCorrection, insertHold } from "./statements.ts";
 import type { Statements } from "./statements.ts";
 
 export interface LedgerOptions {
@@ -21,10 +24,15 @@ export interface LedgerOptions {
   readonly lateMax: number;
 }
 
-/** A hold of this process that is not settled. */
+/** A hold of this process: open, or settled a moment ago. */
 interface OpenHold {
   readonly id: number;
-  readonly hold: Hold;
+  readonly attemptId: string;
+  /** What is to be written; null when it is, so that nothing is kept for longer than it is needed. */
+  hold: Hold | null;
+  settled: boolean;
+  /** Its request's record has a higher place than this. */
+  readonly recordFloor: number;
   markedAtMs: number;
 }
 interface HoldCall {
@@ -38,7 +46,8 @@ interface ChargeCall {
   readonly charges: readonly Charge[];
   /** From memory, where it waits since its caller was told that it is not durable. */
   readonly late: boolean;
-  readonly giveUpAtMs: number;
+  /** Monotonic; 0 until the first try has failed. */
+  giveUpAtMs: number;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
 }
@@ -48,7 +57,8 @@ interface MarkCall {
 }
 type Call = HoldCall | ChargeCall | MarkCall;
 
-const HELD: ReserveResult = { kind: "held" };
+const HELD: ReserveResult = Object.freeze({ kind: "held" });
+const ALL_HELD: readonly ReserveResult[] = Object.freeze([HELD]);
 const RETRY_MS = 50;
 const RETRY_LATE_MS = 500;
 /** Flag of a charge that was written only after its caller was told that it could not be. */
@@ -56,18 +66,24 @@ const UNDURABLE = "undurable";
 const MARK_EVERY_MS = 1_000;
 const PROBE_EVERY_MS = 1_000;
 /** At least so many settled attempts are remembered, so that a repeated hold does not make a second row. */
-const REMEMBERED = 4_096;
+const REMEMBERED = 2_048;
 
 export class SqliteLedger implements Ledger {
   readonly #db: DatabaseSync;
   readonly #sql: Statements;
   readonly #options: LedgerOptions;
-  readonly #open = new Map<string, OpenHold>();
-  /** Two generations: forgetting the elder whole is cheaper than forgetting one by one. */
-  #settled = new Set<string>();
-  #settledBefore: ReadonlySet<string> = new Set();
+  /** Open holds, all in `#known`, and settled ones in two generations: forgetting the elder whole is cheaper than one by one. */
+  #known = new Map<string, OpenHold>();
+  #knownBefore: ReadonlyMap<string, OpenHold> = new Map();
+  #openHolds = 0;
   readonly #marks = new Map<string, number>();
   readonly #late: LateCharges;
+  readonly #shared: Shared;
+  readonly #span: OpenSpan;
+  /** The calls of one group are being tried one by one. */
+  #splitting = false;
+  /** The place of the last record that was written; kept here by the records. */
+  recordPosition = 0;
   #calls: Call[] = [];
   #retrying: ChargeCall[] = [];
   #scheduled = false;
@@ -86,6 +102,8 @@ export class SqliteLedger implements Ledger {
     this.#nextId = nextId;
     this.#options = options;
     this.#late = new LateCharges(options.lateMax);
+    this.#shared = new Shared(db);
+    this.#span = new OpenSpan(db);
   }
 
   reserve(holds: readonly Hold[]): Promise<readonly ReserveResult[]> {
@@ -94,12 +112,9 @@ export class SqliteLedger implements Ledger {
       const fresh: OpenHold[] = [];
       for (const hold of holds) {
         // A repeat of a known attempt is held already: answered like the first, no second row.
-        if (this.#knows(hold.attemptId)) continue;
-        const entry = { id: this.#nextId++, hold, markedAtMs: Number.NEGATIVE_INFINITY };
-        this.#open.set(hold.attemptId, entry);
-        fresh.push(entry);
+        if (this.rowIdOf(hold.attemptId) === null) fresh.push(this.#remember(hold));
       }
-      this.#enqueue({ kind: "holds", holds: fresh, resolve: (result) => resolve(holds.map(() => result)) });
+      this.#enqueue({ kind: "holds", holds: fresh, resolve: (result) => resolve(result === HELD && holds.length === 1 ? ALL_HELD : holds.map(() => result)) });
     });
   }
 
@@ -107,9 +122,8 @@ export class SqliteLedger implements Ledger {
     return new Promise((resolve, reject) => {
       for (const charge of charges) assertChargeStorable(charge);
       // What is said now replaces what still waits from before.
-      for (const charge of charges) this.#late.delete(charge.attemptId);
-      const giveUpAtMs = performance.now() + this.#options.settleRetryMs;
-      this.#enqueue({ kind: "charges", charges, late: false, giveUpAtMs, resolve, reject });
+      if (this.#late.size > 0) for (const charge of charges) this.#late.delete(charge.attemptId);
+      this.#enqueue({ kind: "charges", charges, late: false, giveUpAtMs: 0, resolve, reject });
     });
   }
 
@@ -117,7 +131,7 @@ export class SqliteLedger implements Ledger {
     return new Promise((resolve) => {
       for (const mark of marks) {
         assertInteger("relayedTokens", mark.relayedTokens);
-        if (this.#open.has(mark.attemptId)) this.#marks.set(mark.attemptId, mark.relayedTokens);
+        if (this.#openHold(mark.attemptId) !== undefined) this.#marks.set(mark.attemptId, mark.relayedTokens);
       }
       if (this.#dueMarks().length > 0) this.#enqueue({ kind: "marks", resolve });
       else resolve();
@@ -134,20 +148,24 @@ export class SqliteLedger implements Ledger {
 
   /** Counts for metrics: holds in flight, charges waiting in memory, charges that memory could not keep. */
   stats(): { readonly openHolds: number; readonly lateCharges: number; readonly lateDropped: number } {
-    return { openHolds: this.#open.size, lateCharges: this.#late.size, lateDropped: this.#late.dropped };
+    return { openHolds: this.#openHolds, lateCharges: this.#late.size, lateDropped: this.#late.dropped };
   }
 
-  /** Rows with an id below this are settled, as far as this process is concerned. */
-  floorId(): number {
-    let floor = this.#nextId;
-    for (const entry of this.#open.values()) floor = Math.min(floor, entry.id);
-    return floor;
+  /** Rows with an id below `id` are settled, as far as this process is concerned; records of the others lie behind `record`. */
+  floor(): { readonly id: number; readonly record: number } {
+    let id = this.#nextId;
+    let record = this.recordPosition;
+    for (const entry of this.#known.values()) {
+      if (entry.settled) continue;
+      id = Math.min(id, entry.id);
+      record = Math.min(record, entry.recordFloor);
+    }
+    return { id, record };
   }
 
-  /** Rows with an id below this are in the file, or never will be. */
-  uncommittedFloorId(): number {
-    for (const call of this.#calls) if (call.kind === "holds" && call.holds[0] !== undefined) return call.holds[0].id;
-    return this.#nextId;
+  /** The row of an attempt of this process that is open or was settled a moment ago; null for any other. */
+  rowIdOf(attemptId: string): number | null {
+    return (this.#known.get(attemptId) ?? this.#knownBefore.get(attemptId))?.id ?? null;
   }
 
   /** Runs a write between groups, as one transaction. Throws what the database throws, with nothing written. */
@@ -156,15 +174,16 @@ export class SqliteLedger implements Ledger {
     try {
       work();
       this.#sql.commit.run();
+      this.#shared.committed();
     } catch (error) {
       this.#undo();
       throw error;
     }
   }
 
-  /** Charges an attempt of a dead process inside a `transaction`; the same path as any other late charge. */
-  chargeUnheld(charge: Charge): void {
-    this.#chargeSlowly(charge);
+  /** Charges the held row of a dead process, inside a `transaction`. */
+  chargeOrphan(row: AttemptRow, charge: Charge): void {
+    this.#chargeRow(row, charge);
   }
 
   /** Keeps groups waiting while a checkpoint needs the write lock: the event loop runs on, only holds wait. */
@@ -186,8 +205,23 @@ export class SqliteLedger implements Ledger {
     if (this.#markTimer !== null) clearTimeout(this.#markTimer);
   }
 
-  #knows(attemptId: string): boolean {
-    return this.#open.has(attemptId) || this.#settled.has(attemptId) || this.#settledBefore.has(attemptId);
+  #openHold(attemptId: string): OpenHold | undefined {
+    const entry = this.#known.get(attemptId);
+    return entry === undefined || entry.settled ? undefined : entry;
+  }
+
+  #remember(hold: Hold): OpenHold {
+    if (this.#known.size - this.#openHolds >= REMEMBERED) {
+      const open = new Map<string, OpenHold>();
+      for (const [attemptId, entry] of this.#known) if (!entry.settled) open.set(attemptId, entry);
+      this.#knownBefore = this.#known;
+      this.#known = open;
+    }
+    const { attemptId } = hold;
+    const entry = { id: this.#nextId++, attemptId, hold, settled: false, recordFloor: this.recordPosition, markedAtMs: Number.NEGATIVE_INFINITY };
+    this.#known.set(attemptId, entry);
+    this.#openHolds++;
+    return entry;
   }
 
   #enqueue(call: Call): void {
@@ -241,27 +275,40 @@ export class SqliteLedger implements Ledger {
     let statements = marks.length;
     for (const call of calls) statements += call.kind === "holds" ? call.holds.length : call.kind === "charges" ? call.charges.length : 0;
     if (statements === 0) return;
-    const grouped = statements > 1;
+    // A span is closed only by a group that takes all that waits: no lower id may be written after it.
+    const closesSpan = this.#span.full && !this.#splitting;
+    const grouped = statements > 1 || closesSpan;
     try {
       if (grouped) this.#sql.begin.run();
       for (const call of calls) this.#write(call);
       for (const [entry, tokens] of marks) this.#sql.mark.run(tokens, entry.id);
+      if (closesSpan) this.#span.write(this.#sql.span);
       if (grouped) this.#sql.commit.run();
+      this.#shared.committed();
     } catch (error) {
       this.#undo();
       throw error;
     }
-    this.#marked(marks);
+    if (closesSpan) this.#span.next();
+    if (marks.length > 0) this.#marked(marks);
   }
 
   #write(call: Call): void {
-    if (call.kind === "holds") for (const entry of call.holds) this.#sql.hold.run(...holdColumns(entry.hold, entry.id));
-    else if (call.kind === "charges") for (const charge of call.charges) this.#charge(charge);
+    if (call.kind === "holds") {
+      for (const { hold, id } of call.holds) if (hold !== null) this.#hold(hold, id);
+    } else if (call.kind === "charges") {
+      for (const charge of call.charges) this.#charge(charge);
+    }
+  }
+
+  #hold(hold: Hold, id: number): void {
+    insertHold(this.#sql, this.#shared, hold, id);
+    this.#span.add(id, hold);
   }
 
   #charge(charge: Charge): void {
-    const entry = this.#open.get(charge.attemptId);
-    if (entry !== undefined && this.#sql.charge.run(...chargeColumns(charge), entry.id).changes === 1) return;
+    const entry = this.#openHold(charge.attemptId);
+    if (entry !== undefined && insertCharge(this.#sql, this.#shared, charge, charge.flags, entry.id)) return;
     this.#chargeSlowly(charge);
   }
 
@@ -272,42 +319,48 @@ export class SqliteLedger implements Ledger {
     const view = foldAttempt(rows);
     if (first === undefined || view === null) {
       const id = this.#nextId++;
-      this.#sql.hold.run(...holdColumns(holdForLostCharge(charge), id));
-      this.#sql.charge.run(...chargeColumns({ ...charge, flags: [...charge.flags, NO_HOLD] }), id);
+      this.#hold(holdForLostCharge(charge), id);
+      insertCharge(this.#sql, this.#shared, charge, [...charge.flags, NO_HOLD], id);
       this.#options.log.error("ledger_charge_without_hold", { attemptId: charge.attemptId });
     } else if (view.state === "held") {
-      // An orphan that evidence reaches before its lease has passed stays marked as one.
-      this.#sql.charge.run(...chargeColumns({ ...charge, flags: [...new Set([...view.flags, ...charge.flags])] }), first.id);
+      this.#chargeRow(first, charge);
     } else if (!sameCharge(view, charge)) {
-      this.#sql.correction.run(...correctionColumns(correctionOf(view, charge, this.#nextId++, first.owner)));
+      insertCorrection(this.#sql, this.#shared, correctionOf(view, charge, this.#nextId++, first.owner));
     }
   }
 
+  /** An orphan that evidence reaches before its lease has passed stays marked as one. */
+  #chargeRow(row: AttemptRow, charge: Charge): void {
+    insertCharge(this.#sql, this.#shared, charge, [...new Set([...row.flags, ...charge.flags])], row.id);
+    this.#sql.settledOrphan.run(row.id);
+  }
+
   #succeed(call: Call): void {
-    if (call.kind === "holds") call.resolve(HELD);
-    else if (call.kind === "marks") call.resolve();
+    if (call.kind === "holds") {
+      for (const entry of call.holds) entry.hold = null;
+      call.resolve(HELD);
+    } else if (call.kind === "marks") call.resolve();
     else {
-      for (const charge of call.charges) this.#forget(charge.attemptId);
+      for (const charge of call.charges) this.#settled(charge.attemptId);
       call.resolve();
     }
   }
 
-  #forget(attemptId: string): void {
-    const entry = this.#open.get(attemptId);
+  #settled(attemptId: string): void {
+    const entry = this.#openHold(attemptId);
     if (entry === undefined) return;
-    this.#open.delete(attemptId);
-    this.#marks.delete(attemptId);
-    this.#settled.add(attemptId);
-    if (this.#settled.size < REMEMBERED) return;
-    this.#settledBefore = this.#settled;
-    this.#settled = new Set();
+    entry.settled = true;
+    this.#openHolds--;
+    if (this.#marks.size > 0) this.#marks.delete(attemptId);
   }
 
   #afterFailure(calls: readonly Call[], error: unknown): void {
     const disk = isTheDisk(error);
     // What is wrong with one call must not fail its neighbours: find it by trying each alone.
     if (calls.length > 1 && !disk) {
+      this.#splitting = true;
       for (const call of calls) this.#attempt([call]);
+      this.#splitting = false;
       return;
     }
     const message = messageOf(error);
@@ -321,13 +374,14 @@ export class SqliteLedger implements Ledger {
     if (call.kind === "marks") {
       call.resolve();
     } else if (call.kind === "holds") {
-      for (const entry of call.holds) this.#open.delete(entry.hold.attemptId);
+      for (const entry of call.holds) if (this.#known.delete(entry.attemptId)) this.#openHolds--;
       call.resolve({ kind: "unavailable", message: error.message });
     } else if (!mayPass || this.#closed) {
       call.reject(error);
     } else if (call.late) {
       for (const charge of call.charges) this.#late.add(charge);
     } else {
+      if (call.giveUpAtMs === 0) call.giveUpAtMs = performance.now() + this.#options.settleRetryMs;
       this.#retrying.push(call);
     }
   }
@@ -372,7 +426,7 @@ export class SqliteLedger implements Ledger {
     const now = performance.now();
     const due: (readonly [OpenHold, number])[] = [];
     for (const [attemptId, tokens] of this.#marks) {
-      const entry = this.#open.get(attemptId);
+      const entry = this.#openHold(attemptId);
       if (entry === undefined) this.#marks.delete(attemptId);
       else if (now - entry.markedAtMs >= MARK_EVERY_MS) due.push([entry, tokens]);
     }
@@ -383,7 +437,7 @@ export class SqliteLedger implements Ledger {
     const now = performance.now();
     for (const [entry] of marks) {
       entry.markedAtMs = now;
-      this.#marks.delete(entry.hold.attemptId);
+      this.#marks.delete(entry.attemptId);
     }
   }
 
@@ -398,8 +452,8 @@ export class SqliteLedger implements Ledger {
   #probe(): boolean {
     try {
       this.#sql.begin.run();
-      this.#sql.hold.run(...holdColumns(holdForLostCharge(PROBE), this.#nextId));
-      this.#sql.rollback.run();
+      insertHold(this.#sql, this.#shared, holdForLostCharge(PROBE), this.#nextId);
+      this.#undo();
       this.#sql.probe.run(this.#options.wallMs());
       return true;
     } catch (error) {
@@ -417,6 +471,7 @@ export class SqliteLedger implements Ledger {
 
   #undo(): void {
     if (this.#db.isTransaction) this.#sql.rollback.run();
+    this.#shared.rolledBack();
   }
 }
 

@@ -1,27 +1,20 @@
 /** Queries on a ledger file. Read-only, each in a transaction of its own, so that a reader never keeps the log from shrinking. */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { RequestRecord } from "../ports.ts";
 import type { Unit } from "../wire/usage.ts";
 import { UNRECORDED } from "./owner.ts";
+import { lastRecordPosition, recordOf } from "./record-codec.ts";
+import type { Entry } from "./record-codec.ts";
 import { foldAttempts } from "./rows.ts";
 import type { AttemptView, DeploymentTotals, LedgerReader, RequestView } from "./rows.ts";
 import { openForReading } from "./schema.ts";
-import { attemptRow, int, ROWS_OF_ATTEMPT, text } from "./statements.ts";
-import type { SqlRow } from "./statements.ts";
-
-const ROWS_OF_REQUEST = `
-SELECT a.* FROM lookup l JOIN attempts a ON a.id = l.id WHERE l.key = ?1 AND a.request_id = ?1
-UNION SELECT * FROM attempts WHERE id > (SELECT value FROM meta WHERE key = 'looked_up') AND request_id = ?1
-ORDER BY id`;
-
-/** Requests read from the file at a time. */
-const PAGE = 500;
+import { attemptRow, int, ROWS_OF_ATTEMPT, ROWS_OF_REQUEST, text } from "./statements.ts";
 
 export class SqliteReader implements LedgerReader {
   readonly #db: DatabaseSync;
   readonly #gatewayRuns: () => boolean;
-  readonly #page: StatementSync;
-  readonly #newest: StatementSync;
+  readonly #batch: StatementSync;
+  readonly #row: StatementSync;
+  readonly #corrections: StatementSync;
   readonly #ofRequest: StatementSync;
   readonly #ofAttempt: StatementSync;
 
@@ -29,30 +22,35 @@ export class SqliteReader implements LedgerReader {
   constructor(path: string, gatewayRuns: () => boolean) {
     this.#db = openForReading(path);
     this.#gatewayRuns = gatewayRuns;
-    this.#page = this.#db.prepare("SELECT * FROM records WHERE id > ? ORDER BY id LIMIT ?");
-    this.#newest = this.#db.prepare("SELECT coalesce(min(id), 1) - 1 AS after FROM (SELECT id FROM records ORDER BY id DESC LIMIT ?)");
+    this.#batch = this.#db.prepare("SELECT last_id, count, body FROM record_batches WHERE last_id > ? ORDER BY last_id LIMIT 1");
+    this.#row = this.#db.prepare("SELECT * FROM calls WHERE id = ?");
+    this.#corrections = this.#db.prepare("SELECT * FROM adjustments WHERE request_id = ? ORDER BY id");
     this.#ofRequest = this.#db.prepare(ROWS_OF_REQUEST);
     this.#ofAttempt = this.#db.prepare(ROWS_OF_ATTEMPT);
   }
 
   *requests(query: { readonly limit?: number; readonly after?: number }): Generator<RequestView> {
     let left = query.limit ?? Number.MAX_SAFE_INTEGER;
-    let after = query.after ?? (query.limit === undefined ? 0 : int(this.#newest.get(query.limit)?.["after"]));
+    let after = query.after ?? (query.limit === undefined ? 0 : Math.max(0, lastRecordPosition(this.#db) - query.limit));
     while (left > 0) {
-      const rows = this.#page.all(after, Math.min(PAGE, left));
-      for (const row of rows) yield this.#request(row);
-      left -= rows.length;
-      const last = rows.at(-1);
-      if (last === undefined || rows.length < PAGE) return;
-      after = int(last["id"]);
+      const batch = this.#batch.get(after);
+      if (batch === undefined) return;
+      const lastId = int(batch["last_id"]);
+      let position = lastId - int(batch["count"]);
+      for (const entry of JSON.parse(text(batch["body"])) as Entry[]) {
+        if (++position <= after) continue;
+        yield this.#request(position, entry);
+        if (--left === 0) return;
+      }
+      after = lastId;
     }
   }
 
   unrecorded(): readonly RequestView[] {
-    const owners = this.#gatewayRuns() ? [] : this.#db.prepare("SELECT id, floor_id FROM owners WHERE ended_ms IS NULL").all();
+    const owners = this.#gatewayRuns() ? [] : this.#db.prepare("SELECT id, floor_id, floor_record FROM owners WHERE ended_ms IS NULL").all();
     const views: RequestView[] = [];
     for (const owner of owners) {
-      for (const row of this.#db.prepare(`${UNRECORDED} ORDER BY first_id`).all(int(owner["floor_id"]), int(owner["id"]))) {
+      for (const row of this.#db.prepare(UNRECORDED).all(int(owner["floor_id"]), int(owner["id"]), int(owner["floor_record"]))) {
         const requestId = text(row["request_id"]);
         views.push({ position: null, requestId, atMs: int(row["at_ms"]), record: null, attempts: this.attemptsOf(requestId) });
       }
@@ -96,15 +94,13 @@ export class SqliteReader implements LedgerReader {
     if (this.#db.isOpen) this.#db.close();
   }
 
-  #request(row: SqlRow): RequestView {
-    const requestId = text(row["request_id"]);
-    const body = row["body"];
-    return {
-      position: int(row["id"]),
-      requestId,
-      atMs: int(row["at_ms"]),
-      record: typeof body === "string" ? (JSON.parse(body) as RequestRecord) : null,
-      attempts: this.attemptsOf(requestId),
-    };
+  #request(position: number, entry: Entry): RequestView {
+    const [requestId, atMs, rowIds] = entry;
+    return { position, requestId, atMs, record: recordOf(entry), attempts: rowIds === null ? this.attemptsOf(requestId) : this.#attemptsAt(rowIds, requestId) };
+  }
+
+  #attemptsAt(rowIds: readonly number[], requestId: string): readonly AttemptView[] {
+    const rows = rowIds.flatMap((id) => this.#row.all(id));
+    return foldAttempts([...rows, ...this.#corrections.all(requestId)].map(attemptRow));
   }
 }

@@ -1,46 +1,71 @@
 /**
- * The ledger's file: tables, versions and how a file is opened. Two tables hold truth (`attempts`, `owners`), two are
- * derived and may be built again (`records`, `lookup`).
+ * The ledger's file: tables, versions and how a file is opened. `holds`, `charges`, `corrections`, `terms`, `endings` and
+ * `owners` hold truth; `spans` and `record_batches` are derived. The view `attempts` is what all of it says: one row per
+ * upstream call with what it came to, and the corrections.
  *
- * `attempts` carries no index that a hold or a charge would have to keep up to date: an integer key that grows is all
- * (measured: text keys and indexes triple the price of a row). Two indexes are partial and hold only rare rows; look-ups
- * by attempt or request go through `lookup`, which is filled from `attempts` in the background.
+ * A hold and its charge are rows of two tables that are only ever appended to: a row that grows when it is charged splits
+ * full pages (measured: a quarter dearer). What many rows share is written once, to `terms` and `endings`. No index has to
+ * be kept up to date (measured: text keys and indexes triple the price of a row); `spans` says for each few hundred rows
+ * between which ids theirs lie, and since ids grow with time a look-up reads one span or two.
  */
 import { closeSync, existsSync, openSync, renameSync, rmSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { StorageError } from "./errors.ts";
 
 const VERSION_1 = `
-CREATE TABLE attempts (
+CREATE TABLE terms (
   id INTEGER PRIMARY KEY,
-  attempt_id TEXT NOT NULL,
-  request_id TEXT NOT NULL,
-  number INTEGER NOT NULL,
   deployment TEXT NOT NULL,
   tenant TEXT NOT NULL,
   scopes TEXT NOT NULL,
   price_version TEXT,
   period TEXT NOT NULL,
+  output_price_pico_usd INTEGER,
+  bills_on_abort TEXT NOT NULL
+) STRICT;
+CREATE TABLE holds (
+  id INTEGER PRIMARY KEY,
+  attempt_id TEXT NOT NULL,
+  request_id TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  terms INTEGER NOT NULL,
   bound_nano_usd INTEGER,
   input_estimate_tokens INTEGER NOT NULL,
   input_estimate_nano_usd INTEGER,
-  output_price_pico_usd INTEGER,
-  bills_on_abort TEXT NOT NULL,
   at_ms INTEGER NOT NULL,
   owner INTEGER NOT NULL,
-  state TEXT NOT NULL,
-  progress_tokens INTEGER NOT NULL DEFAULT 0,
-  outcome TEXT,
-  units TEXT,
+  progress_tokens INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE endings (id INTEGER PRIMARY KEY, state TEXT NOT NULL, outcome TEXT NOT NULL, flags TEXT NOT NULL) STRICT;
+CREATE TABLE charges (
+  id INTEGER PRIMARY KEY,
+  ending INTEGER NOT NULL,
+  units TEXT NOT NULL,
   raw_usage TEXT,
   cost_nano_usd INTEGER,
-  flags TEXT,
-  adjusts TEXT,
-  settled_ms INTEGER,
-  orphan INTEGER
+  settled_ms INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX attempts_orphaned ON attempts (id) WHERE orphan = 1 AND state = 'held';
-CREATE INDEX attempts_adjusting ON attempts (adjusts) WHERE adjusts IS NOT NULL;
+CREATE TABLE orphans (id INTEGER PRIMARY KEY) STRICT;
+CREATE TABLE corrections (
+  id INTEGER PRIMARY KEY,
+  attempt_id TEXT NOT NULL,
+  request_id TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  terms INTEGER NOT NULL,
+  bound_nano_usd INTEGER,
+  input_estimate_tokens INTEGER NOT NULL,
+  input_estimate_nano_usd INTEGER,
+  at_ms INTEGER NOT NULL,
+  owner INTEGER NOT NULL,
+  ending INTEGER NOT NULL,
+  units TEXT NOT NULL,
+  raw_usage TEXT,
+  cost_nano_usd INTEGER,
+  settled_ms INTEGER,
+  adjusts TEXT NOT NULL
+) STRICT;
+CREATE INDEX corrections_adjusts ON corrections (adjusts);
+CREATE INDEX corrections_request ON corrections (request_id);
 CREATE TABLE owners (
   id INTEGER PRIMARY KEY,
   boot_id TEXT NOT NULL,
@@ -49,18 +74,36 @@ CREATE TABLE owners (
   lease_ms INTEGER NOT NULL,
   lease_until_ms INTEGER NOT NULL,
   floor_id INTEGER NOT NULL,
+  floor_record INTEGER NOT NULL,
   ended_ms INTEGER
 ) STRICT;
-CREATE TABLE records (
-  id INTEGER PRIMARY KEY,
-  request_id TEXT NOT NULL,
-  at_ms INTEGER NOT NULL,
-  body TEXT
+CREATE TABLE spans (
+  last_id INTEGER PRIMARY KEY,
+  first_id INTEGER NOT NULL,
+  attempt_min TEXT NOT NULL,
+  attempt_max TEXT NOT NULL,
+  request_min TEXT NOT NULL,
+  request_max TEXT NOT NULL
 ) STRICT;
-CREATE INDEX records_request ON records (request_id);
-CREATE TABLE lookup (key TEXT NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (key, id)) STRICT, WITHOUT ROWID;
+CREATE TABLE record_batches (last_id INTEGER PRIMARY KEY, count INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-INSERT INTO meta (key, value) VALUES ('looked_up', 0), ('probe', 0);
+INSERT INTO meta (key, value) VALUES ('probe', 0);
+CREATE VIEW calls AS
+SELECT h.id, h.attempt_id, h.request_id, h.number, t.deployment, t.tenant, t.scopes, t.price_version, t.period, h.bound_nano_usd,
+  h.input_estimate_tokens, h.input_estimate_nano_usd, t.output_price_pico_usd, t.bills_on_abort, h.at_ms, h.owner,
+  coalesce(e.state, 'held') AS state, h.progress_tokens, e.outcome, c.units, c.raw_usage, c.cost_nano_usd,
+  CASE WHEN c.id IS NULL THEN iif(o.id IS NULL, NULL, '["orphan"]') ELSE e.flags END AS flags, NULL AS adjusts, c.settled_ms
+FROM holds h JOIN terms t ON t.id = h.terms LEFT JOIN charges c ON c.id = h.id LEFT JOIN endings e ON e.id = c.ending
+  LEFT JOIN orphans o ON o.id = h.id;
+CREATE VIEW adjustments AS
+SELECT h.id, h.attempt_id, h.request_id, h.number, t.deployment, t.tenant, t.scopes, t.price_version, t.period, h.bound_nano_usd,
+  h.input_estimate_tokens, h.input_estimate_nano_usd, t.output_price_pico_usd, t.bills_on_abort, h.at_ms, h.owner,
+  e.state, 0 AS progress_tokens, e.outcome, h.units, h.raw_usage, h.cost_nano_usd, e.flags, h.adjusts, h.settled_ms
+FROM corrections h JOIN terms t ON t.id = h.terms JOIN endings e ON e.id = h.ending;
+CREATE VIEW attempts AS SELECT * FROM calls UNION ALL SELECT * FROM adjustments;
+CREATE VIEW records AS
+SELECT b.last_id - b.count + 1 + j.key AS id, j.value ->> '$[0]' AS request_id, j.value ->> '$[1]' AS at_ms, j.value AS entry
+FROM record_batches b, json_each(b.body) j;
 `;
 
 /** Step k (from 0) brings a file of version k to version k + 1. Steps are never edited once released, only added. */

@@ -215,10 +215,10 @@ describe("the file", () => {
     const storage = new SqliteStorage(path, OPTIONS);
     await storage.ledger.reserve([aHold(1)]);
     await storage.close();
-    const steps = [...MIGRATIONS, "ALTER TABLE attempts ADD COLUMN extra TEXT", "UPDATE attempts SET extra = 'moved'"];
+    const steps = [...MIGRATIONS, "ALTER TABLE holds ADD COLUMN extra TEXT", "UPDATE holds SET extra = 'moved'"];
     const db = openForWriting(path, { sync: "process", migrations: steps });
     assert.equal(schemaVersion(db), MIGRATIONS.length + 2);
-    assert.equal(db.prepare("SELECT extra FROM attempts").get()?.["extra"], "moved");
+    assert.equal(db.prepare("SELECT extra FROM holds").get()?.["extra"], "moved");
     db.close();
     for (const version of [MIGRATIONS.length, MIGRATIONS.length + 1]) {
       const copy = new DatabaseSync(`${path}.v${version}.bak`, { readOnly: true });

@@ -69,8 +69,7 @@ export class SqliteStorage {
       keepMax: options.recordsKeepMax ?? 1_000_000,
       queueMax: options.recordsQueueMax ?? 20_000,
     });
-    this.records.wake();
-    this.#lease = new Lease(this.#db, owner.id, leaseMs, nextId);
+    this.#lease = new Lease(this.#db, owner.id, leaseMs, this.ledger.floor());
     this.#renewal = setInterval(() => this.renewLease(), options.renewEveryMs ?? 60_000).unref();
     const everyMs = options.checkpointEveryMs ?? 1_000;
     const setup = { path, everyMs, restartAboveFrames: options.walFramesMax ?? 8_192 };
@@ -103,7 +102,7 @@ export class SqliteStorage {
   /** Says that this process lives; the storage does so itself each minute. */
   renewLease(): void {
     try {
-      this.#lease.renew(this.#wallMs(), this.ledger.floorId());
+      this.#lease.renew(this.#wallMs(), this.ledger.floor());
     } catch (error) {
       this.#log.warn("ledger_lease_not_renewed", { message: messageOf(error) });
     }

@@ -1,9 +1,10 @@
 /** Every statement of the ledger's writer, prepared once, and the way between values and columns. */
-import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
+import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
 import type { Charge, Hold } from "../ports.ts";
 import type { Json } from "../wire/json.ts";
 import type { UnitCounts } from "../wire/usage.ts";
 import type { AttemptRow, AttemptState } from "./rows.ts";
+import type { Shared } from "./shared.ts";
 
 export type SqlRow = Record<string, SQLOutputValue>;
 
@@ -13,18 +14,27 @@ export interface Statements {
   readonly rollback: StatementSync;
   readonly hold: StatementSync;
   readonly charge: StatementSync;
+  readonly settledOrphan: StatementSync;
   readonly mark: StatementSync;
   readonly correction: StatementSync;
+  readonly span: StatementSync;
   readonly rowsOfAttempt: StatementSync;
   readonly probe: StatementSync;
 }
 
-/** Rows of one attempt (?1) with its corrections: through `lookup`, and by scan of the few rows not yet in it. */
-export const ROWS_OF_ATTEMPT = `
-SELECT a.* FROM lookup l JOIN attempts a ON a.id = l.id WHERE l.key = ?1 AND a.attempt_id = ?1
-UNION SELECT * FROM attempts WHERE id > (SELECT value FROM meta WHERE key = 'looked_up') AND attempt_id = ?1
-UNION SELECT * FROM attempts WHERE adjusts = ?1
+/** Rows of one attempt (?1) with its corrections: in the spans that can hold it, and behind the last span. */
+export const ROWS_OF_ATTEMPT = rowsBy("attempt_id", "attempt", "adjusts");
+/** Rows of all attempts of one request (?1), and their corrections. */
+export const ROWS_OF_REQUEST = rowsBy("request_id", "request", "request_id");
+
+function rowsBy(column: string, bounds: string, corrected: string): string {
+  return `
+SELECT a.* FROM spans s CROSS JOIN calls a ON a.id BETWEEN s.first_id AND s.last_id
+WHERE s.${bounds}_min <= ?1 AND s.${bounds}_max >= ?1 AND a.${column} = ?1
+UNION ALL SELECT * FROM calls WHERE id > (SELECT coalesce(max(last_id), 0) FROM spans) AND ${column} = ?1
+UNION ALL SELECT * FROM adjustments WHERE ${corrected} = ?1
 ORDER BY id`;
+}
 
 /** Prepares the writer's statements for the process that the row `owner` of `owners` stands for. */
 export function prepareStatements(db: DatabaseSync, owner: number): Statements {
@@ -33,50 +43,47 @@ export function prepareStatements(db: DatabaseSync, owner: number): Statements {
     commit: db.prepare("COMMIT"),
     rollback: db.prepare("ROLLBACK"),
     hold: db.prepare(
-      `INSERT INTO attempts (id, attempt_id, request_id, number, deployment, tenant, scopes, price_version, period,
-        bound_nano_usd, input_estimate_tokens, input_estimate_nano_usd, output_price_pico_usd, bills_on_abort, at_ms, owner, state)
-       VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,${owner},'held')`,
+      `INSERT INTO holds (id, attempt_id, request_id, number, terms, bound_nano_usd, input_estimate_tokens, input_estimate_nano_usd, at_ms, owner)
+       VALUES (?,?,?,?,?,?,?,?,?,${owner})`,
     ),
-    // `state = 'held'` is what keeps a settled row from ever being written again.
+    // The key is what keeps a settled attempt from ever being written again.
     charge: db.prepare(
-      `UPDATE attempts SET state = ?, outcome = ?, units = ?, raw_usage = ?, cost_nano_usd = ?, flags = ?, settled_ms = ?
-       WHERE id = ? AND state = 'held'`,
+      `INSERT INTO charges (id, ending, units, raw_usage, cost_nano_usd, settled_ms) VALUES (?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING`,
     ),
-    mark: db.prepare("UPDATE attempts SET progress_tokens = ? WHERE id = ? AND state = 'held'"),
+    settledOrphan: db.prepare("DELETE FROM orphans WHERE id = ?"),
+    mark: db.prepare("UPDATE holds SET progress_tokens = ?1 WHERE id = ?2 AND NOT EXISTS (SELECT 1 FROM charges WHERE id = ?2)"),
     correction: db.prepare(
-      `INSERT INTO attempts (id, attempt_id, request_id, number, deployment, tenant, scopes, price_version, period,
-        bound_nano_usd, input_estimate_tokens, input_estimate_nano_usd, output_price_pico_usd, bills_on_abort, at_ms, owner, state,
-        outcome, units, raw_usage, cost_nano_usd, flags, adjusts, settled_ms)
-       VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,${owner},?,?,?,?,?,?,?,?)`,
+      `INSERT INTO corrections (id, attempt_id, request_id, number, terms, bound_nano_usd, input_estimate_tokens, input_estimate_nano_usd,
+        at_ms, owner, ending, units, raw_usage, cost_nano_usd, settled_ms, adjusts) VALUES (?,?,?,?,?,?,?,?,?,${owner},?,?,?,?,?,?)`,
     ),
+    span: db.prepare("INSERT INTO spans (last_id, first_id, attempt_min, attempt_max, request_min, request_max) VALUES (?,?,?,?,?,?)"),
     rowsOfAttempt: db.prepare(ROWS_OF_ATTEMPT),
     probe: db.prepare("UPDATE meta SET value = ? WHERE key = 'probe'"),
   };
 }
 
-/** Columns of a hold, in the order of the statements `hold` and `correction`. */
-export function holdColumns(hold: Hold, id: number): SQLInputValue[] {
-  return [
-    id, hold.attemptId, hold.requestId, hold.number, hold.deployment, hold.tenant, JSON.stringify(hold.scopes),
-    hold.priceVersion, hold.period, hold.boundNanoUsd, hold.inputEstimateTokens, hold.inputEstimateNanoUsd,
-    hold.outputPricePicoUsd, hold.billsOnAbort, hold.atMs,
-  ];
+/** Writes a hold's row. */
+export function insertHold(sql: Statements, shared: Shared, hold: Hold, id: number): void {
+  sql.hold.run(
+    id, hold.attemptId, hold.requestId, hold.number, shared.terms(hold), hold.boundNanoUsd, hold.inputEstimateTokens,
+    hold.inputEstimateNanoUsd, hold.atMs,
+  );
 }
 
-/** Columns of a charge without the row's id, in the order of the statement `charge`. */
-export function chargeColumns(charge: Charge): SQLInputValue[] {
-  return [
-    charge.state, charge.outcome, JSON.stringify(charge.units), charge.rawUsage === null ? null : JSON.stringify(charge.rawUsage),
-    charge.costNanoUsd, charge.flags.length === 0 ? null : JSON.stringify(charge.flags), charge.atMs,
-  ];
+/** Writes what the row `id` came to. Returns false where that is settled already: nothing was written. */
+export function insertCharge(sql: Statements, shared: Shared, charge: Charge, flags: readonly string[], id: number): boolean {
+  const ending = shared.ending(charge.state, charge.outcome, flags);
+  const raw = charge.rawUsage === null ? null : JSON.stringify(charge.rawUsage);
+  return sql.charge.run(id, ending, JSON.stringify(charge.units), raw, charge.costNanoUsd, charge.atMs).changes === 1;
 }
 
-/** Columns of a correction row, in the order of the statement `correction`. */
-export function correctionColumns(row: AttemptRow): SQLInputValue[] {
-  return [
-    ...holdColumns(row, row.id), row.state, row.outcome, JSON.stringify(row.units),
-    row.rawUsage === null ? null : JSON.stringify(row.rawUsage), row.costNanoUsd, JSON.stringify(row.flags), row.adjusts, row.settledMs,
-  ];
+/** Writes a correction. */
+export function insertCorrection(sql: Statements, shared: Shared, row: AttemptRow): void {
+  sql.correction.run(
+    row.id, row.attemptId, row.requestId, row.number, shared.terms(row), row.boundNanoUsd, row.inputEstimateTokens,
+    row.inputEstimateNanoUsd, row.atMs, shared.ending(row.state, row.outcome ?? "", row.flags), JSON.stringify(row.units),
+    row.rawUsage === null ? null : JSON.stringify(row.rawUsage), row.costNanoUsd, row.settledMs, row.adjusts,
+  );
 }
 
 /** A row of `attempts` as a value. */
