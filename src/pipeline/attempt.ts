@@ -229,6 +229,8 @@ export class Attempt implements UpstreamHandler, LaneSink {
     this.#finished = true;
     this.#finishReason = reason;
     this.#usageWait = this.#deps.clock.after(this.#deps.limits.usageWaitMs, () => this.#complete());
+    // What is left is little and bounded, and its wait is short: the usage must not stand behind a slow client.
+    this.resume();
   }
 
   tail(frame: TailFrame): void {

@@ -260,6 +260,18 @@ describe("a client that reads slowly", () => {
     assert.equal(world.booked, "a:charged/answered");
   });
 
+  it("does not keep the usage away: once the finish was seen its provider is read to the end", async () => {
+    const world = new World({ candidates: ["a"] });
+    const { reply } = await world.ask({ stream: true });
+    reply.slow = true;
+    world.call("a").stream(ROLE, text("x"), finish());
+    assert.equal(world.call("a").paused, false);
+    world.call("a").say(usage(), DONE);
+    await world.pass();
+    assert.equal(world.booked, "a:charged/answered");
+    assert.equal(reply.ended, true);
+  });
+
   it("still has a lifetime", async () => {
     const world = new World({ candidates: ["a"], clocks: { lifetimeMs: 100_000 } });
     const { reply } = await world.ask({ stream: true });
