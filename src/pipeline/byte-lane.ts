@@ -104,6 +104,7 @@ export class ByteLane implements StreamLane {
     let content = 0;
     let textBytes = 0;
     let isUsage = false;
+    let carriesUsage = false;
     const sse = eventOf(frame);
     let finishing = false;
     let ended = false;
@@ -120,6 +121,7 @@ export class ByteLane implements StreamLane {
         this.#finishedChoices.add(event.choice);
       } else if (event.kind === "usage") {
         isUsage = hasNoChoices(sse.data);
+        carriesUsage = true;
         this.#sink.usageSeen(event.usage);
       } else if (event.kind === "end") ended = true;
       else if (commits(event)) {
@@ -129,10 +131,10 @@ export class ByteLane implements StreamLane {
       } else this.#told(event);
       if (this.#over) return;
     }
-    this.#place(raw, { content, textBytes, isUsage, finishing, ended, reason });
+    this.#place(raw, { content, textBytes, isUsage, carriesUsage, finishing, ended, reason });
   }
 
-  #place(raw: Uint8Array, seen: { content: number; textBytes: number; isUsage: boolean; finishing: boolean; ended: boolean; reason: string }): void {
+  #place(raw: Uint8Array, seen: { content: number; textBytes: number; isUsage: boolean; carriesUsage: boolean; finishing: boolean; ended: boolean; reason: string }): void {
     const expected = Math.max(this.#choiceCount, this.#seenChoices);
     const last = seen.finishing && this.#finishedChoices.size >= expected;
     if (seen.content > 0) {
@@ -148,7 +150,7 @@ export class ByteLane implements StreamLane {
     }
     if (this.#finished || seen.ended) {
       const kind: TailFrame["kind"] = seen.isUsage && !seen.finishing ? "usage" : seen.finishing ? "finish" : "other";
-      if (!seen.ended) this.#sink.tail({ kind, bytes: raw });
+      if (!seen.ended) this.#sink.tail({ kind, bytes: raw, carriesUsage: seen.carriesUsage });
       else this.#terminal();
     } else if (seen.isUsage) this.#earlyUsage = raw;
     else if (seen.content === 0) {

@@ -144,8 +144,9 @@ class ChatSurface implements Surface {
     const pieces: Uint8Array[] = [];
     const spillway = `{"cost_usd":${cost.nanoUsd === null ? "null" : usd(cost.nanoUsd)}${cost.estimated ? `,"estimated":true` : ""}}`;
     for (const frame of attempt.tailFrames) {
-      if (frame.kind !== "usage") pieces.push(frame.bytes);
-      else if (this.#request.includeUsage) pieces.push(withMember(frame.bytes, `"spillway":${spillway}`));
+      const tellsUsage = frame.kind === "usage" || frame.carriesUsage === true;
+      if (tellsUsage && this.#request.includeUsage) pieces.push(withMember(frame.bytes, `"spillway":${spillway}`));
+      else if (frame.kind !== "usage") pieces.push(frame.bytes);
     }
     const encode = this.#encoders.get(attempt.settings.reading);
     if (encode !== undefined && this.#request.includeUsage) {

@@ -27,6 +27,8 @@ export interface LaneSink {
 
 export interface TailFrame {
   readonly kind: "finish" | "usage" | "other";
+  /** The usage came with something else in one chunk, as some hosts send it with the finish reason. */
+  readonly carriesUsage?: boolean;
   readonly bytes: Uint8Array;
 }
 

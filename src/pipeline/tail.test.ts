@@ -75,6 +75,16 @@ describe("usage", () => {
     assert.equal(reply.frames.at(-1)?.done, true);
   });
 
+  it("that comes in one chunk with the finish reason has the cost beside it where it was asked for", async () => {
+    const last = finish().replace(/\}\n\n$/, `,"usage":{"prompt_tokens":9,"completion_tokens":3,"total_tokens":12}}\n\n`);
+    const frames = [ROLE, text("x"), last, DONE];
+    const asked = await answer(WITH_USAGE, frames);
+    const told = asked.reply.frames.at(-2);
+    assert.deepEqual([told?.choices?.[0]?.finish_reason, told?.usage?.prompt_tokens, told?.spillway], ["stop", 9, { cost_usd: COST_USD }]);
+    const unasked = await answer({ stream: true }, frames);
+    assert.equal(unasked.reply.text, frames.join(""));
+  });
+
   it("tells the cost of all attempts, flagged where any of it is an estimate", async () => {
     const world = new World({ candidates: ["a", "b"] });
     const { reply } = await world.ask(WITH_USAGE);
