@@ -126,7 +126,7 @@ class ChatSurface implements Surface {
       const reading = this.#reading(candidate, dialect, { usage: deployment.provider.usage, upstreamModel: deployment.upstreamModel });
       return { kind: "prepared", path: "/chat/completions", headers, body, warnings: [], reading };
     }
-    const encoded = dialect.encodeChat(this.#request, { provider: deployment.provider, model: deployment.model, upstreamModel: deployment.upstreamModel });
+    const encoded = dialect.encodeChat(this.#request, { provider: deployment.provider, model: deployment.model, upstreamModel: deployment.upstreamModel, maxOutput: deployment.maxOutput });
     if (encoded.kind === "unsupported") return encoded;
     for (const [name, value] of encoded.headers) headers.push(name, value);
     const context = { usage: deployment.provider.usage, upstreamModel: deployment.upstreamModel, ...(encoded.renames === undefined ? {} : { renames: encoded.renames }) };

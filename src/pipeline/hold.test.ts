@@ -41,6 +41,14 @@ describe("a call", () => {
     assert.equal(world.ledger.charges[0]?.costNanoUsd, cost);
     assert.ok((world.ledger.holds[0]?.boundNanoUsd ?? 0) >= cost);
   });
+
+  it("is sent with the output limit that its hold was bounded by", async () => {
+    const world = new World({ candidates: [{ name: "m", provider: { dialect: "anthropic-messages" }, maxOutput: 700 }] });
+    await world.ask();
+    const sent = JSON.parse(new TextDecoder().decode(world.call("m").request.body as Uint8Array)) as { max_tokens?: unknown };
+    assert.equal(sent.max_tokens, 700);
+    assert.ok((world.ledger.holds[0]?.boundNanoUsd ?? 0) >= 700 * PRICE_OUTPUT_NANO_USD);
+  });
 });
 
 describe("a hold that is refused", () => {

@@ -26,6 +26,8 @@ export interface Place {
   readonly model?: Partial<ModelFacts>;
   readonly pricing?: Pricing;
   readonly reasons?: boolean;
+  /** The owner's word, where it is not the catalogue's. */
+  readonly maxOutput?: number;
   readonly domain?: Deployment["domain"];
 }
 export interface RouteSpec {
@@ -237,7 +239,7 @@ export function deploymentOf(place: Place): Deployment {
     upstreamModel: "m",
     pricing: place.pricing ?? { kind: "sheet", sheet: sheet(1, 2) },
     contextWindow: facts.contextWindow,
-    maxOutput: facts.maxOutput,
+    maxOutput: place.maxOutput ?? facts.maxOutput,
     baseUrl: `https://${place.name}.example/v1`,
     region: null,
     domain: place.domain ?? {},

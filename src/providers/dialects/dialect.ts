@@ -14,6 +14,8 @@ export interface Target {
   /** null: a model the catalogue does not know (`account/anything`). */
   readonly model: ModelFacts | null;
   readonly upstreamModel: string;
+  /** Output tokens of one answer at most, where the owner or the catalogue says; the owner's word goes first. */
+  readonly maxOutput?: number | null;
 }
 
 export interface EncodedRequest {

@@ -358,6 +358,8 @@ describe("reasoning and sampling", () => {
 
   test("33: max_tokens where the client sets none is the model's maximum, else a guess that is told", () => {
     assert.equal(encoded({}, target("claude-sonnet-4-5", { maxOutput: 64_000 })).body.max_tokens, 64_000);
+    assert.equal(encoded({}, { ...target("claude-sonnet-4-5", { maxOutput: 64_000 }), maxOutput: 8_192 }).body.max_tokens, 8_192, "the owner's word goes first");
+    assert.deepEqual(encoded({}, { ...target("my-model"), maxOutput: 8_192 }).warnings, []);
     assert.equal(encoded({ maxOutputTokens: 5 }).body.max_tokens, 5);
     const guessed = encoded({}, target("my-model"));
     assert.equal(guessed.body.max_tokens, 4_096);

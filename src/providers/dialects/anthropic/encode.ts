@@ -64,7 +64,7 @@ function refuseMissing(request: ChatRequest, draft: Draft): void {
 }
 
 function maxTokensOf(request: ChatRequest, target: Target, draft: Draft): number {
-  const known = request.maxOutputTokens ?? target.model?.maxOutput;
+  const known = request.maxOutputTokens ?? target.maxOutput ?? target.model?.maxOutput;
   if (known !== undefined && known !== null) return known;
   const budget = request.thinking?.budget_tokens;
   const guess = GUESSED_MAX_TOKENS + (typeof budget === "number" && budget > 0 ? budget : 0);
