@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import { isIP } from "node:net";
+import { getHeapStatistics } from "node:v8";
 import { ControlServer } from "./admin/control.ts";
 import { AdminServer } from "./admin/server.ts";
 import { loadConfig, type LoadedConfig } from "./config/source.ts";
@@ -49,6 +50,8 @@ export interface GatewayOptions {
   /** Where one line per request goes; null: nowhere. */
   readonly requestLog: ((text: string) => void) | null;
   readonly maxInFlight: number;
+  /** Bodies of all requests in flight together; absent: by the size of the heap. */
+  readonly maxBodyBytes?: number;
   /** Reload when the file changes. */
   readonly watch: boolean;
   readonly limits?: Partial<Limits>;
@@ -262,6 +265,7 @@ class Running {
       requestId: () => this.#ids.requestId(),
       instance: this.#instance,
       maxInFlight: this.#options.maxInFlight,
+      maxBodyBytes: this.#options.maxBodyBytes ?? defaultBodyBytes(),
       draining: () => this.#state === "draining" || this.#state === "closed",
       version: VERSION,
       encodeError,
@@ -349,6 +353,14 @@ function openUpstream(env: GatewayOptions["env"]): OutboundUpstream {
   const wanted = env["SPILLWAY_UPSTREAM"] ?? "own";
   if (wanted !== "own" && wanted !== "undici") throw new StartError(`SPILLWAY_UPSTREAM is ${wanted}; it may be own or undici.`);
   return wanted === "own" ? new OwnUpstream({ env }) : new UndiciUpstream({ env });
+}
+
+/** The parsed form of many small messages weighs up to nine times its bytes, and failing over needs it to the end. */
+const HEAP_PER_BODY_BYTE = 12;
+const BODY_BYTES_MIN = 64 << 20;
+
+function defaultBodyBytes(): number {
+  return Math.max(BODY_BYTES_MIN, Math.floor(getHeapStatistics().heap_size_limit / HEAP_PER_BODY_BYTE));
 }
 
 function authOf(config: Config): { keys: ReadonlyMap<string, string>; corsOrigins: readonly string[] } {

@@ -13,6 +13,8 @@ interface Read {
 
 let server: Server;
 let port = 0;
+/** Bytes that are still granted. */
+let room = Number.MAX_SAFE_INTEGER;
 let reads: Read[] = [];
 let onRead: (read: Read) => void = () => undefined;
 let arrived: (request: IncomingMessage) => void = () => undefined;
@@ -20,7 +22,7 @@ let arrived: (request: IncomingMessage) => void = () => undefined;
 before(async () => {
   server = createServer((request, response) => {
     arrived(request);
-    readRequestBody(request, (error, body) => {
+    readRequestBody(request, (bytes) => (room -= bytes) >= 0, (error, body) => {
       const read = { code: error?.code ?? null, body };
       reads.push(read);
       onRead(read);
@@ -36,6 +38,7 @@ after(() => {
 });
 beforeEach(() => {
   reads = [];
+  room = Number.MAX_SAFE_INTEGER;
 });
 
 /** Send a head and the pieces of a body; resolves with what was read. The socket stays open until then. */
@@ -111,6 +114,15 @@ describe("a body is refused", () => {
     it(`where ${encoding} is cut short`, async () => {
       const cut = compress(TEXT).subarray(0, -12);
       assert.equal((await sent([length(cut), `content-encoding: ${encoding}`], [cut])).code, "unsupported_encoding");
+    });
+  }
+
+  for (const [encoding, bytes] of [["identity", TEXT], ["gzip", gzipSync(TEXT)]] as const) {
+    it(`where the memory for all bodies is full, as it is unpacked (${encoding})`, async () => {
+      room = TEXT.length - 1;
+      assert.equal((await sent([length(bytes), `content-encoding: ${encoding}`], [bytes])).code, "too_many_requests_in_flight");
+      room = TEXT.length;
+      assert.equal((await sent([length(bytes), `content-encoding: ${encoding}`], [bytes])).code, null);
     });
   }
 

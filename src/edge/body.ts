@@ -6,8 +6,11 @@ import { gatewayError, type GatewayError } from "../wire/errors.ts";
 export const BODY_LIMIT_BYTES = 32 << 20;
 const NONE = Buffer.alloc(0);
 
+/** Room for so many more bytes (unpacked)? What is granted is the caller's to give back. */
+export type TakeRoom = (bytes: number) => boolean;
+
 /** Read the whole body; calls back once, not at all if the client leaves. */
-export function readRequestBody(request: IncomingMessage, done: (error: GatewayError | null, body: Buffer) => void): void {
+export function readRequestBody(request: IncomingMessage, takeRoom: TakeRoom, done: (error: GatewayError | null, body: Buffer) => void): void {
   const declared = Number(request.headers["content-length"] ?? 0);
   if (declared > BODY_LIMIT_BYTES) {
     request.resume();
@@ -15,11 +18,11 @@ export function readRequestBody(request: IncomingMessage, done: (error: GatewayE
     return;
   }
   const encoding = request.headers["content-encoding"];
-  if (encoding !== undefined && encoding.toLowerCase() !== "identity") readEncoded(request, encoding, done);
-  else readPlain(request, done);
+  if (encoding !== undefined && encoding.toLowerCase() !== "identity") readEncoded(request, encoding, takeRoom, done);
+  else readPlain(request, takeRoom, done);
 }
 
-function readPlain(request: IncomingMessage, done: (error: GatewayError | null, body: Buffer) => void): void {
+function readPlain(request: IncomingMessage, takeRoom: TakeRoom, done: (error: GatewayError | null, body: Buffer) => void): void {
   // Most bodies come in one piece, which is then never copied.
   let first: Buffer | null = null;
   let more: Buffer[] | null = null;
@@ -28,10 +31,11 @@ function readPlain(request: IncomingMessage, done: (error: GatewayError | null, 
   request.on("data", (chunk: Buffer) => {
     if (over) return;
     length += chunk.length;
-    if (length > BODY_LIMIT_BYTES) {
+    const tooLong = length > BODY_LIMIT_BYTES;
+    if (tooLong || !takeRoom(chunk.length)) {
       over = true;
       first = more = null;
-      done(tooLarge(), NONE);
+      done(tooLong ? tooLarge() : noRoom(), NONE);
       return;
     }
     if (first === null) first = chunk;
@@ -42,7 +46,7 @@ function readPlain(request: IncomingMessage, done: (error: GatewayError | null, 
   });
 }
 
-function readEncoded(request: IncomingMessage, encoding: string, done: (error: GatewayError | null, body: Buffer) => void): void {
+function readEncoded(request: IncomingMessage, encoding: string, takeRoom: TakeRoom, done: (error: GatewayError | null, body: Buffer) => void): void {
   const name = encoding.trim().toLowerCase();
   const decoder = name === "gzip" || name === "x-gzip" ? createGunzip() : name === "deflate" ? createInflate() : name === "br" ? createBrotliDecompress() : null;
   if (decoder === null) {
@@ -64,11 +68,16 @@ function readEncoded(request: IncomingMessage, encoding: string, done: (error: G
   decoder.on("data", (piece: Buffer) => {
     length += piece.length;
     if (length > BODY_LIMIT_BYTES) finish(tooLarge());
+    else if (!takeRoom(piece.length)) finish(noRoom());
     else pieces.push(piece);
   });
   decoder.on("end", () => finish(null));
   decoder.on("error", (error: Error) => finish(gatewayError("unsupported_encoding", `The body is not valid ${name}: ${error.message}`)));
   request.pipe(decoder);
+}
+
+function noRoom(): GatewayError {
+  return gatewayError("too_many_requests_in_flight", "The bodies of the requests in flight fill the memory that is set aside for them.", { retryAfterMs: 1_000 });
 }
 
 function tooLarge(): GatewayError {

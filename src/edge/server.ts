@@ -19,6 +19,8 @@ export interface ServerSettings {
   /** Named in `via` by our own calls: seeing it means that we called ourselves. */
   readonly instance: string;
   readonly maxInFlight: number;
+  /** Bodies of all requests in flight together. */
+  readonly maxBodyBytes: number;
   readonly draining: () => boolean;
   readonly version: string;
   readonly encodeError: (error: GatewayError) => JsonObject;
@@ -54,6 +56,7 @@ export class GatewayServer {
   readonly #servers: Server[] = [];
   readonly #settings: ServerSettings;
   #inFlight = 0;
+  #bodyBytes = 0;
 
   constructor(settings: ServerSettings) {
     this.#settings = settings;
@@ -153,15 +156,23 @@ export class GatewayServer {
     }
     this.#inFlight++;
     let counted = true;
+    let bodyBytes = 0;
     const done = (): void => {
       if (!counted) return;
       counted = false;
       this.#inFlight--;
+      this.#bodyBytes -= bodyBytes;
+    };
+    const takeRoom = (bytes: number): boolean => {
+      if (!counted || this.#bodyBytes + bytes > settings.maxBodyBytes) return false;
+      this.#bodyBytes += bytes;
+      bodyBytes += bytes;
+      return true;
     };
     const reply = new NodeReply(response);
     // Until the call is handed on, a client that leaves has only the count to give back.
     reply.onGone(done);
-    readRequestBody(request, (error, body) => {
+    readRequestBody(request, takeRoom, (error, body) => {
       if (error !== null) {
         done();
         this.#refuse(request, response, error);

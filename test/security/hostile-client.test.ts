@@ -1,11 +1,12 @@
 /** Callers that attack: floods, bombs, lies about lengths, bodies that never end. Each gets a short answer, and others are served. */
 import assert from "node:assert/strict";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { after, afterEach, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import { testGateway, type TestGateway } from "../support/gateway.ts";
 import { post, rawExchange, rawPost, type RawAnswer } from "../support/raw-client.ts";
-import { chat, recordingUpstream, type RecordingUpstream } from "../support/recording-upstream.ts";
+import { chat, recordingUpstream, type RecordedCall, type RecordingUpstream } from "../support/recording-upstream.ts";
 
 const MIB = 1 << 20;
 const KEY = "authorization: Bearer caller-key-0123456789";
@@ -150,6 +151,26 @@ test("a flood of requests on one connection is answered one by one, in order", a
   const { answers } = await rawExchange(gateway.port, `GET /v1/models/near%2Fm HTTP/1.1\r\nhost: x\r\n${KEY}\r\n\r\n`.repeat(500), { answers: 500 });
   assert.equal(answers.length, 500);
   assert.ok(answers.every((answer) => answer.status === 200));
+});
+
+test("large bodies of requests in flight fill no more than their share of memory, and give it back", async () => {
+  const calls: Socket[] = [];
+  const slow = await recordingUpstream((_call, socket) => void calls.push(socket));
+  const small = await testGateway(`version: 1\nproviders:\n  near: { type: openai-compatible, base_url: "${slow.origin}/v1", api_key: none, models: { m: { unmetered: true } } }\n`, { maxBodyBytes: 3 * MIB });
+  const large = (bytes: number): Promise<RawAnswer> => rawPost(small.port, "/v1/chat/completions", `{"model":"near/m","messages":[{"role":"user","content":"${"x".repeat(bytes)}"}]}`, ["host: localhost"]);
+  try {
+    const first = large(2 * MIB);
+    while (calls.length === 0) await sleep(5);
+    const second = await large(2 * MIB);
+    assert.deepEqual([second.status, codeOf(second), second.headers["retry-after"]], [503, "too_many_requests_in_flight", "1"]);
+    chat(slow.calls[0] as RecordedCall, calls[0] as Socket);
+    assert.equal((await first).status, 200);
+    slow.answer(chat);
+    assert.equal((await large(2 * MIB)).status, 200);
+  } finally {
+    await small.close();
+    await slow.close();
+  }
 });
 
 test("large but honest bodies are served: many messages, long texts, odd members", async () => {
