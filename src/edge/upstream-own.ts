@@ -1,6 +1,6 @@
 /**
  * Our own HTTP/1.1 client behind the Upstream port, for direct connections; what goes through a proxy is left to undici.
- * It costs about half as much per request: all sockets read into one buffer, and there is no stream between socket and call.
+ * It costs less per request (docs/benchmarks.md): all sockets read into one buffer, and there is no stream between socket and call.
  */
 import type { UpstreamCall, UpstreamFailure, UpstreamHandler, UpstreamRequest } from "../ports.ts";
 import { Decompression, isEncoded, type DecompressionSink } from "./decompression.ts";

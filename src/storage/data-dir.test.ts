@@ -113,3 +113,7 @@ test("the control socket's path can be listened on however deep the folder lies,
     if (path === deep) rmSync(join(second.controlSocketPath, ".."), { recursive: true, force: true });
   }
 });
+
+test("a place where no folder can be made is an error at once, not a wait", { skip: process.platform === "linux" ? false : "/proc is Linux's" }, () => {
+  assert.throws(() => openDataDir("/proc/spillway/data"), /cannot be made/);
+});

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { StorageError } from "./errors.ts";
 import { SqliteReader } from "./reader.ts";
@@ -103,11 +103,18 @@ const SQLITE_BUSY = 5;
 
 function create(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolders(folder);
   } catch (error) {
     throw new StorageError("unwritable", `the data folder ${folder} cannot be made: ${messageOf(error)}. Choose another with --data-dir.`);
   }
   if (!statSync(folder).isDirectory()) throw new StorageError("unwritable", `${folder} is not a folder. Choose another with --data-dir.`);
+}
+
+/** One folder after the other: where the parent exists but takes no folder (as in /proc), a recursive mkdir never returns. */
+function makeFolders(folder: string): void {
+  const missing: string[] = [];
+  for (let path = folder; !existsSync(path); path = dirname(path)) missing.unshift(path);
+  for (const path of missing) mkdirSync(path, { mode: 0o700 });
 }
 
 function refuseForeign(folder: string): void {
