@@ -136,10 +136,10 @@ export class GatewayServer {
     if (request.method !== method && !(method === "GET" && request.method === "HEAD")) {
       return this.#refuse(request, response, gatewayError("method_not_allowed", `${clip(path)} takes ${method}, not ${request.method}.`), ["allow", method]);
     }
-    if (target.endpoint === "models") return this.#json(response, 200, this.#settings.endpoints.models());
+    if (target.endpoint === "models") return this.#listing(response, this.#settings.endpoints.models());
     if (target.endpoint === "model") {
       const found = this.#settings.endpoints.model(target.model);
-      return "code" in found && "message" in found ? this.#refuse(request, response, found as GatewayError) : this.#json(response, 200, found as JsonObject);
+      return "code" in found && "message" in found ? this.#refuse(request, response, found as GatewayError) : this.#listing(response, found as JsonObject);
     }
     this.#call(request, response, authenticated.caller, target.endpoint === "chat" ? this.#settings.endpoints.chat : this.#settings.endpoints.embeddings);
   }
@@ -226,15 +226,20 @@ export class GatewayServer {
     this.#settings.onRefused(status);
     // A body that nobody will read: close after the answer instead of reading it all.
     const unread = !request.complete && request.method !== "GET" && request.method !== "HEAD";
-    const headers = ["content-type", "application/json", ...this.#settings.errorHeaders(error), "x-request-id", id, "request-id", id, "x-spillway-request-id", id, "cache-control", "no-store, no-transform", ...more];
+    const headers = ["content-type", "application/json", ...this.#settings.errorHeaders(error), ...idHeaders(id), "cache-control", "no-store, no-transform", ...more];
     if (unread) headers.push("connection", "close");
     if (!response.headersSent) response.writeHead(status, headers);
     response.end(JSON.stringify(this.#settings.encodeError(error)));
     if (unread) request.resume();
   }
 
-  #json(response: ServerResponse, status: number, body: JsonObject): void {
-    response.writeHead(status, ["content-type", "application/json", "cache-control", "no-store, no-transform"]);
+  /** Of models: an answer of the API, so it has its id like every other. */
+  #listing(response: ServerResponse, body: JsonObject): void {
+    this.#json(response, 200, body, idHeaders(this.#settings.requestId()));
+  }
+
+  #json(response: ServerResponse, status: number, body: JsonObject, more: readonly string[] = []): void {
+    response.writeHead(status, ["content-type", "application/json", ...more, "cache-control", "no-store, no-transform"]);
     response.end(JSON.stringify(body));
   }
 
@@ -244,6 +249,10 @@ export class GatewayServer {
     const body = JSON.stringify(this.#settings.encodeError(gatewayError("upgrade_not_supported", "WebSocket connections are not served; use HTTP with stream: true.")));
     socket.end(bareAnswer("426 Upgrade Required", body));
   }
+}
+
+function idHeaders(id: string): readonly string[] {
+  return ["x-request-id", id, "request-id", id, "x-spillway-request-id", id];
 }
 
 function clip(text: string): string {

@@ -165,6 +165,15 @@ test("embeddings of a compatible host are valid", { skip: descriptionAbsent }, a
   valid("CreateEmbeddingResponse", await answer.json());
 });
 
+test("lists and entries of models have their id in the headers, as every answer of the API", async () => {
+  for (const path of ["/v1/models", "/v1/models/fleet-openai%2Fplain"]) {
+    const { status, headers } = await fetch(`${gateway.url}${path}`, { headers: KEYED });
+    assert.equal(status, 200);
+    assert.match(headers.get("x-request-id") ?? "", /^req_/);
+    assert.deepEqual([headers.get("request-id"), headers.get("x-spillway-request-id")], [headers.get("x-request-id"), headers.get("x-request-id")]);
+  }
+});
+
 describe("errors are valid, and say in their headers what a client may do", { skip: descriptionAbsent }, () => {
   type Told = { error: { message: string; type: string; param: string | null; code: string | null } };
   function validError(status: number, headers: Readonly<Record<string, string | undefined>>, text: string, code: string): void {
