@@ -291,6 +291,42 @@ function orphanCases(on: On): void {
 }
 
 function listingCases(on: On): void {
+  on("an attempt is found by its id and its request's among many, in whatever order the ids came, before and after a death", async (before) => {
+    const numbers = Array.from({ length: 1_500 }, (_, i) => (i * 677) % 1_500);
+    const hold = (number: number): Hold => aHold(number, { requestId: aHold(number % 750).requestId, number: number < 750 ? 1 : 2 });
+    for (let from = 0; from < numbers.length; from += 50) await before.ledger.reserve(numbers.slice(from, from + 50).map(hold));
+    await before.ledger.settle([aCharge(3), aCharge(1_499)]);
+    await before.ledger.settle([aCharge(3, { costNanoUsd: 7 })]);
+    const check = ({ reader }: LedgerProcess): void => {
+      for (const number of [0, 3, 255, 256, 257, 749, 750, 1_499]) {
+        assert.equal(only(reader.attemptsByIds([hold(number).attemptId])).requestId, hold(number).requestId);
+      }
+      assert.deepEqual(reader.attemptsOf(aHold(3).requestId).map((view) => view.attemptId).toSorted(), [aHold(3).attemptId, aHold(753).attemptId]);
+      assert.equal(reader.attemptsOf(aHold(3).requestId).find((view) => view.attemptId === aHold(3).attemptId)?.costNanoUsd, 7);
+      assert.deepEqual(reader.attemptsByIds(["att_none"]), []);
+    };
+    check(before);
+    const after = await before.crash();
+    await after.ledger.reserve([aHold(1_500), aHold(1_501)]);
+    check(after);
+    return after;
+  });
+
+  on("a record comes back whole, whatever its attempts share with it", async ({ records, reader, settled }) => {
+    const attempt = aRecord(1).attempts[0];
+    assert.ok(attempt);
+    const other = { ...attempt, attemptId: "att_other", deployment: "beta/large", units: { input: 5 }, costNanoUsd: null, flags: ["late"], status: null };
+    const kinds: readonly RequestRecord[] = [
+      aRecord(1, { route: "small" }),
+      aRecord(2, { attempts: [other, attempt], costNanoUsd: null, flags: ["late"], warnings: ["a warning"], stream: true }),
+      aRecord(3, { attempts: [{ ...other, units: { input: 5, output: 1 } }], units: { input: 5 }, costNanoUsd: 0 }),
+      aRecord(4, { attempts: [], units: {}, deployment: null, status: 503, outcome: "error", errorCode: "no_usable_deployment", ttftMs: null }),
+    ];
+    for (const record of kinds) records.append(record);
+    settled();
+    assert.deepEqual([...reader.requests({})].map((view) => view.record), kinds);
+  });
+
   on("records come back as they went in, oldest first, with their attempts", async ({ ledger, records, reader, settled }) => {
     for (const number of [1, 2, 3]) {
       await ledger.reserve([aHold(number)]);

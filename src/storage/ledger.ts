@@ -9,8 +9,8 @@ import { LedgerUnwritable } from "./errors.ts";
 import { LateCharges } from "./late.ts";
 import type { AttemptRow } from "./rows.ts";
 import { assertChargeStorable, assertInteger, assertStorable, correctionOf, foldAttempt, holdForLostCharge, NO_HOLD, sameCharge } from "./rows.ts";
-import { messageOf, sqliteCode } from "./schema.ts";
-import { Shared } from "./shared.ts";
+import { isTheDisk, messageOf } from "./schema.ts";
+import { SharedTerms } from "./terms.ts";
 import { OpenSpan } from "./spans.ts";
 import { attemptRow, insertCharge, insertCorrection, insertHold } from "./statements.ts";
 import type { Statements } from "./statements.ts";
@@ -66,7 +66,7 @@ const UNDURABLE = "undurable";
 const MARK_EVERY_MS = 1_000;
 const PROBE_EVERY_MS = 1_000;
 /** At least so many settled attempts are remembered, so that a repeated hold does not make a second row. */
-const REMEMBERED = 2_048;
+const REMEMBERED = 1_024;
 
 export class SqliteLedger implements Ledger {
   readonly #db: DatabaseSync;
@@ -76,9 +76,12 @@ export class SqliteLedger implements Ledger {
   #known = new Map<string, OpenHold>();
   #knownBefore: ReadonlyMap<string, OpenHold> = new Map();
   #openHolds = 0;
+  #highestSeen = "";
+  /** Open holds that the group being written charges. */
+  #charged: OpenHold[] = [];
   readonly #marks = new Map<string, number>();
   readonly #late: LateCharges;
-  readonly #shared: Shared;
+  readonly #shared: SharedTerms;
   readonly #span: OpenSpan;
   /** The calls of one group are being tried one by one. */
   #splitting = false;
@@ -102,7 +105,7 @@ export class SqliteLedger implements Ledger {
     this.#nextId = nextId;
     this.#options = options;
     this.#late = new LateCharges(options.lateMax);
-    this.#shared = new Shared(db);
+    this.#shared = new SharedTerms(db);
     this.#span = new OpenSpan(db);
   }
 
@@ -112,7 +115,7 @@ export class SqliteLedger implements Ledger {
       const fresh: OpenHold[] = [];
       for (const hold of holds) {
         // A repeat of a known attempt is held already: answered like the first, no second row.
-        if (this.rowIdOf(hold.attemptId) === null) fresh.push(this.#remember(hold));
+        if (!this.#isRepeat(hold.attemptId)) fresh.push(this.#remember(hold));
       }
       this.#enqueue({ kind: "holds", holds: fresh, resolve: (result) => resolve(result === HELD && holds.length === 1 ? ALL_HELD : holds.map(() => result)) });
     });
@@ -205,6 +208,13 @@ export class SqliteLedger implements Ledger {
     if (this.#markTimer !== null) clearTimeout(this.#markTimer);
   }
 
+  /** Ids grow: one above all that were ever seen is known without a look. */
+  #isRepeat(attemptId: string): boolean {
+    if (attemptId <= this.#highestSeen) return this.rowIdOf(attemptId) !== null;
+    this.#highestSeen = attemptId;
+    return false;
+  }
+
   #openHold(attemptId: string): OpenHold | undefined {
     const entry = this.#known.get(attemptId);
     return entry === undefined || entry.settled ? undefined : entry;
@@ -289,6 +299,7 @@ export class SqliteLedger implements Ledger {
       this.#undo();
       throw error;
     }
+    this.#settleCharged();
     if (closesSpan) this.#span.next();
     if (marks.length > 0) this.#marked(marks);
   }
@@ -308,7 +319,10 @@ export class SqliteLedger implements Ledger {
 
   #charge(charge: Charge): void {
     const entry = this.#openHold(charge.attemptId);
-    if (entry !== undefined && insertCharge(this.#sql, this.#shared, charge, charge.flags, entry.id)) return;
+    if (entry !== undefined) {
+      this.#charged.push(entry);
+      if (insertCharge(this.#sql, this.#shared, charge, charge.flags, entry.id)) return;
+    }
     this.#chargeSlowly(charge);
   }
 
@@ -339,19 +353,20 @@ export class SqliteLedger implements Ledger {
     if (call.kind === "holds") {
       for (const entry of call.holds) entry.hold = null;
       call.resolve(HELD);
-    } else if (call.kind === "marks") call.resolve();
-    else {
-      for (const charge of call.charges) this.#settled(charge.attemptId);
+    } else {
       call.resolve();
     }
   }
 
-  #settled(attemptId: string): void {
-    const entry = this.#openHold(attemptId);
-    if (entry === undefined) return;
-    entry.settled = true;
-    this.#openHolds--;
-    if (this.#marks.size > 0) this.#marks.delete(attemptId);
+  /** What the group charged is durable. */
+  #settleCharged(): void {
+    for (const entry of this.#charged) {
+      if (entry.settled) continue;
+      entry.settled = true;
+      this.#openHolds--;
+      if (this.#marks.size > 0) this.#marks.delete(entry.attemptId);
+    }
+    this.#charged = [];
   }
 
   #afterFailure(calls: readonly Call[], error: unknown): void {
@@ -472,14 +487,8 @@ export class SqliteLedger implements Ledger {
   #undo(): void {
     if (this.#db.isTransaction) this.#sql.rollback.run();
     this.#shared.rolledBack();
+    this.#charged = [];
   }
 }
 
 const PROBE: Charge = { attemptId: "probe", state: "unbilled", outcome: "probe", units: {}, rawUsage: null, costNanoUsd: 0, flags: [], atMs: 0 };
-
-/** BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, CORRUPT, FULL, CANTOPEN, PROTOCOL, AUTH, NOTADB: not one caller's fault. */
-const DISK_CODES: ReadonlySet<number> = new Set([5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 23, 26]);
-
-function isTheDisk(error: unknown): boolean {
-  return DISK_CODES.has(sqliteCode(error));
-}

@@ -40,8 +40,8 @@ export function takeOwnership(db: DatabaseSync, bootId: string, nowMs: number, l
 /** All rows of a dead owner that can be open, or whose request can lack a record, are at or above its floor. */
 function buryOwner(db: DatabaseSync, owner: number, floor: number, floorRecord: number, nowMs: number): number {
   const flagged = db
-    .prepare("INSERT OR IGNORE INTO orphans (id) SELECT id FROM holds WHERE id >= ? AND owner = ? AND id NOT IN (SELECT id FROM charges WHERE id >= ?)")
-    .run(floor, owner, floor);
+    .prepare("INSERT OR IGNORE INTO orphans (id) SELECT id FROM holds h WHERE id >= ? AND owner = ? AND NOT EXISTS (SELECT 1 FROM charges c WHERE c.id = h.id)")
+    .run(floor, owner);
   const unrecorded = db.prepare(UNRECORDED).all(floor, owner, floorRecord);
   const insert = db.prepare("INSERT INTO record_batches (last_id, count, body) VALUES (?,?,?)");
   let position = lastRecordPosition(db);
@@ -105,7 +105,7 @@ export function sweepOrphans(db: DatabaseSync, ledger: SqliteLedger, nowMs: numb
   const due = db.prepare(`
     SELECT a.* FROM orphans x CROSS JOIN calls a ON a.id = x.id JOIN owners o ON o.id = a.owner
     WHERE a.state = 'held' AND max(o.lease_until_ms, a.at_ms + o.lease_ms) <= ?
-    ORDER BY a.id LIMIT ${SWEEP_ROWS}`);
+    ORDER BY x.id LIMIT ${SWEEP_ROWS}`);
   let settled = 0;
   for (;;) {
     const rows = due.all(nowMs).map(attemptRow);

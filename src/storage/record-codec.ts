@@ -9,8 +9,8 @@ import type { JsonObject } from "../wire/json.ts";
 import type { UnitCounts } from "../wire/usage.ts";
 import { int } from "./statements.ts";
 
-/** Records in one row at most. */
-export const BATCH_ROWS = 256;
+/** Records in one row at most: some 30 KB, below the size from which the allocator asks the kernel each time. */
+export const BATCH_ROWS = 64;
 
 /** Request, time, ids of the ledger's rows (null: not known, look them up), fields (null: its process died before it had any). */
 export type Entry = readonly [requestId: string, atMs: number, rowIds: readonly number[] | null, fields: Fields | null];
@@ -21,7 +21,7 @@ type Fields = readonly [
   outcome: RequestRecord["outcome"], errorCode: string | null, flags: readonly string[], warnings: readonly string[],
   decision: JsonObject, attempts: readonly AttemptFields[],
 ];
-/** `deployment`, `units`, `costNanoUsd`: [] where they are the request's. */
+/** `deployment` and `units` are null, `costNanoUsd` is "same" where they are the request's. */
 type AttemptFields = readonly [
   attemptId: string, deployment: string | null, state: AttemptRecord["state"], outcome: string, status: number | null, units: UnitCounts | null,
   costNanoUsd: number | null | "same", flags: readonly string[], ttftMs: number | null, totalMs: number,

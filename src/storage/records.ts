@@ -17,8 +17,9 @@ export interface RecordsOptions {
 }
 
 const BATCH_EVERY_MS = 100;
-/** While more waits than a batch takes: small batches close together, so that none holds the event loop for long. */
+/** While more waits than one flush takes: small ones close together, so that none holds the event loop for long. */
 const BACKLOG_EVERY_MS = 5;
+const FLUSH_ROWS = 4 * BATCH_ROWS;
 
 export class SqliteRecords implements Records {
   readonly #ledger: SqliteLedger;
@@ -52,14 +53,18 @@ export class SqliteRecords implements Records {
     return this.#dropped;
   }
 
-  /** Writes one batch now. Returns whether more waits. Never throws: what cannot be written stays queued. */
+  /** Writes some batches now. Returns whether more waits. Never throws: what cannot be written stays queued. */
   flush(): boolean {
-    if (this.#queue.length === this.#head) return false;
-    const batch = this.#queue.slice(this.#head, this.#head + BATCH_ROWS);
-    const position = this.#ledger.recordPosition + batch.length;
+    const end = Math.min(this.#queue.length, this.#head + FLUSH_ROWS);
+    if (end === this.#head) return false;
+    let position = this.#ledger.recordPosition;
     try {
       this.#ledger.transaction(() => {
-        this.#insert.run(position, batch.length, `[${batch.join(",")}]`);
+        for (let from = this.#head; from < end; from += BATCH_ROWS) {
+          const batch = this.#queue.slice(from, Math.min(end, from + BATCH_ROWS));
+          position += batch.length;
+          this.#insert.run(position, batch.length, `[${batch.join(",")}]`);
+        }
         if (position > this.#options.keepMax) this.#trim.run(position - this.#options.keepMax);
       });
     } catch (error) {
@@ -67,7 +72,7 @@ export class SqliteRecords implements Records {
       return false;
     }
     this.#ledger.recordPosition = position;
-    this.#queue.splice(0, this.#head + batch.length);
+    this.#queue.splice(0, end);
     this.#head = 0;
     return this.#queue.length > 0;
   }

@@ -233,6 +233,14 @@ export function sqliteCode(error: unknown): number {
   return typeof code === "number" ? code & 0xff : 0;
 }
 
+/** BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, CORRUPT, FULL, CANTOPEN, PROTOCOL, AUTH, NOTADB: not one caller's fault. */
+const DISK_CODES: ReadonlySet<number> = new Set([5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 23, 26]);
+
+/** Is it the disk, or another process, rather than what one caller wanted written? */
+export function isTheDisk(error: unknown): boolean {
+  return DISK_CODES.has(sqliteCode(error));
+}
+
 /** The sentence of anything thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

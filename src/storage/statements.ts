@@ -4,7 +4,7 @@ import type { Charge, Hold } from "../ports.ts";
 import type { Json } from "../wire/json.ts";
 import type { UnitCounts } from "../wire/usage.ts";
 import type { AttemptRow, AttemptState } from "./rows.ts";
-import type { Shared } from "./shared.ts";
+import type { SharedTerms } from "./terms.ts";
 
 export type SqlRow = Record<string, SQLOutputValue>;
 
@@ -27,10 +27,11 @@ export const ROWS_OF_ATTEMPT = rowsBy("attempt_id", "attempt", "adjusts");
 /** Rows of all attempts of one request (?1), and their corrections. */
 export const ROWS_OF_REQUEST = rowsBy("request_id", "request", "request_id");
 
+/** The plus keeps SQLite from building an index of the whole table for one look into a span or two. */
 function rowsBy(column: string, bounds: string, corrected: string): string {
   return `
 SELECT a.* FROM spans s CROSS JOIN calls a ON a.id BETWEEN s.first_id AND s.last_id
-WHERE s.${bounds}_min <= ?1 AND s.${bounds}_max >= ?1 AND a.${column} = ?1
+WHERE s.${bounds}_min <= ?1 AND s.${bounds}_max >= ?1 AND +a.${column} = ?1
 UNION ALL SELECT * FROM calls WHERE id > (SELECT coalesce(max(last_id), 0) FROM spans) AND ${column} = ?1
 UNION ALL SELECT * FROM adjustments WHERE ${corrected} = ?1
 ORDER BY id`;
@@ -63,7 +64,7 @@ export function prepareStatements(db: DatabaseSync, owner: number): Statements {
 }
 
 /** Writes a hold's row. */
-export function insertHold(sql: Statements, shared: Shared, hold: Hold, id: number): void {
+export function insertHold(sql: Statements, shared: SharedTerms, hold: Hold, id: number): void {
   sql.hold.run(
     id, hold.attemptId, hold.requestId, hold.number, shared.terms(hold), hold.boundNanoUsd, hold.inputEstimateTokens,
     hold.inputEstimateNanoUsd, hold.atMs,
@@ -71,14 +72,14 @@ export function insertHold(sql: Statements, shared: Shared, hold: Hold, id: numb
 }
 
 /** Writes what the row `id` came to. Returns false where that is settled already: nothing was written. */
-export function insertCharge(sql: Statements, shared: Shared, charge: Charge, flags: readonly string[], id: number): boolean {
+export function insertCharge(sql: Statements, shared: SharedTerms, charge: Charge, flags: readonly string[], id: number): boolean {
   const ending = shared.ending(charge.state, charge.outcome, flags);
   const raw = charge.rawUsage === null ? null : JSON.stringify(charge.rawUsage);
   return sql.charge.run(id, ending, JSON.stringify(charge.units), raw, charge.costNanoUsd, charge.atMs).changes === 1;
 }
 
 /** Writes a correction. */
-export function insertCorrection(sql: Statements, shared: Shared, row: AttemptRow): void {
+export function insertCorrection(sql: Statements, shared: SharedTerms, row: AttemptRow): void {
   sql.correction.run(
     row.id, row.attemptId, row.requestId, row.number, shared.terms(row), row.boundNanoUsd, row.inputEstimateTokens,
     row.inputEstimateNanoUsd, row.atMs, shared.ending(row.state, row.outcome ?? "", row.flags), JSON.stringify(row.units),

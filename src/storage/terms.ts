@@ -10,11 +10,19 @@ import type { AttemptState } from "./rows.ts";
 /** What a hold shares with others. */
 type Terms = Pick<Hold, "deployment" | "tenant" | "scopes" | "priceVersion" | "period" | "outputPricePicoUsd" | "billsOnAbort">;
 
+/** Terms whose number was found before, by the identity of their scopes: a caller brings the same array each time. */
+interface Found extends Terms {
+  readonly id: number;
+}
+
+/** Terms of one array of scopes; more are found by their text. */
+const FOUND_MAX = 16;
 const KEPT_MAX = 20_000;
 
-export class Shared {
+export class SharedTerms {
   readonly #insertTerms: StatementSync;
   readonly #insertEnding: StatementSync;
+  readonly #found = new WeakMap<readonly string[], Found[]>();
   readonly #kept = new Map<string, number>();
   /** Not yet committed. */
   #fresh: string[] = [];
@@ -28,10 +36,21 @@ export class Shared {
 
   /** The number of a hold's terms; inside a transaction, as all of these. */
   terms(hold: Terms): number {
+    let found = this.#found.get(hold.scopes);
+    if (found !== undefined) for (const one of found) if (sameTerms(one, hold)) return one.id;
+    const id = this.#termsByText(hold);
+    // What is not committed yet may be rolled back: it is found by its text until then.
+    if (this.#fresh.length > 0) return id;
+    if (found === undefined) this.#found.set(hold.scopes, (found = []));
+    if (found.length >= FOUND_MAX) found.length = 0;
     const { deployment, tenant, scopes, priceVersion, period, outputPricePicoUsd, billsOnAbort } = hold;
-    // The separator occurs in no name, and the count of scopes comes first: two different terms have two different keys.
-    let key = `${scopes.length}\n${deployment}\n${tenant}\n${priceVersion === null ? "-" : `+${priceVersion}`}\n${period}\n${outputPricePicoUsd}\n${billsOnAbort}`;
-    for (const scope of scopes) key += `\n${scope}`;
+    found.push({ id, deployment, tenant, scopes, priceVersion, period, outputPricePicoUsd, billsOnAbort });
+    return id;
+  }
+
+  #termsByText(hold: Terms): number {
+    const { deployment, tenant, scopes, priceVersion, period, outputPricePicoUsd, billsOnAbort } = hold;
+    const key = JSON.stringify([deployment, tenant, scopes, priceVersion, period, outputPricePicoUsd, billsOnAbort]);
     const known = this.#kept.get(key);
     if (known !== undefined) return known;
     const made = this.#insertTerms.run(deployment, tenant, JSON.stringify(scopes), priceVersion, period, outputPricePicoUsd, billsOnAbort);
@@ -60,4 +79,11 @@ export class Shared {
     this.#fresh.push(key);
     return id;
   }
+}
+
+function sameTerms(one: Terms, other: Terms): boolean {
+  return (
+    one.deployment === other.deployment && one.period === other.period && one.priceVersion === other.priceVersion &&
+    one.outputPricePicoUsd === other.outputPricePicoUsd && one.billsOnAbort === other.billsOnAbort && one.tenant === other.tenant
+  );
 }
