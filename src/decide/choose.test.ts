@@ -55,7 +55,8 @@ describe("a candidate is left out, with its reason,", () => {
     ["where it takes no images and one is sent", { model: { vision: false } }, { needsVision: true }, "no_vision: the model takes no images"],
     ["where it makes embeddings and chat is asked", { model: { type: "embedding" } }, {}, "wrong_endpoint: a model for embedding"],
     ["where it chats and embeddings are asked", { model: { type: "chat" } }, { endpoint: "embeddings" }, "wrong_endpoint: a model for chat"],
-    ["where the prompt does not fit", { contextWindow: 1_000 }, { inputEstimateTokens: 1_001 }, "context_too_small: takes 1000 tokens, about 1001 asked"],
+    ["where the prompt cannot fit", { contextWindow: 1_000 }, { inputEstimateTokens: 4_001 }, "context_too_small: takes 1000 tokens, about 4001 asked"],
+    ["where it is an automatic fallback and the prompt may not fit", { automatic: true, contextWindow: 1_000 }, { inputEstimateTokens: 1_001 }, "context_too_small: takes 1000 tokens, about 1001 asked"],
     ["where it is an automatic fallback that gives less than was asked", { automatic: true, maxOutput: 100 }, { maxOutputTokens: 101 }, "output_too_small: gives at most 100 output tokens, 101 asked"],
   ];
   for (const [what, place, shape, reason] of ROWS) {
@@ -75,6 +76,7 @@ describe("a candidate stays", () => {
     ["where its type is unknown", { model: { type: "other" } }, {}],
     ["where it lacks what is not asked", { model: { tools: false, jsonSchema: false, vision: false } }, {}],
     ["where the prompt just fits", { contextWindow: 1_000 }, { inputEstimateTokens: 1_000 }],
+    ["where its owner named it and the prompt only seems too long: white space has many bytes to a token", { contextWindow: 1_000 }, { inputEstimateTokens: 4_000 }],
     ["where its window is unknown", { contextWindow: null }, { inputEstimateTokens: 10_000_000 }],
     ["where its owner named it, though it gives less than was asked: the provider may say so", { maxOutput: 100 }, { maxOutputTokens: 101 }],
     ["while it rests: health is asked again at each step", { view: { state: "resting" } }, {}],
@@ -93,6 +95,13 @@ describe("the order", () => {
   it("is the owner's for priority, and takes no chance", () => {
     const random = (): number => assert.fail("chance was asked");
     assert.equal(names(chosen([{ name: "c" }, { name: "a" }, { name: "b" }], {}, { random })), "c a b");
+  });
+
+  it("has those last that the prompt may not fit, and the record says so", () => {
+    const choice = chosen([{ name: "a", contextWindow: 1_000 }, { name: "b" }, { name: "c", contextWindow: 1_000 }, { name: "d" }], { inputEstimateTokens: 1_001 });
+    assert.equal(names(choice), "b d a c");
+    const told = describeChoice(choice, []).candidates as readonly { readonly may_not_fit?: boolean }[];
+    assert.deepEqual(told.map((one) => one.may_not_fit), [undefined, undefined, true, true]);
   });
 
   it("is drawn by weight for weighted: each comes first as often as its share says", () => {

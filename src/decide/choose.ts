@@ -14,7 +14,12 @@ export interface Candidate {
   /** Upper bound of one attempt in nano-dollars; null: unmetered, or unknown. */
   readonly boundNanoUsd: number | null;
   readonly inputBoundTokens: number | null;
+  /** By our estimate the prompt is too long for it. The provider knows better, so it is tried, after those that surely fit. */
+  readonly mayNotFit?: boolean;
 }
+
+/** An estimate takes four bytes for a token; runs of white space, code and lists come to several times that. */
+const SURELY_TOO_LONG = 4;
 
 export interface Filtered {
   readonly deployment: string;
@@ -51,6 +56,10 @@ export function choose(facts: ChoiceFacts): Choice {
     if (reason !== null) filtered.push({ deployment: entry.deployment.id, ...reason });
     else candidates.push(weigh(entry, facts));
   }
+  const doubtful = candidates.filter((one) => one.mayNotFit === true);
+  if (doubtful.length > 0 && doubtful.length < candidates.length) {
+    candidates.splice(0, candidates.length, ...candidates.filter((one) => one.mayNotFit !== true), ...doubtful);
+  }
   return { strategy: route.strategy, candidates, filtered, holdNanoUsd: dearestNanoUsd(candidates) };
 }
 
@@ -73,9 +82,11 @@ function weigh(entry: RouteCandidate, facts: ChoiceFacts): Candidate {
   const { deployment } = entry;
   const input = inputBoundTokens(facts.measure, deployment.model, deployment.contextWindow);
   const output = facts.shape.endpoint === "embeddings" ? 0 : (facts.shape.maxOutputTokens ?? deployment.maxOutput);
+  const mayNotFit = deployment.contextWindow !== null && facts.shape.inputEstimateTokens > deployment.contextWindow;
   return {
     deployment,
     automatic: entry.automatic,
+    ...(mayNotFit ? { mayNotFit } : {}),
     inputBoundTokens: input,
     boundNanoUsd: boundNanoUsd(deployment.pricing, { inputTokens: input, outputTokens: output, choiceCount: facts.shape.choiceCount }, facts.wallMs),
   };
@@ -97,7 +108,7 @@ function unfit(entry: RouteCandidate, shape: RequestShape, view: HealthView): { 
   if (entry.automatic && asked !== null && deployment.maxOutput !== null && asked > deployment.maxOutput) {
     return { reason: "output_too_small", detail: `gives at most ${deployment.maxOutput} output tokens, ${asked} asked` };
   }
-  if (deployment.contextWindow !== null && shape.inputEstimateTokens > deployment.contextWindow) {
+  if (deployment.contextWindow !== null && shape.inputEstimateTokens > deployment.contextWindow * (entry.automatic ? 1 : SURELY_TOO_LONG)) {
     return { reason: "context_too_small", detail: `takes ${deployment.contextWindow} tokens, about ${shape.inputEstimateTokens} asked` };
   }
   return null;
@@ -111,6 +122,7 @@ export function describeChoice(choice: Choice, startStates: readonly string[]): 
     candidates: choice.candidates.map((candidate, i) => ({
       deployment: candidate.deployment.id,
       automatic: candidate.automatic,
+      ...(candidate.mayNotFit === true ? { may_not_fit: true } : {}),
       bound_nano_usd: candidate.boundNanoUsd,
       input_bound_tokens: candidate.inputBoundTokens,
       health: startStates[i] ?? "unknown",
