@@ -118,6 +118,7 @@ function untilStopped(gateway: Gateway): Promise<number> {
         process.exit(EXIT.wrong);
       }
       stopping = true;
+      process.stderr.write("Stopping: not ready from now on, no new requests in 5 s, then running streams are drained. The same signal again stops at once.\n");
       gateway.stop().then(() => resolve(EXIT.ok), (error: unknown) => {
         process.stderr.write(`spillway: stopping failed: ${String(error)}\n`);
         resolve(EXIT.wrong);

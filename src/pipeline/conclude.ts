@@ -39,7 +39,7 @@ export function conclude(stop: Extract<Step, { kind: "stop" }>["why"] | "allowan
   const failures = tried.flatMap((one) => (one.outcome.kind === "failed" ? [{ ...one, error: one.outcome.error }] : []));
   const atFault = failures.find((one) => CLIENT_CLASSES.has(one.error.class));
   if (atFault !== undefined) return clientFault(atFault.error);
-  if (stop === "deadline") return gatewayError("deadline_exceeded", `No answer within the deadline.${told(failures)}`);
+  if (stop === "deadline") return gatewayError("deadline_exceeded", `No answer within the deadline.${told(failures)}${passedOver(choice)}`);
   if (failures.length === 0) {
     if (stop === "paced") {
       return gatewayError("upstream_rate_limited", "Every deployment of this route is paused by its provider's rate limit.", { retryAfterMs });
@@ -50,7 +50,7 @@ export function conclude(stop: Extract<Step, { kind: "stop" }>["why"] | "allowan
   const decisive = failures.every((one) => one.error.class === "rate") ? last : (failures.findLast((one) => one.error.class !== "rate") ?? last);
   const wait = retryAfterMs ?? maxRetryAfter(failures.map((one) => one.error));
   const code = decisive.error.status === LOOP_STATUS ? "request_loop" : CODES[decisive.error.class];
-  return gatewayError(code, `${summary(failures.length)}${told(failures)}`, {
+  return gatewayError(code, `${summary(failures.length)}${told(failures)}${passedOver(choice)}`, {
     // The code stays ours: a provider's "invalid_api_key" would tell a client that its own key is wrong.
     retryAfterMs: decisive.error.class === "rate" || decisive.error.class === "overload" ? (wait ?? 1_000) : null,
   });
@@ -86,7 +86,14 @@ function nothingUsable(choice: Choice): GatewayError {
   if (capability !== undefined && choice.filtered.every((one) => one.reason !== "excluded")) {
     return gatewayError("unsupported_parameter", `No deployment of this route can carry this request. ${reasons.join("; ")}`, { param: PARAM_OF[capability.reason] ?? null });
   }
-  return gatewayError("no_usable_deployment", `No deployment of this route can be used now. ${reasons.join("; ") || "The route has no candidates."}`);
+  const hint = choice.filtered.some((one) => one.reason === "excluded") ? " What is excluded is tried again every five minutes, at a reload, and by: spillway providers retry <account>." : "";
+  return gatewayError("no_usable_deployment", `No deployment of this route can be used now. ${reasons.join("; ") || "The route has no candidates."}${hint}`);
+}
+
+/** Candidates that were not tried at all, since a healthy one among them is what the reader will wonder about. */
+function passedOver(choice: Choice): string {
+  if (choice.filtered.length === 0) return "";
+  return ` Not tried: ${choice.filtered.map((one) => `${one.deployment}: ${one.detail}`).join("; ").slice(0, 600)}.`;
 }
 
 const PARAM_OF: Readonly<Record<string, string>> = {

@@ -62,9 +62,14 @@ describe("the request itself", () => {
 });
 
 describe("what cannot be carried", () => {
+  test("a seed, which is a wish, is left out and named", () => {
+    const { body, warnings } = encoded({ seed: 0 });
+    assert.equal("seed" in body, false);
+    assert.match(warnings.join(), /seed was left out/);
+  });
+
   test("a request that would be answered differently is refused with the field at fault", () => {
     assert.equal(refused({ choiceCount: 2 }), "n");
-    assert.equal(refused({ seed: 0 }), "seed");
     assert.equal(refused({ presencePenalty: 0.1 }), "presence_penalty");
     assert.equal(refused({ frequencyPenalty: -1 }), "frequency_penalty");
     assert.equal(refused({ logitBias: { "50256": -100 } }), "logit_bias");

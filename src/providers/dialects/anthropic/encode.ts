@@ -55,7 +55,8 @@ export function encodeChat(request: ChatRequest, target: Target): EncodedRequest
 function refuseMissing(request: ChatRequest, draft: Draft): void {
   const refuse = (param: string) => draft.refuse(param, `this model has no ${param}`);
   if (request.choiceCount > 1) draft.refuse("n", "this model gives one choice per request");
-  if (request.seed !== undefined) refuse("seed");
+  // A seed is a wish for repeatable answers that no maker guarantees: not worth losing a healthy fallback over.
+  if (request.seed !== undefined) draft.warn("seed was left out: this model has none");
   if ((request.presencePenalty ?? 0) !== 0) refuse("presence_penalty");
   if ((request.frequencyPenalty ?? 0) !== 0) refuse("frequency_penalty");
   if (Object.keys(request.logitBias ?? {}).length > 0) refuse("logit_bias");
