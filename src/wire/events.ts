@@ -12,8 +12,11 @@ export type StreamEvent =
   | { readonly kind: "text"; readonly choice: number; readonly text: string }
   /** Visible reasoning. An empty text does not commit. */
   | { readonly kind: "reasoning"; readonly choice: number; readonly text: string }
-  /** Signature that closes the reasoning block before it; `block` is "thinking" with its signature. Never commits. */
-  | { readonly kind: "signature"; readonly choice: number; readonly signature: string }
+  /**
+   * Signature that closes the reasoning block before it. `inExtraContent`: of a maker whose signatures no other takes,
+   * so that it must not look like the others' to whoever gets it back. Never commits.
+   */
+  | { readonly kind: "signature"; readonly choice: number; readonly signature: string; readonly inExtraContent?: true }
   /** A block of reasoning that only its maker can read. Never commits. */
   | { readonly kind: "redacted"; readonly choice: number; readonly data: string }
   | { readonly kind: "refusal"; readonly choice: number; readonly text: string }

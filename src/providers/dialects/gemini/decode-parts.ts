@@ -66,7 +66,7 @@ function readText(choice: Choice, text: string, thought: boolean, events: Stream
 }
 
 function addSignature(choice: Choice, signature: string | undefined, events: StreamEvent[]): void {
-  if (signature !== undefined && signature !== "") events.push({ kind: "signature", choice: choice.index, signature });
+  if (signature !== undefined && signature !== "") events.push({ kind: "signature", choice: choice.index, signature, inExtraContent: true });
 }
 
 function warnOfUnknown(choice: Choice, part: JsonObject, scope: Scope, events: StreamEvent[]): void {

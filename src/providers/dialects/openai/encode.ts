@@ -26,6 +26,13 @@ function wireReason(reason: FinishReason): string {
   return reason === "error" ? "length" : reason;
 }
 
+type SignatureEvent = Extract<StreamEvent, { kind: "signature" }>;
+
+/** A reasoning block with its proof: another maker would refuse a whole conversation for a `signature` that is not its own. */
+function signedBlock(thinking: string, { signature, inExtraContent }: SignatureEvent): JsonObject {
+  return { type: "thinking", thinking, ...(inExtraContent === true ? signatureContent(signature) : { signature }) };
+}
+
 /** Members of `extra_content` that carry a Gemini thought signature in band. */
 function signatureContent(thoughtSignature: string | undefined): JsonObject {
   return thoughtSignature === undefined ? {} : { extra_content: { google: { thought_signature: thoughtSignature } } };
@@ -68,7 +75,7 @@ export class ChunkEncoder {
         this.#choice(event.choice).reasoning += event.text;
         return this.#delta(event.choice, { reasoning_content: event.text });
       case "signature":
-        return this.#delta(event.choice, { thinking_blocks: [this.#signed(event.choice, event.signature)] });
+        return this.#delta(event.choice, { thinking_blocks: [this.#signed(event)] });
       case "redacted":
         return this.#delta(event.choice, { thinking_blocks: [{ type: "redacted_thinking", data: event.data }] });
       case "refusal":
@@ -161,11 +168,11 @@ export class ChunkEncoder {
     return { ...this.#top(), choices: [choice], ...(this.#includeUsage ? { usage: null } : {}) };
   }
 
-  #signed(index: number, signature: string): JsonObject {
-    const choice = this.#choice(index);
+  #signed(event: SignatureEvent): JsonObject {
+    const choice = this.#choice(event.choice);
     const thinking = choice.reasoning;
     choice.reasoning = "";
-    return { type: "thinking", thinking, signature };
+    return signedBlock(thinking, event);
   }
 
   #hold(index: number, key: string, value: Json): void {
@@ -232,7 +239,7 @@ function collect(choice: WholeChoice, event: Extract<StreamEvent, { choice: numb
       choice.open += event.text;
       return;
     case "signature":
-      choice.blocks.push({ type: "thinking", thinking: choice.open, signature: event.signature });
+      choice.blocks.push(signedBlock(choice.open, event));
       choice.open = "";
       return;
     case "redacted":
