@@ -260,3 +260,13 @@ describe("for any candidates, health and failures", () => {
     fc.assert(fc.property(story, (one) => assert.deepEqual(play(one).launches.map((launch) => launch.step), play(one).launches.map((launch) => launch.step))), { numRuns: 200 });
   });
 });
+
+describe("an answer that cannot be read", () => {
+  it("is repeated at the only candidate once, since each such answer is billed", () => {
+    for (const failure of ["malformed", "empty", "too_large"]) {
+      assert.equal(step(["ok"], [`0:${failure}`]).kind, "launch", failure);
+      assert.equal(step(["ok"], [`0:${failure}`, `0:${failure}`]).kind, "stop", failure);
+    }
+    assert.equal(step(["ok"], ["0:server", "0:server"]).kind, "launch", "what passes is tried a third time");
+  });
+});

@@ -6,7 +6,7 @@
  * resting, and what a 429 paces once its pause is over. The retry allowance meters repeats, and attempts at a resting
  * deployment; never a request's first attempt nor its first move to an admitting one.
  */
-import { mayTryElsewhere, type Outcome } from "../wire/outcome.ts";
+import { mayTryElsewhere, type FailureClass, type Outcome } from "../wire/outcome.ts";
 import type { Candidate } from "./choose.ts";
 import type { HealthView } from "./health.ts";
 
@@ -104,6 +104,8 @@ function byDomain(facts: StepFacts, views: readonly HealthView[]): number[] {
   return [...untried.filter((i) => !shares(i)), ...untried.filter(shares)];
 }
 
+const UNREADABLE: ReadonlySet<FailureClass> = new Set(["malformed", "empty", "too_large"]);
+
 /** The same target once more after a short pause, where its failure is one that passes and the provider names no longer one. */
 function repeatable(facts: StepFacts, views: readonly HealthView[]): Step | null {
   const last = facts.tries.at(-1);
@@ -111,6 +113,8 @@ function repeatable(facts: StepFacts, views: readonly HealthView[]): Step | null
   const view = views[last.candidate] as HealthView;
   const failure = last.outcome.error.class;
   if (view.excluded !== null || view.state !== "admitting" || view.pausedUntilMs > facts.nowMs || failure === "not_found") return null;
+  // An answer that cannot be read is billed, and likely to come again: one repeat may tell, a second would only cost.
+  if (UNREADABLE.has(failure) && facts.tries.filter((one) => one.candidate === last.candidate).length > 1) return null;
   const waitMs = facts.random() * Math.min(2_000, 250 * 2 ** (facts.tries.length - 1));
   if (facts.nowMs + waitMs >= facts.deadlineMs) return null;
   return { kind: "launch", candidate: last.candidate, why: "repeat", metered: true, probe: false, waitMs };

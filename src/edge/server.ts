@@ -42,6 +42,9 @@ export interface ServerSettings {
 
 const METHODS: Readonly<Record<EndpointName, string>> = { chat: "POST", embeddings: "POST", models: "GET", model: "GET", healthz: "GET", readyz: "GET", root: "GET" };
 
+/** What a page of a configured origin may read of an answer. */
+const EXPOSED_HEADERS = ["x-request-id", "retry-after", "x-spillway-request-id", "x-spillway-route", "x-spillway-deployment", "x-spillway-attempts", "x-spillway-cost-usd", "x-spillway-warning", "x-spillway-simulated"].join(", ");
+
 const HTTP_OPTIONS = {
   keepAliveTimeout: 75_000,
   headersTimeout: 60_000,
@@ -148,7 +151,7 @@ export class GatewayServer {
     const settings = this.#settings;
     const via = request.headers.via;
     if (via?.includes(settings.instance) === true) return this.#refuse(request, response, gatewayError("request_loop", "This request has passed through this gateway before: a provider's base_url points back at it."));
-    if (settings.draining()) return this.#refuse(request, response, gatewayError("draining", "The gateway is shutting down; try another instance."));
+    if (settings.draining()) return this.#refuse(request, response, gatewayError("draining", "The gateway is shutting down; try another instance."), ["connection", "close"]);
     if (this.#inFlight >= settings.maxInFlight) return this.#refuse(request, response, gatewayError("too_many_requests_in_flight", `${settings.maxInFlight} requests are in flight.`, { retryAfterMs: 1_000 }));
     const type = request.headers["content-type"];
     if (type === undefined ? settings.auth().keys.size === 0 : !/^application\/(?:[a-z0-9.+-]*\+)?json\b/i.test(type)) {
@@ -214,6 +217,7 @@ export class GatewayServer {
     if (!this.#settings.auth().corsOrigins.includes(origin)) return false;
     response.setHeader("access-control-allow-origin", origin);
     response.setHeader("vary", "origin");
+    response.setHeader("access-control-expose-headers", EXPOSED_HEADERS);
     if (request.method !== "OPTIONS") return false;
     response.writeHead(204, ["access-control-allow-methods", "GET, POST", "access-control-allow-headers", request.headers["access-control-request-headers"] ?? "authorization, content-type", "access-control-max-age", "600", "cache-control", "no-store, no-transform"]);
     response.end();

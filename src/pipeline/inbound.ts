@@ -34,6 +34,7 @@ export function readBody(bytes: Uint8Array): ReadBody | { readonly kind: "error"
   }
   const scan = scanBody(bytes);
   if (scan.kind === "too_deep") return problem("too_deep", `The body nests deeper than ${scan.limit} levels.`);
+  if (scan.kind === "too_many") return problem("too_many_values", `The body holds more than ${scan.limit} objects and lists.`);
   let raw: unknown;
   try {
     raw = JSON.parse(text);

@@ -15,6 +15,7 @@ export const ERRORS = {
   invalid_type: { status: 400, type: "invalid_request_error", retry: false },
   missing_field: { status: 400, type: "invalid_request_error", retry: false },
   duplicate_field: { status: 400, type: "invalid_request_error", retry: false },
+  too_many_values: { status: 400, type: "invalid_request_error", retry: false },
   too_deep: { status: 400, type: "invalid_request_error", retry: false },
   invalid_header: { status: 400, type: "invalid_request_error", retry: false },
   body_too_large: { status: 413, type: "invalid_request_error", retry: false },

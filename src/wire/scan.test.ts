@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
 import { CHUNK_ERROR, CHUNK_FINISH, CHUNK_MALFORMED, CHUNK_USAGE, chunkTextBytes, scanChunk } from "./chunk-scan.ts";
-import { removalOf, scanBody, splice, type BodyScan } from "./scan.ts";
+import { CONTAINERS_MAX, removalOf, scanBody, splice, type BodyScan } from "./scan.ts";
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
@@ -47,6 +47,12 @@ test("depth is bounded, and what is no object says so", () => {
   assert.equal(scanBody(encode("[1]")).kind, "not_an_object");
   assert.equal(scanBody(encode("")).kind, "not_an_object");
   assert.equal(scanBody(encode('{"a":"')).kind, "unterminated");
+});
+
+test("a body of more objects than any conversation has is told from a large one", () => {
+  const body = (count: number): Uint8Array => encode(`{"messages":[${Array.from({ length: count }, () => "{}").join(",")}]}`);
+  assert.equal(scanBody(body(CONTAINERS_MAX - 2)).kind, "object");
+  assert.equal(scanBody(body(CONTAINERS_MAX - 1)).kind, "too_many");
 });
 
 test("for any JSON object the scan finds the members that JSON.parse finds", () => {

@@ -18,6 +18,7 @@ export type BodyScan =
   | { readonly kind: "object"; readonly members: readonly TopLevelMember[]; readonly open: number; readonly close: number }
   | { readonly kind: "not_an_object" }
   | { readonly kind: "too_deep"; readonly limit: number }
+  | { readonly kind: "too_many"; readonly limit: number }
   | { readonly kind: "duplicate"; readonly key: string }
   | { readonly kind: "unterminated" };
 
@@ -53,6 +54,12 @@ function levelsOf(maxDepth: number): typeof levels {
   return levels;
 }
 
+/**
+ * Objects and arrays in one body. A conversation has thousands at most; a body of a million tiny messages would hold the
+ * event loop, and with it everybody's streams, for seconds.
+ */
+export const CONTAINERS_MAX = 100_000;
+
 /** Scan a request body. `maxDepth` counts objects and arrays. */
 export function scanBody(bytes: Uint8Array, maxDepth = 128): BodyScan {
   const length = bytes.length;
@@ -66,6 +73,7 @@ export function scanBody(bytes: Uint8Array, maxDepth = 128): BodyScan {
   const high = levels.high;
   const isObjectAt = levels.isObjectAt;
   let depth = 0;
+  let containers = 0;
   let keyAt = -1;
   let key = "";
   let valueAt = -1;
@@ -77,6 +85,7 @@ export function scanBody(bytes: Uint8Array, maxDepth = 128): BodyScan {
       case 91: // [
         if (depth === 1 && valueAt < 0) valueAt = at;
         if (++depth > maxDepth) return { kind: "too_deep", limit: maxDepth };
+        if (++containers > CONTAINERS_MAX) return { kind: "too_many", limit: CONTAINERS_MAX };
         low[depth] = 0;
         high[depth] = 0;
         isObjectAt[depth] = byte === 123 ? 1 : 0;
