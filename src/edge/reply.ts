@@ -8,7 +8,6 @@ const HIGH_WATER_BYTES = 256 << 10;
 /** Bytes after which a reader that takes nothing is given up on; what the upstream had in flight at the pause fits in. */
 const LIMIT_BYTES = 8 << 20;
 
-const ONE_WRITE_BYTES = 16 << 10;
 const SLAB_BYTES = 16 << 10;
 /** One buffer for the frames of all streams: the kernel has usually taken a frame before `socket.write` returns. */
 let slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
@@ -17,7 +16,6 @@ export class NodeReply implements ClientReply {
   readonly #response: ServerResponse;
   /** Where frames of a stream go in one piece; null: through the response. */
   #socket: Socket | null = null;
-  #streaming = false;
   #onDrain: (() => void) | null = null;
   #onGone: (() => void) | null = null;
   /** One listener waits for the slow reader, however much is written meanwhile. */
@@ -38,7 +36,6 @@ export class NodeReply implements ClientReply {
     if (this.#gone) return;
     this.#response.writeHead(status, headers as string[]);
     if (status !== 200 || !headers.includes("text/event-stream; charset=utf-8")) return;
-    this.#streaming = true;
     this.#response.flushHeaders();
     // The response's own socket: a pipelined answer has none yet, and HTTP/1.0 has no chunks. On TLS a write stays pending.
     const { socket, chunkedEncoding } = this.#response;
@@ -70,9 +67,7 @@ export class NodeReply implements ClientReply {
     this.#ended = true;
     if (this.#gone) return;
     if (bytes === null) this.#response.end();
-    // A short whole answer as latin1 text, byte for byte: Node.js joins text with the head, and one plain write does for both.
-    else if (this.#streaming || bytes.length > ONE_WRITE_BYTES) this.#response.end(bytes);
-    else this.#response.end(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1"), "latin1");
+    else this.#response.end(bytes);
   }
 
   destroy(): void {
