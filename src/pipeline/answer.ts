@@ -2,9 +2,10 @@
 import { encodeAnswer } from "../providers/dialects/chat-surface.ts";
 import type { DecodeContext, Dialect } from "../providers/dialects/dialect.ts";
 import { commits } from "../wire/events.ts";
+import { ENDED_WITHOUT_CONTENT } from "../wire/outcome.ts";
 import type { Usage } from "../wire/usage.ts";
 import type { AnswerReading } from "./attempt.ts";
-import { failure, gaveUp, malformed, textBytesOf } from "./lane.ts";
+import { EMPTY_FINISH, failure, gaveUp, malformed, textBytesOf } from "./lane.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -19,15 +20,16 @@ export interface AnswerHead {
 
 export const SIMULATED_FINGERPRINT = "spillway-simulated";
 
-/** Read a chat answer. `head` null: same dialect, the body leaves as it came. */
-export function readChatAnswer(body: Uint8Array, dialect: Dialect, context: DecodeContext, head: AnswerHead | null): AnswerReading {
+/** Read a chat answer. `mayBeEmpty`: stop sequences were asked, one of which may have been the first word. `head` null: same dialect, the body leaves as it came. */
+export function readChatAnswer(body: Uint8Array, dialect: Dialect, context: DecodeContext, head: AnswerHead | null, mayBeEmpty = false): AnswerReading {
   let parsed;
   try {
     parsed = JSON.parse(decoder.decode(body));
   } catch (error) {
     return { kind: "error", error: malformed(`the answer is not JSON: ${(error as Error).message.slice(0, 120)}`), usage: null };
   }
-  const events = dialect.decodeAnswer(parsed, context);
+  const told = dialect.decodeAnswer(parsed, context);
+  const events = mayBeEmpty && head !== null ? told.map((event) => (event.kind === "error" && event.error.code === ENDED_WITHOUT_CONTENT ? EMPTY_FINISH : event)) : told;
   let usage: Usage | null = null;
   let contentEvents = 0;
   let textBytes = 0;
@@ -44,7 +46,7 @@ export function readChatAnswer(body: Uint8Array, dialect: Dialect, context: Deco
   // The size of the text matters only for an estimate.
   if (usage === null) for (const event of events) textBytes += textBytesOf(event);
   if (finish === "") return { kind: "error", error: failure("truncated", "the answer has no finish reason"), usage };
-  if (contentEvents === 0 && (finish === "stop" || finish === "tool_calls")) {
+  if (!mayBeEmpty && contentEvents === 0 && (finish === "stop" || finish === "tool_calls")) {
     return { kind: "error", error: failure("empty", "the answer is empty"), usage };
   }
   const out = head === null ? body : encoder.encode(JSON.stringify(encodeAnswer(events, head, head.simulated ? { system_fingerprint: SIMULATED_FINGERPRINT } : {})));

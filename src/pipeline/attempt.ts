@@ -22,6 +22,8 @@ export interface AttemptOwner {
 
 /** How an answer is read. Made for each attempt by the surface. */
 export interface Reading {
+  /** An answer with nothing in it can be a whole one: stop sequences were asked. */
+  readonly mayBeEmpty: boolean;
   /** Streams: a lane that reads the body. */
   openLane(sink: LaneSink): StreamLane;
   /** JSON answers: read the whole body. */
@@ -301,7 +303,7 @@ export class Attempt implements UpstreamHandler, LaneSink {
     if (this.#ended) return;
     if (this.firstContentMs === null) {
       // Nothing visible came. A limit or a filter explains that; a plain stop does not.
-      if (this.#finishReason === "stop" || this.#finishReason === "tool_calls") {
+      if (!this.settings.reading.mayBeEmpty && (this.#finishReason === "stop" || this.#finishReason === "tool_calls")) {
         this.fail(failure("empty", "the answer ended without any content"));
         return;
       }

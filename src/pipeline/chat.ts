@@ -183,15 +183,17 @@ class ChatSurface implements Surface {
     const same = dialect.id === surfaceDialect.id;
     const head = { id: `chatcmpl-${this.#inbound.requestId}`, model: deployment.upstreamModel, createdS: Math.floor(this.#deps.clock.wallMs() / 1000) };
     const choiceCount = this.#request.choiceCount;
+    const mayBeEmpty = this.#request.stop.length > 0;
     const reading: Reading = {
+      mayBeEmpty,
       openLane: (sink) => {
         const decoder = dialect.openStream(context);
         if (same) return new ByteLane(sink, decoder, choiceCount);
         const encode = new ChunkEncoder({ ...head, includeUsage: this.#request.includeUsage });
         this.#encoders.set(reading, encode);
-        return new HubLane(sink, decoder, this.#inbound.snapshot.simulated ? marked(encode) : encode, choiceCount);
+        return new HubLane(sink, decoder, this.#inbound.snapshot.simulated ? marked(encode) : encode, choiceCount, mayBeEmpty);
       },
-      readAnswer: (body) => readChatAnswer(body, dialect, context, same ? null : { ...head, simulated: this.#inbound.snapshot.simulated }),
+      readAnswer: (body) => readChatAnswer(body, dialect, context, same ? null : { ...head, simulated: this.#inbound.snapshot.simulated }, mayBeEmpty),
       readError: (status, header, text) => {
         let parsed;
         try {

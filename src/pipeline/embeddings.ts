@@ -112,6 +112,7 @@ class EmbeddingsSurface implements Surface {
 
   #reading(candidate: Candidate): Reading {
     return {
+      mayBeEmpty: false,
       openLane: () => {
         throw new Error("embeddings are no stream");
       },

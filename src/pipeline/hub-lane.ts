@@ -4,8 +4,9 @@
  */
 import type { StreamDecoder } from "../providers/dialects/dialect.ts";
 import { commits, type StreamEvent } from "../wire/events.ts";
+import { ENDED_WITHOUT_CONTENT } from "../wire/outcome.ts";
 import { SseFramer, eventOf, type SseFrame } from "../wire/sse.ts";
-import { failure, gaveUp, textBytesOf, type LaneSink, type StreamLane } from "./lane.ts";
+import { EMPTY_FINISH, failure, gaveUp, textBytesOf, type LaneSink, type StreamLane } from "./lane.ts";
 
 /** Writes the client's dialect. Implemented by the surface's codec. */
 export interface EventEncoder {
@@ -21,6 +22,7 @@ export class HubLane implements StreamLane {
   readonly #encoder: EventEncoder;
   readonly #framer: SseFramer;
   readonly #choiceCount: number;
+  readonly #mayBeEmpty: boolean;
   readonly #finishedChoices = new Set<number>();
   #finished = false;
   #over = false;
@@ -29,7 +31,9 @@ export class HubLane implements StreamLane {
   #textBytes = 0;
   #committing = false;
 
-  constructor(sink: LaneSink, decoder: StreamDecoder, encode: EventEncoder, choiceCount: number) {
+  /** `mayBeEmpty`: stop sequences were asked, so an answer of nothing can be a whole one. */
+  constructor(sink: LaneSink, decoder: StreamDecoder, encode: EventEncoder, choiceCount: number, mayBeEmpty = false) {
+    this.#mayBeEmpty = mayBeEmpty;
     this.#sink = sink;
     this.#decoder = decoder;
     this.#encoder = encode;
@@ -67,6 +71,11 @@ export class HubLane implements StreamLane {
     if (this.#over) return;
     switch (event.kind) {
       case "error":
+        if (this.#mayBeEmpty && event.error.code === ENDED_WITHOUT_CONTENT) {
+          this.#event(EMPTY_FINISH);
+          this.#event({ kind: "end" });
+          return;
+        }
         this.#flush();
         this.#over = true;
         this.#sink.failed(event.error);

@@ -47,6 +47,9 @@ export function failure(kind: UpstreamError["class"], message: string, status = 
   return { class: kind, status, message, type: null, code: null, param: null, retryAfterMs: null };
 }
 
+/** What stands for an answer whose first word was a stop sequence: nothing, properly ended. */
+export const EMPTY_FINISH: Extract<StreamEvent, { kind: "finish" }> = { kind: "finish", choice: 0, reason: "stop", native: "stop" };
+
 /** A finish reason by which the provider says that it gave up. */
 export function gaveUp(native: string): UpstreamError {
   return failure("server", `the provider gave up: ${native.slice(0, 80)}`);

@@ -51,6 +51,9 @@ export interface UpstreamError {
   readonly retryAfterMs: number | null;
 }
 
+/** Code of an `empty` error whose answer ended properly, by a word that may also stand for a stop sequence. */
+export const ENDED_WITHOUT_CONTENT = "ended_without_content";
+
 /** Which of the three questions: did bytes leave, and had the answer begun. */
 export type Phase = "unsent" | "before-content" | "after-content";
 

@@ -6,6 +6,7 @@
  * waits for the end of the body, where it is an `empty` answer. Failures of the model (MALFORMED_FUNCTION_CALL, …) are
  * an `error` of class `malformed`: the provider's fault, worth another attempt.
  */
+import { ENDED_WITHOUT_CONTENT } from "../../../wire/outcome.ts";
 import type { StreamEvent } from "../../../wire/events.ts";
 import { asArray, asNumber, asString, isObject, member, type Json, type JsonObject } from "../../../wire/json.ts";
 import type { FailureClass, UpstreamError } from "../../../wire/outcome.ts";
@@ -168,7 +169,8 @@ function finish(state: State): readonly StreamEvent[] {
   state.over = true;
   const choices = [...state.choices.values()];
   if (choices.every((choice) => !choice.hasContent && meaning(choice) === "stop")) {
-    return [{ kind: "error", error: failure("empty", "the answer ended properly with nothing in it") }];
+    // STOP also stands for a stop sequence: the code lets who asked for one tell this from an answer without candidates.
+    return [{ kind: "error", error: { ...failure("empty", "the answer ended properly with nothing in it"), code: ENDED_WITHOUT_CONTENT } }];
   }
   const events: StreamEvent[] = [];
   for (const choice of choices) tellFinish(choice, events);
