@@ -23,16 +23,16 @@ export async function startSteady(): Promise<Steady> {
   // A group of its own: the script starts a program for the platform, and both have to end.
   const child = spawn(bin, ["--host", "127.0.0.1", "--port", String(port), "--no-color", file], { stdio: ["ignore", "pipe", "pipe"], detached: true });
   let output = "";
-  await new Promise<void>((ready, failed) => {
-    const look = (chunk: Buffer): void => {
-      output += chunk.toString();
-      if (output.includes("Ready to accept")) ready();
-    };
-    child.stdout.on("data", look);
-    child.stderr.on("data", look);
-    child.once("exit", (code) => failed(new Error(`steady ended with ${code}:\n${output}`)));
-  });
+  const keep = (chunk: Buffer): void => {
+    output += chunk.toString();
+  };
+  child.stdout.on("data", keep);
+  child.stderr.on("data", keep);
   const gone = new Promise<void>((done) => child.once("exit", () => done()));
+  await answering(port, () => child.exitCode, () => output).catch((error: unknown) => {
+    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, "SIGKILL");
+    throw error;
+  });
   return {
     async problems(path, body) {
       const answer = await fetch(`http://127.0.0.1:${port}${path}`, { method: "POST", headers: { "content-type": "application/json", authorization: "Bearer any" }, body: Buffer.from(body) });
@@ -49,6 +49,20 @@ export async function startSteady(): Promise<Steady> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+const READY_WITHIN_MS = 60_000;
+
+/** What it prints depends on its surroundings, so readiness is that it answers. */
+async function answering(port: number, exitCode: () => number | null, output: () => string): Promise<void> {
+  const end = performance.now() + READY_WITHIN_MS;
+  while (performance.now() < end) {
+    if (exitCode() !== null) throw new Error(`steady ended with ${exitCode()}:\n${output()}`);
+    const answered = await fetch(`http://127.0.0.1:${port}/models`, { headers: { authorization: "Bearer any" } }).then((answer) => answer.arrayBuffer(), () => null);
+    if (answered !== null) return;
+    await new Promise((resume) => setTimeout(resume, 100));
+  }
+  throw new Error(`steady does not answer on port ${port}:\n${output()}`);
 }
 
 function freePort(): Promise<number> {
