@@ -25,7 +25,7 @@ after(async () => {
 });
 
 // Any letter ends the answer, so its first word does.
-const ASK = { messages: [{ role: "user" as const, content: "Hello" }], stop: [..."abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"] };
+const ASK = { messages: [{ role: "user" as const, content: "Hello" }], stop: "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ".split("") };
 
 for (const [name, dialect] of PROVIDERS) {
   test(`${dialect}: an answer that a stop sequence ends at once is complete, in one attempt`, async () => {
