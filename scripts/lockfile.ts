@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 import { object, readJson, text } from "./manifest.ts";
 
 const INSTALL_SCRIPTS = ["preinstall", "install", "postinstall"];
-const EXACT = /^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/;
+const EXACT = /^(npm:(@[\w.-]+\/)?[\w.-]+@)?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/;
 
 /** One sentence for each violation in the package at `root`. */
 export function lockfileViolations(root: string): string[] {

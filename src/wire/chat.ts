@@ -3,9 +3,12 @@
  * build from it. Its shape follows OpenAI chat, with content parts inside. Whatever a surface sent that has no place
  * here is kept in `other`, so that an encoder can carry it, refuse it or name it in a warning, never lose it.
  */
+import type { DialectId } from "./facts.ts";
 import type { Json, JsonObject } from "./json.ts";
 
 export interface ChatRequest {
+  /** The client's dialect, where it is not the one whose shape this is. `other` is empty then: what is foreign stays with the parser. */
+  readonly surface?: DialectId;
   /** The name the client put in `model`; the target's own name comes from the target. */
   readonly model: string;
   readonly messages: readonly Message[];

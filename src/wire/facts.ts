@@ -5,7 +5,7 @@
 import type { FailureClass } from "./outcome.ts";
 import type { Unit } from "./usage.ts";
 
-export type DialectId = "openai-chat" | "anthropic-messages" | "gemini";
+export type DialectId = "openai-chat" | "openai-responses" | "anthropic-messages" | "gemini" | "bedrock-converse" | "cohere-v2";
 
 export interface ProviderFacts {
   /** The `type` in a configuration, and the first part of a catalogue id. */

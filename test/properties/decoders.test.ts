@@ -10,14 +10,13 @@ import { ChunkEncoder } from "../../src/providers/dialects/chat-surface.ts";
 import type { DecodeContext } from "../../src/providers/dialects/dialect.ts";
 import { dialectById } from "../../src/providers/dialects/index.ts";
 import { PROVIDERS } from "../../src/providers/registry.ts";
-import type { DialectId } from "../../src/wire/facts.ts";
 import type { UpstreamError } from "../../src/wire/outcome.ts";
 import { UNITS, type Usage } from "../../src/wire/usage.ts";
 import { damages, splits } from "./damage.ts";
-import { streamsOf } from "./streams.ts";
+import { streamsOf, type Damaged } from "./streams.ts";
 
 const RUNS = 400;
-const USAGE_OF: Readonly<Record<DialectId, readonly string[]>> = { "openai-chat": ["openai", "groq", "xai", "mistral", "deepseek", "openai-compatible"], "anthropic-messages": ["anthropic"], gemini: ["google"] };
+const USAGE_OF: Readonly<Record<Damaged, readonly string[]>> = { "openai-chat": ["openai", "groq", "xai", "mistral", "deepseek", "openai-compatible"], "anthropic-messages": ["anthropic"], gemini: ["google"] };
 const HEAD = { id: "chatcmpl-1", model: "m", createdS: 1, simulated: false };
 
 /** A sink that keeps what it is told and objects to whatever the contract of a lane forbids. */
@@ -78,13 +77,13 @@ class StrictSink implements LaneSink {
   }
 }
 
-function laneFor(dialect: DialectId, context: DecodeContext, sink: LaneSink, choices: number): StreamLane {
+function laneFor(dialect: Damaged, context: DecodeContext, sink: LaneSink, choices: number): StreamLane {
   const decoder = dialectById(dialect).openStream(context);
   if (dialect === "openai-chat") return new ByteLane(sink, decoder, choices);
   return new HubLane(sink, decoder, new ChunkEncoder({ ...HEAD, includeUsage: true }), choices);
 }
 
-function play(dialect: DialectId, provider: string, pieces: readonly Uint8Array[], choices: number): StrictSink {
+function play(dialect: Damaged, provider: string, pieces: readonly Uint8Array[], choices: number): StrictSink {
   const sink = new StrictSink();
   const usage = PROVIDERS.get(provider)?.usage;
   assert.ok(usage !== undefined);

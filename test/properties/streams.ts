@@ -4,9 +4,12 @@ import { join, resolve } from "node:path";
 import { CHAT_ANSWER, CHAT_STREAM } from "../support/recording-upstream.ts";
 import type { DialectId } from "../../src/wire/facts.ts";
 
+/** The dialects that the damage is tried on here; the others have corpora of their own beside their codecs. */
+export type Damaged = Extract<DialectId, "openai-chat" | "anthropic-messages" | "gemini">;
+
 const MOST_BYTES = 40_000;
 const recorded = join(process.env["SPILLWAY_SHARED"] ?? resolve(import.meta.dirname, "../../../shared"), "data/fixtures/ai-sdk");
-const FOLDERS: Readonly<Record<DialectId, string>> = { "openai-chat": "{openai/chat,azure,deepseek,groq,mistral,xai/chat,alibaba,moonshotai}", "anthropic-messages": "anthropic", gemini: "google" };
+const FOLDERS: Readonly<Record<Damaged, string>> = { "openai-chat": "{openai/chat,azure,deepseek,groq,mistral,xai/chat,alibaba,moonshotai}", "anthropic-messages": "anthropic", gemini: "google" };
 
 export interface Streams {
   /** SSE text. */
@@ -16,7 +19,7 @@ export interface Streams {
 }
 
 /** Everything of a dialect that is small enough to be tried often. */
-export function streamsOf(dialect: DialectId): Streams {
+export function streamsOf(dialect: Damaged): Streams {
   const files = existsSync(recorded) ? globSync(join(recorded, FOLDERS[dialect], "**/*.{json,chunks.txt}")).toSorted().filter((file) => statSync(file).size <= MOST_BYTES) : [];
   const texts = files.map((file) => ({ file, text: readFileSync(file, "utf8") }));
   return {
@@ -26,7 +29,7 @@ export function streamsOf(dialect: DialectId): Streams {
 }
 
 /** One event's JSON a line → the event stream that it was. */
-function framed(dialect: DialectId, lines: string): string {
+function framed(dialect: Damaged, lines: string): string {
   const events = lines.split("\n").filter((line) => line.trim() !== "").map((line) => (dialect === "anthropic-messages" ? `event: ${/"type":\s*"(\w+)"/.exec(line)?.[1] ?? "x"}\ndata: ${line}\n\n` : `data: ${line}\n\n`));
   return events.join("") + (dialect === "openai-chat" ? "data: [DONE]\n\n" : "");
 }
@@ -55,7 +58,7 @@ const geminiEvents = [
   { candidates: [{ content: { parts: [{ functionCall: { name: "f", args: { a: [1, { b: null }] } } }], role: "model" }, finishReason: "STOP", index: 0 }], usageMetadata: geminiUsage },
 ];
 
-const OWN: Readonly<Record<DialectId, { readonly stream: string; readonly answer: object }>> = {
+const OWN: Readonly<Record<Damaged, { readonly stream: string; readonly answer: object }>> = {
   "openai-chat": { stream: CHAT_STREAM, answer: CHAT_ANSWER },
   "anthropic-messages": {
     stream: anthropicEvents.map((event) => `event: ${event.type}\r\ndata: ${JSON.stringify(event)}\r\n\r\n`).join(""),

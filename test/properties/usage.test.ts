@@ -5,7 +5,8 @@ import fc from "fast-check";
 import { encodeAnswer } from "../../src/providers/dialects/chat-surface.ts";
 import { dialectById } from "../../src/providers/dialects/index.ts";
 import { PROVIDERS } from "../../src/providers/registry.ts";
-import type { DialectId, UsageFacts } from "../../src/wire/facts.ts";
+import type { UsageFacts } from "../../src/wire/facts.ts";
+import type { Damaged } from "./streams.ts";
 import type { Json, JsonObject } from "../../src/wire/json.ts";
 import { inputTokens, outputTokens, UNITS, type Usage } from "../../src/wire/usage.ts";
 
@@ -23,12 +24,12 @@ const partsOf = (whole: fc.Arbitrary<number>, count: number): fc.Arbitrary<{ who
     return { whole: all, parts };
   });
 
-const ANSWERS: Readonly<Record<DialectId, (usage: Json) => JsonObject>> = {
+const ANSWERS: Readonly<Record<Damaged, (usage: Json) => JsonObject>> = {
   "openai-chat": (usage) => ({ id: "a", model: "m", choices: [{ index: 0, finish_reason: "stop", message: { role: "assistant", content: "x" } }], usage }),
   "anthropic-messages": (usage) => ({ id: "a", type: "message", role: "assistant", model: "m", content: [{ type: "text", text: "x" }], stop_reason: "end_turn", usage }),
   gemini: (usageMetadata) => ({ candidates: [{ index: 0, finishReason: "STOP", content: { parts: [{ text: "x" }] } }], usageMetadata }),
 };
-const STREAMS: Readonly<Record<DialectId, (usage: JsonObject) => readonly { event: string; data: string }[]>> = {
+const STREAMS: Readonly<Record<Damaged, (usage: JsonObject) => readonly { event: string; data: string }[]>> = {
   "openai-chat": (usage) => [{ choices: [{ index: 0, delta: { content: "x" }, finish_reason: null }] }, { choices: [{ index: 0, delta: {}, finish_reason: "stop" }] }, { choices: [], usage }].map((data) => ({ event: "", data: JSON.stringify(data) })).concat({ event: "", data: "[DONE]" }),
   "anthropic-messages": (usage) =>
     [
@@ -48,7 +49,7 @@ function factsOf(provider: string): UsageFacts {
 }
 
 /** Usage as read from the whole answer and from the stream, which must agree. */
-function usageOf(dialect: DialectId, provider: string, raw: JsonObject): Usage {
+function usageOf(dialect: Damaged, provider: string, raw: JsonObject): Usage {
   const context = { usage: factsOf(provider), upstreamModel: "m" };
   const whole = dialectById(dialect).decodeAnswer(ANSWERS[dialect](raw), context).findLast((event) => event.kind === "usage");
   const decoder = dialectById(dialect).openStream(context);

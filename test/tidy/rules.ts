@@ -38,7 +38,7 @@ export const PROVIDER_NAMES_ALLOWED: Readonly<Record<string, { readonly words: "
 };
 
 /** Dialects and API styles: they bear a maker's name and are no provider. */
-export const DIALECT_NAMES = ["openai-chat", "anthropic-messages", "openai-compatible", '"gemini"'];
+export const DIALECT_NAMES = ["openai-chat", "openai-responses", "anthropic-messages", "bedrock-converse", "cohere-v2", "openai-compatible", '"gemini"'];
 
 /** Words that name no provider when they stand alone: English first. Their ids are found all the same by the others. */
 export const ORDINARY_WORDS = ["together", "vertex", "voyage", "fireworks", "nova"];

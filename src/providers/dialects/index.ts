@@ -5,13 +5,15 @@ import type { Dialect } from "./dialect.ts";
 import { gemini } from "./gemini/index.ts";
 import { openaiChat } from "./openai/upstream.ts";
 
-const DIALECTS: Readonly<Record<DialectId, Dialect>> = {
+const DIALECTS: Readonly<Partial<Record<DialectId, Dialect>>> = {
   "openai-chat": openaiChat,
   "anthropic-messages": anthropicMessages,
   gemini,
 };
 
-/** The dialect with this id. */
+/** The dialect with this id. Throws for one that has no codec: a provider's facts must not name it. */
 export function dialectById(id: DialectId): Dialect {
-  return DIALECTS[id];
+  const dialect = DIALECTS[id];
+  if (dialect === undefined) throw new Error(`no codec for ${id}`);
+  return dialect;
 }

@@ -1,0 +1,102 @@
+/**
+ * The other half of a dialect: a chat protocol as clients speak it. Every function is pure. The pipeline owns sockets,
+ * money and failover; a client dialect says how a request is read and how an answer is written.
+ */
+import type { ChatRequest } from "../../wire/chat.ts";
+import type { GatewayError } from "../../wire/errors.ts";
+import type { StreamEvent } from "../../wire/events.ts";
+import type { DialectId } from "../../wire/facts.ts";
+import type { Json, JsonObject } from "../../wire/json.ts";
+import type { BodyScan, Edit } from "../../wire/scan.ts";
+import type { Usage } from "../../wire/usage.ts";
+import type { Target, Unsupported } from "./dialect.ts";
+
+/** What stands outside the body. */
+export interface AskedOutside {
+  /** Model named by the path, percent-decoded once; undefined where the body names it. */
+  readonly model: string | undefined;
+  /** Stream asked by the path; undefined where the body says it. */
+  readonly stream: boolean | undefined;
+  /** The query without "?", for protocols that ask there (`alt=sse`). */
+  readonly query: string;
+  /** Request header by lower-case name. */
+  readonly header: (name: string) => string | undefined;
+}
+
+export type ParsedByClient =
+  | {
+      readonly kind: "request";
+      readonly request: ChatRequest;
+      /** What only this dialect can carry and is no loss of meaning elsewhere, one sentence each: named in the warning of a foreign target. */
+      readonly warnings: readonly string[];
+      /** What only this dialect can carry and would change the answer: a target of another dialect is refused with the first of them. */
+      readonly onlyHere: readonly Unsupported[];
+    }
+  | { readonly kind: "error"; readonly error: GatewayError };
+
+/** What the client sees of an answer that we author: ours, not the upstream's. */
+export interface ClientHead {
+  /** Bare id, without a dialect's prefix; unique per request. */
+  readonly requestId: string;
+  readonly model: string;
+  /** Seconds since 1970. */
+  readonly createdS: number;
+  readonly request: ChatRequest;
+  /** The body as the client sent it, for protocols that echo parts of it. */
+  readonly raw: JsonObject;
+  /** The answer is of no real provider and must say so where the dialect has a field for it. */
+  readonly simulated: boolean;
+}
+
+/** Text of server-sent events, framed (`event:` and `data:` lines, blank line), or bytes of a binary framing. "" says nothing. */
+export type Frames = string | Uint8Array;
+
+/** Writes one answer as a stream. Holds the state between events; one per attempt. Never throws. */
+export interface AnswerEncoder {
+  /**
+   * Frames for one event. Gets every event but `usage`, `error`, `ping`, `warning` and `end`. `finish` comes once per choice
+   * and may give frames that need no usage; what needs it is written by `closing`.
+   */
+  encode(event: StreamEvent): Frames;
+  /** The last frames, with the terminal signal. `spillway` goes where the dialect's tolerant clients do not stumble on it. */
+  closing(usage: Usage, spillway: JsonObject): Frames;
+  /** The dialect's typed error in the middle of a stream (also before any content), properly ending it. */
+  failed(error: GatewayError, usage: Usage | null): Frames;
+}
+
+export interface ClientDialect {
+  readonly id: DialectId;
+  /** `content-type` of a stream. */
+  readonly streamType: string;
+  /** A sign of life that clients ignore. */
+  readonly keepAlive: Frames;
+  /** Read a body that is already JSON. Tolerant of what it does not know, strict on the types of what it knows. Never throws. */
+  parse(raw: JsonObject, outside: AskedOutside): ParsedByClient;
+  /**
+   * The request for a target of this same dialect: path, and the few edits of the body's bytes (the model's name, our own
+   * `spillway` field out, usage asked for).
+   */
+  pass(body: PassedBody, target: Target): { readonly path: string; readonly edits: readonly Edit[] };
+  openEncoder(head: ClientHead): AnswerEncoder;
+  /** The whole JSON answer from a decoded one. `events` holds `usage` too where it was told. */
+  encodeAnswer(events: readonly StreamEvent[], head: ClientHead): JsonObject;
+  /** The body of an error answer. */
+  encodeError(error: GatewayError, requestId: string): JsonObject;
+  /** The same error as a frame for a stream of this dialect that passed byte for byte and broke (no encoder knows its state). */
+  brokenFrame(error: GatewayError, requestId: string): Frames;
+  /** Price-bearing request fields that the bound does not cover (see `Dialect.unboundedFields`). */
+  unboundedFields(raw: JsonObject): readonly string[];
+}
+
+export interface PassedBody {
+  readonly bytes: Uint8Array;
+  readonly scan: Extract<BodyScan, { kind: "object" }>;
+  readonly raw: JsonObject;
+  readonly request: ChatRequest;
+  readonly outside: AskedOutside;
+}
+
+/** One server-sent event as text. */
+export function sseFrame(event: string | null, data: Json): string {
+  return event === null ? `data: ${JSON.stringify(data)}\n\n` : `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+}
