@@ -7,7 +7,7 @@ import type { Ticket } from "../decide/health.ts";
 import type { Timer, UpstreamCall, UpstreamFailure, UpstreamHandler, UpstreamRequest } from "../ports.ts";
 import { faultOf, type Outcome, type Phase, type UpstreamError } from "../wire/outcome.ts";
 import type { Usage } from "../wire/usage.ts";
-import type { Deps } from "./deps.ts";
+import type { Authorize, Deps } from "./deps.ts";
 import { failure, type LaneSink, type StreamLane, type TailFrame } from "./lane.ts";
 
 /** What the exchange is told. All calls are synchronous. */
@@ -44,6 +44,8 @@ export interface AttemptSettings {
   readonly idleMs: number;
   readonly lifetimeMs: number;
   readonly request: UpstreamRequest;
+  /** The transport's, where the credential is no fixed header. */
+  readonly authorize?: Authorize;
   readonly reading: Reading;
   readonly warnings: readonly string[];
 }
@@ -89,6 +91,8 @@ export class Attempt implements UpstreamHandler, LaneSink {
   #lifetime: Timer | null = null;
   #usageWait: Timer | null = null;
   #linger: Timer | null = null;
+  /** Waiting for a credential that has to be fetched. */
+  #credential: Timer | null = null;
 
   constructor(deps: Deps, owner: AttemptOwner, settings: AttemptSettings) {
     this.#deps = deps;
@@ -103,7 +107,36 @@ export class Attempt implements UpstreamHandler, LaneSink {
     if (this.#ended) return;
     // While the client does not read, the provider cannot end.
     this.#lifetime = this.#deps.clock.after(this.settings.lifetimeMs, () => this.fail(failure("timeout", "the stream outlived its lifetime"), this.#paused ? "client" : "provider"));
-    this.#call = this.#deps.upstream.send(this.settings.request, this);
+    if (this.settings.authorize === undefined) this.#call = this.#deps.upstream.send(this.settings.request, this);
+    else this.#authorize(this.settings.authorize);
+  }
+
+  /** Get the credential's headers, at once or within the time of a connection, then send. */
+  #authorize(authorize: Authorize): void {
+    const { request } = this.settings;
+    let headers;
+    try {
+      headers = authorize(request);
+    } catch (error) {
+      this.fail(unauthorized(error));
+      return;
+    }
+    if (!(headers instanceof Promise)) {
+      this.#sendWith(headers);
+      return;
+    }
+    this.#credential = this.#deps.clock.after(request.connectTimeoutMs, () => this.fail(failure("network", `no credential within ${request.connectTimeoutMs} ms`)));
+    headers.then(
+      (late) => this.#sendWith(late),
+      (error: unknown) => this.fail(unauthorized(error)),
+    );
+  }
+
+  #sendWith(headers: readonly string[]): void {
+    this.#credential?.cancel();
+    if (this.#ended) return;
+    const { request } = this.settings;
+    this.#call = this.#deps.upstream.send({ ...request, headers: [...request.headers, ...headers] }, this);
   }
 
   /** The finish was seen (or the whole JSON answer), so that usage is final. */
@@ -353,6 +386,7 @@ export class Attempt implements UpstreamHandler, LaneSink {
     this.#idle?.cancel();
     this.#lifetime?.cancel();
     this.#usageWait?.cancel();
+    this.#credential?.cancel();
     // After the terminal signal the body's own end is due: waiting for it keeps the socket for the next call.
     if (this.sawEnd) this.#linger = this.#deps.clock.after(LINGER_MS, () => this.#call?.abort());
     else this.#call?.abort();
@@ -361,6 +395,13 @@ export class Attempt implements UpstreamHandler, LaneSink {
     this.#held = [];
     this.#owner.ended(this, outcome);
   }
+}
+
+/** No credential, no call: whose fault it is, the thrower says. */
+function unauthorized(error: unknown): UpstreamError {
+  const { failureClass } = error as { readonly failureClass?: unknown };
+  const message = error instanceof Error ? error.message : "no credential could be made";
+  return failure(failureClass === "auth" ? "auth" : "network", message);
 }
 
 function concat(chunks: readonly Uint8Array[], length: number): Uint8Array {

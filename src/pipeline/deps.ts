@@ -3,7 +3,7 @@ import type { Deployment } from "../decide/deployment.ts";
 import type { HealthBook } from "../decide/health.ts";
 import type { Allowance } from "../decide/allowance.ts";
 import type { Directory } from "../decide/names.ts";
-import type { Clock, Ledger, Log, Random, Records, Upstream } from "../ports.ts";
+import type { Clock, Ledger, Log, Random, Records, Upstream, UpstreamRequest } from "../ports.ts";
 
 export interface Deps {
   readonly clock: Clock;
@@ -56,4 +56,10 @@ export interface Transport {
   readonly caFile: string | null;
   /** The credential itself, so that it can be cut out of a provider's words; null where there is none. */
   readonly secret: string | null;
+  /**
+   * Where the credential depends on the call or has to be fetched: flat headers to add. Called right before sending; a
+   * promise is waited for as long as a connection is. What is thrown may say `failureClass: "auth"`, else it is `network`.
+   */
+  readonly authorize?: Authorize;
 }
+export type Authorize = (call: Pick<UpstreamRequest, "method" | "origin" | "path" | "headers" | "body">) => readonly string[] | Promise<readonly string[]>;

@@ -234,6 +234,7 @@ export class Exchange implements AttemptOwner {
       },
       reading: prepared.reading,
       warnings: prepared.warnings,
+      ...(transport.authorize === undefined ? {} : { authorize: transport.authorize }),
     });
     this.#attempts.push(attempt);
     this.#outcomes.push(null);
