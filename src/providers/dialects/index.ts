@@ -1,6 +1,7 @@
 /** The dialects that this version speaks, by id. */
 import type { DialectId } from "../../wire/facts.ts";
 import { anthropicMessages } from "./anthropic/index.ts";
+import { cohereV2 } from "./cohere/index.ts";
 import type { Dialect } from "./dialect.ts";
 import { gemini } from "./gemini/index.ts";
 import { openaiChat } from "./openai/upstream.ts";
@@ -9,6 +10,7 @@ const DIALECTS: Readonly<Partial<Record<DialectId, Dialect>>> = {
   "openai-chat": openaiChat,
   "anthropic-messages": anthropicMessages,
   gemini,
+  "cohere-v2": cohereV2,
 };
 
 /** The dialect with this id. Throws for one that has no codec: a provider's facts must not name it. */
