@@ -70,6 +70,8 @@ export interface AssistantMessage {
 export interface ToolMessage {
   readonly role: "tool";
   readonly toolCallId: string;
+  /** The tool failed, where the client's dialect can say so. */
+  readonly isError?: boolean;
   readonly parts: readonly Part[];
 }
 

@@ -60,6 +60,8 @@ export interface StreamDecoder {
 
 export interface Dialect {
   readonly id: DialectId;
+  /** How a stream's events stand in the body; absent: server-sent events. Each reaches `push` as {event, data}, whichever it is. */
+  readonly framing?: "sse" | "event-stream";
   encodeChat(request: ChatRequest, target: Target): EncodedRequest | Unsupported;
   /**
    * Decode a whole JSON answer of status 200. Gives the same events as the stream of that answer would, ending with
