@@ -158,6 +158,7 @@ function resultBlock(message: ToolMessage, path: string, draft: Draft): JsonObje
     type: "tool_result",
     tool_use_id: upstreamCallId(message.toolCallId),
     ...(content.length > 0 && { content: only?.type === "text" ? only.text : content }),
+    ...(message.isError === true && { is_error: true }),
     ...cached(marker === undefined ? undefined : cacheControlOf(marker)),
   };
 }

@@ -1,0 +1,40 @@
+/** A Messages body for a provider of the same dialect: which few bytes change. */
+import { asArray, isObject, type Json, type JsonObject, member } from "../../../wire/json.ts";
+import { type Edit, removalOf } from "../../../wire/scan.ts";
+import type { PassedBody } from "../client.ts";
+import type { Target } from "../dialect.ts";
+
+/** Path and edits: the model's name, our own field out, and reasoning that this dialect's makers never signed. */
+export function pass(body: PassedBody, target: Target): { readonly path: string; readonly edits: readonly Edit[] } {
+  const edits: Edit[] = [];
+  body.scan.members.forEach((member, at) => {
+    if (member.key === "model") edits.push({ start: member.valueStart, end: member.valueEnd, text: JSON.stringify(target.upstreamModel) });
+    else if (member.key === "spillway") edits.push(removalOf(body.scan, at));
+    else if (member.key === "messages" && asArray(body.raw.messages).some(holdsUnsigned)) {
+      edits.push({ start: member.valueStart, end: member.valueEnd, text: JSON.stringify(signedOnly(asArray(body.raw.messages))) });
+    }
+  });
+  return { path: "/messages", edits };
+}
+
+/**
+ * A block of thinking with an empty signature comes from an earlier turn that a provider of another dialect served: we
+ * wrote it so. Left in, it would have the conversation refused here for good.
+ */
+function isUnsigned(block: Json): boolean {
+  return isObject(block) && block.type === "thinking" && block.signature === "";
+}
+
+function holdsUnsigned(message: Json): boolean {
+  return member(message, "role") === "assistant" && asArray(member(message, "content")).some(isUnsigned);
+}
+
+/** The messages without such blocks, and without messages that held nothing else. */
+function signedOnly(messages: readonly Json[]): readonly Json[] {
+  return messages.flatMap((message): readonly Json[] => {
+    if (!isObject(message) || !holdsUnsigned(message)) return [message];
+    const content = asArray(message.content).filter((block) => !isUnsigned(block));
+    const kept: JsonObject = { ...message, content };
+    return content.length === 0 ? [] : [kept];
+  });
+}

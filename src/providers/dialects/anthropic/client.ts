@@ -1,0 +1,23 @@
+/** The Anthropic Messages protocol as clients speak it. */
+import type { GatewayError } from "../../../wire/errors.ts";
+import { type ClientDialect, sseFrame } from "../client.ts";
+import { encodeAnswer, openEncoder } from "./client-answer.ts";
+import { encodeError } from "./client-errors.ts";
+import { parse } from "./client-parse.ts";
+import { pass } from "./client-pass.ts";
+import { unboundedFields } from "./unbounded.ts";
+
+export { encodeModel, encodeModelsList } from "./client-models.ts";
+
+export const anthropicClient: ClientDialect = {
+  id: "anthropic-messages",
+  streamType: "text/event-stream; charset=utf-8",
+  keepAlive: sseFrame("ping", { type: "ping" }),
+  parse,
+  pass,
+  openEncoder,
+  encodeAnswer,
+  encodeError,
+  brokenFrame: (error: GatewayError, requestId: string) => sseFrame("error", encodeError(error, requestId)),
+  unboundedFields,
+};
