@@ -5,9 +5,11 @@ import { cohereV2 } from "./cohere/index.ts";
 import type { Dialect } from "./dialect.ts";
 import { gemini } from "./gemini/index.ts";
 import { openaiChat } from "./openai/upstream.ts";
+import { openaiResponses } from "./responses/index.ts";
 
 const DIALECTS: Readonly<Partial<Record<DialectId, Dialect>>> = {
   "openai-chat": openaiChat,
+  "openai-responses": openaiResponses,
   "anthropic-messages": anthropicMessages,
   gemini,
   "cohere-v2": cohereV2,
