@@ -1,0 +1,48 @@
+/**
+ * The Gemini generateContent dialect as clients speak it, on `/v1` and `/v1beta`. Model and method stand in the path.
+ * Sources: the API reference, and what @google/genai, @google/generative-ai and @ai-sdk/google send and read.
+ */
+import { asArray, asString, isObject, member, type JsonObject } from "../../../wire/json.ts";
+import { removalOf, type Edit } from "../../../wire/scan.ts";
+import type { ClientDialect, PassedBody } from "../client.ts";
+import type { Target } from "../dialect.ts";
+import { KEEP_ALIVE, encodeAnswer, errorFrame, openEncoder } from "./client-encode.ts";
+import { encodeError } from "./client-errors.ts";
+import { isWrapped, wrappedRanges } from "./client-opaque.ts";
+import { parseRequest } from "./client-parse.ts";
+import { modelPath } from "./encode.ts";
+import { unboundedFields } from "./unbounded.ts";
+
+export { encodeModel, encodeModelsList, type ListedModel } from "./client-models.ts";
+
+export const geminiClient: ClientDialect = {
+  id: "gemini",
+  streamType: "text/event-stream",
+  keepAlive: KEEP_ALIVE,
+  parse: parseRequest,
+  pass,
+  openEncoder,
+  encodeAnswer,
+  encodeError,
+  brokenFrame: (error, requestId) => errorFrame(error, requestId, null),
+  unboundedFields,
+};
+
+function pass(body: PassedBody, target: Target): { readonly path: string; readonly edits: readonly Edit[] } {
+  const path = modelPath(target.upstreamModel) + (body.request.stream ? ":streamGenerateContent?alt=sse" : ":generateContent");
+  const ours = body.scan.members.findIndex((member) => member.key === "spillway");
+  const edits: Edit[] = ours < 0 ? [] : [removalOf(body.scan, ours)];
+  // Reasoning that another maker signed in an earlier turn: this dialect's models refuse a conversation that holds it.
+  if (holdsWrapped(body.raw)) {
+    const inOurs = (at: number): boolean => edits.some((edit) => at >= edit.start && at < edit.end);
+    for (const { start, end } of wrappedRanges(body.bytes)) if (!inOurs(start)) edits.push({ start, end, text: `""` });
+  }
+  return { path, edits };
+}
+
+function holdsWrapped(raw: JsonObject): boolean {
+  return asArray(raw["contents"]).some((content) => asArray(member(content, "parts")).some((part) => {
+    const signature = isObject(part) ? (asString(part["thoughtSignature"]) ?? asString(part["thought_signature"])) : undefined;
+    return signature !== undefined && isWrapped(signature);
+  }));
+}
