@@ -66,6 +66,8 @@ export interface AnswerEncoder {
 
 export interface ClientDialect {
   readonly id: DialectId;
+  /** May bytes pass to a target of the same dialect? Absent: yes. False: this form is only written like it, so it always goes through the hub. */
+  readonly passes?: boolean;
   /** `content-type` of a stream. */
   readonly streamType: string;
   /** A sign of life that clients ignore. */

@@ -28,7 +28,10 @@ export function decodeAnswer(body: Json): readonly StreamEvent[] {
   answer.logprobs(body["logprobs"], events);
   const content = message["content"];
   for (const item of typeof content === "string" ? [content] : asArray(content)) answer.content(item, events);
-  asArray(message["tool_calls"]).forEach((call, index) => answer.call(call, index, events));
+  asArray(message["tool_calls"]).forEach((call, index) => {
+    answer.call(call, index, events);
+    answer.closeCalls(events);
+  });
   answer.citations(message["citations"], events);
   answer.finish(body, events);
   // Not an answer: no part of it may pass for one, but what it cost stays known.
