@@ -1,6 +1,6 @@
 /** The only place that constructs real adapters: a running gateway from its options. */
 import { randomBytes } from "node:crypto";
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { isIP } from "node:net";
 import { getHeapStatistics } from "node:v8";
 import { ControlServer } from "./admin/control.ts";
@@ -26,7 +26,7 @@ import { LIMITS, type Deps, type Limits, type Snapshot } from "./pipeline/deps.t
 import { serveEmbeddings } from "./pipeline/embeddings.ts";
 import type { Exchange } from "./pipeline/exchange.ts";
 import { InFlight } from "./compose/in-flight.ts";
-import { pipelineSnapshot } from "./compose/pipeline-snapshot.ts";
+import { accountOrigins, pipelineSnapshot, type TransportPorts } from "./compose/pipeline-snapshot.ts";
 import type { InboundCall, Log, RequestRecord } from "./ports.ts";
 import { loadCatalogue } from "./providers/catalog/index.ts";
 import { encodeError } from "./providers/dialects/chat-surface.ts";
@@ -132,11 +132,11 @@ class Running {
     this.#config = buildSnapshot(config, loadCatalogue(), PROVIDERS);
     const problems = problemErrors(this.#config.findings, options.loaded);
     if (problems.length > 0) throw new StartError(problems.map(showError).join("\n"));
-    this.#snapshot = pipelineSnapshot(this.#config);
     this.#auth = authOf(config);
     this.#clock = new WheelClock((error) => this.#log.error("timer_failed", { error: error instanceof Error ? (error.stack ?? error.message) : String(error) }));
     this.#storage = new SqliteStorage(dataDir.ledgerPath, { sync: config.ledger.sync, log: this.#log, ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }) });
     this.#upstream = openUpstream(options.env);
+    this.#snapshot = pipelineSnapshot(this.#config, this.#transportPorts());
     this.#allowOrigins();
     this.#health = new HealthBook({ restMs: config.health.restMs, restMaxMs: config.health.restMaxMs });
     this.#requestLog = options.requestLog === null ? null : new RequestLog(options.requestLog);
@@ -204,7 +204,7 @@ class Running {
     }
     if (loaded.config.ledger.sync !== this.#config.config.ledger.sync) this.#log.warn("config_needs_restart", { key: "ledger.sync" });
     this.#config = next;
-    this.#snapshot = pipelineSnapshot(next);
+    this.#snapshot = pipelineSnapshot(next, this.#transportPorts());
     this.#auth = authOf(loaded.config);
     this.#allowOrigins();
     this.#health.configure({ restMs: loaded.config.health.restMs, restMaxMs: loaded.config.health.restMaxMs });
@@ -241,7 +241,11 @@ class Running {
   }
 
   #allowOrigins(): void {
-    this.#upstream.allow(this.#config.config.accounts.map((account) => new URL(account.baseUrl).origin));
+    this.#upstream.allow(this.#config.config.accounts.flatMap(accountOrigins));
+  }
+
+  #transportPorts(): TransportPorts {
+    return { upstream: this.#upstream, clock: this.#clock, readFile: (path) => readFileSync(path, "utf8") };
   }
 
   #keepOld(errors: readonly string[]): readonly string[] {

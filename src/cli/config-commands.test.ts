@@ -66,13 +66,13 @@ describe("spillway check", () => {
   });
 
   it("refuses candidates and aliases that lead nowhere, with their place and what to do", () => {
-    const text = `${HEAD}routes:\n  r:\n    candidates:\n      - openai/gpt-4o-mni\n      - openai/gpt-4o\naliases: { a: bedrock/x }\n`;
+    const text = `${HEAD}routes:\n  r:\n    candidates:\n      - openai/gpt-4o-mni\n      - openai/gpt-4o\naliases: { a: voyage/x }\n`;
     const { code, errors } = run(runCheck, text, ["--json"]);
     assert.equal(code, 1);
     const [first, second] = lines(errors);
     assert.deepEqual([first?.["line"], first?.["key"], first?.["found"]], [8, "routes.r.candidates[0]", '"openai/gpt-4o-mni" (price_unknown)']);
     assert.match(String(first?.["hint"]), /did you mean openai\/gpt-4o-mini.*\nTo call it/s);
-    assert.deepEqual([second?.["line"], second?.["key"], second?.["found"]], [10, "aliases.a", '"bedrock/x" (provider_not_supported_yet)']);
+    assert.deepEqual([second?.["line"], second?.["key"], second?.["found"]], [10, "aliases.a", '"voyage/x" (provider_not_supported_yet)']);
   });
 
   it("prints every error of a bad file and their number", () => {

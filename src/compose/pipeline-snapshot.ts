@@ -2,12 +2,17 @@
 import type { Snapshot as ConfigSnapshot } from "../config/snapshot.ts";
 import type { Account } from "../config/types.ts";
 import type { Deployment } from "../decide/deployment.ts";
+import { authorizer, credentialOrigins, type CredentialPorts } from "../edge/credentials.ts";
 import type { Snapshot, Transport } from "../pipeline/deps.ts";
+import type { AuthFacts } from "../wire/facts.ts";
+
+/** What accounts whose credential has to be fetched need of the world. */
+export type TransportPorts = Pick<CredentialPorts, "upstream" | "clock" | "readFile">;
 
 /** Transports are made once per account, not per request. */
-export function pipelineSnapshot(snapshot: ConfigSnapshot): Snapshot {
+export function pipelineSnapshot(snapshot: ConfigSnapshot, ports: TransportPorts): Snapshot {
   const transports = new Map<string, Transport>();
-  for (const account of snapshot.accounts.values()) transports.set(account.name, transportOf(account));
+  for (const account of snapshot.accounts.values()) transports.set(account.name, transportOf(account, ports));
   return {
     directory: snapshot.directory,
     simulated: snapshot.config.simulated,
@@ -19,15 +24,19 @@ export function pipelineSnapshot(snapshot: ConfigSnapshot): Snapshot {
   };
 }
 
-function transportOf(account: Account): Transport {
+/** Where calls of this account may go: its address, and the places that give its credential. */
+export function accountOrigins(account: Account): readonly string[] {
+  const { credential } = account;
+  return [new URL(account.baseUrl).origin, ...(credential === undefined ? [] : credentialOrigins(credential))];
+}
+
+/** Where and how an account is called. */
+export function transportOf(account: Account, ports: TransportPorts): Transport {
   const url = new URL(account.baseUrl);
   const secret = account.apiKey?.reveal() ?? null;
-  const headers: string[] = [];
-  const { auth } = account.provider;
-  if (secret !== null && auth.kind === "bearer") headers.push("authorization", `Bearer ${secret}`);
-  else if (secret !== null && auth.kind === "header") headers.push(auth.name, secret);
+  const headers = secret === null ? [] : keyHeader(account.provider.auth, secret);
   for (const [name, value] of account.provider.headers) headers.push(name, value);
-  return {
+  const transport = {
     origin: url.origin,
     basePath: url.pathname === "/" ? "" : url.pathname.replace(/\/$/, ""),
     headers,
@@ -35,4 +44,27 @@ function transportOf(account: Account): Transport {
     caFile: account.caFile,
     secret,
   };
+  if (account.credential === undefined) return transport;
+  const proof = authorizer(account.credential, { ...ports, proxyUrl: account.proxyUrl, caFile: account.caFile });
+  return {
+    ...transport,
+    // It changes with every renewal.
+    get secret(): string | null {
+      return proof.secret();
+    },
+    authorize: (call) => proof.authorize(call),
+  };
+}
+
+function keyHeader(auth: AuthFacts, key: string): string[] {
+  switch (auth.kind) {
+    case "header":
+      return [auth.name, key];
+    case "entra":
+      return [auth.keyHeader, key];
+    case "none":
+      return [];
+    default:
+      return ["authorization", `Bearer ${key}`];
+  }
 }

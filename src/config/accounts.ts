@@ -1,15 +1,20 @@
 /** The `providers` section: each entry is an account. */
 import type { ProviderFacts, UnitPrices } from "../wire/facts.ts";
 import type { Unit } from "../wire/usage.ts";
-import type { ConfigDocument, Finding, Path } from "./document.ts";
+import { readAddress } from "./account-address.ts";
+import { readCredential, refuseForeignKeys } from "./account-credential.ts";
+import type { AccountContext, ReadCredential } from "./account-settings.ts";
+import type { ConfigDocument, Finding, Path, ReadEnvironment } from "./document.ts";
 import { asFlag, asMap, asNumeric, asText, type Raw } from "./raw.ts";
 import { hintNearest } from "./report.ts";
 import { Secret } from "./secret.ts";
 import type { Account, ModelOverride } from "./types.ts";
-import { isPerPiece, isPrivateUrl, ownPriceSheet, parsePricePico, PRICED_UNITS, readBaseUrl } from "./values.ts";
+import { isPerPiece, isPrivateUrl, ownPriceSheet, parsePricePico, PRICED_UNITS } from "./values.ts";
 
 export interface AccountsContext {
   readonly document: ConfigDocument;
+  /** Standard variables and files, for providers that the file names. */
+  readonly environment: ReadEnvironment;
   readonly providers: ReadonlyMap<string, ProviderFacts>;
   readonly found: Finding[];
   readonly warnings: Finding[];
@@ -30,10 +35,14 @@ function readAccount(name: string, map: Raw, context: AccountsContext): Account 
   // Facts of single models are checked even where the provider is not known, so that all errors show at once.
   const models = readModels(asMap(map["models"]), [...path, "models"], found);
   if (provider === null) return null;
-  const baseUrl = readAddress(map, provider, path, context);
+  const account: AccountContext = { map, path, provider, environment: context.environment, found, warnings: context.warnings };
+  refuseForeignKeys(account);
+  const baseUrl = readAddress(provider, account);
+  const isPrivate = baseUrl !== null && isPrivateUrl(baseUrl);
+  // Something wrong with the address is no reason to keep silent about the credential.
+  const credential = readCredential(account, mayLackKey(provider, isPrivate));
+  const deployments = readDeployments(asMap(map["deployments"]), [...path, "deployments"], found);
   if (baseUrl === null) return null;
-  const isPrivate = isPrivateUrl(baseUrl);
-  const apiKey = readApiKey(map, provider, isPrivate, path, found);
   const domain = asMap(map["domain"]);
   const [edge, cloud] = [asText(domain["edge"]), asText(domain["cloud"])];
   const configuredDomain = { ...(edge === null ? {} : { edge }), ...(cloud === null ? {} : { cloud }) };
@@ -41,15 +50,46 @@ function readAccount(name: string, map: Raw, context: AccountsContext): Account 
     name,
     provider,
     baseUrl,
-    apiKey: apiKey === null ? null : new Secret(apiKey),
-    keyFrom: context.document.substituted([...path, "api_key"])?.variable ?? null,
-    region: asText(map["region"]),
+    ...proofOf(credential, context.document.substituted([...path, "api_key"])?.variable ?? null),
+    region: asText(map["region"]) ?? regionOf(provider, baseUrl),
     domain: configuredDomain,
     proxyUrl: readProxy(map, path, found),
     caFile: asText(map["ca_file"]),
     unmetered: asFlag(map["unmetered"]) ?? (provider.unmetered || isPrivate),
     models,
+    ...(deployments.size === 0 ? {} : { deployments }),
   };
+}
+
+function mayLackKey(provider: ProviderFacts, isPrivate: boolean): boolean {
+  const anyAddress = provider.baseUrl === null && provider.address === undefined;
+  return provider.auth.kind === "none" || provider.unmetered || anyAddress || isPrivate;
+}
+
+function proofOf(read: ReadCredential, variable: string | null): Pick<Account, "apiKey" | "keyFrom" | "credential"> {
+  if (read.kind === "credential") return { apiKey: null, keyFrom: null, credential: read.credential };
+  if (read.kind === "none" || read.apiKey === null) return { apiKey: null, keyFrom: null };
+  return { apiKey: new Secret(read.apiKey), keyFrom: read.variable ?? variable };
+}
+
+/** Where the address was made of a region, the account is there; one that spans the world promises nothing. */
+function regionOf({ address }: ProviderFacts, baseUrl: string): string | null {
+  if (address === undefined) return null;
+  const setting = Object.entries(address.settings).find(([, facts]) => facts.isRegion === true)?.[0];
+  if (setting === undefined) return null;
+  const pattern = address.template.replace(/[.*+?^$()|[\]\\]/g, "\\$&").replace(/\{(\w+)\}/g, (_part, key: string) => (key === setting ? "([^./]+?)" : "[^/]+?"));
+  return new RegExp(`^${pattern}$`).exec(baseUrl)?.[1] ?? null;
+}
+
+function readDeployments(section: Raw, path: Path, found: Finding[]): ReadonlyMap<string, string> {
+  const deployments = new Map<string, string>();
+  for (const [name, value] of Object.entries(section)) {
+    const model = asText(value);
+    if (model === null || model === "") continue; // The schema says so.
+    if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(name)) found.push({ path: [...path, name], expected: "a deployment's name of letters, digits, . _ -", found: JSON.stringify(name), hint: "", at: "key" });
+    deployments.set(name, model);
+  }
+  return deployments;
 }
 
 function readType(name: string, map: Raw, path: Path, context: AccountsContext): ProviderFacts | null {
@@ -72,55 +112,6 @@ function readType(name: string, map: Raw, path: Path, context: AccountsContext):
     return null;
   }
   return provider;
-}
-
-function readAddress(map: Raw, provider: ProviderFacts, path: Path, { found, warnings }: AccountsContext): string | null {
-  const text = asText(map["base_url"]);
-  const where = [...path, "base_url"];
-  if (text === null) {
-    if (Object.hasOwn(map, "base_url")) return null;
-    if (provider.baseUrl !== null && !provider.baseUrl.includes("{")) return provider.baseUrl;
-    const hint = provider.baseUrl === null ? 'add base_url: "http://127.0.0.1:8000/v1"' : `its form is ${provider.baseUrl}`;
-    found.push({ path: where, expected: "an http or https URL", found: "nothing", hint, at: "key" });
-    return null;
-  }
-  if (text === "") return null; // The schema or the missing reference is reported already.
-  const read = readBaseUrl(text);
-  if ("wrong" in read) {
-    found.push({ path: where, expected: "an http or https URL without credentials, query or fragment", found: read.wrong, hint: "" });
-    return null;
-  }
-  if (!isPrivateUrl(read.url)) {
-    if (read.url.startsWith("http:")) warnings.push({ path: where, expected: "https", found: "an unencrypted public address", hint: "keys and prompts can be read on the way" });
-    if (provider.baseUrl !== null && read.url !== provider.baseUrl && !Object.hasOwn(map, "region")) {
-      warnings.push({ path: where, expected: "a region beside an address of one's own", found: "no region", hint: "add region: eu (or us, …), so that automatic fallbacks stay within it" });
-    }
-  }
-  return read.url;
-}
-
-function readApiKey(map: Raw, provider: ProviderFacts, isPrivate: boolean, path: Path, found: Finding[]): string | null {
-  const where = [...path, "api_key"];
-  const mayLack = provider.auth.kind === "none" || provider.unmetered || provider.baseUrl === null || isPrivate;
-  if (!Object.hasOwn(map, "api_key")) {
-    if (provider.auth.kind === "none" || provider.unmetered) return null;
-    const variable = provider.env[0] ?? "API_KEY";
-    const hint = `add api_key: "\${${variable}}"${mayLack ? ", or api_key: none" : ""}`;
-    found.push({ path: where, expected: "a key", found: "nothing", hint, at: "key" });
-    return null;
-  }
-  const text = asText(map["api_key"]);
-  if (text === null || text === "") return null; // The schema says so.
-  if (text === "none") {
-    if (mayLack) return null;
-    found.push({ path: where, expected: "a key", found: "none", hint: `${provider.name} answers nobody without a key` });
-    return null;
-  }
-  if (text.trim() !== text || /[^\x21-\x7e]/.test(text)) {
-    found.push({ path: where, expected: "a key of visible ASCII characters without spaces", found: "other characters in it", hint: "is there a line break or a quotation mark in the variable?" });
-    return null;
-  }
-  return text;
 }
 
 function readProxy(map: Raw, path: Path, found: Finding[]): string | null {

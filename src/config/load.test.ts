@@ -46,7 +46,7 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
   ["a typo at the top", "version: 1\nrouts: {}\n", ["2 routs | one of version, keys, providers, routes, aliases, fallbacks, unpriced, health, ledger, cors | unknown key routs | did you mean routes?"]],
   ["a typo in a provider", 'version: 1\nproviders:\n  openai:\n    api_kye: "${KEY}"\n', [
     "3 providers.openai.api_key | a key | nothing | add api_key: \"${OPENAI_API_KEY}\"",
-    "4 providers.openai.api_kye | one of type, base_url, api_key, region, domain, proxy, ca_file, unmetered, models | unknown key api_kye | did you mean api_key?",
+    "4 providers.openai.api_kye | one of type, base_url, api_key, region, domain, proxy, ca_file, unmetered, project, location, credentials, resource, entra, deployments, account_id, access_key_id, secret_access_key, session_token, profile, role_arn, external_id, web_identity_token_file, sts_url, models | unknown key api_kye | did you mean api_key?",
   ]],
   ["a typo in a candidate", `${HEAD}routes:\n  a:\n    candidates:\n      - { use: openai/gpt-4o, wieght: 2 }\n`, ["7 routes.a.candidates[0].wieght | one of use, weight | unknown key wieght | did you mean weight?"]],
   ["a key like nothing known", "version: 1\nzzzzzz: 1\n", ["2 zzzzzz | one of version, keys, providers, routes, aliases, fallbacks, unpriced, health, ledger, cors | unknown key zzzzzz | "]],
@@ -93,7 +93,7 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
     '3 providers.opnai | a known provider type | "opnai" | did you mean openai? Under a name of your own, add type: …',
     '4 providers.mine.type | a known provider type | "anthropc" | did you mean anthropic?',
   ]],
-  ["a provider that is not spoken yet", "version: 1\nproviders:\n  bedrock: { api_key: abc }\n", ['3 providers.bedrock | a provider that this version can call | "bedrock", whose protocol is not spoken yet | take it out until a later version can call it']],
+  ["a provider that is not spoken yet", "version: 1\nproviders:\n  voyage: { api_key: abc }\n", ['3 providers.voyage | a provider that this version can call | "voyage", whose protocol is not spoken yet | take it out until a later version can call it']],
   ["a compatible host without address", "version: 1\nproviders:\n  l: { type: openai-compatible, api_key: none }\n", ['3 providers.l.base_url | an http or https URL | nothing | add base_url: "http://127.0.0.1:8000/v1"']],
   ["addresses", 'version: 1\nproviders:\n  l: { type: openai-compatible, api_key: none, base_url: "ftp://x" }\n  m: { type: openai-compatible, api_key: none, base_url: "http://u:pass@x" }\n', [
     "3 providers.l.base_url | an http or https URL without credentials, query or fragment | a ftp: URL | ",

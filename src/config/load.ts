@@ -45,7 +45,7 @@ export function parseConfig(text: string, options: ParseOptions): ParsedConfig {
   const warnings: Finding[] = [];
   if (document.syntaxErrors.length === 0) found.push(...versionFindings(root), ...schemaFindings(SCHEMA, root ?? {}));
   const keys = readKeys(asList(raw["keys"]), found, warnings);
-  const accounts = readAccounts(asMap(raw["providers"]), { document, providers: options.providers, found, warnings });
+  const accounts = readAccounts(asMap(raw["providers"]), { document, environment: options, providers: options.providers, found, warnings });
   const accountNames = new Set(Object.keys(asMap(raw["providers"])));
   const routes = readRoutes(asMap(raw["routes"]), { accountNames, aliases: asMap(raw["aliases"]), found, warnings });
   const aliases = readAliases(asMap(raw["aliases"]), found);

@@ -44,6 +44,16 @@ export function configSchema(forEditor: boolean) {
     },
     { error: "a map with price, unmetered, context or max_output" },
   );
+  const entra = z.strictObject(
+    {
+      tenant: text("a tenant's id or domain", "The directory's id or domain").optional(),
+      client_id: text("a client id", "The application's id").optional(),
+      client_secret: text("a client secret", "The application's secret").optional(),
+      authority: text("an http or https URL", "Address of the directory, for clouds of their own").optional(),
+      scope: text("a scope", "What the token is for").optional(),
+    },
+    { error: "a map with tenant, client_id and client_secret" },
+  );
   const provider = z.strictObject(
     {
       type: text("the name of a provider type", "What kind of provider this account is at; the entry's own name where absent").optional(),
@@ -63,6 +73,24 @@ export function configSchema(forEditor: boolean) {
       proxy: text("an http or https URL", "HTTP proxy for this account").optional(),
       ca_file: text("a path", "PEM file with certificate authorities for this account").optional(),
       unmetered: flag("Calls cost nothing each; default for model servers of one's own and private addresses").optional(),
+      project: text("a project", "Project that the address names").optional(),
+      location: text("a location such as europe-west4 or global", "Location that the address names").optional(),
+      credentials: text("the text of a credential file", "Text of a credential file, best as ${file:/path}").optional(),
+      resource: text("the name of a resource", "Resource that the address names").optional(),
+      entra: entra.describe("Access by a directory's client in place of a key").optional(),
+      deployments: z
+        .record(z.string(), text("the catalogue's name of the model", "The catalogue's name of the model"), { error: "a map from deployment name to the catalogue's model" })
+        .describe("Names of your deployments and the models behind them")
+        .optional(),
+      account_id: text("an account's id", "Account that the address names").optional(),
+      access_key_id: text("an access key's id", "Id of the key that requests are signed with").optional(),
+      secret_access_key: text("a secret access key", "The key that requests are signed with").optional(),
+      session_token: text("a session token", "Goes with temporary keys").optional(),
+      profile: text("a profile's name", "Profile of the usual credential files").optional(),
+      role_arn: text("a role", "Role to take on with these keys").optional(),
+      external_id: text("an external id", "Asked for by the role's owner").optional(),
+      web_identity_token_file: text("a path", "File with a token to take on the role with").optional(),
+      sts_url: text("an http or https URL", "Address of the service that gives temporary keys").optional(),
       models: z.record(z.string(), model, { error: "a map from model name to its facts" }).describe("Facts and prices of single models").optional(),
     },
     { error: "a map with type, base_url, api_key, …" },

@@ -53,7 +53,7 @@ describe("the real catalogue", () => {
     assert.equal(ids(built, "models/gemini-2.5-flash").split(" ")[0], "google/gemini-2.5-flash");
     assert.equal(ids(built, "openai/gpt-4o-mini"), "openai/gpt-4o-mini (openrouter/openai/gpt-4o-mini)");
     assert.equal(ids(snapshot("OPENROUTER_API_KEY"), "openai/gpt-4o-mini"), "openrouter/openai/gpt-4o-mini");
-    assert.equal(ids(built, "bedrock/anything"), "provider_not_supported_yet");
+    assert.equal(ids(built, "voyage/anything"), "provider_not_supported_yet");
     assert.equal(ids(snapshot("OPENAI_API_KEY"), "claude-sonnet-4-5"), "provider_not_configured");
   });
 

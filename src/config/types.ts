@@ -1,5 +1,6 @@
 /** A validated configuration, all defaults filled in, secrets wrapped. Made by `load.ts`; immutable. */
 import type { RouteClocks } from "../decide/deployment.ts";
+import type { Credential } from "../wire/credential.ts";
 import type { ProviderFacts, PriceSheet } from "../wire/facts.ts";
 import type { Secret } from "./secret.ts";
 
@@ -31,6 +32,8 @@ export interface Account {
   /** Absolute, no trailing slash. */
   readonly baseUrl: string;
   readonly apiKey: Secret | null;
+  /** In place of a key: what has to be fetched or signed. */
+  readonly credential?: Credential;
   /** The variable that brought the key, for the start-up table; null where the file holds it. */
   readonly keyFrom: string | null;
   readonly region: string | null;
@@ -39,6 +42,8 @@ export interface Account {
   readonly caFile: string | null;
   readonly unmetered: boolean;
   readonly models: ReadonlyMap<string, ModelOverride>;
+  /** The owner's own names → the catalogue's; absent: models go by the catalogue's names. */
+  readonly deployments?: ReadonlyMap<string, string>;
 }
 export interface ModelOverride {
   readonly price: PriceSheet | null;

@@ -208,7 +208,7 @@ class Resolver implements Directory {
       if (own?.ok === true) deployments.push(own.deployment);
     }
     // Servers of one's own share a type without being the same provider.
-    const groups = groupBy(onePerAccount(deployments), (deployment) => (deployment.provider.baseUrl === null ? deployment.account : deployment.provider.id));
+    const groups = groupBy(onePerAccount(deployments), (deployment) => (deployment.provider.baseUrl === null && deployment.provider.address === undefined ? deployment.account : deployment.provider.id));
     const [only] = groups.values();
     if (only === undefined) {
       search.trace.push(models.length === 0 ? "upstream name: no such name" : "upstream name: known, but no configured account serves it");

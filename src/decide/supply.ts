@@ -17,6 +17,8 @@ export interface SupplyAccount {
   readonly domain: { readonly edge?: string; readonly cloud?: string };
   readonly unmetered: boolean;
   readonly models: ReadonlyMap<string, SupplyOverride>;
+  /** The owner's own names of models → the catalogue's. Where there are any, the account has no others. */
+  readonly deployments?: ReadonlyMap<string, string>;
 }
 export interface SupplyOverride {
   readonly price: PriceSheet | null;
@@ -95,14 +97,16 @@ export class Supply {
 
   /** The deployment `account/upstream`, or why there is none. */
   supply(account: SupplyAccount, upstream: string): Supplied {
-    const known = this.#deployments.get(`${account.name}/${upstream}`);
+    const name = this.#ownName(account, upstream);
+    const known = this.#deployments.get(`${account.name}/${name}`);
     if (known !== undefined) return { ok: true, deployment: known };
-    return this.#build(account, upstream);
+    return this.#build(account, name);
   }
 
   #addKnown(account: SupplyAccount): void {
-    const upstreams = [...account.models.keys()];
-    for (const model of this.#input.catalogue.models) if (model.provider === account.provider.id) upstreams.push(model.upstream);
+    const upstreams = [...account.models.keys(), ...(account.deployments?.keys() ?? [])];
+    const listed = account.deployments === undefined ? this.#input.catalogue.models : [];
+    for (const model of listed) if (model.provider === account.provider.id) upstreams.push(model.upstream);
     for (const upstream of upstreams) {
       const supplied = this.#build(account, upstream);
       if (supplied.ok) this.#deployments.set(supplied.deployment.id, supplied.deployment);
@@ -110,10 +114,12 @@ export class Supply {
   }
 
   #build(account: SupplyAccount, upstream: string): Supplied {
-    const model = this.facts(account.provider.id, upstream);
+    const behind = account.deployments?.get(upstream);
+    if (account.deployments !== undefined && behind === undefined && !account.models.has(upstream)) return { ok: false, code: "unknown_model", message: noDeployment(account, upstream) };
+    const model = this.facts(account.provider.id, behind ?? upstream);
     const unspoken = this.#unspoken(account.provider, model);
     if (unspoken !== null) return { ok: false, code: "provider_not_supported_yet", message: unspoken };
-    const upstreamModel = model?.upstream ?? upstream;
+    const upstreamModel = behind === undefined ? (model?.upstream ?? upstream) : upstream;
     const override = account.models.get(upstream) ?? account.models.get(upstreamModel);
     const pricing = pricingOf(account, override, model);
     if (pricing.kind === "unknown" && this.#input.unpriced === "refuse") {
@@ -136,6 +142,14 @@ export class Supply {
     return { ok: true, deployment };
   }
 
+  /** The account's own name for a model that goes by the catalogue's: the first deployment of it. */
+  #ownName(account: SupplyAccount, upstream: string): string {
+    if (account.deployments === undefined || account.deployments.has(upstream)) return upstream;
+    const asked = this.facts(account.provider.id, upstream);
+    for (const [name, model] of account.deployments) if (asked !== null && this.facts(account.provider.id, model) === asked) return name;
+    return upstream;
+  }
+
   #unspoken(provider: ProviderFacts, model: ModelFacts | null): string | null {
     if (provider.dialect === null) return `${provider.name} speaks a protocol that this version does not speak yet`;
     if (model === null) return null;
@@ -150,6 +164,11 @@ export class Supply {
     const near = model === null ? didYouMean(nearestNames(upstream, [...configured, ...listed]).map((name) => `${account.name}/${name}`)) : "";
     return `the price of ${account.name}/${upstream} is unknown${near}\n${priceLines(account.name, upstream)}`;
   }
+}
+
+function noDeployment(account: SupplyAccount, upstream: string): string {
+  const near = didYouMean(nearestNames(upstream, [...(account.deployments?.keys() ?? [])]).map((name) => `${account.name}/${name}`));
+  return `${account.name} has no deployment of ${upstream}${near}; name it under deployments`;
 }
 
 /** The YAML to paste so that a name without a known price can be called. Its blanks are refused until they are filled in. */

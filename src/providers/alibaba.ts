@@ -9,6 +9,7 @@ export const alibaba: ProviderFacts = compatible({
   env: ["DASHSCOPE_API_KEY"],
   kind: "maker",
   region: "sg",
+  endpoints: { sg: "https://dashscope-intl.aliyuncs.com/compatible-mode/v1", cn: "https://dashscope.aliyuncs.com/compatible-mode/v1" },
   usage: { reasoningInOutput: true },
   quirks: { developerAsSystem: true, maxTokensField: "max_tokens" },
 });

@@ -1,5 +1,5 @@
 /** Its dialect is its own. `anthropic-version` is pinned where we author the request, the client's where bytes pass. */
-import type { ProviderFacts } from "../wire/facts.ts";
+import type { ProviderFacts, RateLimitHeader } from "../wire/facts.ts";
 import { compatible } from "./compatible.ts";
 
 export const anthropic: ProviderFacts = compatible({
@@ -15,4 +15,12 @@ export const anthropic: ProviderFacts = compatible({
   // Read by its own decoder: input, cache reads and cache writes are disjoint, thinking is inside the output.
   usage: { reasoningInOutput: true, cacheInsideInput: false, cacheReadPaths: [], cacheWritePaths: [] },
   quirks: {},
+  rateLimitHeaders: (["requests", "tokens", "input_tokens", "output_tokens"] as const).flatMap((of): RateLimitHeader[] => {
+    const name = `anthropic-ratelimit-${of.replace("_", "-")}`;
+    return [
+      { name: `${name}-limit`, of, tells: "limit", per: "minute" },
+      { name: `${name}-remaining`, of, tells: "remaining", per: "minute" },
+      { name: `${name}-reset`, of, tells: "reset", per: "minute", form: "instant" },
+    ];
+  }),
 });

@@ -1,15 +1,32 @@
-/** Own event stream and request signing. Cloud credentials are never discovered. */
+/**
+ * Its own protocol and binary event stream; requests are signed, or carry a bearer key. Cloud credentials are never
+ * discovered: the variables count only for an account that the configuration names.
+ */
 import type { ProviderFacts } from "../wire/facts.ts";
-import { notSpoken } from "./compatible.ts";
+import { compatible } from "./compatible.ts";
 
-export const bedrock: ProviderFacts = notSpoken({
+export const bedrock: ProviderFacts = compatible({
   id: "bedrock",
   name: "AWS Bedrock",
+  dialect: null,
   baseUrl: null,
+  address: {
+    template: "https://bedrock-runtime.{region}.amazonaws.com",
+    exceptions: {
+      "region=cn-north-1": "https://bedrock-runtime.{region}.amazonaws.com.cn",
+      "region=cn-northwest-1": "https://bedrock-runtime.{region}.amazonaws.com.cn",
+    },
+    settings: { region: { expected: "a region", example: "us-east-1", variables: ["AWS_REGION", "AWS_DEFAULT_REGION"], isRegion: true } },
+  },
   env: [],
+  keyVariables: ["AWS_BEARER_TOKEN_BEDROCK"],
+  auth: { kind: "sigv4", service: "bedrock" },
   kind: "host",
   domain: { cloud: "aws" },
   // Bills the whole generation after a disconnect: reading on tells the true figure.
   onClientGone: "drain",
-  usage: { cacheInsideInput: false },
+  // Read by its own decoder: input, cache reads and cache writes are disjoint, reasoning is inside the output.
+  usage: { reasoningInOutput: true, cacheInsideInput: false, cacheReadPaths: [], cacheWritePaths: [] },
+  quirks: {},
+  requestIdHeader: null,
 });

@@ -1,6 +1,7 @@
 /** Usage comes twice in a stream (`usage` and `x_groq.usage`), the same numbers. */
 import type { ProviderFacts } from "../wire/facts.ts";
 import { compatible } from "./compatible.ts";
+import { windowed } from "./rate-limits.ts";
 
 export const groq: ProviderFacts = compatible({
   id: "groq",
@@ -8,6 +9,7 @@ export const groq: ProviderFacts = compatible({
   baseUrl: "https://api.groq.com/openai/v1",
   env: ["GROQ_API_KEY"],
   domain: { edge: "cloudflare" },
+  rateLimitHeaders: windowed({ requests: "day", tokens: "minute" }),
   usage: { reasoningInOutput: true },
   quirks: {
     developerAsSystem: true,

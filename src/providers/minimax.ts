@@ -9,6 +9,7 @@ export const minimax: ProviderFacts = compatible({
   env: ["MINIMAX_API_KEY"],
   kind: "maker",
   region: "cn",
+  endpoints: { cn: "https://api.minimaxi.com/v1" },
   quirks: {
     developerAsSystem: true,
     fields: {

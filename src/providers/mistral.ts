@@ -12,6 +12,15 @@ export const mistral: ProviderFacts = compatible({
   env: ["MISTRAL_API_KEY"],
   kind: "maker",
   region: "eu",
+  endpoints: { eu: "https://api.eu.mistral.ai/v1" },
+  rateLimitHeaders: [
+    { name: "x-ratelimit-limit-req-minute", of: "requests", tells: "limit", per: "minute" },
+    { name: "x-ratelimit-remaining-req-minute", of: "requests", tells: "remaining", per: "minute" },
+    { name: "x-ratelimit-limit-tokens-minute", of: "tokens", tells: "limit", per: "minute" },
+    { name: "x-ratelimit-remaining-tokens-minute", of: "tokens", tells: "remaining", per: "minute" },
+    { name: "x-ratelimit-limit-tokens-month", of: "tokens", tells: "limit", per: "month" },
+    { name: "x-ratelimit-remaining-tokens-month", of: "tokens", tells: "remaining", per: "month" },
+  ],
   usage: { reasoningInOutput: true, includeUsageOption: false },
   quirks: {
     developerAsSystem: true,

@@ -9,6 +9,7 @@ export const moonshot: ProviderFacts = compatible({
   env: ["MOONSHOT_API_KEY"],
   kind: "maker",
   region: "cn",
+  endpoints: { cn: "https://api.moonshot.cn/v1" },
   usage: {
     reasoningInOutput: true,
     cacheReadPaths: ["/usage/cached_tokens", "/usage/prompt_tokens_details/cached_tokens"],

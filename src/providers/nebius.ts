@@ -7,4 +7,5 @@ export const nebius: ProviderFacts = compatible({
   name: "Nebius Token Factory",
   baseUrl: "https://api.tokenfactory.nebius.com/v1",
   env: ["NEBIUS_API_KEY"],
+  endpoints: { us: "https://api.tokenfactory.us-central1.nebius.com/v1" },
 });

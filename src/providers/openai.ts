@@ -1,6 +1,7 @@
 /** The dialect is named after it; regional hosts (eu.api.openai.com …) are accounts with their own `base_url`. */
 import type { ProviderFacts } from "../wire/facts.ts";
 import { compatible } from "./compatible.ts";
+import { OPENAI_RATE_LIMITS } from "./rate-limits.ts";
 
 export const openai: ProviderFacts = compatible({
   id: "openai",
@@ -10,6 +11,8 @@ export const openai: ProviderFacts = compatible({
   kind: "maker",
   domain: { edge: "cloudflare" },
   quirks: {},
+  endpoints: Object.fromEntries(["us", "eu", "au", "in", "jp"].map((region) => [region, `https://${region}.api.openai.com/v1`])),
+  rateLimitHeaders: OPENAI_RATE_LIMITS,
   // From GPT-5.6 cache writes are billed in place of the input rate; they are told inside the prompt count.
   usage: { reasoningInOutput: true },
 });

@@ -11,6 +11,12 @@ export const openrouter: ProviderFacts = compatible({
   domain: { edge: "cloudflare" },
   usage: { reasoningInOutput: true, cost: { path: "/usage/cost", perUsd: 1 } },
   quirks: {},
+  // Told with free models.
+  rateLimitHeaders: [
+    { name: "x-ratelimit-limit", of: "requests", tells: "limit" },
+    { name: "x-ratelimit-remaining", of: "requests", tells: "remaining" },
+    { name: "x-ratelimit-reset", of: "requests", tells: "reset", form: "epoch-ms" },
+  ],
   // 403: the prompt was flagged by the chosen model's moderation.
   statusClasses: { 403: "content_policy" },
 });

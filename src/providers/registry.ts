@@ -14,6 +14,7 @@ import { deepseek } from "./deepseek.ts";
 import { fireworks } from "./fireworks.ts";
 import { google } from "./google.ts";
 import { groq } from "./groq.ts";
+import { huggingface } from "./huggingface.ts";
 import { jina } from "./jina.ts";
 import { minimax } from "./minimax.ts";
 import { mistral } from "./mistral.ts";
@@ -63,6 +64,7 @@ export const PROVIDERS: ReadonlyMap<string, ProviderFacts> = new Map(
     nebius,
     sambanova,
     openrouter,
+    huggingface,
     novita,
     baseten,
     siliconflow,

@@ -8,5 +8,6 @@ export const siliconflow: ProviderFacts = compatible({
   baseUrl: "https://api.siliconflow.com/v1",
   env: ["SILICONFLOW_API_KEY"],
   region: "cn",
+  endpoints: { cn: "https://api.siliconflow.cn/v1" },
   quirks: { developerAsSystem: true, maxTokensField: "max_tokens" },
 });

@@ -9,6 +9,7 @@ export const zai: ProviderFacts = compatible({
   env: ["ZAI_API_KEY", "ZHIPU_API_KEY"],
   kind: "maker",
   region: "cn",
+  endpoints: { cn: "https://open.bigmodel.cn/api/paas/v4" },
   quirks: {
     developerAsSystem: true,
     maxTokensField: "max_tokens",

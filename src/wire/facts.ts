@@ -39,13 +39,63 @@ export interface ProviderFacts {
   readonly requestIdHeader: string | null;
   /** Header by which the provider de-duplicates repeats; null: none. */
   readonly idempotencyHeader: string | null;
+  /** Where `baseUrl` is null: how the address is made of the account's settings. */
+  readonly address?: AddressFacts;
+  /** Models are called by names that the account's owner gave them. */
+  readonly namesDeployments?: boolean;
+  /** Variables with a key that are looked at only once the configuration names the provider. */
+  readonly keyVariables?: readonly string[];
+  /** Addresses that keep processing within a region, where the provider has them. */
+  readonly endpoints?: Readonly<Record<string, string>>;
+  readonly rateLimitHeaders?: readonly RateLimitHeader[];
 }
 
 export type AuthFacts =
   | { readonly kind: "bearer" }
   /** The raw key in this header. */
   | { readonly kind: "header"; readonly name: string }
-  | { readonly kind: "none" };
+  | { readonly kind: "none" }
+  /** An access token made from a credential file, at the file's own token address, else this one. Variables hold its path. */
+  | { readonly kind: "service-account"; readonly scope: string; readonly tokenUrl: string; readonly fileVariables: readonly string[] }
+  /** A key in a header, or an access token of the directory that the account belongs to. */
+  | { readonly kind: "entra"; readonly keyHeader: string; readonly authority: string; readonly scope: string; readonly variables: Readonly<Record<"tenant" | "client_id" | "client_secret", readonly string[]>> }
+  /** Each request is signed (Signature Version 4), or carries a bearer key. */
+  | { readonly kind: "sigv4"; readonly service: string };
+
+/** An address with parts that the configuration fills in. */
+export interface AddressFacts {
+  /** Absolute, with `{setting}` in places. */
+  readonly template: string;
+  /** `setting=value` → the template where that is so. */
+  readonly exceptions: Readonly<Record<string, string>>;
+  /** In the order in which they are asked for; each is a key of the account. */
+  readonly settings: Readonly<Record<string, SettingFacts>>;
+}
+export interface SettingFacts {
+  /** What it is, for messages. */
+  readonly expected: string;
+  readonly example: string;
+  /** Variables that may fill it once the configuration names the provider. */
+  readonly variables: readonly string[];
+  /** Members of the credential file that may fill it. */
+  readonly fileMembers?: readonly string[];
+  /** It also says where requests are processed. */
+  readonly isRegion?: boolean;
+}
+
+/** One header in which a provider tells the caller's limits. */
+export interface RateLimitHeader {
+  readonly name: string;
+  readonly of: "requests" | "tokens" | "input_tokens" | "output_tokens";
+  readonly tells: "limit" | "remaining" | "reset";
+  /** The window, where the header's name or the documentation says it. */
+  readonly per?: "second" | "minute" | "hour" | "day" | "month";
+  /**
+   * How a `reset` is written. `duration`: `6m0s`, `20ms`, a bare number being seconds; `instant`: RFC 3339;
+   * `epoch-s`, `epoch-ms`: numbers since 1970.
+   */
+  readonly form?: "duration" | "instant" | "epoch-s" | "epoch-ms";
+}
 
 /** How an OpenAI-compatible host counts. */
 export interface UsageFacts {

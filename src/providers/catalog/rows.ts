@@ -61,10 +61,20 @@ export function readModelRow(row: readonly unknown[]): ModelFacts {
     embeddingDimensions: countOrNull(row[16]),
     price: readPrice(price, `${priceSources.asOf}.${typeof priceHash === "string" ? priceHash : "unknown"}`),
     priceSources,
-    dialectOverride: textOrNull(row[17]),
+    dialectOverride: dialectOf(provider, upstream, textOrNull(row[17])),
     retiresOn: textOrNull(row[18]),
     maxTokensPerImage: maxTokensPerImage(canonical),
   };
+}
+
+/**
+ * The dialect that a model needs instead of its provider's. The host's own protocol carries every maker's models; under a
+ * project's address, what is named `maker/model` is reached by another path than the host's own models.
+ */
+function dialectOf(provider: string, upstream: string, told: string | null): string | null {
+  if (told === "bedrock") return null;
+  if (told === null && provider === "vertex" && upstream.includes("/")) return "openai-chat on another path";
+  return told;
 }
 
 /**
