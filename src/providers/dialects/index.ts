@@ -1,6 +1,7 @@
 /** The dialects that this version speaks, by id. */
 import type { DialectId } from "../../wire/facts.ts";
 import { anthropicMessages } from "./anthropic/index.ts";
+import { bedrockConverse } from "./bedrock/index.ts";
 import { cohereV2 } from "./cohere/index.ts";
 import type { Dialect } from "./dialect.ts";
 import { gemini } from "./gemini/index.ts";
@@ -12,6 +13,7 @@ const DIALECTS: Readonly<Partial<Record<DialectId, Dialect>>> = {
   "openai-responses": openaiResponses,
   "anthropic-messages": anthropicMessages,
   gemini,
+  "bedrock-converse": bedrockConverse,
   "cohere-v2": cohereV2,
 };
 
