@@ -35,7 +35,8 @@ export function decodeAnswer(body: Json): readonly StreamEvent[] {
   answer.citations(message["citations"], events);
   answer.finish(body, events);
   // Not an answer: no part of it may pass for one, but what it cost stays known.
-  return events.at(-1)?.kind === "end" ? events : events.filter((event) => event.kind === "usage" || event.kind === "error");
+  if (events.at(-1)?.kind === "end") return events;
+  return [...events.filter((event) => event.kind === "usage"), ...events.filter((event) => event.kind === "error")];
 }
 
 /** Decode a stream; see `Dialect.openStream`. */
@@ -149,13 +150,14 @@ class Answer {
   }
 
   call(call: Json | undefined, index: number | undefined, events: StreamEvent[]): void {
-    if (!isObject(call)) return;
+    if (this.over || !isObject(call)) return;
     this.#calls.push(index === undefined ? call : { ...call, index }, this.#id, events);
     this.#stopAtError(events);
   }
 
   /** A call's end: arguments that never came, or came as the word `null`, are an empty object. */
   closeCalls(events: StreamEvent[]): void {
+    if (this.over) return;
     this.#calls.close(events);
     this.#stopAtError(events);
   }
@@ -197,8 +199,12 @@ class Answer {
     events.push(told(error));
   }
 
-  #stopAtError(events: readonly StreamEvent[]): void {
-    if (events.at(-1)?.kind === "error") this.over = true;
+  #stopAtError(events: StreamEvent[]): void {
+    // A call that never got a name. Of several the first is told.
+    const first = events.findIndex((event) => event.kind === "error");
+    if (first < 0) return;
+    events.length = first + 1;
+    this.over = true;
   }
 }
 
