@@ -8,7 +8,7 @@ import { compatible } from "./compatible.ts";
 export const bedrock: ProviderFacts = compatible({
   id: "bedrock",
   name: "AWS Bedrock",
-  dialect: null,
+  dialect: "bedrock-converse",
   baseUrl: null,
   address: {
     template: "https://bedrock-runtime.{region}.amazonaws.com",

@@ -9,7 +9,7 @@ const source = resolve(process.env["SPILLWAY_SHARED"] ?? "../shared", "data/cata
 const skip = existsSync(source) ? false : "shared data is absent";
 
 /** Known, priced, and not spoken yet. */
-const NOT_SPOKEN = ["bedrock", "jina", "voyage"];
+const NOT_SPOKEN = ["jina", "voyage"];
 /** Found only through a configuration: their credentials open more than a model, or their address is the owner's. */
 const CLOUDS = ["azure", "bedrock", "cloudflare", "huggingface", "vertex"];
 /** Variables that the shared facts do not list. */
