@@ -84,10 +84,11 @@ function tierOf(tier: string | undefined): string {
   return tier !== undefined && tier !== "auto" && SERVICE_TIERS.includes(tier) ? tier : "default";
 }
 
+/** The two descriptions of the dialect agree on a text here and not on null. */
 function formatOf(format: Json | undefined): Json {
   if (!isObject(format)) return { type: "text" };
   if (format["type"] !== "json_schema") return format;
-  return { ...format, description: format["description"] ?? null, strict: format["strict"] ?? false };
+  return { ...format, description: format["description"] ?? "", strict: format["strict"] ?? false };
 }
 
 /** Functions with all the members that a description of the answer demands; other tools as they were sent. */
