@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import type { StreamEvent } from "../../../wire/events.ts";
 import { gatewayError } from "../../../wire/errors.ts";
+import { member } from "../../../wire/json.ts";
 import type { UnitCounts } from "../../../wire/usage.ts";
 import { anthropicClient } from "./client.ts";
 import { contentOf, dataOf, event, finish, frames, head, reread, START, toolArguments, toolStart, USAGE } from "./client-test-support.ts";
@@ -11,9 +12,9 @@ import { fold } from "./test-hub.ts";
 /** Type of each frame with what it is about: `content_block_delta 0 text_delta Hi`. */
 function lines(text: string): readonly string[] {
   return dataOf(text).map((data) => {
-    const { type, index, content_block: block, delta } = data as { type: string; index?: number; content_block?: { type: string }; delta?: Record<string, unknown> };
+    const { type, index, content_block: block, delta } = data as { type: string; index?: number; content_block?: { type: string }; delta?: Record<string, string> };
     const piece = delta === undefined || type === "message_delta" ? [] : Object.values(delta);
-    return [type.replace("content_block_", ""), index, block?.type, ...piece].filter((part) => part !== undefined).join(" ");
+    return [type.replace("content_block_", ""), index?.toString(), block?.type, ...piece].filter((part) => part !== undefined).join(" ");
   });
 }
 const ending = ["message_delta", "message_stop"];
@@ -151,7 +152,7 @@ describe("a stream", () => {
   test("maps the reasons to stop", () => {
     const reasons = (["stop stop", "stop stop_sequence", "stop pause_turn", "length length", "length model_context_window_exceeded", "tool_calls STOP", "content_filter SAFETY"] as const).map((row) => {
       const [reason, native] = row.split(" ") as ["stop", string];
-      return (dataOf(frames([START, event("text", "a"), finish(reason, native)])).at(-2)?.delta as { stop_reason: string }).stop_reason;
+      return member(dataOf(frames([START, event("text", "a"), finish(reason, native)])).at(-2)?.delta, "stop_reason");
     });
     assert.deepEqual(reasons, ["end_turn", "stop_sequence", "end_turn", "max_tokens", "model_context_window_exceeded", "tool_use", "refusal"]);
   });
@@ -185,7 +186,7 @@ describe("a whole answer", () => {
         { type: "thinking", thinking: "Hm", signature: "s1" }, { type: "redacted_thinking", data: "xyz" }, { type: "text", text: "Hello" },
         { type: "tool_use", id: "t1", name: "look", input: { a: 1 } }, { type: "tool_use", id: "t2", name: "list", input: {} },
       ],
-      stop_reason: "tool_use", stop_sequence: null, stop_details: null, container: null,
+      stop_reason: "tool_use", stop_sequence: null, stop_details: null, container: null, diagnostics: null,
       usage: {
         input_tokens: 10, cache_creation_input_tokens: 0, cache_read_input_tokens: 0, cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 0 },
         output_tokens: 5, output_tokens_details: null, server_tool_use: null, service_tier: "standard", inference_geo: null, speed: null,
@@ -255,7 +256,7 @@ describe("for any answer", () => {
   test("calls woven together in any way come out whole and in order", () => {
     const shuffled = fc.tuple(fc.array(fc.dictionary(fc.string(), fc.integer()), { minLength: 1, maxLength: 4 }), fc.infiniteStream(fc.nat()));
     fc.assert(fc.property(shuffled, ([values, random]) => {
-      const queues = values.map((value, index) => [toolStart(index, `t${index}`, "f"), ...[...JSON.stringify(value)].map((letter) => toolArguments(index, letter))]);
+      const queues = values.map((value, index) => [toolStart(index, `t${index}`, "f"), ...JSON.stringify(value).split("").map((letter) => toolArguments(index, letter))]);
       const events: StreamEvent[] = [];
       let started = 0;
       while (queues.some((queue) => queue.length > 0)) {

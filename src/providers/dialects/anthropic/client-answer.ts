@@ -117,6 +117,7 @@ export function encodeAnswer(events: readonly StreamEvent[], head: ClientHead): 
     ...messageHead(head),
     content: content.map(wholeBlock),
     ...ending(finish, blocks.refused),
+    diagnostics: null,
     usage: encodeUsage(usage, start?.serviceTier),
   };
 }

@@ -247,7 +247,6 @@ test("a coding agent's body passes, and nothing in it keeps it from another dial
   assert.deepEqual(made.messages[0]?.parts.length, 2);
   assert.deepEqual(warnings, [
     "the billing line of the system prompt was left out: it is meant for the maker alone",
-    "a tool's eager_input_streaming is carried only to providers of the same dialect",
     "tools with defer_loading were sent with the others",
     "carried only to providers of the same dialect: context_management",
   ]);

@@ -18,11 +18,11 @@ export function pass(body: PassedBody, target: Target): { readonly path: string;
 }
 
 /**
- * A block of thinking with an empty signature comes from an earlier turn that a provider of another dialect served: we
- * wrote it so. Left in, it would have the conversation refused here for good.
+ * A block of thinking without a signature comes from an earlier turn that a provider of another dialect served: we wrote it
+ * so, with an empty one, which some clients leave out. Left in, it would have the conversation refused here for good.
  */
 function isUnsigned(block: Json): boolean {
-  return isObject(block) && block.type === "thinking" && block.signature === "";
+  return isObject(block) && block.type === "thinking" && (block.signature ?? "") === "";
 }
 
 function holdsUnsigned(message: Json): boolean {

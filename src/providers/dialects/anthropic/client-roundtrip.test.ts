@@ -10,11 +10,11 @@ import { assistant, call, encoded, result, system, target, text, tool, user } fr
 const words = fc.string({ unit: "binary", minLength: 1, maxLength: 12 }).map((one) => `${one}.`);
 const marker = fc.constantFrom(undefined, { type: "ephemeral" }, { type: "ephemeral", ttl: "1h" });
 const textPart = fc.tuple(words, marker).map(([value, cache]) => text(value, cache));
-const media: fc.Arbitrary<Part> = fc.oneof(
-  fc.record({ source: fc.constant({ kind: "url", url: "https://x.example/a.png" } as const), cacheControl: marker }).map((one) => ({ kind: "image", detail: undefined, ...one })),
-  fc.record({ source: fc.constant({ kind: "base64", mediaType: "image/png", base64: "AAAA" } as const), cacheControl: marker }).map((one) => ({ kind: "image", detail: undefined, ...one })),
-  fc.record({ source: fc.constant({ kind: "base64", mediaType: "application/pdf", base64: "AAAA" } as const), cacheControl: marker }).map((one) => ({ kind: "file", filename: "a.pdf", ...one })),
-);
+const media: fc.Arbitrary<Part> = marker.chain((cacheControl) => fc.constantFrom<Part>(
+  { kind: "image", source: { kind: "url", url: "https://x.example/a.png" }, detail: undefined, cacheControl },
+  { kind: "image", source: { kind: "base64", mediaType: "image/png", base64: "AAAA" }, detail: undefined, cacheControl },
+  { kind: "file", source: { kind: "base64", mediaType: "application/pdf", base64: "AAAA" }, filename: "a.pdf", cacheControl },
+));
 const said = fc.array(fc.oneof({ weight: 3, arbitrary: textPart }, media), { minLength: 1, maxLength: 3 }).map((parts) => user(...parts));
 
 /** An assistant turn with its calls, and the results of all of them. */

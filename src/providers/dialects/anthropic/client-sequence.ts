@@ -149,8 +149,9 @@ export class BlockSequence {
   }
 }
 
-/** Have all arguments of a call been told? */
+/** Have all arguments of a call been told? A look at the end spares most of the readings, each of which is of the whole. */
 function isComplete(json: string): boolean {
+  if (!/[}\]]\s*$/.test(json.slice(-32))) return false;
   try {
     JSON.parse(json);
     return true;

@@ -38,6 +38,7 @@ export function frames(events: readonly StreamEvent[], usage: Usage = USAGE, raw
   return [...events.map((event) => encoder.encode(event)), encoder.closing(usage, {})].join("");
 }
 
+/** Framed events, as a client's parser gives them. */
 export function sseEvents(text: string): readonly SseEvent[] {
   return text.split("\n\n").filter((block) => block !== "").map((block) => {
     const lines = block.split("\n");

@@ -7,33 +7,37 @@ import { shown } from "./draft.ts";
 
 interface Offered {
   readonly name: string;
-  tool: Tool;
+  readonly tool: Tool;
   withdrawn: boolean;
 }
 
 /** The tools that are on offer when the model answers: those of `tools`, with the changes in the conversation applied. */
 export function parseTools(raw: JsonObject, changes: ParsedConversation["toolChanges"], reader: BodyReader): readonly Tool[] {
   const offered = reader.array(raw.tools, "tools").map((tool, at) => offer(tool, `tools[${at}]`, reader));
-  for (const { block, place } of changes) change(block, place, offered, reader);
+  const byName = new Map(offered.map((one) => [one.name, one]));
+  for (const { block, place } of changes) {
+    const added = change(block, place, byName, reader);
+    if (added !== undefined) offered.push(added);
+  }
   if (changes.length > 0) reader.warn("tools added or withdrawn in the middle of the conversation were sent as the list that holds now");
   return offered.filter(({ withdrawn }) => !withdrawn).map(({ tool }) => tool);
 }
 
-function change(block: JsonObject, place: string, offered: Offered[], reader: BodyReader): void {
+/** Apply one change; gives the tool that it adds. */
+function change(block: JsonObject, place: string, byName: Map<string, Offered>, reader: BodyReader): Offered | undefined {
   const about = reader.required(reader.object(block.tool, `${place}.tool`), `${place}.tool`, "the tool that changes");
   if (about.type === "tool_definition" && block.type === "tool_addition") {
     const added = offer(about.definition ?? null, `${place}.tool.definition`, reader);
-    const known = offered.find(({ name }) => name === added.name);
-    if (known === undefined) offered.push(added);
-    else {
-      known.tool = added.tool;
-      known.withdrawn = false;
-    }
-    return;
+    const known = byName.get(added.name);
+    // Defined anew, it stands where it is told last.
+    if (known !== undefined) known.withdrawn = true;
+    byName.set(added.name, added);
+    return added;
   }
-  const known = about.type === "tool_reference" ? offered.find(({ name }) => name === about.name) : undefined;
+  const known = about.type === "tool_reference" ? byName.get(asString(about.name) ?? "") : undefined;
   if (known !== undefined) known.withdrawn = block.type === "tool_removal";
   else reader.only(`${place}.tool`, "this change of tools can only be sent to a provider of the Messages API");
+  return undefined;
 }
 
 function offer(raw: Json, place: string, reader: BodyReader): Offered {
@@ -49,8 +53,10 @@ function typedTool(raw: JsonObject, type: string, place: string, reader: BodyRea
   return { kind: "other", type, raw };
 }
 
+/** What `eager_input_streaming` asks for, arguments piece by piece, every stream of ours gives. */
 const KNOWN_IN_TOOL = [
   "type", "name", "description", "input_schema", "strict", "cache_control", "input_examples", "defer_loading", "allowed_callers",
+  "eager_input_streaming",
 ];
 
 function functionTool(raw: JsonObject, place: string, reader: BodyReader): Tool {

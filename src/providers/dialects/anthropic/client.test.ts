@@ -30,6 +30,7 @@ describe("a body for a provider of the same dialect", () => {
     const said = '{"type":"text","text":"a"}';
     const body = (...contents: readonly string[]) => `{"model":"claude-up", "max_tokens":1, "messages":[${contents.map((content) => `{"role":"assistant","content":[${content}]}`).join()}] }`;
     assert.equal(passed(body(`${unsigned},${said}`, `${signed},${said}`, unsigned)), body(said, `${signed},${said}`));
+    assert.equal(passed(body(`{"type":"thinking","thinking":"Hm"},${said}`)), body(said));
     assert.equal(passed(body(`${signed}, ${said}`)), body(`${signed}, ${said}`));
   });
 });
