@@ -59,6 +59,7 @@ function foundText(snapshot: Snapshot): string {
 
 function keyText(account: Account | undefined, found: DiscoveredProvider): string {
   if (found.keyFrom !== null) return `by ${found.keyFrom}`;
+  if (account?.credential !== undefined) return "by its own credential";
   return account?.apiKey ? "key in the configuration" : "without key";
 }
 

@@ -5,15 +5,25 @@ import { settingOf } from "./account-settings.ts";
 import { asText } from "./raw.ts";
 import { isPrivateUrl, readBaseUrl } from "./values.ts";
 
-/** The address without trailing slash; null if something is wrong with it, which is then reported. */
-export function readAddress(provider: ProviderFacts, context: AccountContext): string | null {
+export interface Address {
+  /** Without a trailing slash. */
+  readonly url: string;
+  /** Where the address itself keeps processing; null where it promises nothing. */
+  readonly region: string | null;
+}
+
+/** Spans the world: no promise. */
+const ANYWHERE = "global";
+
+/** The address; null if something is wrong with it, which is then reported. */
+export function readAddress(provider: ProviderFacts, context: AccountContext): Address | null {
   const { map, path, found } = context;
   const text = asText(map["base_url"]);
   const where = [...path, "base_url"];
   if (text === null) {
     if (Object.hasOwn(map, "base_url")) return null;
     if (provider.address !== undefined) return fromTemplate(provider.address, context);
-    if (provider.baseUrl !== null) return providersOwn(provider, provider.baseUrl, context);
+    if (provider.baseUrl !== null) return { url: providersOwn(provider, provider.baseUrl, context), region: null };
     found.push({ path: where, expected: "an http or https URL", found: "nothing", hint: 'add base_url: "http://127.0.0.1:8000/v1"', at: "key" });
     return null;
   }
@@ -24,7 +34,7 @@ export function readAddress(provider: ProviderFacts, context: AccountContext): s
     return null;
   }
   if (!isPrivateUrl(read.url)) warnOfPublic(provider, read.url, context);
-  return read.url;
+  return { url: read.url, region: null };
 }
 
 function warnOfPublic(provider: ProviderFacts, url: string, { map, path, warnings }: AccountContext): void {
@@ -48,15 +58,17 @@ function providersOwn(provider: ProviderFacts, baseUrl: string, { map, path, war
   return baseUrl;
 }
 
-function fromTemplate(address: NonNullable<ProviderFacts["address"]>, context: AccountContext): string | null {
+function fromTemplate(address: NonNullable<ProviderFacts["address"]>, context: AccountContext): Address | null {
   let { template } = address;
+  let region: string | null = null;
   const values = new Map<string, string>();
   for (const [key, facts] of Object.entries(address.settings)) {
     const value = settingOf(key, facts, context);
     if (value === null) continue;
     values.set(key, value);
     template = address.exceptions[`${key}=${value}`] ?? template;
+    if (facts.isRegion === true && value !== ANYWHERE) region = value;
   }
   if (values.size < Object.keys(address.settings).length) return null;
-  return template.replace(/\{(\w+)\}/g, (_part, key: string) => values.get(key) ?? "");
+  return { url: template.replace(/\{(\w+)\}/g, (_part, key: string) => values.get(key) ?? ""), region };
 }

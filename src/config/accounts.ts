@@ -37,21 +37,21 @@ function readAccount(name: string, map: Raw, context: AccountsContext): Account 
   if (provider === null) return null;
   const account: AccountContext = { map, path, provider, environment: context.environment, found, warnings: context.warnings };
   refuseForeignKeys(account);
-  const baseUrl = readAddress(provider, account);
-  const isPrivate = baseUrl !== null && isPrivateUrl(baseUrl);
+  const address = readAddress(provider, account);
+  const isPrivate = address !== null && isPrivateUrl(address.url);
   // Something wrong with the address is no reason to keep silent about the credential.
   const credential = readCredential(account, mayLackKey(provider, isPrivate));
   const deployments = readDeployments(asMap(map["deployments"]), [...path, "deployments"], found);
-  if (baseUrl === null) return null;
+  if (address === null) return null;
   const domain = asMap(map["domain"]);
   const [edge, cloud] = [asText(domain["edge"]), asText(domain["cloud"])];
   const configuredDomain = { ...(edge === null ? {} : { edge }), ...(cloud === null ? {} : { cloud }) };
   return {
     name,
     provider,
-    baseUrl,
+    baseUrl: address.url,
     ...proofOf(credential, context.document.substituted([...path, "api_key"])?.variable ?? null),
-    region: asText(map["region"]) ?? regionOf(provider, baseUrl),
+    region: asText(map["region"]) ?? address.region,
     domain: configuredDomain,
     proxyUrl: readProxy(map, path, found),
     caFile: asText(map["ca_file"]),
@@ -70,15 +70,6 @@ function proofOf(read: ReadCredential, variable: string | null): Pick<Account, "
   if (read.kind === "credential") return { apiKey: null, keyFrom: null, credential: read.credential };
   if (read.kind === "none" || read.apiKey === null) return { apiKey: null, keyFrom: null };
   return { apiKey: new Secret(read.apiKey), keyFrom: read.variable ?? variable };
-}
-
-/** Where the address was made of a region, the account is there; one that spans the world promises nothing. */
-function regionOf({ address }: ProviderFacts, baseUrl: string): string | null {
-  if (address === undefined) return null;
-  const setting = Object.entries(address.settings).find(([, facts]) => facts.isRegion === true)?.[0];
-  if (setting === undefined) return null;
-  const pattern = address.template.replace(/[.*+?^$()|[\]\\]/g, "\\$&").replace(/\{(\w+)\}/g, (_part, key: string) => (key === setting ? "([^./]+?)" : "[^/]+?"));
-  return new RegExp(`^${pattern}$`).exec(baseUrl)?.[1] ?? null;
 }
 
 function readDeployments(section: Raw, path: Path, found: Finding[]): ReadonlyMap<string, string> {
