@@ -135,7 +135,8 @@ function sign(turn: Turn, signature: string, reader: Reader): void {
     turn.thought = "";
   } else {
     closeThought(turn);
-    reader.warn(isWrapped(signature) ? "a thought signature came back damaged and was left out" : "thought signatures are left out: only their maker reads them");
+    const damaged = isWrapped(signature);
+    reader.warn(damaged ? "a thought signature came back damaged and was left out" : "thought signatures are left out: only their maker reads them");
   }
 }
 
@@ -178,10 +179,12 @@ function toolMessage(conversation: Conversation, part: ReadPart): ToolMessage {
   reader.warnUnknown(answer, RESPONSE, path);
   const name = reader.string(answer, "name", path) ?? "";
   const toolCallId = idOfAnswered(conversation, reader.string(answer, "id", path) ?? "", name);
-  const text = responseText(reader.object(answer, "response", path) ?? {}, name);
+  const response = reader.object(answer, "response", path) ?? {};
+  const text = responseText(response, name);
   const parts: Part[] = text === "" ? [] : [{ kind: "text", text, cacheControl: undefined }];
   for (const media of partsOf(answer, path, reader)) parts.push(...listed(contentPart(media, reader)));
-  return { role: "tool", toolCallId, parts };
+  const isError = response["error"] !== undefined && response["error"] !== null && response["output"] === undefined;
+  return { role: "tool", toolCallId, ...(isError ? { isError } : {}), parts };
 }
 
 /** The call that a result answers: the one with its id, else the first that waits for one under that name, the latest turn first. */

@@ -17,8 +17,6 @@ import { usageMetadata } from "./client-usage.ts";
  * Not an empty object: another forgets the whole conversation for a chunk without content.
  */
 export const KEEP_ALIVE = `data: {"candidates":[{"content":{"parts":[{"text":""}],"role":"model"},"index":0}]}\n\n`;
-/** After an error: a library that knows no errors in streams fails on it, instead of taking half an answer for a whole one. */
-const ALARM = ": the stream failed\n\n";
 
 /** One answer as a stream; see `AnswerEncoder`. */
 export function openEncoder(head: ClientHead): AnswerEncoder {
@@ -84,7 +82,8 @@ export function encodeAnswer(events: readonly StreamEvent[], head: ClientHead): 
     const finish = choice.finish();
     // Blocked before its first word: no content at all. An empty answer is an empty text, or clients drop the turn.
     const content = held.length > 0 ? held : finish.finishReason === "STOP" ? [{ text: "" }] : undefined;
-    return { ...(content === undefined ? {} : { content: { parts: content, role: "model" } }), ...finish, index: choice.index, ...choice.takeExtras() };
+    const told = content === undefined ? {} : { content: { parts: content, role: "model" } };
+    return { ...told, ...finish, index: choice.index, ...choice.takeExtras() };
   });
   return {
     candidates,
@@ -94,9 +93,13 @@ export function encodeAnswer(events: readonly StreamEvent[], head: ClientHead): 
   };
 }
 
-/** An error as a frame of a stream, at any point of it. */
+/**
+ * An error as a frame of a stream, at any point of it. A client library that knows no errors in streams passes over the
+ * `error`; what it finds then is a finish of no good reason, so that half an answer does not look like a whole one.
+ */
 export function errorFrame(error: GatewayError, requestId: string, usage: Usage | null): string {
-  return dataFrame({ ...encodeError(error, requestId), ...(usage === null ? {} : { usageMetadata: usageMetadata(usage) }) }) + ALARM;
+  const candidates = [{ content: { parts: [{ text: "" }], role: "model" }, finishReason: "OTHER", finishMessage: error.message, index: 0 }];
+  return dataFrame({ ...encodeError(error, requestId), candidates, ...(usage === null ? {} : { usageMetadata: usageMetadata(usage) }) });
 }
 
 class Choices {

@@ -5,14 +5,15 @@ import type { Json, JsonObject } from "../../../wire/json.ts";
 const WORDS: Readonly<Record<number, string>> = {
   400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 402: "RESOURCE_EXHAUSTED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
   405: "UNIMPLEMENTED", 408: "DEADLINE_EXCEEDED", 409: "ABORTED", 413: "INVALID_ARGUMENT", 415: "INVALID_ARGUMENT", 426: "FAILED_PRECONDITION",
-  429: "RESOURCE_EXHAUSTED", 499: "CANCELLED", 500: "INTERNAL", 501: "UNIMPLEMENTED", 502: "UNAVAILABLE", 503: "UNAVAILABLE",
+  429: "RESOURCE_EXHAUSTED", 499: "CANCELLED", 500: "INTERNAL", 501: "UNIMPLEMENTED", 502: "INTERNAL", 503: "UNAVAILABLE",
   504: "DEADLINE_EXCEEDED", 508: "FAILED_PRECONDITION",
 };
 
 /** `{"error": {code, message, status, details}}`. */
 export function encodeError(error: GatewayError, requestId: string): JsonObject {
   const code = statusOf(error);
-  return { error: { code, message: error.message, status: WORDS[code] ?? (code < 500 ? "INVALID_ARGUMENT" : "INTERNAL"), details: detailsOf(error, requestId) } };
+  const status = WORDS[code] ?? (code < 500 ? "INVALID_ARGUMENT" : "INTERNAL");
+  return { error: { code, message: error.message, status, details: detailsOf(error, requestId) } };
 }
 
 function detailsOf(error: GatewayError, requestId: string): Json[] {

@@ -144,7 +144,7 @@ function parseEffort(config: JsonObject, at: string, reader: Reader): string | u
 }
 
 function parseTier(raw: JsonObject, reader: Reader): string | undefined {
-  const tier = reader.string(raw, "serviceTier", "")?.toLowerCase();
+  const tier = reader.string(raw, "serviceTier", "")?.toLowerCase().replace(/^service_tier_/, "");
   if (tier === undefined || tier === "" || tier.includes("unspecified")) return undefined;
   return tier === "standard" ? "default" : tier;
 }

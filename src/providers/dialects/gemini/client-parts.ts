@@ -92,13 +92,14 @@ function isHeldByProvider(uri: string): boolean {
 }
 
 /**
- * What a function answered, as text. `output` is the key that the API documents; the AI SDK and its kin send the function's
- * name beside `content`. Anything else, an `error` too, is told as it is.
+ * What a function answered, as text. `output` is the key that the API documents; some clients send the function's name
+ * beside `content`. Anything else is told as it is, so that an `error` reads as one everywhere.
  */
 export function responseText(response: JsonObject, name: string): string {
-  const keys = Object.keys(response);
-  const wrapped = keys.length === 2 && response["name"] === name ? response["content"] : undefined;
-  const said = keys.length === 1 && response["output"] !== undefined ? response["output"] : wrapped;
-  if (said === undefined) return JSON.stringify(response);
+  const { name: repeated, ...rest } = response;
+  const named = repeated === name && Object.keys(rest).length === 1 && (rest["content"] !== undefined || rest["error"] !== undefined);
+  const told = named ? rest : response;
+  const [only] = Object.keys(told);
+  const said = Object.keys(told).length === 1 && (only === "output" || (named && only === "content")) ? told[only] : told;
   return typeof said === "string" ? said : JSON.stringify(said);
 }
