@@ -6,7 +6,6 @@ import type { StreamEvent } from "../../../wire/events.ts";
 import { asArray, asString, isObject, member, type Json, type JsonObject } from "../../../wire/json.ts";
 import { shown } from "../anthropic/draft.ts";
 import type { DecodeContext } from "../dialect.ts";
-import { upstreamCallId } from "./encode-names.ts";
 import { sealReasoning } from "./encode-reasoning.ts";
 import { logprobsOf } from "./decode-logprobs.ts";
 
@@ -46,6 +45,8 @@ export class OutputItems {
   #reasoned = false;
   /** Something came that a user gets, or that a server-side tool did. */
   hasContent = false;
+  /** Seeds the ids of calls that have none: stable within the answer, unlikely to come again in the next. */
+  answerId = "";
   /** A function was called without its name being told: nobody can answer that call. */
   nameless = false;
 
@@ -174,7 +175,7 @@ export class OutputItems {
     const { renames } = this.#context;
     const clientName = renames !== undefined && Object.hasOwn(renames, name) ? (renames[name] ?? name) : name;
     const told = asString(item["call_id"]) || asString(item["id"]) || "";
-    const id = told === "" ? `call_${index}_${upstreamCallId("")}`.slice(0, 64) : told;
+    const id = told === "" ? `call_${this.answerId.replace(/[^A-Za-z0-9]/g, "").slice(-16)}_${index}` : told;
     out.push({ kind: "tool-start", choice: 0, index, id, name: clientName, thoughtSignature: undefined });
   }
 

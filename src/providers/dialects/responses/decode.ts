@@ -95,6 +95,7 @@ class AnswerReader implements StreamDecoder {
   #start(response: JsonObject): void {
     if (this.#started) return;
     this.#started = true;
+    this.#items.answerId = asString(response["id"]) ?? "";
     const tier = asString(response["service_tier"]);
     this.#out.push({
       kind: "start",

@@ -68,6 +68,7 @@ function assistantText(part: Part, param: string, draft: Draft): string {
 }
 
 function outputItem(message: ToolMessage, path: string, draft: Draft): JsonObject {
+  if (message.isError === true) draft.warn("that a tool failed has no field of its own here: its words alone tell it");
   return { type: "function_call_output", call_id: upstreamCallId(message.toolCallId), output: contentOf(message.parts, path, draft) };
 }
 

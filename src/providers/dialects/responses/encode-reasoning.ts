@@ -61,7 +61,7 @@ export interface EncodedReasoning {
   readonly reasoning: JsonObject | undefined;
   /** For `include`. */
   readonly encrypted: boolean;
-  /** The model was asked to reason, or is not known to be able not to. */
+  /** What is sent of the effort that was asked. */
   readonly effort: string | undefined;
 }
 
@@ -86,7 +86,7 @@ export function encodeReasoning(request: ChatRequest, target: Target, draft: Dra
 
 /** Does the name tell a model that reasons? Dated and newest names often have no facts of their own. */
 export function reasoningByName(upstreamModel: string): boolean {
-  return /(?:^|\/)(?:o[1-9]|gpt-(?:[5-9]|oss)|codex)/.test(upstreamModel) && !/-chat/.test(upstreamModel);
+  return /(?:^|\/)(?:o[1-9]|gpt-[5-9]|codex)/.test(upstreamModel) && !/-chat/.test(upstreamModel);
 }
 
 /** In-band thinking of another dialect as an effort. `adaptive` leaves it to the model, which is the default here. */
