@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { assistant, call, encoded, refusedParam, request, result, system, target, text, tool, user } from "./test-hub.ts";
+import type { ChatRequest } from "../../../wire/chat.ts";
+import { assistant, call, encoded, refusedParam, result, system, target, text, tool, user } from "./test-hub.ts";
 import { cohereV2 } from "./index.ts";
 
 test("a conversation with tools has the shape of the API", () => {
@@ -111,7 +112,7 @@ test("values beyond the API's ranges are sent as the nearest it takes, and told"
 
 test("what cannot be asked here is refused by its name", () => {
   const audio = { kind: "audio", format: "wav", base64: "AA" } as const;
-  const cases: readonly (readonly [string, Parameters<typeof request>[0]])[] = [
+  const cases: readonly (readonly [string, Partial<ChatRequest>])[] = [
     ["n", { choiceCount: 2 }],
     ["stop", { stop: ["1", "2", "3", "4", "5", "6"] }],
     ["logit_bias", { logitBias: { "5": 1 } }],
