@@ -47,7 +47,10 @@ function read(raw: JsonObject, outside: AskedOutside, reader: Reader, onlyHere: 
     presencePenalty: reader.number(raw["presence_penalty"], "presence_penalty"),
     frequencyPenalty: reader.number(raw["frequency_penalty"], "frequency_penalty"),
     choiceCount: 1,
-    stop: reader.array(raw["stop_sequences"], "stop_sequences").map((stop, i) => reader.required(reader.string(stop, `stop_sequences[${i}]`), `stop_sequences[${i}]`, "a string")),
+    stop: reader.array(raw["stop_sequences"], "stop_sequences").map((stop, i) => {
+      const path = `stop_sequences[${i}]`;
+      return reader.required(reader.string(stop, path), path, "a string");
+    }),
     responseFormat: readFormat(raw["response_format"], reader, onlyHere),
     ...readThinking(raw["thinking"], reader),
     logprobs: reader.boolean(raw["logprobs"], "logprobs"),
