@@ -71,6 +71,11 @@ export class Choice {
     }
   }
 
+  /** Nothing waits: text is the part that it makes, and nothing else. */
+  get isBare(): boolean {
+    return this.#extras.size === 0 && this.#told === this.#calls.length;
+  }
+
   get hasExtras(): boolean {
     return this.#extras.size > 0;
   }

@@ -17,6 +17,8 @@ import { usageMetadata } from "./client-usage.ts";
  * Not an empty object: another forgets the whole conversation for a chunk without content.
  */
 export const KEEP_ALIVE = `data: {"candidates":[{"content":{"parts":[{"text":""}],"role":"model"},"index":0}]}\n\n`;
+const TEXT_START = `data: {"candidates":[{"content":{"parts":[{"text":`;
+const LINE_ENDS = /[\u0085\u2028\u2029]/;
 
 /** One answer as a stream; see `AnswerEncoder`. */
 export function openEncoder(head: ClientHead): AnswerEncoder {
@@ -27,16 +29,20 @@ class Encoder implements AnswerEncoder {
   readonly #head: ClientHead;
   readonly #choices: Choices;
   readonly #tail: string;
+  readonly #firstTextEnd: string;
 
   constructor(head: ClientHead) {
     this.#head = head;
     this.#choices = new Choices(head);
     this.#tail = escaped(`,"modelVersion":${JSON.stringify(head.model)},"responseId":${JSON.stringify(head.requestId)}}\n\n`);
+    this.#firstTextEnd = `}],"role":"model"},"index":0}]${this.#tail}`;
   }
 
   encode(event: StreamEvent): string {
     if (!("choice" in event)) return "";
     const choice = this.#choices.at(event.choice);
+    // The common chunk is put together from prepared text.
+    if (event.kind === "text" && event.text !== "" && choice.isBare) return TEXT_START + escaped(JSON.stringify(event.text)) + this.#textEnd(choice.index);
     let frames = "";
     for (const part of choice.take(event)) frames += this.#chunk(choice, part);
     return frames;
@@ -56,7 +62,10 @@ class Encoder implements AnswerEncoder {
     return errorFrame(error, this.#head.requestId, usage);
   }
 
-  /** The common chunk is put together from prepared text. */
+  #textEnd(index: number): string {
+    return index === 0 ? this.#firstTextEnd : `}],"role":"model"},"index":${index}}]${this.#tail}`;
+  }
+
   #chunk(choice: Choice, part: JsonObject): string {
     const extras = choice.hasExtras ? JSON.stringify(choice.takeExtras()).slice(1, -1) : "";
     const body = `{"content":{"parts":[${JSON.stringify(part)}],"role":"model"},"index":${choice.index}${extras === "" ? "" : `,${extras}`}}`;
@@ -148,5 +157,5 @@ function dataFrame(data: Json): string {
 
 /** Characters that JSON leaves bare and that end a line for some clients' parsers, which then find no data. */
 function escaped(json: string): string {
-  return json.replace(/[\u0085\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return !LINE_ENDS.test(json) ? json : json.replace(/[\u0085\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
