@@ -57,6 +57,14 @@ describe("every event and answer is valid by both descriptions", { skip: descrip
     });
   }
 
+  test("calls of custom tools and of members of a namespace, which only one of the descriptions knows", () => {
+    const tools = [{ type: "namespace", name: "mcp", description: "d", tools: [FUNCTION] }, { type: "custom", name: "exec" }, { type: "web_search" }];
+    const frames = streamed({ tools }, [START, ...call(0, "1", "mcp__look", `{"city":"Ulm"}`), ...call(1, "2", "exec", `{"input":"ls -l"}`), finish("tool_calls")]);
+    for (const { data } of frames) assert.deepEqual(problems("ResponseStreamEvent", data), [], JSON.stringify(data));
+    const input = frames.filter(({ event }) => event.startsWith("response.custom_tool_call_input"));
+    assert.deepEqual(input.map(({ data }) => data["delta"] ?? data["input"]), ["ls -l", "ls -l"]);
+  });
+
   test("a failure, before and after content", () => {
     const error = gatewayError("upstream_truncated", "it broke");
     for (const events of [[], [START], [START, thought("hm"), text("half"), started(0, "c", "look"), args(0, "{")]]) {
@@ -168,7 +176,7 @@ test("arguments of parallel calls may come interleaved", () => {
 });
 
 test("a call is done as soon as its arguments are whole and something else begins", () => {
-  const events = streamed({}, [START, ...call(0, "a", "look", `{"n":1}`), started(1, "b", "look"), args(1, "{}"), finish("tool_calls")]).map(({ event, data }) => `${event} ${String(data["output_index"])}`);
+  const events = streamed({}, [START, ...call(0, "a", "look", `{"n":1}`), started(1, "b", "look"), args(1, "{}"), finish("tool_calls")]).map(({ event, data }) => `${event} ${JSON.stringify(data["output_index"])}`);
   assert.ok(events.indexOf("response.output_item.done 0") < events.indexOf("response.output_item.added 1"), events.join("\n"));
 });
 

@@ -7,6 +7,7 @@ import { resolve } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import type { ChatRequest } from "../../../wire/chat.ts";
+import { gatewayError } from "../../../wire/errors.ts";
 import type { StreamEvent } from "../../../wire/events.ts";
 import type { JsonObject } from "../../../wire/json.ts";
 import type { Usage } from "../../../wire/usage.ts";
@@ -61,6 +62,8 @@ export const thought = (value: string): StreamEvent => ({ kind: "reasoning", cho
 export const signature = (value: string): StreamEvent => ({ kind: "signature", choice: 0, signature: value });
 export const redacted = (data: string): StreamEvent => ({ kind: "redacted", choice: 0, data });
 export const refusal = (value: string): StreamEvent => ({ kind: "refusal", choice: 0, text: value });
+/** The answer breaks here. */
+export const broken = (message: string): StreamEvent => ({ kind: "error", error: { class: "truncated", status: 0, message, type: null, code: null, param: null, retryAfterMs: null } });
 export const finish = (reason: "stop" | "length" | "tool_calls" | "content_filter"): StreamEvent => ({ kind: "finish", choice: 0, reason, native: reason });
 export const started = (index: number, id: string, name: string, thoughtSignature?: string): StreamEvent => ({ kind: "tool-start", choice: 0, index, id, name, thoughtSignature });
 export const args = (index: number, json: string): StreamEvent => ({ kind: "tool-arguments", choice: 0, index, json });
@@ -155,7 +158,11 @@ export async function serveClients(script: Script, prepare: (raw: JsonObject, se
       response.writeHead(200, { "content-type": responsesClient.streamType });
       const encoder = responsesClient.openEncoder(head);
       response.write(responsesClient.keepAlive);
-      for (const event of events) response.write(encoder.encode(event));
+      for (const event of events) {
+        if (event.kind === "error") return void response.end(encoder.failed(gatewayError("upstream_truncated", event.error.message), USAGE));
+        const frames = encoder.encode(event);
+        if (frames.length > 0) response.write(frames);
+      }
       response.end(encoder.closing(USAGE, { cost_usd: 0.5 }));
     })();
   });
