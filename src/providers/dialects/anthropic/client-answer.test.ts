@@ -100,6 +100,14 @@ describe("a stream", () => {
     ]);
   });
 
+  test("what was held back leaves as soon as the call before it is whole", () => {
+    const encoder = anthropicClient.openEncoder(head());
+    const steps = [START, toolStart(0, "a", "f"), toolArguments(0, '{"x":'), toolStart(1, "b", "g"), toolArguments(1, "{}"), toolArguments(0, "1}"), event("text", "Done")];
+    const counts = steps.map((one) => dataOf(String(encoder.encode(one))).length);
+    // Opening, call a, its first piece, nothing twice, then the rest of a with all of b, then b's end and the text.
+    assert.deepEqual(counts, [1, 1, 1, 0, 0, 4, 3]);
+  });
+
   test("a call that was cut off in its arguments keeps nothing after it back", () => {
     const text = frames([START, toolStart(0, "a", "f"), toolArguments(0, '{"x"'), toolStart(1, "b", "g"), toolArguments(1, '{"y"'), finish("length", "length")]);
     assert.deepEqual(lines(text).slice(1, -2), ["start 0 tool_use", 'delta 0 input_json_delta {"x"', "stop 0", "start 1 tool_use", 'delta 1 input_json_delta {"y"', "stop 1"]);

@@ -156,6 +156,13 @@ describe("a conversation", () => {
     })]);
   });
 
+  test("a marker inside a result goes before the result's own", () => {
+    const content = [{ type: "text", text: "a", cache_control: { type: "ephemeral", ttl: "1h" } }];
+    const { request: made } = parsed({ messages: [{ role: "user", content: [{ type: "tool_result", tool_use_id: "t", content, cache_control: ephemeral }] }] });
+    assert.deepEqual(made.messages, [result("t", text("a", { type: "ephemeral", ttl: "1h" }))]);
+    assert.match(parsed({ messages: [{ role: "user", content: [{ type: "tool_result", tool_use_id: "t", cache_control: ephemeral }] }] }).warnings.join(), /cache_control without content/);
+  });
+
   test("case 22: a block of thinking without text keeps its signature", () => {
     const { request: made } = parsed({ messages: [{ role: "assistant", content: [{ type: "thinking", thinking: "", signature: "sig" }, { type: "text", text: "a" }] }, { role: "user", content: "b" }] });
     assert.deepEqual(made.messages[0], assistant({ reasoning: [{ kind: "thinking", text: "", signature: "sig" }], parts: [text("a")] }));
