@@ -261,6 +261,16 @@ describe("deployments", () => {
     assert.deepEqual([deployments.get("euro/open")?.region, deployments.get("mirror/open")?.region], ["eu", null]);
   });
 
+  it("go by the owner's own names where there are any, with the facts of the model behind them", () => {
+    const named = [account("hostb", "hostb", { deployments: new Map([["mine", "open-latest"], ["other", "solo"]]) })];
+    const { deployments, directory } = buildDirectory(directoryInput(named));
+    assert.deepEqual([...deployments.keys()], ["hostb/mine", "hostb/other"]);
+    assert.deepEqual([deployments.get("hostb/mine")?.upstreamModel, deployments.get("hostb/mine")?.model?.id], ["mine", "hostb/open-70b"]);
+    for (const name of ["hostb/mine", "hostb/open-70b", "hostb/open-latest", "open"]) assert.equal(ids(directory.resolve(name)), "hostb/mine", name);
+    assert.match(message(directory.resolve("hostb/shared-name")), /^hostb has no deployment of shared-name; name it under deployments$/);
+    assert.match(message(directory.resolve("hostb/minee")), /hostb has no deployment of minee; did you mean "?hostb\/mine"?\?/);
+  });
+
   it("speak the model's own dialect where it is one that we speak", () => {
     const providers = new Map([...WORLD, ["other", { ...(WORLD.get("hosta") ?? assert.fail()), id: "other", dialect: "anthropic-messages" as const }]]);
     const models = catalogue([model("hosta/special", "special", { dialectOverride: "anthropic-messages" })]);

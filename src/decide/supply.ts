@@ -145,8 +145,10 @@ export class Supply {
   /** The account's own name for a model that goes by the catalogue's: the first deployment of it. */
   #ownName(account: SupplyAccount, upstream: string): string {
     if (account.deployments === undefined || account.deployments.has(upstream)) return upstream;
-    const asked = this.facts(account.provider.id, upstream);
-    for (const [name, model] of account.deployments) if (asked !== null && this.facts(account.provider.id, model) === asked) return name;
+    const asked = this.facts(account.provider.id, upstream)?.id;
+    for (const [name, model] of account.deployments) {
+      if (model === upstream || (asked !== undefined && this.facts(account.provider.id, model)?.id === asked)) return name;
+    }
     return upstream;
   }
 

@@ -22,7 +22,7 @@ export async function fetchToken(credential: ServiceAccount | RefreshToken | Cli
   const told = parsed(text);
   if (status !== 200) {
     const words = [asString(member(told, "error")), asString(member(told, "error_description"))].filter((one) => one !== undefined).join(": ");
-    throw refusedCredential(host, status, words === "" ? "no reason told" : words);
+    throw refusedCredential(host, status, words === "" ? "no reason told" : withoutSecrets(words, credential));
   }
   const token = asString(member(told, "access_token"));
   if (token === undefined || !/^[\x21-\x7e]+$/.test(token)) throw new CredentialError("network", `${host} answered without an access token`);
@@ -39,6 +39,11 @@ function grantOf(credential: ServiceAccount | RefreshToken | ClientSecret, wallM
     case "client-secret":
       return { grant_type: "client_credentials", client_id: credential.clientId, client_secret: credential.clientSecret.reveal(), scope: credential.scope };
   }
+}
+
+function withoutSecrets(words: string, credential: ServiceAccount | RefreshToken | ClientSecret): string {
+  const secrets = credential.kind === "service-account" ? [] : credential.kind === "client-secret" ? [credential.clientSecret] : [credential.clientSecret, credential.refreshToken];
+  return secrets.reduce((clean, secret) => clean.replaceAll(secret.reveal(), "***"), words);
 }
 
 /** A JSON Web Token by which the account asks in its own name, good for an hour from `wallMs`. */
