@@ -192,30 +192,37 @@ export function eventOfMessage(frame: EventStreamFrame): SseEvent {
 }
 
 /** Write one message with these string headers. */
-export function encodeMessage(headers: readonly (readonly [string, string])[], payload: string | Uint8Array): Uint8Array<ArrayBuffer> {
-  const body = typeof payload === "string" ? encoder.encode(payload) : payload;
-  const pairs = headers.map(([name, value]) => [encoder.encode(name), encoder.encode(value)] as const);
-  const headerBytes = pairs.reduce((sum, [name, value]) => sum + 4 + name.length + value.length, 0);
-  const total = SMALLEST_BYTES + headerBytes + body.length;
-  const out = new Uint8Array(total);
-  putUint32(out, 0, total);
-  putUint32(out, 4, headerBytes);
-  putUint32(out, 8, crc32(out, 0, 8));
-  let at = PRELUDE_BYTES;
-  for (const [name, value] of pairs) {
-    if (name.length > 255 || value.length > 32_767) throw new Error("a header of an event stream is too long");
-    out[at] = name.length;
-    out.set(name, at + 1);
-    at += 1 + name.length;
-    out[at] = STRING_TYPE;
-    out[at + 1] = value.length >> 8;
-    out[at + 2] = value.length & 255;
-    out.set(value, at + 3);
-    at += 3 + value.length;
+export function encodeMessage(headers: readonly (readonly [string, string])[], payload: string): Uint8Array<ArrayBuffer> {
+  return messageWriter(headers)(payload);
+}
+
+/** A writer of messages that differ in their payload only: the headers are encoded once. */
+export function messageWriter(headers: readonly (readonly [string, string])[]): (payload: string) => Uint8Array<ArrayBuffer> {
+  const head = encodedHeaders(headers);
+  return (payload) => {
+    const body = encoder.encode(payload);
+    const total = SMALLEST_BYTES + head.length + body.length;
+    const out = new Uint8Array(total);
+    putUint32(out, 0, total);
+    putUint32(out, 4, head.length);
+    putUint32(out, 8, crc32(out, 0, 8));
+    out.set(head, PRELUDE_BYTES);
+    out.set(body, PRELUDE_BYTES + head.length);
+    putUint32(out, total - CHECKSUM_BYTES, crc32(out, 0, total - CHECKSUM_BYTES));
+    return out;
+  };
+}
+
+/** A name's length in a byte, the name, the type, a value's length in two bytes, the value. */
+function encodedHeaders(headers: readonly (readonly [string, string])[]): Uint8Array {
+  const bytes: number[] = [];
+  for (const [name, value] of headers) {
+    const nameBytes = encoder.encode(name);
+    const valueBytes = encoder.encode(value);
+    if (nameBytes.length > 255 || valueBytes.length > 32_767) throw new Error("a header of an event stream is too long");
+    bytes.push(nameBytes.length, ...nameBytes, STRING_TYPE, valueBytes.length >> 8, valueBytes.length & 255, ...valueBytes);
   }
-  out.set(body, at);
-  putUint32(out, total - CHECKSUM_BYTES, crc32(out, 0, total - CHECKSUM_BYTES));
-  return out;
+  return Uint8Array.from(bytes);
 }
 
 /** CRC-32 (IEEE 802.3) of bytes[from, to). */

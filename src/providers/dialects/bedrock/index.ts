@@ -14,3 +14,5 @@ export const bedrockConverse: Dialect = {
   readError,
   unboundedFields,
 };
+
+export { bedrockClient, errorTypeOf } from "./client.ts";

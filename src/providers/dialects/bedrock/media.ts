@@ -43,3 +43,17 @@ export function formatOf(mediaType: string, filename: string | undefined): Media
 export function mediaTypeOf(kind: MediaKind, format: string): string | undefined {
   return Object.entries(KINDS[kind]).find(([, known]) => known === format)?.[0];
 }
+
+const BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/** UTF-8 of a text in base64, for documents that a client sends as text. */
+export function base64Of(text: string): string {
+  const bytes = new TextEncoder().encode(text);
+  let out = "";
+  for (let at = 0; at < bytes.length; at += 3) {
+    const [a = 0, b, c] = bytes.subarray(at, at + 3);
+    const triple = (a << 16) | ((b ?? 0) << 8) | (c ?? 0);
+    out += `${BASE64[triple >> 18]}${BASE64[(triple >> 12) & 63]}${b === undefined ? "=" : BASE64[(triple >> 6) & 63]}${c === undefined ? "=" : BASE64[triple & 63]}`;
+  }
+  return out;
+}

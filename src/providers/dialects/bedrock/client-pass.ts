@@ -1,0 +1,43 @@
+/** A Converse body for a provider of the same dialect: which few bytes change. */
+import { asArray, isObject, type Json, type JsonObject, member } from "../../../wire/json.ts";
+import { type Edit, removalOf } from "../../../wire/scan.ts";
+import type { PassedBody } from "../client.ts";
+import type { Target } from "../dialect.ts";
+import { modelPath } from "./names.ts";
+import { traitsOf } from "./traits.ts";
+
+/** Path and edits: our own field out, and reasoning that the model's maker never signed. */
+export function pass(body: PassedBody, target: Target): { readonly path: string; readonly edits: readonly Edit[] } {
+  const edits: Edit[] = [];
+  const signs = traitsOf(target).maker === "claude";
+  body.scan.members.forEach((member, at) => {
+    if (member.key === "spillway") edits.push(removalOf(body.scan, at));
+    else if (member.key === "messages" && signs && asArray(body.raw.messages).some(holdsUnsigned)) {
+      edits.push({ start: member.valueStart, end: member.valueEnd, text: JSON.stringify(signedOnly(asArray(body.raw.messages))) });
+    }
+  });
+  return { path: modelPath(target.upstreamModel, body.request.stream), edits };
+}
+
+/**
+ * Reasoning without its signature comes from an earlier turn that another maker's model answered. Left in, it would have
+ * the conversation refused here for good.
+ */
+function isUnsigned(block: Json): boolean {
+  const told = member(member(block, "reasoningContent"), "reasoningText");
+  return isObject(told) && (told.signature === undefined || told.signature === null || told.signature === "");
+}
+
+function holdsUnsigned(message: Json): boolean {
+  return member(message, "role") === "assistant" && asArray(member(message, "content")).some(isUnsigned);
+}
+
+/** The messages without such blocks, and without messages that held nothing else. */
+function signedOnly(messages: readonly Json[]): readonly Json[] {
+  return messages.flatMap((message): readonly Json[] => {
+    if (!isObject(message) || !holdsUnsigned(message)) return [message];
+    const content = asArray(message.content).filter((block) => !isUnsigned(block));
+    const kept: JsonObject = { ...message, content };
+    return content.length === 0 ? [] : [kept];
+  });
+}
