@@ -77,7 +77,7 @@ function readDeployments(section: Raw, path: Path, found: Finding[]): ReadonlyMa
   for (const [name, value] of Object.entries(section)) {
     const model = asText(value);
     if (model === null || model === "") continue; // The schema says so.
-    if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(name)) found.push({ path: [...path, name], expected: "a deployment's name of letters, digits, . _ -", found: JSON.stringify(name), hint: "", at: "key" });
+    if (!/^[A-Za-z0-9][A-Za-z0-9._:/-]{0,255}$/.test(name)) found.push({ path: [...path, name], expected: "a deployment's name of letters, digits, . _ : / -", found: JSON.stringify(name), hint: "", at: "key" });
     deployments.set(name, model);
   }
   return deployments;

@@ -21,6 +21,8 @@ export const bedrock: ProviderFacts = compatible({
   env: [],
   keyVariables: ["AWS_BEARER_TOKEN_BEDROCK"],
   auth: { kind: "sigv4", service: "bedrock" },
+  // Inference profiles of a geography or of the account's own: `eu.…`, or an ARN.
+  namesDeployments: true,
   kind: "host",
   domain: { cloud: "aws" },
   // Bills the whole generation after a disconnect: reading on tells the true figure.

@@ -67,13 +67,13 @@ export function readModelRow(row: readonly unknown[]): ModelFacts {
   };
 }
 
-/**
- * The dialect that a model needs instead of its provider's. The host's own protocol carries every maker's models; under a
- * project's address, what is named `maker/model` is reached by another path than the host's own models.
- */
+/** Of the host's own making; what other makers serve there is reached by paths of their own. */
+const ON_THE_HOSTS_PATH = /^(gemini|text-|multimodal)/;
+
+/** The dialect that a model needs instead of its provider's. One host's own protocol carries every maker's models. */
 function dialectOf(provider: string, upstream: string, told: string | null): string | null {
   if (told === "bedrock") return null;
-  if (told === null && provider === "vertex" && upstream.includes("/")) return "openai-chat on another path";
+  if (told === null && provider === "vertex" && !ON_THE_HOSTS_PATH.test(upstream)) return "another maker's path";
   return told;
 }
 
