@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Part } from "../../../wire/chat.ts";
-import { asArray, type JsonObject, member } from "../../../wire/json.ts";
+import { asArray, asString, type JsonObject, member } from "../../../wire/json.ts";
 import { assistant, call, result, system, text, tool, user } from "../anthropic/test-hub.ts";
 import { CLAUDE, encoded, refused, target } from "./test-hub.ts";
 
@@ -137,7 +137,7 @@ describe("tools", () => {
   test("become specifications; names that do not fit are changed and told back", () => {
     const made = encoded({ tools, toolChoice: { kind: "required" } });
     const [, second] = asArray(member(made.body.toolConfig, "tools"));
-    const name = String(member(member(second, "toolSpec"), "name"));
+    const name = asString(member(member(second, "toolSpec"), "name")) ?? "";
     assert.deepEqual(made.body.toolConfig, {
       tools: [
         { toolSpec: { name: "weather", description: "tells", inputSchema: { json: { type: "object", properties: {} } } } },
