@@ -51,7 +51,8 @@ function choiceOf(value: Json | undefined, reader: BodyReader): ToolChoice | und
   const choice = reader.object(value, "toolConfig.toolChoice");
   if (choice === undefined) return undefined;
   if (isObject(choice.tool)) {
-    return { kind: "named", name: reader.required(reader.string(choice.tool.name, "toolConfig.toolChoice.tool.name"), "toolConfig.toolChoice.tool.name", "the tool's name") };
+    const place = "toolConfig.toolChoice.tool.name";
+    return { kind: "named", name: reader.required(reader.string(choice.tool.name, place), place, "the tool's name") };
   }
   if (choice.any !== undefined) return { kind: "required" };
   if (choice.auto !== undefined) return { kind: "auto" };
@@ -66,6 +67,7 @@ export function modelToolChoice(value: Json | undefined): { readonly choice: Too
   const name = asString(member(value, "name"));
   const type = asString(member(value, "type"));
   const kinds: Readonly<Record<string, ToolChoice>> = { auto: { kind: "auto" }, any: { kind: "required" }, none: { kind: "none" } };
-  const choice = type === "tool" && name !== undefined ? ({ kind: "named", name } as const) : Object.hasOwn(kinds, type ?? "") ? kinds[type ?? ""] : undefined;
+  const plain = type !== undefined && Object.hasOwn(kinds, type) ? kinds[type] : undefined;
+  const choice = type === "tool" && name !== undefined ? ({ kind: "named", name } as const) : plain;
   return { choice, parallel: typeof parallel === "boolean" ? !parallel : undefined };
 }

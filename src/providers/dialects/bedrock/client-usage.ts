@@ -4,7 +4,9 @@ import type { JsonObject } from "../../../wire/json.ts";
 import { cacheWriteTokens, inputTokens, outputTokens, type UnitCounts, type Usage } from "../../../wire/usage.ts";
 
 /** Lifetimes of cache entries, longest first, as the API sorts them. */
-const LIFETIMES = [["12h", "cache_write_12h"], ["1h", "cache_write_1h"], ["30m", "cache_write_30m"], ["5m", "cache_write_5m"]] as const satisfies readonly (readonly [string, keyof UnitCounts])[];
+const LIFETIMES: readonly (readonly [string, keyof UnitCounts])[] = [
+  ["12h", "cache_write_12h"], ["1h", "cache_write_1h"], ["30m", "cache_write_30m"], ["5m", "cache_write_5m"],
+];
 
 /** The counts, which are disjoint here too: input without what was read from the cache or written to it, output with its reasoning. */
 export function encodeUsage({ units }: Usage): JsonObject {

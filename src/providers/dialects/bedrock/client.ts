@@ -1,7 +1,7 @@
 /** Bedrock Converse as clients speak it: the model in the path, streams in a binary framing. */
 import type { ClientDialect } from "../client.ts";
 import { encodeAnswer, openEncoder } from "./client-answer.ts";
-import { encodeError, eventFrame, exceptionFrame } from "./client-frames.ts";
+import { encodeError, errorTypeOf, eventFrame, exceptionFrame } from "./client-frames.ts";
 import { parse } from "./client-parse.ts";
 import { pass } from "./client-pass.ts";
 import { unboundedFields } from "./unbounded.ts";
@@ -18,6 +18,7 @@ export const bedrockClient: ClientDialect = {
   openEncoder,
   encodeAnswer,
   encodeError,
+  errorHeaders: (error) => ["x-amzn-errortype", errorTypeOf(error)],
   brokenFrame: exceptionFrame,
   unboundedFields,
 };

@@ -39,13 +39,18 @@ const STATUSES: Readonly<Record<number, FailureClass>> = {
   401: "auth", 402: "payment", 403: "auth", 404: "not_found", 408: "timeout", 424: "server", 429: "rate", 503: "overload", 504: "timeout", 529: "overload",
 };
 
+const REGION =
+  /(country|region|geograph)[^.]{0,40}not (supported|available|allowed)|unsupported (countr|region)|not (available|allowed) (in|from) (this|your|unsupported)/i;
+const TOO_LONG = /input is too long|prompt is too long|too many (total )?(input |prompt )?tokens|exceeds? the (model'?s? )?(maximum )?(context|input)/i;
+const NO_SUCH_MODEL =
+  /model identifier is invalid|on-demand throughput isn.t supported|model is not supported|doesn.t support the (model|converse)|end of its life/i;
 /** What a message says that the name does not: [class that it refines, words, class]. The first that matches counts. */
 const WORDS: readonly (readonly [FailureClass, RegExp, FailureClass])[] = [
-  ["bad_request", /input is too long|prompt is too long|too many (total )?(input |prompt )?tokens|exceeds? the (model'?s? )?(maximum )?(context|input)/i, "context"],
-  ["bad_request", /model identifier is invalid|on-demand throughput isn.t supported|model is not supported|doesn.t support the (model|converse)|end of its life/i, "not_found"],
+  ["bad_request", TOO_LONG, "context"],
+  ["bad_request", NO_SUCH_MODEL, "not_found"],
   ["bad_request", /content filter|blocked by (our )?content/i, "content_policy"],
-  ["bad_request", /(country|region|geograph)[^.]{0,40}not (supported|available|allowed)|not (supported|available|allowed) in (this|your) (country|region|location)/i, "residency"],
-  ["auth", /(country|region|geograph)[^.]{0,40}not (supported|available|allowed)|unsupported (country|region)|not (supported|available|allowed) (in|from) (this|your|unsupported)/i, "residency"],
+  ["bad_request", REGION, "residency"],
+  ["auth", REGION, "residency"],
   ["auth", /payment|subscription|marketplace/i, "payment"],
   // A day's tokens are gone: nothing that a short wait would help.
   ["rate", /per day|daily/i, "payment"],
@@ -91,7 +96,8 @@ function bareName(name: string | undefined): string | undefined {
 
 function errorOf(type: string | undefined, status: number, body: Json | undefined, text: string): UpstreamError {
   const known = type === undefined ? undefined : knownException(type);
-  const message = asString(member(body, "message")) ?? asString(member(body, "Message")) ?? asString(member(member(body, "error"), "message")) ?? asString(member(body, "originalMessage")) ?? text.trim();
+  const told = [member(body, "message"), member(body, "Message"), member(member(body, "error"), "message"), member(body, "originalMessage")];
+  const message = told.map(asString).find((words) => words !== undefined) ?? text.trim();
   const coarse = known?.class ?? classOfStatus(status);
   return {
     class: WORDS.find(([from, words]) => from === coarse && words.test(message))?.[2] ?? coarse,

@@ -8,6 +8,7 @@ import { unboundedFields } from "./unbounded.ts";
 export const bedrockConverse: Dialect = {
   id: "bedrock-converse",
   framing: "event-stream",
+  streamType: "application/vnd.amazon.eventstream",
   encodeChat,
   decodeAnswer,
   openStream,
