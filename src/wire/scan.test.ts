@@ -42,6 +42,31 @@ test("the same key at different levels, and unknown keys twice, are no duplicate
   assert.equal(scanBody(encode('{"zzz":1,"zzz":2}')).kind, "object");
 });
 
+test("fields of every protocol that is served are held to one occurrence, wherever they stand", () => {
+  const bodies = {
+    messages: ['{"system":"a","system":"b"}', '{"x":[{"tool_use_id":"a","tool_use_id":"b"}]}', '{"output_config":{"effort":"low","effort":"max"}}', '{"stop_sequences":[],"stop_sequences":["x"]}', '{"source":{"media_type":"a","media_type":"b"}}', '{"is_error":true,"is_error":false}', '{"mcp_servers":[],"mcp_servers":[1]}', '{"container":1,"container":2}', '{"input_schema":{},"input_schema":{}}'],
+    "generate content": ['{"contents":[],"contents":[1]}', '{"contents":[{"parts":[],"parts":[1]}]}', '{"generationConfig":{"maxOutputTokens":1,"maxOutputTokens":9}}', '{"generation_config":{"max_output_tokens":1,"max_output_tokens":9}}', '{"generationConfig":{"candidateCount":1,"candidateCount":8}}', '{"systemInstruction":{},"systemInstruction":{}}', '{"functionCall":{"args":{},"args":{}}}', '{"thoughtSignature":"a","thoughtSignature":"b"}', '{"inlineData":{},"inlineData":{}}'],
+    responses: ['{"instructions":"a","instructions":"b"}', '{"previous_response_id":"a","previous_response_id":"b"}', '{"reasoning":{"effort":"low"},"reasoning":{}}', '{"input":[{"call_id":"a","call_id":"b"}]}', '{"output":"a","output":"b"}', '{"encrypted_content":"a","encrypted_content":"b"}'],
+    cohere: ['{"documents":[],"documents":[1]}', '{"p":0.1,"p":0.2}', '{"k":1,"k":2}', '{"strict_tools":true,"strict_tools":false}'],
+    converse: ['{"inferenceConfig":{"maxTokens":1,"maxTokens":9}}', '{"toolConfig":{},"toolConfig":{}}', '{"toolUse":{},"toolUse":{}}', '{"toolResult":{"toolUseId":"a","toolUseId":"b"}}', '{"additionalModelRequestFields":{},"additionalModelRequestFields":{}}'],
+  };
+  for (const body of Object.values(bodies).flat()) assert.equal(scanBody(encode(body)).kind, "duplicate", body);
+});
+
+test("what a tool was called with may use any of the keys, in any number of objects", () => {
+  const use = { type: "tool_use", input: { name: "a", type: "b", input: { name: "c", source: "d" }, parts: [{ k: 1, p: 2 }, { k: 1, p: 2 }] } };
+  const body = encode(JSON.stringify({ messages: [{ role: "assistant", content: [use, use] }, { role: "user", content: [use] }] }));
+  for (let again = 0; again < 3; again++) assert.equal(scanBody(body).kind, "object");
+});
+
+test("a body is read within its own depth, also after a deeper or an unfinished one", () => {
+  const deep = encode(`${'{"model":'.repeat(300)}1${"}".repeat(300)}`);
+  assert.equal(scanBody(deep, 400).kind, "object");
+  assert.equal(scanBody(deep).kind, "too_deep");
+  assert.equal(scanBody(encode('{"model":{"model":')).kind, "unterminated");
+  assert.equal(scanBody(encode('{"model":{"model":1}}')).kind, "object");
+});
+
 test("depth is bounded, and what is no object says so", () => {
   assert.equal(scanBody(encode(`{"a":${"[".repeat(200)}${"]".repeat(200)}}`)).kind, "too_deep");
   assert.equal(scanBody(encode("[1]")).kind, "not_an_object");

@@ -22,7 +22,10 @@ export type BodyScan =
   | { readonly kind: "duplicate"; readonly key: string }
   | { readonly kind: "unterminated" };
 
-/** Keys that the gateway reads at some level of a request; twice at one level is refused. */
+/**
+ * Keys that the gateway reads at some level of a request, in any of the protocols it serves; twice at one level is refused.
+ * One list for all: what a body of one protocol holds may be read as another's by whoever gets it next.
+ */
 const READ_KEYS = [
   "model", "messages", "stream", "stream_options", "include_usage", "max_tokens", "max_completion_tokens", "n", "tools",
   "tool_choice", "functions", "function", "function_call", "tool_calls", "tool_call_id", "role", "content", "type", "text",
@@ -31,27 +34,69 @@ const READ_KEYS = [
   "reasoning_content", "thinking_blocks", "signature", "extra_content", "thought_signature", "web_search_options",
   "modalities", "prediction", "models", "provider", "plugins", "input", "dimensions", "encoding_format", "stop", "user",
   "metadata", "spillway", "cache_control", "ttl", "best_of", "parallel_tool_calls", "background", "search_parameters",
-  "enable_search", "audio", "route",
+  "enable_search", "audio", "route", "temperature", "top_p", "top_k", "seed", "logprobs", "top_logprobs", "refusal", "strict",
+  "suffix", "echo", "prompt", "file_url", "filename", "detail", "safety_identifier", "store", "id",
+  // Messages
+  "system", "tool_use_id", "source", "media_type", "output_config", "output_format", "effort", "stop_sequences", "mcp_servers",
+  "container", "is_error", "input_schema", "speed", "inference_geo", "disable_parallel_tool_use", "citations", "defer_loading",
+  "betas", "anthropic_version",
+  // generateContent, in both spellings
+  "contents", "parts", "systemInstruction", "system_instruction", "generationConfig", "generation_config", "maxOutputTokens",
+  "max_output_tokens", "candidateCount", "candidate_count", "stopSequences", "topP", "topK", "presencePenalty", "presence_penalty",
+  "frequencyPenalty", "frequency_penalty", "responseMimeType", "response_mime_type", "responseSchema", "response_schema",
+  "responseJsonSchema", "response_json_schema", "responseLogprobs", "response_logprobs", "responseModalities",
+  "response_modalities", "thinkingConfig", "thinking_config", "thinkingBudget", "thinking_budget", "thinkingLevel",
+  "thinking_level", "includeThoughts", "include_thoughts", "functionCall", "functionResponse", "function_response", "args",
+  "response", "inlineData", "inline_data", "fileData", "fileUri", "file_uri", "mimeType", "mime_type", "thought",
+  "thoughtSignature", "functionDeclarations", "function_declarations", "parametersJsonSchema", "parameters_json_schema",
+  "toolConfig", "tool_config", "functionCallingConfig", "function_calling_config", "allowedFunctionNames",
+  "allowed_function_names", "mode", "cachedContent", "cached_content", "serviceTier", "generateContentRequest",
+  "generate_content_request",
+  // Responses
+  "instructions", "reasoning", "summary", "previous_response_id", "conversation", "call_id", "output", "encrypted_content",
+  "truncation", "include", "namespace",
+  // Cohere
+  "documents", "document", "p", "k", "strict_tools", "token_budget", "tool_plan",
+  // Converse
+  "modelId", "inferenceConfig", "maxTokens", "toolSpec", "toolUse", "toolUseId", "toolResult", "toolChoice", "inputSchema",
+  "json", "status", "image", "video", "bytes", "cachePoint", "reasoningContent", "reasoningText", "redactedContent", "guardContent",
+  "outputConfig", "additionalModelRequestFields", "requestMetadata", "guardrailConfig", "promptVariables", "performanceConfig",
 ] as const;
+const KEY_COUNT = READ_KEYS.length;
 
-if (READ_KEYS.length > 64) throw new Error("the scan keeps one bit per key in two words of 32");
-const KEY_BITS = new Map<number, { readonly bit: number; readonly key: string }[]>();
-for (let i = 0; i < READ_KEYS.length; i++) {
-  const key = READ_KEYS[i] as string;
+/** The keys by hash, open addressing: a power of two of slots, at most a quarter of them full. */
+const SLOT_COUNT = 1024;
+const SLOT_MASK = SLOT_COUNT - 1;
+if (KEY_COUNT * 4 > SLOT_COUNT) throw new Error("the scan's table of keys is too full: double it");
+/** Per slot: one more than the key's index, 0 where it is empty; and the key's whole hash. */
+const slotKeys = new Uint16Array(SLOT_COUNT);
+const slotHashes = new Int32Array(SLOT_COUNT);
+READ_KEYS.forEach((key, index) => {
   const hash = hashText(key);
-  KEY_BITS.set(hash, [...(KEY_BITS.get(hash) ?? []), { bit: i, key }]);
-}
+  let slot = hash & SLOT_MASK;
+  while (slotKeys[slot] !== 0) slot = (slot + 1) & SLOT_MASK;
+  slotKeys[slot] = index + 1;
+  slotHashes[slot] = hash;
+});
 
 const QUOTE = 34;
 const BACKSLASH = 92;
 const COLON = 58;
 const utf8 = new TextDecoder();
 
-let levels = { low: new Int32Array(129), high: new Int32Array(129), isObjectAt: new Uint8Array(129) };
+/**
+ * What is known of each level of nesting. `seen` has a row per level and a column per key, with the number of the container
+ * that the key was last seen in: a new container has a new number, so that nothing needs to be wiped. The scan is never
+ * entered twice at once, so the arrays serve every call.
+ */
+let levels = levelsFor(128);
+/** Number of the last container, over all scans. */
+let lastContainer = 0;
+const CONTAINER_NUMBER_MAX = 2 ** 31 - 1;
 
-function levelsOf(maxDepth: number): typeof levels {
-  if (levels.low.length <= maxDepth) levels = { low: new Int32Array(maxDepth + 1), high: new Int32Array(maxDepth + 1), isObjectAt: new Uint8Array(maxDepth + 1) };
-  return levels;
+function levelsFor(maxDepth: number) {
+  const count = maxDepth + 1;
+  return { count, seen: new Int32Array(count * KEY_COUNT), containerAt: new Int32Array(count), isObjectAt: new Uint8Array(count) };
 }
 
 /**
@@ -67,11 +112,11 @@ export function scanBody(bytes: Uint8Array, maxDepth = 128): BodyScan {
   if (bytes[at] !== 123) return { kind: "not_an_object" };
   const open = at;
   const members: TopLevelMember[] = [];
-  // Per level: which read keys were seen (two words of 32 bits), and whether it is an object. The scan is never entered
-  // twice at once, so the arrays serve every call.
-  const low = levelsOf(maxDepth).low;
-  const high = levels.high;
-  const isObjectAt = levels.isObjectAt;
+  if (levels.count <= maxDepth || lastContainer > CONTAINER_NUMBER_MAX - CONTAINERS_MAX - 1) {
+    levels = levelsFor(maxDepth);
+    lastContainer = 0;
+  }
+  const { seen, containerAt, isObjectAt } = levels;
   let depth = 0;
   let containers = 0;
   let keyAt = -1;
@@ -86,8 +131,7 @@ export function scanBody(bytes: Uint8Array, maxDepth = 128): BodyScan {
         if (depth === 1 && valueAt < 0) valueAt = at;
         if (++depth > maxDepth) return { kind: "too_deep", limit: maxDepth };
         if (++containers > CONTAINERS_MAX) return { kind: "too_many", limit: CONTAINERS_MAX };
-        low[depth] = 0;
-        high[depth] = 0;
+        containerAt[depth] = ++lastContainer;
         isObjectAt[depth] = byte === 123 ? 1 : 0;
         expectKey = byte === 123;
         at++;
@@ -117,10 +161,10 @@ export function scanBody(bytes: Uint8Array, maxDepth = 128): BodyScan {
         if (expectKey) {
           const found = readKey(bytes, at, end);
           if (found >= 0) {
-            const words = found < 32 ? low : high;
-            const mask = 1 << (found & 31);
-            if (((words[depth] as number) & mask) !== 0) return { kind: "duplicate", key: READ_KEYS[found] as string };
-            words[depth] = (words[depth] as number) | mask;
+            const cell = depth * KEY_COUNT + found;
+            const container = containerAt[depth] as number;
+            if (seen[cell] === container) return { kind: "duplicate", key: READ_KEYS[found] as string };
+            seen[cell] = container;
           }
           if (depth === 1) {
             key = found >= 0 ? (READ_KEYS[found] as string) : keyText(bytes, at, end);
@@ -187,15 +231,15 @@ function readKey(bytes: Uint8Array, at: number, end: number): number {
     if (byte === BACKSLASH) return readKeyText(keyText(bytes, at, end));
     hash = (Math.imul(hash, 31) + byte) | 0;
   }
-  const entries = KEY_BITS.get(hash);
-  if (entries === undefined) return -1;
-  for (const entry of entries) if (equals(bytes, at + 1, end - 1, entry.key)) return entry.bit;
-  return -1;
+  for (let slot = hash & SLOT_MASK; ; slot = (slot + 1) & SLOT_MASK) {
+    const index = (slotKeys[slot] as number) - 1;
+    if (index < 0) return -1;
+    if (slotHashes[slot] === hash && equals(bytes, at + 1, end - 1, READ_KEYS[index] as string)) return index;
+  }
 }
 
 function readKeyText(key: string): number {
-  for (const entry of KEY_BITS.get(hashText(key)) ?? []) if (entry.key === key) return entry.bit;
-  return -1;
+  return (READ_KEYS as readonly string[]).indexOf(key);
 }
 
 function equals(bytes: Uint8Array, start: number, end: number, key: string): boolean {
