@@ -20,7 +20,6 @@ import { Metrics } from "./edge/metrics.ts";
 import { GatewayServer } from "./edge/server.ts";
 import { UndiciUpstream, type OutboundUpstream } from "./edge/upstream.ts";
 import { OwnUpstream } from "./edge/upstream-own.ts";
-import { errorHeaders } from "./pipeline/answer-headers.ts";
 import { serveChat } from "./pipeline/chat.ts";
 import { LIMITS, type Deps, type Limits, type Snapshot } from "./pipeline/deps.ts";
 import { serveEmbeddings } from "./pipeline/embeddings.ts";
@@ -29,7 +28,7 @@ import { InFlight } from "./compose/in-flight.ts";
 import { accountOrigins, pipelineSnapshot, type TransportPorts } from "./compose/pipeline-snapshot.ts";
 import type { InboundCall, Log, RequestRecord } from "./ports.ts";
 import { loadCatalogue } from "./providers/catalog/index.ts";
-import { encodeError } from "./providers/dialects/chat-surface.ts";
+import { encodeError, errorHeadersOf, modelEntry, modelList } from "./compose/surfaces.ts";
 import { PROVIDERS } from "./providers/registry.ts";
 import { openDataDir, type DataDir } from "./storage/data-dir.ts";
 import { SqliteStorage } from "./storage/sqlite.ts";
@@ -254,13 +253,14 @@ class Running {
   }
 
   #makeServer(): GatewayServer {
-    const serve = (handler: typeof serveChat) => (call: InboundCall) => {
+    const serve = (call: InboundCall): void => {
       let exchange: Exchange | null = null;
       const done = (): void => {
         if (exchange !== null) this.#active.delete(exchange);
         call.done();
       };
-      exchange = handler(this.#deps, { ...call, done, snapshot: this.#snapshot });
+      const inbound = { ...call, done, snapshot: this.#snapshot };
+      exchange = call.asked.surface === "embeddings" ? serveEmbeddings(this.#deps, inbound) : serveChat(this.#deps, inbound);
       if (exchange === null) this.#metrics.refused(call.reply.status);
       else this.#active.add(exchange);
     };
@@ -273,16 +273,15 @@ class Running {
       draining: () => this.#state === "draining" || this.#state === "closed",
       version: VERSION,
       encodeError,
-      errorHeaders,
+      errorHeaders: errorHeadersOf,
       onRefused: (status) => this.#metrics.refused(status),
       onCrash: (request, problem) => this.#log.error("request_crashed", { request, error: problem instanceof Error ? (problem.stack ?? problem.message) : String(problem) }),
       log: this.#log,
       tls: this.#options.tls,
       endpoints: {
-        chat: serve(serveChat),
-        embeddings: serve(serveEmbeddings),
-        models: () => modelList(this.#snapshot),
-        model: (id) => modelEntry(this.#snapshot, id),
+        call: serve,
+        models: (form) => modelList(this.#snapshot, form),
+        model: (id, form) => modelEntry(this.#snapshot, id, form),
         ready: () => this.#notReady(),
       },
     });
@@ -369,19 +368,6 @@ function defaultBodyBytes(): number {
 
 function authOf(config: Config): { keys: ReadonlyMap<string, string>; corsOrigins: readonly string[] } {
   return { keys: new Map(config.keys.map((key) => [key.sha256, key.name])), corsOrigins: config.cors.origins };
-}
-
-function modelList(snapshot: Snapshot) {
-  const data = snapshot.directory.callable().map((model) => ({ id: model.id, object: "model", created: model.createdS, owned_by: model.ownedBy }));
-  return { object: "list", data };
-}
-
-function modelEntry(snapshot: Snapshot, id: string) {
-  const found = snapshot.directory.callable().find((model) => model.id === id);
-  if (found !== undefined) return { id: found.id, object: "model", created: found.createdS, owned_by: found.ownedBy };
-  const resolution = snapshot.directory.resolve(id);
-  if (resolution.kind === "route") return { id, object: "model", created: 0, owned_by: resolution.route.candidates[0]?.deployment.provider.id ?? "spillway" };
-  return { code: resolution.code, message: resolution.message, param: "model", retryAfterMs: null };
 }
 
 function sleep(ms: number): Promise<void> {

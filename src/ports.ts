@@ -4,6 +4,7 @@
  */
 import type { FailureClass } from "./wire/outcome.ts";
 import type { Json, JsonObject } from "./wire/json.ts";
+import type { SurfaceName } from "./wire/surfaces.ts";
 import type { UnitCounts } from "./wire/usage.ts";
 
 export interface Clock {
@@ -92,11 +93,24 @@ export interface Caller {
   readonly scopes: readonly string[];
 }
 
+/** What an address says beside the body. */
+export interface Asked {
+  readonly surface: SurfaceName | "embeddings";
+  /** Model of the path, percent-decoded once; undefined where the body names it. */
+  readonly model: string | undefined;
+  /** Stream asked by the path; undefined where the body says it. */
+  readonly stream: boolean | undefined;
+  /** Without "?". */
+  readonly query: string;
+}
+
 /** A request whose caller is known and whose body has been read. */
 export interface InboundCall {
   readonly requestId: string;
   readonly caller: Caller;
   readonly body: Uint8Array;
+  /** Which surface was asked, and what its path and query say. */
+  readonly asked: Asked;
   /** Header by lower-case name. */
   readonly header: (name: string) => string | undefined;
   readonly reply: ClientReply;
@@ -178,7 +192,7 @@ export interface RequestRecord {
   readonly atMs: number;
   readonly tenant: string;
   readonly key: string;
-  readonly surface: "chat" | "embeddings";
+  readonly surface: SurfaceName | "embeddings";
   readonly stream: boolean;
   /** What the client asked for, and the route (or name) it resolved to. */
   readonly model: string;

@@ -25,7 +25,28 @@ describe("a path means", () => {
     ["/v1", null],
     ["/v1/", null],
     ["/v1/chat", null],
-    ["/v1/completions", null],
+    ["/v1/completions", "completions"],
+    ["/v1/responses", "responses"],
+    ["/responses", "responses"],
+    ["/v1/messages", "messages"],
+    ["/messages", "messages"],
+    ["/anthropic/v1/messages", "messages"],
+    ["/v1/v1/messages", "messages"],
+    ["/v1/models/gemini-2.5-pro:generateContent", "generate-content", "gemini-2.5-pro"],
+    ["/v1beta/models/gemini-2.5-pro:generateContent", "generate-content", "gemini-2.5-pro"],
+    ["/v1beta/models/google%2Fx:8b:generateContent", "generate-content", "google/x:8b"],
+    ["/v1beta/models", "models"],
+    ["/v1beta/models/gemini-2.5-pro", "model", "gemini-2.5-pro"],
+    ["/openai/deployments/my-mini/chat/completions", "chat", "my-mini"],
+    ["/openai/deployments/a%2Fb/embeddings", "embeddings", "a/b"],
+    ["/openai/v1/chat/completions", "chat"],
+    ["/openai/deployments/my-mini/models", null],
+    ["/openai/deployments/my-mini", null],
+    ["/v2/chat", "chat-v2"],
+    ["/model/anthropic.claude%3A0/converse", "converse", "anthropic.claude:0"],
+    ["/model/a/b/converse", "converse", "a/b"],
+    ["/model/a/invoke", null],
+    ["/api/hello", "hello"],
     ["/V1/chat/completions", null],
     ["//v1/chat/completions", null],
     ["/v1//chat/completions", null],
@@ -38,7 +59,22 @@ describe("a path means", () => {
     ["/__proto__", null],
     ["/toString", null],
   ];
-  for (const [path, endpoint, model = ""] of ROWS) {
-    it(`${path || "(nothing)"} → ${endpoint ?? "nothing here"}`, () => assert.deepEqual(targetOf(path), { endpoint, model }));
+  for (const [path, endpoint, model] of ROWS) {
+    it(`${path || "(nothing)"} → ${endpoint ?? "nothing here"}`, () => {
+      const found = targetOf(path);
+      assert.deepEqual([found.endpoint, found.model], [endpoint, model]);
+    });
   }
+
+  it("whether a stream is asked, where the path says it", () => {
+    assert.equal(targetOf("/v1/models/m:streamGenerateContent").stream, true);
+    assert.equal(targetOf("/v1/models/m:generateContent").stream, false);
+    assert.equal(targetOf("/model/m/converse-stream").stream, true);
+    assert.deepEqual([targetOf("/model/m/converse-stream").endpoint, targetOf("/model/m/converse-stream").model], ["converse", "m"]);
+    assert.equal(targetOf("/v1/chat/completions").stream, undefined);
+  });
+
+  it("in whose form errors are told", () => {
+    assert.deepEqual(["/v1/messages", "/v1beta/models", "/v1/responses", "/v2/chat", "/model/m/nothing", "/nothing"].map((path) => targetOf(path).form), ["messages", "generate-content", "responses", "chat-v2", "converse", "chat"]);
+  });
 });

@@ -1,47 +1,97 @@
 /** Which endpoint a path means, whatever base URL a client was given. */
+import type { SurfaceName } from "../wire/surfaces.ts";
 
-export type EndpointName = "chat" | "embeddings" | "models" | "model" | "healthz" | "readyz" | "root";
+export type EndpointName = SurfaceName | "embeddings" | "models" | "model" | "healthz" | "readyz" | "root" | "hello";
 export interface Target {
   readonly endpoint: EndpointName | null;
-  /** Model id of `/v1/models/{id}`, decoded once. */
-  readonly model: string;
+  /** In whose form errors and lists of this path are told. */
+  readonly form: SurfaceName;
+  /** Model id in the path, percent-decoded once; undefined where the path names none. */
+  readonly model: string | undefined;
+  /** Stream asked by the path; undefined where the body says it. */
+  readonly stream: boolean | undefined;
 }
 
-const KNOWN: Readonly<Record<string, EndpointName>> = {
-  "/chat/completions": "chat",
-  "/embeddings": "embeddings",
-  "/models": "models",
-};
+const target = (endpoint: EndpointName | null, form: SurfaceName = "chat", model?: string, stream?: boolean): Target => ({ endpoint, form, model, stream });
 
-/** Resolve a path without its query. `/v1` may be absent or doubled, a trailing slash is ignored. */
+/** Below the version, which may be absent or doubled. */
+const KNOWN: Readonly<Record<string, Target>> = {
+  "/chat/completions": target("chat"),
+  "/completions": target("completions", "completions"),
+  "/embeddings": target("embeddings"),
+  "/responses": target("responses", "responses"),
+  "/messages": target("messages", "messages"),
+  "/models": target("models"),
+};
+const CHAT = KNOWN["/chat/completions"] as Target;
+const PROBES: Readonly<Record<string, Target>> = {
+  "/healthz": target("healthz"),
+  "/readyz": target("readyz"),
+  "/": target("root"),
+  "/api/hello": target("hello", "messages"),
+  "/v2/chat": target("chat-v2", "chat-v2"),
+};
+const UNKNOWN = target(null);
+/** `models/{model}:{verb}`, where a model may hold ":" itself. */
+const VERBS: Readonly<Record<string, boolean>> = { generateContent: false, streamGenerateContent: true };
+
+/** Resolve a path without its query. A trailing slash is ignored. */
 export function targetOf(path: string): Target {
-  switch (path) {
-    case "/v1/chat/completions":
-      return { endpoint: "chat", model: "" };
-    case "/healthz":
-      return { endpoint: "healthz", model: "" };
-    case "/readyz":
-      return { endpoint: "readyz", model: "" };
-    case "/":
-      return { endpoint: "root", model: "" };
-    default:
-      return aliasOf(path);
-  }
+  if (path === "/v1/chat/completions") return CHAT;
+  return PROBES[path] ?? aliasOf(path);
 }
 
 function aliasOf(path: string): Target {
   let rest = path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
+  const beta = rest.startsWith("/v1beta/");
+  if (beta) rest = rest.slice(7);
+  // A base URL that names the protocol's maker, as some clients are given.
+  if (rest.startsWith("/anthropic/")) rest = rest.slice(10);
   while (rest.startsWith("/v1/")) rest = rest.slice(3);
   const known = KNOWN[rest];
-  if (known !== undefined) return { endpoint: known, model: "" };
-  // Ids contain "/" and ":"; a ":verb" suffix belongs to another surface.
-  if (rest.startsWith("/models/") && rest.length > 8) {
-    try {
-      return { endpoint: "model", model: decodeURIComponent(rest.slice(8)) };
-    } catch {
-      // Not valid percent-encoding, so no id of ours.
-      return { endpoint: null, model: "" };
-    }
+  if (known !== undefined) return beta && known.endpoint === "models" ? target("models", "generate-content") : known;
+  if (rest.startsWith("/models/") && rest.length > 8) return ofModel(rest.slice(8), beta);
+  if (rest.startsWith("/openai/deployments/")) return ofDeployment(rest.slice(20));
+  if (rest.startsWith("/openai/")) return aliasOf(rest.slice(7));
+  if (rest.startsWith("/model/")) return converse(rest.slice(7));
+  return rest === "/v2/chat" ? (PROBES[rest] as Target) : UNKNOWN;
+}
+
+/** Whose list of models a client wants is told by what else it sends: the paths are the same. */
+export function formOf(target: Target, headers: Readonly<Record<string, unknown>>): SurfaceName {
+  if (target.endpoint !== "models" && target.endpoint !== "model") return target.form;
+  if (headers["anthropic-version"] !== undefined) return "messages";
+  return headers["x-goog-api-key"] !== undefined || headers["x-goog-api-client"] !== undefined ? "generate-content" : target.form;
+}
+
+/** `{id}` of a listing, or `{model}:{verb}`. */
+function ofModel(rest: string, beta: boolean): Target {
+  const colon = rest.lastIndexOf(":");
+  const stream = colon < 0 ? undefined : VERBS[rest.slice(colon + 1)];
+  if (stream !== undefined) return withModel("generate-content", "generate-content", rest.slice(0, colon), stream);
+  return withModel("model", beta ? "generate-content" : "chat", rest, undefined);
+}
+
+/** `{deployment}/chat/completions` and the like: the deployment is the model. */
+function ofDeployment(rest: string): Target {
+  const slash = rest.indexOf("/");
+  const known = slash < 0 ? undefined : KNOWN[rest.slice(slash)];
+  if (known === undefined || known.endpoint === "models") return UNKNOWN;
+  return withModel(known.endpoint, known.form, rest.slice(0, slash), undefined);
+}
+
+/** `{model}/converse` and `{model}/converse-stream`; a model may hold "/". */
+function converse(rest: string): Target {
+  if (rest.endsWith("/converse")) return withModel("converse", "converse", rest.slice(0, -9), false);
+  if (rest.endsWith("/converse-stream")) return withModel("converse", "converse", rest.slice(0, -16), true);
+  return target(null, "converse");
+}
+
+function withModel(endpoint: EndpointName | null, form: SurfaceName, encoded: string, stream: boolean | undefined): Target {
+  try {
+    return target(endpoint, form, decodeURIComponent(encoded), stream);
+  } catch {
+    // Not valid percent-encoding, so no id of ours.
+    return target(null, form);
   }
-  return { endpoint: null, model: "" };
 }

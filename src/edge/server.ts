@@ -8,9 +8,10 @@ import type { Duplex } from "node:stream";
 import type { InboundCall, Log } from "../ports.ts";
 import { gatewayError, statusOf, type GatewayError } from "../wire/errors.ts";
 import type { JsonObject } from "../wire/json.ts";
+import type { SurfaceName } from "../wire/surfaces.ts";
 import { authenticate, type AuthSettings } from "./auth.ts";
 import { readRequestBody } from "./body.ts";
-import { targetOf, type EndpointName } from "./paths.ts";
+import { formOf, targetOf, type EndpointName } from "./paths.ts";
 import { NodeReply } from "./reply.ts";
 
 export interface ServerSettings {
@@ -23,24 +24,25 @@ export interface ServerSettings {
   readonly maxBodyBytes: number;
   readonly draining: () => boolean;
   readonly version: string;
-  readonly encodeError: (error: GatewayError) => JsonObject;
-  readonly errorHeaders: (error: GatewayError) => readonly string[];
+  /** An error in the form of a surface. */
+  readonly encodeError: (error: GatewayError, form: SurfaceName, requestId: string) => JsonObject;
+  readonly errorHeaders: (error: GatewayError, form: SurfaceName) => readonly string[];
   readonly onRefused: (status: number) => void;
   /** What serving a request threw. */
   readonly onCrash: (requestId: string, problem: unknown) => void;
   readonly log: Log;
   readonly tls: { readonly cert: string; readonly key: string } | null;
   readonly endpoints: {
-    readonly chat: (call: InboundCall) => void;
-    readonly embeddings: (call: InboundCall) => void;
-    readonly models: () => JsonObject;
-    readonly model: (id: string) => JsonObject | GatewayError;
+    readonly call: (call: InboundCall) => void;
+    readonly models: (form: SurfaceName) => JsonObject;
+    readonly model: (id: string, form: SurfaceName) => JsonObject | GatewayError;
     /** null: ready; else why not. */
     readonly ready: () => string | null;
   };
 }
 
-const METHODS: Readonly<Record<EndpointName, string>> = { chat: "POST", embeddings: "POST", models: "GET", model: "GET", healthz: "GET", readyz: "GET", root: "GET" };
+const READ: ReadonlySet<EndpointName> = new Set<EndpointName>(["models", "model", "healthz", "readyz", "root", "hello"]);
+const SERVED = "POST /v1/chat/completions, /v1/responses, /v1/messages, /v1/completions, /v1/embeddings, /v1beta/models/{model}:generateContent, /v2/chat, /model/{model}/converse; GET /v1/models, /v1/models/{id}";
 
 /** What a page of a configured origin may read of an answer. */
 const EXPOSED_HEADERS = ["x-request-id", "retry-after", "x-spillway-request-id", "x-spillway-route", "x-spillway-deployment", "x-spillway-attempts", "x-spillway-cost-usd", "x-spillway-warning", "x-spillway-simulated"].join(", ");
@@ -130,32 +132,37 @@ export class GatewayServer {
     if (target.endpoint === "root" && (request.method === "GET" || request.method === "HEAD")) {
       return this.#json(response, 200, { service: "spillway", version: this.#settings.version });
     }
-    const authenticated = authenticate(request, question < 0 ? "" : url.slice(question + 1), this.#settings.auth());
-    if (authenticated.kind === "refused") return this.#refuse(request, response, authenticated.error);
-    if (target.endpoint === null || target.endpoint === "root") {
-      return this.#refuse(request, response, gatewayError("unknown_path", `${request.method} ${clip(path)} is not served here. Served: POST /v1/chat/completions, POST /v1/embeddings, GET /v1/models, GET /v1/models/{id}.`));
+    if (target.endpoint === "hello") return this.#json(response, 200, { service: "spillway" });
+    const form = formOf(target, request.headers);
+    const query = question < 0 ? "" : url.slice(question + 1);
+    const authenticated = authenticate(request, query, this.#settings.auth());
+    if (authenticated.kind === "refused") return this.#refuse(request, response, form, authenticated.error);
+    const { endpoint } = target;
+    if (endpoint === null || endpoint === "root") {
+      return this.#refuse(request, response, form, gatewayError("unknown_path", `${request.method} ${clip(path)} is not served here. Served: ${SERVED}.`));
     }
-    const method = METHODS[target.endpoint];
+    const method = READ.has(endpoint) ? "GET" : "POST";
     if (request.method !== method && !(method === "GET" && request.method === "HEAD")) {
-      return this.#refuse(request, response, gatewayError("method_not_allowed", `${clip(path)} takes ${method}, not ${request.method}.`), ["allow", method]);
+      return this.#refuse(request, response, form, gatewayError("method_not_allowed", `${clip(path)} takes ${method}, not ${request.method}.`), ["allow", method]);
     }
-    if (target.endpoint === "models") return this.#listing(response, this.#settings.endpoints.models());
-    if (target.endpoint === "model") {
-      const found = this.#settings.endpoints.model(target.model);
-      return "code" in found && "message" in found ? this.#refuse(request, response, found as GatewayError) : this.#listing(response, found as JsonObject);
+    if (endpoint === "models") return this.#listing(response, this.#settings.endpoints.models(form));
+    if (endpoint === "model") {
+      const found = this.#settings.endpoints.model(target.model ?? "", form);
+      return "code" in found && "message" in found ? this.#refuse(request, response, form, found as GatewayError) : this.#listing(response, found as JsonObject);
     }
-    this.#call(request, response, authenticated.caller, target.endpoint === "chat" ? this.#settings.endpoints.chat : this.#settings.endpoints.embeddings);
+    this.#call(request, response, authenticated.caller, { surface: endpoint as InboundCall["asked"]["surface"], model: target.model, stream: target.stream, query });
   }
 
-  #call(request: IncomingMessage, response: ServerResponse, caller: InboundCall["caller"], serve: (call: InboundCall) => void): void {
+  #call(request: IncomingMessage, response: ServerResponse, caller: InboundCall["caller"], asked: InboundCall["asked"]): void {
     const settings = this.#settings;
+    const form = asked.surface === "embeddings" ? "chat" : asked.surface;
     const via = request.headers.via;
-    if (via?.includes(settings.instance) === true) return this.#refuse(request, response, gatewayError("request_loop", "This request has passed through this gateway before: a provider's base_url points back at it."));
-    if (settings.draining()) return this.#refuse(request, response, gatewayError("draining", "The gateway is shutting down; try another instance."), ["connection", "close"]);
-    if (this.#inFlight >= settings.maxInFlight) return this.#refuse(request, response, gatewayError("too_many_requests_in_flight", `${settings.maxInFlight} requests are in flight.`, { retryAfterMs: 1_000 }));
+    if (via?.includes(settings.instance) === true) return this.#refuse(request, response, form, gatewayError("request_loop", "This request has passed through this gateway before: a provider's base_url points back at it."));
+    if (settings.draining()) return this.#refuse(request, response, form, gatewayError("draining", "The gateway is shutting down; try another instance."), ["connection", "close"]);
+    if (this.#inFlight >= settings.maxInFlight) return this.#refuse(request, response, form, gatewayError("too_many_requests_in_flight", `${settings.maxInFlight} requests are in flight.`, { retryAfterMs: 1_000 }));
     const type = request.headers["content-type"];
     if (type === undefined ? settings.auth().keys.size === 0 : !/^application\/(?:[a-z0-9.+-]*\+)?json\b/i.test(type)) {
-      return this.#refuse(request, response, gatewayError("unsupported_media_type", `Send the body as application/json${type === undefined ? "" : `, not ${clip(type)}`}.`));
+      return this.#refuse(request, response, form, gatewayError("unsupported_media_type", `Send the body as application/json${type === undefined ? "" : `, not ${clip(type)}`}.`));
     }
     this.#inFlight++;
     let counted = true;
@@ -178,7 +185,7 @@ export class GatewayServer {
     readRequestBody(request, takeRoom, (error, body) => {
       if (error !== null) {
         done();
-        this.#refuse(request, response, error);
+        this.#refuse(request, response, form, error);
         return;
       }
       const { headers } = request;
@@ -186,6 +193,7 @@ export class GatewayServer {
         requestId: settings.requestId(),
         caller,
         body,
+        asked,
         header: (name) => {
           const value = headers[name];
           return Array.isArray(value) ? value.join(", ") : value;
@@ -194,13 +202,13 @@ export class GatewayServer {
         done,
       };
       try {
-        serve(call);
+        settings.endpoints.call(call);
       } catch (problem) {
         // A defect of ours costs one request, not the process and everybody's.
         done();
         settings.onCrash(call.requestId, problem);
         if (response.headersSent) response.destroy();
-        else this.#refuse(request, response, gatewayError("internal_error", "The gateway failed at this request; its log says how."));
+        else this.#refuse(request, response, form, gatewayError("internal_error", "The gateway failed at this request; its log says how."));
       }
     });
   }
@@ -224,16 +232,16 @@ export class GatewayServer {
     return true;
   }
 
-  #refuse(request: IncomingMessage, response: ServerResponse, error: GatewayError, more: readonly string[] = []): void {
+  #refuse(request: IncomingMessage, response: ServerResponse, form: SurfaceName, error: GatewayError, more: readonly string[] = []): void {
     const id = this.#settings.requestId();
     const status = statusOf(error);
     this.#settings.onRefused(status);
     // A body that nobody will read: close after the answer instead of reading it all.
     const unread = !request.complete && request.method !== "GET" && request.method !== "HEAD";
-    const headers = ["content-type", "application/json", ...this.#settings.errorHeaders(error), ...idHeaders(id), "cache-control", "no-store, no-transform", ...more];
+    const headers = ["content-type", "application/json", ...this.#settings.errorHeaders(error, form), ...idHeaders(id), "cache-control", "no-store, no-transform", ...more];
     if (unread) headers.push("connection", "close");
     if (!response.headersSent) response.writeHead(status, headers);
-    response.end(JSON.stringify(this.#settings.encodeError(error)));
+    response.end(JSON.stringify(this.#settings.encodeError(error, form, id)));
     if (unread) request.resume();
   }
 
@@ -250,7 +258,7 @@ export class GatewayServer {
   #refuseUpgrade(socket: Duplex): void {
     // The server has let go of this socket: a reset would be nobody's to catch.
     socket.on("error", () => socket.destroy());
-    const body = JSON.stringify(this.#settings.encodeError(gatewayError("upgrade_not_supported", "WebSocket connections are not served; use HTTP with stream: true.")));
+    const body = JSON.stringify(this.#settings.encodeError(gatewayError("upgrade_not_supported", "WebSocket connections are not served; use HTTP with stream: true."), "chat", this.#settings.requestId()));
     socket.end(bareAnswer("426 Upgrade Required", body));
   }
 }

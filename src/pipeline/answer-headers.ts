@@ -54,3 +54,13 @@ export function errorHeaders(error: GatewayError): string[] {
   if (waitMs !== null) headers.push("retry-after", String(Math.max(1, Math.ceil(waitMs / 1000))), "retry-after-ms", String(Math.ceil(waitMs)));
   return headers;
 }
+
+/** What the head of a stream says of it. */
+export function streamHead(streamType: string): readonly string[] {
+  return ["content-type", streamType, "x-accel-buffering", "no"];
+}
+
+/** Flat headers without those of these names (lower case). */
+export function without(headers: readonly string[], names: readonly string[]): readonly string[] {
+  return headers.filter((_, i) => !names.includes((headers[i - (i % 2)] as string).toLowerCase()));
+}

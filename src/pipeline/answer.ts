@@ -1,7 +1,7 @@
 /** A whole JSON answer: checked before it counts as one, and brought into the client's dialect where it is another's. */
-import { encodeAnswer } from "../providers/dialects/chat-surface.ts";
 import type { DecodeContext, Dialect } from "../providers/dialects/dialect.ts";
-import { commits } from "../wire/events.ts";
+import { commits, type StreamEvent } from "../wire/events.ts";
+import type { JsonObject } from "../wire/json.ts";
 import { ENDED_WITHOUT_CONTENT } from "../wire/outcome.ts";
 import type { Usage } from "../wire/usage.ts";
 import type { AnswerReading } from "./attempt.ts";
@@ -10,18 +10,8 @@ import { EMPTY_FINISH, failure, gaveUp, malformed, textBytesOf } from "./lane.ts
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-export interface AnswerHead {
-  readonly id: string;
-  readonly model: string;
-  readonly createdS: number;
-  /** Marked as no real answer. */
-  readonly simulated: boolean;
-}
-
-export const SIMULATED_FINGERPRINT = "spillway-simulated";
-
-/** Read a chat answer. `mayBeEmpty`: stop sequences were asked, one of which may have been the first word. `head` null: same dialect, the body leaves as it came. */
-export function readChatAnswer(body: Uint8Array, dialect: Dialect, context: DecodeContext, head: AnswerHead | null, mayBeEmpty = false): AnswerReading {
+/** Read a chat answer. `mayBeEmpty`: stop sequences were asked, one of which may have been the first word. `write` puts it into the client's dialect; null: the same, the body leaves as it came. */
+export function readChatAnswer(body: Uint8Array, dialect: Dialect, context: DecodeContext, write: ((events: readonly StreamEvent[]) => JsonObject) | null, mayBeEmpty = false): AnswerReading {
   let parsed;
   try {
     parsed = JSON.parse(decoder.decode(body));
@@ -29,7 +19,7 @@ export function readChatAnswer(body: Uint8Array, dialect: Dialect, context: Deco
     return { kind: "error", error: malformed(`the answer is not JSON: ${(error as Error).message.slice(0, 120)}`), usage: null };
   }
   const told = dialect.decodeAnswer(parsed, context);
-  const events = mayBeEmpty && head !== null ? told.map((event) => (event.kind === "error" && event.error.code === ENDED_WITHOUT_CONTENT ? EMPTY_FINISH : event)) : told;
+  const events = mayBeEmpty && write !== null ? told.map((event) => (event.kind === "error" && event.error.code === ENDED_WITHOUT_CONTENT ? EMPTY_FINISH : event)) : told;
   let usage: Usage | null = null;
   let contentEvents = 0;
   let textBytes = 0;
@@ -49,6 +39,6 @@ export function readChatAnswer(body: Uint8Array, dialect: Dialect, context: Deco
   if (!mayBeEmpty && contentEvents === 0 && (finish === "stop" || finish === "tool_calls")) {
     return { kind: "error", error: failure("empty", "the answer is empty"), usage };
   }
-  const out = head === null ? body : encoder.encode(JSON.stringify(encodeAnswer(events, head, head.simulated ? { system_fingerprint: SIMULATED_FINGERPRINT } : {})));
+  const out = write === null ? body : encoder.encode(JSON.stringify(write(events)));
   return { kind: "answer", body: out, usage, contentEvents: Math.max(1, contentEvents), textBytes, warnings };
 }

@@ -8,6 +8,7 @@ import type { Timer, UpstreamCall, UpstreamFailure, UpstreamHandler, UpstreamReq
 import { faultOf, type Outcome, type Phase, type UpstreamError } from "../wire/outcome.ts";
 import type { Usage } from "../wire/usage.ts";
 import type { Authorize, Deps } from "./deps.ts";
+import { isStreamOf, type Framing } from "./framing.ts";
 import { failure, type LaneSink, type StreamLane, type TailFrame } from "./lane.ts";
 
 /** What the exchange is told. All calls are synchronous. */
@@ -24,6 +25,7 @@ export interface AttemptOwner {
 export interface Reading {
   /** An answer with nothing in it can be a whole one: stop sequences were asked. */
   readonly mayBeEmpty: boolean;
+  readonly framing: Framing;
   /** Streams: a lane that reads the body. */
   openLane(sink: LaneSink): StreamLane;
   /** JSON answers: read the whole body. */
@@ -185,7 +187,7 @@ export class Attempt implements UpstreamHandler, LaneSink {
     this.#header = header;
     const type = header("content-type") ?? "";
     if (status < 200 || status >= 300) return;
-    if (this.settings.stream && /^text\/event-stream/i.test(type)) this.#lane = this.settings.reading.openLane(this);
+    if (this.settings.stream && isStreamOf(this.settings.reading.framing, type)) this.#lane = this.settings.reading.openLane(this);
     else if (this.settings.stream && !/json/i.test(type)) this.fail(failure("malformed", `an answer of type ${type.slice(0, 60) || "unknown"} instead of an event stream`, status));
     else if (!this.settings.stream && !/json/i.test(type)) this.fail(failure("malformed", `an answer of type ${type.slice(0, 60) || "unknown"} instead of JSON`, status));
   }

@@ -7,6 +7,7 @@ import { CHUNK_ERROR, CHUNK_FINISH, CHUNK_MALFORMED, CHUNK_USAGE, chunkTextBytes
 import { commits, type StreamEvent } from "../wire/events.ts";
 import { asArray, member } from "../wire/json.ts";
 import { SseFramer, eventOf, type SseFrame } from "../wire/sse.ts";
+import { terminated } from "./framing.ts";
 import { failure, gaveUp, malformed, textBytesOf, type LaneSink, type StreamLane, type TailFrame } from "./lane.ts";
 
 const SPECIAL = CHUNK_MALFORMED | CHUNK_FINISH | CHUNK_USAGE | CHUNK_ERROR;
@@ -179,17 +180,6 @@ export class ByteLane implements StreamLane {
 }
 
 const EMPTY = new Uint8Array(0);
-const BLANK_LINE = new TextEncoder().encode("\n\n");
-
-/** A last event may come without its blank line; the client gets one. */
-function terminated(raw: Uint8Array): Uint8Array {
-  const last = raw[raw.length - 1];
-  if (last === 10 || last === 13) return raw;
-  const out = new Uint8Array(raw.length + 2);
-  out.set(raw);
-  out.set(BLANK_LINE, raw.length);
-  return out;
-}
 
 /** A chunk whose only purpose is the usage: its list of choices is empty or missing. */
 function hasNoChoices(data: string): boolean {

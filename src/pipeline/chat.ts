@@ -1,57 +1,70 @@
 /**
- * POST /v1/chat/completions, top to bottom: parse, resolve, weigh, then the attempt loop of `exchange.ts`. This file also
- * says how the chat surface prepares a call for each kind of deployment and how it closes an answer.
+ * A chat request in any protocol, top to bottom: parse, resolve, weigh, then the attempt loop of `exchange.ts`. This file
+ * also says how a chat is prepared for each kind of deployment and how its answer is closed.
  */
 import { choose, type Candidate } from "../decide/choose.ts";
 import type { RequestShape } from "../decide/deployment.ts";
 import { inputEstimateTokens } from "../decide/estimate.ts";
 import type { Charge } from "../ports.ts";
-import { ChunkEncoder, encodeError, measureText, parseChatRequest, surfaceDialect } from "../providers/dialects/chat-surface.ts";
-import type { DecodeContext, Dialect } from "../providers/dialects/dialect.ts";
+import { measureText, surfaceDialect } from "../providers/dialects/chat-surface.ts";
+import type { AnswerEncoder, AskedOutside, ClientDialect, ClientHead, PassedBody } from "../providers/dialects/client.ts";
+import { clientOf } from "../providers/dialects/clients.ts";
+import type { DecodeContext, Dialect, Target, Unsupported } from "../providers/dialects/dialect.ts";
 import { forwardedHeaders } from "../providers/dialects/forwarded.ts";
 import { dialectById } from "../providers/dialects/index.ts";
-import { needsRewrite, passThroughEdits } from "../providers/dialects/pass-through.ts";
 import type { ChatRequest } from "../wire/chat.ts";
 import type { GatewayError } from "../wire/errors.ts";
 import { splice } from "../wire/scan.ts";
+import type { SurfaceName } from "../wire/surfaces.ts";
 import { usd } from "./answer-headers.ts";
-import { readChatAnswer, SIMULATED_FINGERPRINT } from "./answer.ts";
+import { readChatAnswer } from "./answer.ts";
 import type { Attempt, Reading } from "./attempt.ts";
 import { ByteLane } from "./byte-lane.ts";
 import type { Deps } from "./deps.ts";
 import { Exchange } from "./exchange.ts";
-import { HubLane, type EventEncoder } from "./hub-lane.ts";
-import type { Prepared, RequestCost, Surface } from "./surface.ts";
+import { bytesOf, HubLane } from "./hub-lane.ts";
 import { deadlineMsOf, readBody, refuse, resolveRoute, viaOf, type Inbound, type ReadBody } from "./inbound.ts";
+import type { LaneSink, StreamLane } from "./lane.ts";
+import { PassLane } from "./pass-lane.ts";
+import type { Prepared, RequestCost, Surface } from "./surface.ts";
 
 const encoder = new TextEncoder();
 
 /** Serve one chat request. Returns the running exchange, or null if the request was refused at once. */
 export function serveChat(deps: Deps, inbound: Inbound): Exchange | null {
+  const name = inbound.asked.surface as SurfaceName;
+  const client = clientOf(name);
+  const refused = (error: GatewayError): null => {
+    refuse(inbound, error, (told) => client.encodeError(told, inbound.requestId), client.errorHeaders?.(error));
+    return null;
+  };
   const body = readBody(inbound.body);
-  if (body.kind === "error") return refused(inbound, body.error);
-  const parsed = parseChatRequest(body.raw);
-  if (parsed.kind === "error") return refused(inbound, parsed.error);
+  if (body.kind === "error") return refused(body.error);
+  const { surface: _, ...address } = inbound.asked;
+  const outside: AskedOutside = { ...address, header: inbound.header };
+  const parsed = client.parse(body.raw, outside);
+  if (parsed.kind === "error") return refused(parsed.error);
   const { request } = parsed;
   const resolved = resolveRoute(inbound.snapshot, request.model);
-  if (resolved.kind === "error") return refused(inbound, resolved.error);
+  if (resolved.kind === "error") return refused(resolved.error);
   const { route } = resolved;
   const deadlineMs = deadlineMsOf(route, inbound.header);
-  if (typeof deadlineMs !== "number") return refused(inbound, deadlineMs);
+  if (typeof deadlineMs !== "number") return refused(deadlineMs);
 
   const measure = measureText(request);
+  const unseenBytes = client.unseenBytes?.(body.raw) ?? 0;
   const estimateTokens = inputEstimateTokens(measure.textBytes);
   const choice = choose({
     route,
     shape: shapeOf(request, estimateTokens, measure.imageCount),
-    measure,
+    measure: unseenBytes === 0 ? measure : { ...measure, textBytes: measure.textBytes + unseenBytes },
     view: (deployment) => deps.health.view(deployment.id, deployment.account, "chat", deps.clock.nowMs()),
     wallMs: deps.clock.wallMs(),
     random: () => deps.random.next(),
   });
-  const unbounded = surfaceDialect.unboundedFields(body.raw);
+  const unbounded = client.unboundedFields(body.raw);
   const warnings = unbounded.length > 0 ? [`the cost bound does not cover: ${unbounded.join(", ")}`] : [];
-  const surface = new ChatSurface(deps, inbound, { request, body, forward: route.forwardHeaders, parseWarnings: parsed.warnings });
+  const surface = new ChatSurface(deps, inbound, { name, client, outside, request, body, forward: route.forwardHeaders, foreignWarnings: parsed.warnings, onlyHere: parsed.onlyHere });
   const exchange = new Exchange(deps, surface, inbound.reply, {
     requestId: inbound.requestId,
     caller: inbound.caller,
@@ -66,11 +79,6 @@ export function serveChat(deps: Deps, inbound: Inbound): Exchange | null {
   exchange.onRecorded = inbound.done;
   exchange.start();
   return exchange;
-}
-
-function refused(inbound: Inbound, error: GatewayError): null {
-  refuse(inbound, error, encodeError);
-  return null;
 }
 
 function shapeOf(request: ChatRequest, estimateTokens: number, imageCount: number): RequestShape {
@@ -89,85 +97,112 @@ function shapeOf(request: ChatRequest, estimateTokens: number, imageCount: numbe
 }
 
 interface ChatAsked {
+  readonly name: SurfaceName;
+  readonly client: ClientDialect;
+  readonly outside: AskedOutside;
   readonly request: ChatRequest;
   readonly body: ReadBody;
   /** Headers that the route's owner lists. */
   readonly forward: readonly string[];
-  /** What another dialect cannot carry. */
-  readonly parseWarnings: readonly string[];
+  /** What another dialect cannot carry, and what no answer of another dialect could be the same without. */
+  readonly foreignWarnings: readonly string[];
+  readonly onlyHere: readonly Unsupported[];
 }
 
 class ChatSurface implements Surface {
   readonly endpoint = "chat";
+  readonly name: SurfaceName;
   readonly stream: boolean;
+  readonly streamType: string;
   readonly #deps: Deps;
   readonly #inbound: Inbound;
-  readonly #request: ChatRequest;
+  readonly #client: ClientDialect;
   readonly #asked: ChatAsked;
-  /** Encoders of hub lanes, for the usage chunk at the end. */
-  readonly #encoders = new Map<Reading, ChunkEncoder>();
+  /** Encoders of hub lanes, for what closes their answers. */
+  readonly #encoders = new Map<Reading, AnswerEncoder>();
 
   constructor(deps: Deps, inbound: Inbound, asked: ChatAsked) {
     this.#deps = deps;
     this.#inbound = inbound;
     this.#asked = asked;
-    this.#request = asked.request;
+    this.#client = asked.client;
+    this.name = asked.name;
     this.stream = asked.request.stream;
+    this.streamType = asked.client.streamType;
+  }
+
+  get keepAlive(): Uint8Array {
+    return bytesOf([this.#client.keepAlive]);
   }
 
   prepare(candidate: Candidate): Prepared {
     const { deployment } = candidate;
+    const { request, body, outside } = this.#asked;
     const dialect = dialectById(deployment.provider.dialect ?? surfaceDialect.id);
+    const target: Target = { provider: deployment.provider, model: deployment.model, upstreamModel: deployment.upstreamModel, maxOutput: deployment.maxOutput };
     const headers = this.#headers(dialect);
-    const same = dialect.id === surfaceDialect.id;
-    const passing = { bytes: this.#inbound.body, scan: this.#asked.body.scan, raw: this.#asked.body.raw, request: this.#request };
-    if (same && !needsRewrite(passing, deployment.provider)) {
-      const body = splice(this.#inbound.body, passThroughEdits(passing, deployment.provider, deployment.upstreamModel));
-      const reading = this.#reading(candidate, dialect, { usage: deployment.provider.usage, upstreamModel: deployment.upstreamModel });
-      return { kind: "prepared", path: "/chat/completions", headers, body, warnings: [], reading };
+    const same = this.#sameAs(dialect);
+    const passing: PassedBody = { bytes: this.#inbound.body, scan: body.scan, raw: body.raw, request, outside };
+    const plain: DecodeContext = { usage: deployment.provider.usage, upstreamModel: deployment.upstreamModel, provider: deployment.provider.id };
+    if (same && this.#client.mustRewrite?.(passing, target) !== true) {
+      const { path, edits } = this.#client.pass(passing, target);
+      const replaces = this.#passHeaders(headers);
+      return { kind: "prepared", path, headers, replaces, body: splice(this.#inbound.body, edits), warnings: NO_WARNINGS, reading: this.#reading(candidate, dialect, plain) };
     }
-    const encoded = dialect.encodeChat(this.#request, { provider: deployment.provider, model: deployment.model, upstreamModel: deployment.upstreamModel, maxOutput: deployment.maxOutput });
+    const [foreign] = this.#asked.onlyHere;
+    if (!same && foreign !== undefined) return foreign;
+    const encoded = dialect.encodeChat(request, target);
     if (encoded.kind === "unsupported") return encoded;
     for (const [name, value] of encoded.headers) headers.push(name, value);
-    const context = { usage: deployment.provider.usage, upstreamModel: deployment.upstreamModel, ...(encoded.renames === undefined ? {} : { renames: encoded.renames }) };
+    const context = encoded.renames === undefined ? plain : { ...plain, renames: encoded.renames };
     return {
       kind: "prepared",
       path: encoded.path,
       headers,
       body: encoder.encode(JSON.stringify(encoded.body)),
-      warnings: same ? encoded.warnings : [...this.#asked.parseWarnings, ...encoded.warnings],
+      warnings: same ? encoded.warnings : [...this.#asked.foreignWarnings, ...encoded.warnings],
       reading: this.#reading(candidate, dialect, context),
     };
   }
 
   closing(attempt: Attempt, charge: Charge, cost: RequestCost): Uint8Array {
+    const { request } = this.#asked;
+    const spillway = { cost_usd: null, ...(cost.estimated ? { estimated: true } : {}) };
+    const costText = cost.nanoUsd === null ? "null" : usd(cost.nanoUsd);
+    const member = `"spillway":{"cost_usd":${costText}${cost.estimated ? `,"estimated":true` : ""}}`;
+    const asked = this.#client.usageAsked?.(request) ?? true;
     const pieces: Uint8Array[] = [];
-    const spillway = `{"cost_usd":${cost.nanoUsd === null ? "null" : usd(cost.nanoUsd)}${cost.estimated ? `,"estimated":true` : ""}}`;
     for (const frame of attempt.tailFrames) {
       const tellsUsage = frame.kind === "usage" || frame.carriesUsage === true;
-      if (tellsUsage && this.#request.includeUsage) pieces.push(withMember(frame.bytes, `"spillway":${spillway}`));
+      if (tellsUsage && asked) pieces.push(attempt.settings.reading.framing === "sse" ? withMember(frame.bytes, member) : frame.bytes);
       else if (frame.kind !== "usage") pieces.push(frame.bytes);
     }
     const encode = this.#encoders.get(attempt.settings.reading);
-    if (encode !== undefined && this.#request.includeUsage) {
-      const usage = attempt.usage ?? { units: charge.units, raw: null };
-      const chunk = JSON.stringify(encode.usageChunk(usage));
-      pieces.push(encoder.encode(`data: ${chunk.slice(0, -1)},"spillway":${spillway}}\n\n`));
-    }
-    pieces.push(DONE);
-    return pieces.length === 1 ? DONE : Buffer.concat(pieces);
+    if (encode !== undefined) pieces.push(bytesOf([encode.closing(attempt.usage ?? { units: charge.units, raw: null }, { ...spillway, cost_usd: cost.nanoUsd === null ? null : Number(costText) })]));
+    else if (this.#client.terminal !== undefined) pieces.push(bytesOf([this.#client.terminal]));
+    return bytesOf(pieces);
   }
 
-  errorFrame(error: GatewayError): Uint8Array {
-    return encoder.encode(`data: ${JSON.stringify(encodeError(error))}\n\n`);
+  errorFrame(error: GatewayError, attempt: Attempt | null): Uint8Array {
+    const encode = attempt === null ? undefined : this.#encoders.get(attempt.settings.reading);
+    return bytesOf([encode === undefined ? this.#client.brokenFrame(error, this.#inbound.requestId) : encode.failed(error, attempt?.usage ?? null)]);
   }
 
   errorBody(error: GatewayError): Uint8Array {
-    return encoder.encode(JSON.stringify(encodeError(error)));
+    return encoder.encode(JSON.stringify(this.#client.encodeError(error, this.#inbound.requestId)));
+  }
+
+  errorHeaders(error: GatewayError): readonly string[] {
+    return this.#client.errorHeaders?.(error) ?? [];
+  }
+
+  #sameAs(dialect: Dialect): boolean {
+    return dialect.id === this.#client.id && this.#client.passes !== false;
   }
 
   #headers(dialect: Dialect): string[] {
-    const headers = ["content-type", "application/json", "accept", this.stream ? "text/event-stream" : "application/json", "via", viaOf(this.#inbound.header("via"), this.#deps.instance)];
+    const accept = this.stream ? (dialect.streamType ?? "text/event-stream") : "application/json";
+    const headers = ["content-type", "application/json", "accept", accept, "via", viaOf(this.#inbound.header("via"), this.#deps.instance)];
     for (const name of forwardedHeaders(dialect.id)) this.#forward(headers, name);
     for (const name of this.#asked.forward) this.#forward(headers, name);
     return headers;
@@ -178,22 +213,40 @@ class ChatSurface implements Surface {
     if (value !== undefined && value.length > 0) headers.push(name, value);
   }
 
+  /** Adds what this dialect's clients say in headers; gives the names of those that were there. */
+  #passHeaders(headers: string[]): readonly string[] {
+    const names = this.#client.passedHeaders;
+    if (names === undefined) return NO_WARNINGS;
+    const told = names.filter((name) => this.#inbound.header(name) !== undefined);
+    for (const name of told) this.#forward(headers, name);
+    return told;
+  }
+
   #reading(candidate: Candidate, dialect: Dialect, context: DecodeContext): Reading {
     const { deployment } = candidate;
-    const same = dialect.id === surfaceDialect.id;
-    const head = { id: `chatcmpl-${this.#inbound.requestId}`, model: deployment.upstreamModel, createdS: Math.floor(this.#deps.clock.wallMs() / 1000) };
-    const choiceCount = this.#request.choiceCount;
-    const mayBeEmpty = this.#request.stop.length > 0;
+    const { request, body } = this.#asked;
+    const framing = dialect.framing ?? "sse";
+    const mayBeEmpty = request.stop.length > 0;
+    const head = (): ClientHead => ({
+      requestId: this.#inbound.requestId,
+      model: deployment.upstreamModel,
+      createdS: Math.floor(this.#deps.clock.wallMs() / 1000),
+      request,
+      raw: body.raw,
+      simulated: this.#inbound.snapshot.simulated,
+    });
+    const same = this.#sameAs(dialect);
     const reading: Reading = {
       mayBeEmpty,
-      openLane: (sink) => {
+      framing,
+      openLane: (sink: LaneSink): StreamLane => {
         const decoder = dialect.openStream(context);
-        if (same) return new ByteLane(sink, decoder, choiceCount);
-        const encode = new ChunkEncoder({ ...head, includeUsage: this.#request.includeUsage });
+        if (same) return dialect.id === surfaceDialect.id ? new ByteLane(sink, decoder, request.choiceCount) : new PassLane(sink, decoder, request.choiceCount, framing);
+        const encode = this.#client.openEncoder(head());
         this.#encoders.set(reading, encode);
-        return new HubLane(sink, decoder, this.#inbound.snapshot.simulated ? marked(encode) : encode, choiceCount, mayBeEmpty);
+        return new HubLane(sink, decoder, encode, request.choiceCount, mayBeEmpty, framing);
       },
-      readAnswer: (body) => readChatAnswer(body, dialect, context, same ? null : { ...head, simulated: this.#inbound.snapshot.simulated }, mayBeEmpty),
+      readAnswer: (bytes) => readChatAnswer(bytes, dialect, context, same ? null : (events) => this.#client.encodeAnswer(events, head()), mayBeEmpty),
       readError: (status, header, text) => {
         let parsed;
         try {
@@ -211,12 +264,7 @@ class ChatSurface implements Surface {
   }
 }
 
-/** Answers of simulated providers say so in the field that every client can read. */
-function marked(encode: ChunkEncoder): EventEncoder {
-  return { encodeJson: (event) => encode.encodeJson(event.kind === "start" ? { ...event, systemFingerprint: SIMULATED_FINGERPRINT } : event) };
-}
-
-const DONE = encoder.encode("data: [DONE]\n\n");
+const NO_WARNINGS: readonly string[] = [];
 
 /** Put one more member into the JSON object of a one-line SSE frame, before its closing brace. */
 function withMember(frame: Uint8Array, member: string): Uint8Array {

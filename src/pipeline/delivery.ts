@@ -4,8 +4,6 @@
  */
 import type { Clock, ClientReply, Timer } from "../ports.ts";
 
-const KEEPALIVE = new TextEncoder().encode(": keep-alive\n\n");
-
 export class Delivery {
   readonly #reply: ClientReply;
   readonly #clock: Clock;
@@ -56,8 +54,8 @@ export class Delivery {
     this.#reply.destroy();
   }
 
-  /** Send a comment whenever nothing has left for `periodMs`; `headers` makes the head if there was none. */
-  keepAlive(periodMs: number, headers: () => readonly string[]): void {
+  /** Send a sign of life whenever nothing has left for `periodMs`; `headers` makes the head if there was none. */
+  keepAlive(sign: Uint8Array, periodMs: number, headers: () => readonly string[]): void {
     const arm = (delayMs: number): void => {
       this.#keepalive = this.#clock.after(delayMs, () => {
         if (this.ended) return;
@@ -67,7 +65,7 @@ export class Delivery {
           return;
         }
         if (!this.replied) this.head(200, headers());
-        this.write(KEEPALIVE);
+        if (sign.length > 0) this.write(sign);
         arm(periodMs);
       });
     };

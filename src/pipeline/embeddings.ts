@@ -61,7 +61,10 @@ export function serveEmbeddings(deps: Deps, inbound: Inbound): Exchange | null {
 
 class EmbeddingsSurface implements Surface {
   readonly endpoint = "embeddings";
+  readonly name = "embeddings";
   readonly stream = false;
+  readonly streamType = "";
+  readonly keepAlive = new Uint8Array(0);
   readonly #deps: Deps;
   readonly #inbound: Inbound;
   readonly #body: ReadBody;
@@ -110,9 +113,14 @@ class EmbeddingsSurface implements Surface {
     return encoder.encode(JSON.stringify(encodeError(error)));
   }
 
+  errorHeaders(): readonly string[] {
+    return [];
+  }
+
   #reading(candidate: Candidate): Reading {
     return {
       mayBeEmpty: false,
+      framing: "sse",
       openLane: () => {
         throw new Error("embeddings are no stream");
       },

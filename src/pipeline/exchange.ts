@@ -11,7 +11,7 @@ import type { HealthView } from "../decide/health.ts";
 import type { Charge, ClientReply, Timer } from "../ports.ts";
 import { gatewayError, statusOf, type ErrorCode, type GatewayError } from "../wire/errors.ts";
 import type { Outcome } from "../wire/outcome.ts";
-import { answerHeaders, errorHeaders } from "./answer-headers.ts";
+import { answerHeaders, errorHeaders, streamHead, without } from "./answer-headers.ts";
 import { Attempt, type AttemptOwner } from "./attempt.ts";
 import { chargeFor, holdOf, relayedBy } from "./booking.ts";
 import { Books } from "./books.ts";
@@ -23,7 +23,6 @@ import { recordOf } from "./record.ts";
 import { withoutSecret } from "./redact.ts";
 import type { ExchangeSettings, Surface } from "./surface.ts";
 
-const EVENT_STREAM = ["content-type", "text/event-stream; charset=utf-8", "x-accel-buffering", "no"];
 const JSON_TYPE = ["content-type", "application/json"];
 
 export class Exchange implements AttemptOwner {
@@ -79,7 +78,7 @@ export class Exchange implements AttemptOwner {
     this.#deps.allowance.earn(this.#startMs);
     this.#deadline = this.#deps.clock.after(this.settings.deadlineMs, () => this.#deadlinePassed());
     if (this.#surface.stream && this.settings.route.keepalive) {
-      this.#delivery.keepAlive(this.#deps.limits.keepaliveMs, () => answerHeaders(this.#facts(null, "open"), EVENT_STREAM));
+      this.#delivery.keepAlive(this.#surface.keepAlive, this.#deps.limits.keepaliveMs, () => answerHeaders(this.#facts(null, "open"), streamHead(this.#surface.streamType)));
     }
     this.#step();
   }
@@ -113,7 +112,7 @@ export class Exchange implements AttemptOwner {
     this.#waiting?.cancel();
     for (const other of this.#attempts) if (other !== attempt) other.stop("superseded");
     this.#attemptTimers.get(attempt)?.cancel();
-    if (this.#surface.stream && !this.#delivery.replied) this.#delivery.head(200, answerHeaders(this.#facts(attempt, "open"), EVENT_STREAM));
+    if (this.#surface.stream && !this.#delivery.replied) this.#delivery.head(200, answerHeaders(this.#facts(attempt, "open"), streamHead(this.#surface.streamType)));
     return true;
   }
 
@@ -226,7 +225,7 @@ export class Exchange implements AttemptOwner {
         origin: transport.origin,
         path: transport.basePath + prepared.path,
         method: "POST",
-        headers: [...transport.headers, ...headers],
+        headers: [...(prepared.replaces === undefined ? transport.headers : without(transport.headers, prepared.replaces)), ...headers],
         body: prepared.body,
         connectTimeoutMs: clocks.connectMs,
         proxyUrl: transport.proxyUrl,
@@ -351,7 +350,7 @@ export class Exchange implements AttemptOwner {
       this.#error = this.#stopping
         ? gatewayError("stopping", "The gateway is stopping, so the answer breaks off here; try again.")
         : brokenStream(told, deployment.id);
-      this.#delivery.end(this.#surface.errorFrame(this.#error));
+      this.#delivery.end(this.#surface.errorFrame(this.#error, attempt));
     }
     this.#record();
   }
@@ -384,12 +383,12 @@ export class Exchange implements AttemptOwner {
 
   #tellError(error: GatewayError): void {
     if (this.#delivery.replied) {
-      this.#delivery.end(this.#surface.errorFrame(error));
+      this.#delivery.end(this.#surface.errorFrame(error, null));
       return;
     }
     const facts = this.#facts(this.#attempts.at(-1) ?? null, "known");
     const body = this.#surface.errorBody(error);
-    this.#delivery.head(statusOf(error), answerHeaders(facts, [...JSON_TYPE, "content-length", String(body.length), ...errorHeaders(error)]));
+    this.#delivery.head(statusOf(error), answerHeaders(facts, [...JSON_TYPE, "content-length", String(body.length), ...errorHeaders(error), ...this.#surface.errorHeaders(error)]));
     this.#delivery.end(body);
   }
 
@@ -441,7 +440,7 @@ export class Exchange implements AttemptOwner {
     this.#deps.records.append(
       recordOf({
         settings,
-        endpoint: this.#surface.endpoint,
+        surface: this.#surface.name,
         stream: this.#surface.stream,
         attempts: this.#attempts,
         chargeOf: (attempt) => this.#books.chargeOf(attempt),

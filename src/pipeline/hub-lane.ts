@@ -2,43 +2,40 @@
  * The hub lane for streams: the provider speaks another dialect than the client. Upstream events become the hub's, and
  * the client's encoder writes chunks from them.
  */
+import type { AnswerEncoder, Frames } from "../providers/dialects/client.ts";
 import type { StreamDecoder } from "../providers/dialects/dialect.ts";
 import { commits, type StreamEvent } from "../wire/events.ts";
-import { ENDED_WITHOUT_CONTENT } from "../wire/outcome.ts";
-import { SseFramer, eventOf, type SseFrame } from "../wire/sse.ts";
-import { EMPTY_FINISH, failure, gaveUp, textBytesOf, type LaneSink, type StreamLane } from "./lane.ts";
-
-/** Writes the client's dialect. Implemented by the surface's codec. */
-export interface EventEncoder {
-  /** Chunks for one event as JSON text, none where the client's dialect has nothing to say. */
-  encodeJson(event: StreamEvent): readonly string[];
-}
-
-const encoder = new TextEncoder();
+import { ENDED_WITHOUT_CONTENT, type UpstreamError } from "../wire/outcome.ts";
+import { openFramer, type FramedEvent, type Framer, type Framing } from "./framing.ts";
+import { EMPTY_FINISH, gaveUp, textBytesOf, type LaneSink, type StreamLane } from "./lane.ts";
 
 export class HubLane implements StreamLane {
   readonly #sink: LaneSink;
   readonly #decoder: StreamDecoder;
-  readonly #encoder: EventEncoder;
-  readonly #framer: SseFramer;
+  readonly #encoder: AnswerEncoder;
+  readonly #framer: Framer;
   readonly #choiceCount: number;
   readonly #mayBeEmpty: boolean;
   readonly #finishedChoices = new Set<number>();
   #finished = false;
   #over = false;
-  #lines: string[] = [];
+  #frames: Frames[] = [];
   #events = 0;
   #textBytes = 0;
   #committing = false;
+  /** Events that commit, and of which nothing has been written yet. */
+  #withheld = 0;
+  /** Something was shown. */
+  #committed = false;
 
   /** `mayBeEmpty`: stop sequences were asked, so an answer of nothing can be a whole one. */
-  constructor(sink: LaneSink, decoder: StreamDecoder, encode: EventEncoder, choiceCount: number, mayBeEmpty = false) {
+  constructor(sink: LaneSink, decoder: StreamDecoder, encode: AnswerEncoder, choiceCount: number, mayBeEmpty = false, framing: Framing = "sse") {
     this.#mayBeEmpty = mayBeEmpty;
     this.#sink = sink;
     this.#decoder = decoder;
     this.#encoder = encode;
     this.#choiceCount = choiceCount;
-    this.#framer = new SseFramer((frame) => this.#frame(frame));
+    this.#framer = openFramer(framing, (framed) => this.#framed(framed));
   }
 
   push(chunk: Uint8Array): void {
@@ -46,22 +43,26 @@ export class HubLane implements StreamLane {
     this.#sink.activity();
     const problem = this.#framer.push(chunk);
     this.#flush();
-    if (problem !== null && !this.#over) {
-      this.#over = true;
-      this.#sink.failed(failure("too_large", `the stream holds a ${problem === "line_too_long" ? "line" : "event"} beyond the bound`));
-    }
+    this.#fail(problem);
   }
 
   end(): void {
     if (this.#over) return;
-    this.#framer.end();
+    const problem = this.#framer.end();
     for (const event of this.#decoder.end()) this.#event(event);
     this.#flush();
+    this.#fail(problem);
   }
 
-  #frame(frame: SseFrame): void {
-    if (this.#over || frame.dataLines === 0) return;
-    for (const event of this.#decoder.push(eventOf(frame))) {
+  #fail(problem: UpstreamError | null): void {
+    if (problem === null || this.#over) return;
+    this.#over = true;
+    this.#sink.failed(problem);
+  }
+
+  #framed(framed: FramedEvent): void {
+    if (this.#over) return;
+    for (const event of this.#decoder.push(framed.event())) {
       if (this.#over) return;
       this.#event(event);
     }
@@ -108,6 +109,12 @@ export class HubLane implements StreamLane {
         }
         this.#finishedChoices.add(event.choice);
         this.#flush();
+        // A call that is written only when it is whole has begun all the same.
+        if (this.#withheld > 0 && !this.#committed) {
+          this.#committed = true;
+          this.#sink.content(NOTHING, this.#withheld, this.#textBytes);
+          this.#withheld = this.#textBytes = 0;
+        }
         if (!this.#finished && this.#finishedChoices.size >= this.#choiceCount) {
           this.#finished = true;
           this.#sink.finished(event.reason);
@@ -116,34 +123,58 @@ export class HubLane implements StreamLane {
       default:
         break;
     }
+    this.#textBytes += this.#finished ? 0 : textBytesOf(event);
+    const frames = this.#encoder.encode(event);
     const committing = commits(event);
-    const chunks = this.#encoder.encodeJson(event);
-    if (chunks.length === 0) return;
-    const text = chunks.length === 1 ? `data: ${chunks[0]}\n\n` : chunks.map((chunk) => `data: ${chunk}\n\n`).join("");
-    if (this.#finished) {
-      this.#sink.tail({ kind: event.kind === "finish" ? "finish" : "other", bytes: encoder.encode(text) });
+    if (frames.length === 0) {
+      // Reasoning that the client did not ask to see is not shown later either.
+      if (committing && event.kind !== "reasoning") this.#withheld++;
       return;
     }
-    this.#lines.push(text);
-    if (committing) {
-      this.#committing = true;
-      this.#events++;
+    if (this.#finished) {
+      this.#sink.tail({ kind: event.kind === "finish" ? "finish" : "other", bytes: bytesOf([frames]) });
+      return;
     }
-    this.#textBytes += textBytesOf(event);
+    this.#frames.push(frames);
+    if (committing || this.#withheld > 0) {
+      this.#committing = true;
+      this.#events += this.#withheld + (committing ? 1 : 0);
+      this.#withheld = 0;
+    }
   }
 
   #flush(): void {
-    if (this.#lines.length === 0) return;
-    const bytes = encoder.encode(this.#lines.length === 1 ? this.#lines[0] : this.#lines.join(""));
+    // What was read and not shown yet counts with the next frames that are.
+    if (this.#frames.length === 0) return;
+    const bytes = bytesOf(this.#frames);
     const events = this.#events;
     const textBytes = this.#textBytes;
     const committing = this.#committing;
-    this.#lines = [];
+    this.#frames = [];
     this.#events = 0;
     this.#textBytes = 0;
     this.#committing = false;
     if (committing) this.#sink.content(bytes, events, textBytes);
-    else if (textBytes > 0) this.#sink.content(bytes, 0, textBytes);
+    else if (this.#committed) this.#sink.content(bytes, 0, textBytes);
     else this.#sink.lifecycle(bytes);
+    this.#committed ||= committing;
   }
+}
+
+const encoder = new TextEncoder();
+const NOTHING = new Uint8Array(0);
+
+/** Frames side by side, as bytes. */
+export function bytesOf(frames: readonly Frames[]): Uint8Array {
+  const [only] = frames;
+  if (frames.length === 1 && only !== undefined) return typeof only === "string" ? encoder.encode(only) : only;
+  if (frames.every((one) => typeof one === "string")) return encoder.encode(frames.join(""));
+  const parts = frames.map((one) => (typeof one === "string" ? encoder.encode(one) : one));
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
 }

@@ -81,9 +81,9 @@ export function deadlineMsOf(route: Route, header: Inbound["header"]): number | 
 export type ErrorEncoder = (error: GatewayError) => JsonObject;
 
 /** Answer with an error before anything was tried. */
-export function refuse(inbound: Inbound, error: GatewayError, encode: ErrorEncoder, route: string | null = null): void {
-  const facts = { requestId: inbound.requestId, route, deployment: null, attempts: 0, costNanoUsd: undefined, estimated: false, warnings: [], simulated: inbound.snapshot.simulated };
-  inbound.reply.head(statusOf(error), answerHeaders(facts, ["content-type", "application/json", ...errorHeaders(error)]));
+export function refuse(inbound: Inbound, error: GatewayError, encode: ErrorEncoder, more: readonly string[] = []): void {
+  const facts = { requestId: inbound.requestId, route: null, deployment: null, attempts: 0, costNanoUsd: undefined, estimated: false, warnings: [], simulated: inbound.snapshot.simulated };
+  inbound.reply.head(statusOf(error), answerHeaders(facts, ["content-type", "application/json", ...errorHeaders(error), ...more]));
   inbound.reply.end(new TextEncoder().encode(JSON.stringify(encode(error))));
   inbound.done();
 }

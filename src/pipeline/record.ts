@@ -8,7 +8,7 @@ import type { ExchangeSettings } from "./surface.ts";
 
 export interface RecordFacts {
   readonly settings: ExchangeSettings;
-  readonly endpoint: "chat" | "embeddings";
+  readonly surface: RequestRecord["surface"];
   readonly stream: boolean;
   readonly attempts: readonly Attempt[];
   readonly chargeOf: (attempt: Attempt) => Charge | undefined;
@@ -35,7 +35,7 @@ export function recordOf(facts: RecordFacts): RequestRecord {
     atMs: facts.startWallMs,
     tenant: settings.caller.tenant,
     key: settings.caller.key,
-    surface: facts.endpoint,
+    surface: facts.surface,
     stream: facts.stream,
     model: settings.modelAsked,
     route: settings.route.name,

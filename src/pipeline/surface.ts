@@ -3,20 +3,28 @@ import type { Candidate, Choice } from "../decide/choose.ts";
 import type { Route } from "../decide/deployment.ts";
 import type { Caller, Charge } from "../ports.ts";
 import type { GatewayError } from "../wire/errors.ts";
+import type { SurfaceName } from "../wire/surfaces.ts";
 import type { Attempt, Reading } from "./attempt.ts";
 import type { Snapshot } from "./deps.ts";
 
 /** What differs between the endpoints that share the loop. */
 export interface Surface {
+  /** What health is kept for. */
   readonly endpoint: "chat" | "embeddings";
+  /** As it stands in the record. */
+  readonly name: SurfaceName | "embeddings";
   readonly stream: boolean;
+  readonly streamType: string;
+  readonly keepAlive: Uint8Array;
   /** The upstream call for one candidate. */
   prepare(candidate: Candidate): Prepared;
   /** The last bytes of a stream: what was held back, with the request's cost (all attempts) in the usage chunk. */
   closing(attempt: Attempt, charge: Charge, cost: RequestCost): Uint8Array;
-  /** The dialect's typed error as a frame of a stream, and as a body. */
-  errorFrame(error: GatewayError): Uint8Array;
+  /** The dialect's typed error as the end of a stream (`attempt`: the one whose answer broke off, null if none began), and as a body. */
+  errorFrame(error: GatewayError, attempt: Attempt | null): Uint8Array;
   errorBody(error: GatewayError): Uint8Array;
+  /** Headers of an error that only this surface has. */
+  errorHeaders(error: GatewayError): readonly string[];
 }
 export interface RequestCost {
   /** null: unmetered or unpriced. */
@@ -24,7 +32,7 @@ export interface RequestCost {
   readonly estimated: boolean;
 }
 export type Prepared =
-  | { readonly kind: "prepared"; readonly path: string; readonly headers: readonly string[]; readonly body: Uint8Array; readonly warnings: readonly string[]; readonly reading: Reading }
+  | { readonly kind: "prepared"; readonly path: string; readonly headers: readonly string[]; /** Lower-case names of the account's fixed headers that these replace. */ readonly replaces?: readonly string[]; readonly body: Uint8Array; readonly warnings: readonly string[]; readonly reading: Reading }
   | { readonly kind: "unsupported"; readonly param: string; readonly message: string };
 
 export interface ExchangeSettings {

@@ -129,6 +129,7 @@ export class World {
       requestId: asked.requestId,
       caller: { tenant: "default", key: "app", scopes: ["tenant/default", "key/app"] },
       body,
+      asked: { surface: ask.embeddings === true ? "embeddings" : "chat", model: undefined, stream: undefined, query: "" },
       header: (name) => ask.headers?.[name],
       reply: asked.reply,
       done: () => {

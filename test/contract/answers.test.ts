@@ -195,7 +195,7 @@ describe("errors are valid, and say in their headers what a client may do", { sk
     ["missing_key", { path: "/v1/models" }],
     ["invalid_key", { path: "/v1/models", headers: { "x-api-key": "wrong" } }],
     ["conflicting_keys", { path: "/v1/models", headers: { ...KEYED, "x-api-key": "other" } }],
-    ["unknown_path", { path: "/v1/responses", headers: KEYED }],
+    ["unknown_path", { path: "/v1/nothing-here", headers: KEYED }],
     ["method_not_allowed", { path: "/v1/chat/completions", headers: KEYED }],
     ["unsupported_media_type", POST("/v1/chat/completions", "{}", { "content-type": "text/plain" })],
     ["unsupported_encoding", POST("/v1/chat/completions", "{}", { "content-encoding": "zstd" })],

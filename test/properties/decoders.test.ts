@@ -6,7 +6,9 @@ import { readChatAnswer } from "../../src/pipeline/answer.ts";
 import { ByteLane } from "../../src/pipeline/byte-lane.ts";
 import { HubLane } from "../../src/pipeline/hub-lane.ts";
 import type { LaneSink, StreamLane, TailFrame } from "../../src/pipeline/lane.ts";
-import { ChunkEncoder } from "../../src/providers/dialects/chat-surface.ts";
+import { clientOf } from "../../src/providers/dialects/clients.ts";
+import type { ClientHead } from "../../src/providers/dialects/client.ts";
+import { parseChatRequest } from "../../src/providers/dialects/chat-surface.ts";
 import type { DecodeContext } from "../../src/providers/dialects/dialect.ts";
 import { dialectById } from "../../src/providers/dialects/index.ts";
 import { PROVIDERS } from "../../src/providers/registry.ts";
@@ -17,7 +19,10 @@ import { streamsOf, type Damaged } from "./streams.ts";
 
 const RUNS = 400;
 const USAGE_OF: Readonly<Record<Damaged, readonly string[]>> = { "openai-chat": ["openai", "groq", "xai", "mistral", "deepseek", "openai-compatible"], "anthropic-messages": ["anthropic"], gemini: ["google"] };
-const HEAD = { id: "chatcmpl-1", model: "m", createdS: 1, simulated: false };
+const ASKED = parseChatRequest({ model: "m", messages: [{ role: "user", content: "hi" }], stream: true, stream_options: { include_usage: true } });
+if (ASKED.kind === "error") throw new Error(ASKED.error.message);
+const HEAD: ClientHead = { requestId: "1", model: "m", createdS: 1, request: ASKED.request, raw: {}, simulated: false };
+const client = clientOf("chat");
 
 /** A sink that keeps what it is told and objects to whatever the contract of a lane forbids. */
 class StrictSink implements LaneSink {
@@ -80,7 +85,7 @@ class StrictSink implements LaneSink {
 function laneFor(dialect: Damaged, context: DecodeContext, sink: LaneSink, choices: number): StreamLane {
   const decoder = dialectById(dialect).openStream(context);
   if (dialect === "openai-chat") return new ByteLane(sink, decoder, choices);
-  return new HubLane(sink, decoder, new ChunkEncoder({ ...HEAD, includeUsage: true }), choices);
+  return new HubLane(sink, decoder, client.openEncoder(HEAD), choices);
 }
 
 function play(dialect: Damaged, provider: string, pieces: readonly Uint8Array[], choices: number): StrictSink {
@@ -140,7 +145,7 @@ for (const dialect of ["openai-chat", "anthropic-messages", "gemini"] as const) 
         fc.property(fc.constantFrom(...answers), fc.constantFrom(...providers), damages, (answer, provider, damage) => {
           const usage = PROVIDERS.get(provider)?.usage;
           assert.ok(usage !== undefined);
-          const read = readChatAnswer(Buffer.from(damage(answer)), dialectById(dialect), { usage, upstreamModel: "m" }, dialect === "openai-chat" ? null : HEAD);
+          const read = readChatAnswer(Buffer.from(damage(answer)), dialectById(dialect), { usage, upstreamModel: "m" }, dialect === "openai-chat" ? null : (events) => client.encodeAnswer(events, HEAD));
           // Decoded as clients do: a byte order mark is skipped.
           if (read.kind === "answer") assert.equal(typeof JSON.parse(new TextDecoder().decode(read.body)), "object");
           else assert.equal(typeof read.error.message, "string");

@@ -34,6 +34,7 @@ export const LONG_FILES: Readonly<Record<string, string>> = {};
 export const PROVIDER_NAMES_ALLOWED: Readonly<Record<string, { readonly words: "*" | readonly string[]; readonly reason: string }>> = {
   "src/fleet/": { words: "*", reason: "speaks the dialects, which bear the names of those who made them" },
   "src/config/report.ts": { words: ["xai"], reason: "the prefix of a key, which no message may repeat" },
+  "src/edge/paths.ts": { words: ["openai", "anthropic"], reason: "base URLs that clients made for one maker are given" },
   "src/pipeline/conclude.ts": { words: ["xai"], reason: "the prefix of a key, to be blotted out of what a provider says" },
 };
 

@@ -64,6 +64,18 @@ export interface AnswerEncoder {
   failed(error: GatewayError, usage: Usage | null): Frames;
 }
 
+/** A model in a listing. */
+export interface ListedModel {
+  readonly id: string;
+  readonly name: string;
+  /** Seconds since 1970; 0 where it is not known. */
+  readonly createdS: number;
+  readonly ownedBy: string;
+  /** null: unknown. */
+  readonly contextWindow: number | null;
+  readonly maxOutput: number | null;
+}
+
 export interface ClientDialect {
   readonly id: DialectId;
   /** May bytes pass to a target of the same dialect? Absent: yes. False: this form is only written like it, so it always goes through the hub. */
@@ -72,6 +84,18 @@ export interface ClientDialect {
   readonly streamType: string;
   /** A sign of life that clients ignore. */
   readonly keepAlive: Frames;
+  /** Ends a stream whose own terminal signal is no event of it; absent: the last event is the signal. */
+  readonly terminal?: Frames;
+  /** Request headers that go on as the client sent them where bytes pass, in place of what the provider's facts pin. Lower case. */
+  readonly passedHeaders?: readonly string[];
+  /** Headers of an error answer beyond those of every surface: name, value, … */
+  errorHeaders?(error: GatewayError): readonly string[];
+  /** Did the client ask to be told the usage of a stream? Absent: it is always told. */
+  usageAsked?(request: ChatRequest): boolean;
+  /** Does a quirk of this target forbid passing the bytes on? Absent: never. */
+  mustRewrite?(body: PassedBody, target: Target): boolean;
+  /** Bytes that the model sees where the body passes, and that the hub's request does not hold. Absent: none. */
+  unseenBytes?(raw: JsonObject): number;
   /** Read a body that is already JSON. Tolerant of what it does not know, strict on the types of what it knows. Never throws. */
   parse(raw: JsonObject, outside: AskedOutside): ParsedByClient;
   /**
@@ -86,6 +110,8 @@ export interface ClientDialect {
   encodeError(error: GatewayError, requestId: string): JsonObject;
   /** The same error as a frame for a stream of this dialect that passed byte for byte and broke (no encoder knows its state). */
   brokenFrame(error: GatewayError, requestId: string): Frames;
+  /** Lists of models in this dialect's form; absent: it has none of its own. */
+  readonly models?: { list(models: readonly ListedModel[]): JsonObject; one(model: ListedModel): JsonObject };
   /** Price-bearing request fields that the bound does not cover (see `Dialect.unboundedFields`). */
   unboundedFields(raw: JsonObject): readonly string[];
 }

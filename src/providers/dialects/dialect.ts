@@ -39,6 +39,8 @@ export interface Unsupported {
 }
 
 export interface DecodeContext {
+  /** Id of the provider that answers; absent where it does not matter. */
+  readonly provider?: string;
   readonly usage: UsageFacts;
   readonly upstreamModel: string;
   /** Names that the encoder had to change (`EncodedRequest.renames`): upstream → client. */
@@ -62,6 +64,8 @@ export interface Dialect {
   readonly id: DialectId;
   /** How a stream's events stand in the body; absent: server-sent events. Each reaches `push` as {event, data}, whichever it is. */
   readonly framing?: "sse" | "event-stream";
+  /** What a stream is asked for by (`accept`); absent: text/event-stream. */
+  readonly streamType?: string;
   encodeChat(request: ChatRequest, target: Target): EncodedRequest | Unsupported;
   /**
    * Decode a whole JSON answer of status 200. Gives the same events as the stream of that answer would, ending with

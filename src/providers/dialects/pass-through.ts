@@ -2,18 +2,12 @@
  * Same-dialect requests pass byte for byte; this says which few bytes change. Where a host needs more than that (a role it
  * rejects, a field by another name), the body is written anew from the hub instead.
  */
-import type { ChatRequest } from "../../wire/chat.ts";
 import type { ProviderFacts } from "../../wire/facts.ts";
-import type { JsonObject } from "../../wire/json.ts";
-import { removalOf, scanBody, type BodyScan, type Edit, type TopLevelMember } from "../../wire/scan.ts";
+import { removalOf, scanBody, type Edit, type TopLevelMember } from "../../wire/scan.ts";
+import type { PassedBody } from "./client.ts";
 import { hasRuledField } from "./openai/field-rules.ts";
 
-export interface PassThrough {
-  readonly bytes: Uint8Array;
-  readonly scan: Extract<BodyScan, { kind: "object" }>;
-  readonly raw: JsonObject;
-  readonly request: ChatRequest;
-}
+export type PassThrough = Omit<PassedBody, "outside">;
 
 /** Does a quirk of the host forbid passing this body on? */
 export function needsRewrite(body: PassThrough, provider: ProviderFacts): boolean {
@@ -30,15 +24,20 @@ export function passThroughEdits(body: PassThrough, provider: ProviderFacts, ups
   const { scan, request } = body;
   const edits: Edit[] = [];
   let hasStreamOptions = false;
+  let hasModel = false;
   for (let i = 0; i < scan.members.length; i++) {
     const member = scan.members[i] as (typeof scan.members)[number];
-    if (member.key === "model") edits.push({ start: member.valueStart, end: member.valueEnd, text: JSON.stringify(upstreamModel) });
-    else if (member.key === "spillway") edits.push(removalOf(scan, i));
+    if (member.key === "model") {
+      hasModel = true;
+      edits.push({ start: member.valueStart, end: member.valueEnd, text: JSON.stringify(upstreamModel) });
+    } else if (member.key === "spillway") edits.push(removalOf(scan, i));
     else if (member.key === "stream_options") {
       hasStreamOptions = true;
       if (request.stream && !request.includeUsage && provider.usage.includeUsageOption) edits.push(askForUsage(body.bytes, member));
     }
   }
+  // The path named it.
+  if (!hasModel) edits.push({ start: scan.close, end: scan.close, text: `,"model":${JSON.stringify(upstreamModel)}` });
   if (request.stream && !hasStreamOptions && provider.usage.includeUsageOption) {
     edits.push({ start: scan.close, end: scan.close, text: `,"stream_options":{"include_usage":true}` });
   }

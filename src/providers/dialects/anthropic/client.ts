@@ -4,20 +4,23 @@ import { type ClientDialect, sseFrame } from "../client.ts";
 import { encodeAnswer, openEncoder } from "./client-answer.ts";
 import { encodeError } from "./client-errors.ts";
 import { parse } from "./client-parse.ts";
+import { encodeModel, encodeModelsList } from "./client-models.ts";
 import { pass } from "./client-pass.ts";
 import { unboundedFields } from "./unbounded.ts";
 
-export { encodeModel, encodeModelsList } from "./client-models.ts";
+export { encodeModel, encodeModelsList };
 
 export const anthropicClient: ClientDialect = {
   id: "anthropic-messages",
   streamType: "text/event-stream; charset=utf-8",
   keepAlive: sseFrame("ping", { type: "ping" }),
+  passedHeaders: ["anthropic-version"],
   parse,
   pass,
   openEncoder,
   encodeAnswer,
   encodeError,
   brokenFrame: (error: GatewayError, requestId: string) => sseFrame("error", encodeError(error, requestId)),
+  models: { list: encodeModelsList, one: encodeModel },
   unboundedFields,
 };

@@ -9,11 +9,12 @@ import type { Target } from "../dialect.ts";
 import { KEEP_ALIVE, encodeAnswer, errorFrame, openEncoder } from "./client-encode.ts";
 import { encodeError } from "./client-errors.ts";
 import { isWrapped, wrappedRanges } from "./client-opaque.ts";
+import { encodeModel, encodeModelsList } from "./client-models.ts";
 import { parseRequest } from "./client-parse.ts";
 import { modelPath } from "./encode.ts";
 import { unboundedFields } from "./unbounded.ts";
 
-export { encodeModel, encodeModelsList, type ListedModel } from "./client-models.ts";
+export { encodeModel, encodeModelsList };
 
 export const geminiClient: ClientDialect = {
   id: "gemini",
@@ -25,6 +26,7 @@ export const geminiClient: ClientDialect = {
   encodeAnswer,
   encodeError,
   brokenFrame: (error, requestId) => errorFrame(error, requestId, null),
+  models: { list: encodeModelsList, one: encodeModel },
   unboundedFields,
 };
 

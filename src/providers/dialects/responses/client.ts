@@ -15,7 +15,7 @@ import { responseId } from "./client-ids.ts";
 import { parseRequest } from "./client-parse.ts";
 import { responseError } from "./client-response.ts";
 import { isOurs } from "./client-state.ts";
-import { unboundedByClient } from "./client-unbounded.ts";
+import { unboundedByClient, unseenBytes } from "./client-unbounded.ts";
 
 export { inputItemsOf, outputItemsOf, withHistory, withReferences } from "./client-history.ts";
 export { unseenBytes } from "./client-unbounded.ts";
@@ -34,6 +34,7 @@ export const responsesClient: ClientDialect = {
   encodeError: (error) => encodeError(error),
   brokenFrame,
   unboundedFields: unboundedByClient,
+  unseenBytes,
 };
 
 function encodeAnswer(events: readonly StreamEvent[], head: ClientHead): JsonObject {

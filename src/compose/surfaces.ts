@@ -1,0 +1,38 @@
+/** What is told outside of requests, in the form of the surface that was asked: errors and lists of models. */
+import { errorHeaders } from "../pipeline/answer-headers.ts";
+import type { Snapshot } from "../pipeline/deps.ts";
+import type { ListedModel } from "../providers/dialects/client.ts";
+import { clientOf } from "../providers/dialects/clients.ts";
+import { gatewayError, type GatewayError } from "../wire/errors.ts";
+import type { JsonObject } from "../wire/json.ts";
+import type { SurfaceName } from "../wire/surfaces.ts";
+
+/** An error's body. */
+export function encodeError(error: GatewayError, form: SurfaceName, requestId: string): JsonObject {
+  return clientOf(form).encodeError(error, requestId);
+}
+
+/** An error's headers. */
+export function errorHeadersOf(error: GatewayError, form: SurfaceName): readonly string[] {
+  return [...errorHeaders(error), ...(clientOf(form).errorHeaders?.(error) ?? [])];
+}
+
+/** All callable models. */
+export function modelList(snapshot: Snapshot, form: SurfaceName): JsonObject {
+  return (clientOf(form).models ?? clientOf("chat").models)?.list(callable(snapshot)) ?? {};
+}
+
+/** One model, or the error that says what to do. */
+export function modelEntry(snapshot: Snapshot, id: string, form: SurfaceName): JsonObject | GatewayError {
+  const write = clientOf(form).models ?? clientOf("chat").models;
+  const found = callable(snapshot).find((model) => model.id === id);
+  if (found !== undefined) return write?.one(found) ?? {};
+  const resolution = snapshot.directory.resolve(id);
+  if (resolution.kind !== "route") return gatewayError(resolution.code, resolution.message, { param: "model" });
+  const deployment = resolution.route.candidates[0]?.deployment;
+  return write?.one({ id, name: id, createdS: 0, ownedBy: deployment?.provider.id ?? "spillway", contextWindow: deployment?.contextWindow ?? null, maxOutput: deployment?.maxOutput ?? null }) ?? {};
+}
+
+function callable(snapshot: Snapshot): readonly ListedModel[] {
+  return snapshot.directory.callable().map((model) => ({ ...model, name: model.id, contextWindow: null, maxOutput: null }));
+}

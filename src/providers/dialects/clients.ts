@@ -1,0 +1,25 @@
+/** The chat protocols that clients may speak, by the surface on which they are served. */
+import type { SurfaceName } from "../../wire/surfaces.ts";
+import { anthropicClient } from "./anthropic/client.ts";
+import { bedrockClient } from "./bedrock/client.ts";
+import type { ClientDialect } from "./client.ts";
+import { cohereClient } from "./cohere/index.ts";
+import { completionsClient } from "./completions/index.ts";
+import { geminiClient } from "./gemini/client.ts";
+import { openaiClient } from "./openai/client.ts";
+import { responsesClient } from "./responses/client.ts";
+
+const CLIENTS: Readonly<Record<SurfaceName, ClientDialect>> = {
+  chat: openaiClient,
+  completions: completionsClient,
+  responses: responsesClient,
+  messages: anthropicClient,
+  "generate-content": geminiClient,
+  converse: bedrockClient,
+  "chat-v2": cohereClient,
+};
+
+/** The protocol of a surface. */
+export function clientOf(surface: SurfaceName): ClientDialect {
+  return CLIENTS[surface];
+}

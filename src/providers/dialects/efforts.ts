@@ -1,0 +1,41 @@
+/** Reasoning effort as one word: what was asked, in whatever form, and the nearest that a model knows. */
+import type { ChatRequest } from "../../wire/chat.ts";
+import { asNumber, asString } from "../../wire/json.ts";
+
+/** Weakest first. */
+export const EFFORTS: readonly string[] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
+
+export interface AskedEffort {
+  readonly effort: string;
+  /** How the client said it, for messages. */
+  readonly said: string;
+}
+
+/**
+ * The effort that was asked for; undefined where the model is left to decide. Thinking that is switched off outweighs an
+ * effort beside it, which speaks of the answer then; thinking that is on only says less than the effort does.
+ */
+export function askedEffort(request: ChatRequest): AskedEffort | undefined {
+  const { reasoningEffort, thinking } = request;
+  const type = asString(thinking?.["type"]);
+  if (type === "disabled") return { effort: "none", said: "thinking disabled" };
+  if (reasoningEffort !== undefined) return { effort: reasoningEffort, said: `reasoning effort ${reasoningEffort}` };
+  const budgetTokens = type === "enabled" ? asNumber(thinking?.["budget_tokens"]) : undefined;
+  if (budgetTokens === undefined) return undefined;
+  return { effort: effortOfBudget(budgetTokens), said: `a thinking budget of ${budgetTokens} tokens` };
+}
+
+function effortOfBudget(tokens: number): string {
+  return tokens <= 2_048 ? "low" : tokens <= 12_288 ? "medium" : "high";
+}
+
+/**
+ * The effort itself; else the next weaker one that the model knows, else its weakest. Reasoning is switched off only where
+ * that was asked. Undefined where the model knows none that would do.
+ */
+export function nearestEffort(asked: string, known: readonly string[]): string | undefined {
+  if (known.includes(asked)) return asked;
+  const offered = EFFORTS.filter((effort) => effort !== "none" && known.includes(effort));
+  const rank = EFFORTS.indexOf(asked);
+  return offered.findLast((effort) => EFFORTS.indexOf(effort) < rank) ?? offered[0];
+}
