@@ -24,6 +24,7 @@ export const mistral: ProviderFacts = compatible({
   usage: { reasoningInOutput: true, includeUsageOption: false },
   quirks: {
     developerAsSystem: true,
+    nineLetterCallIds: true,
     maxTokensField: "max_tokens",
     fields: {
       logit_bias: "refuse",

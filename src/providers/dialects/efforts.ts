@@ -9,6 +9,8 @@ export interface AskedEffort {
   readonly effort: string;
   /** How the client said it, for messages. */
   readonly said: string;
+  /** It was said in other words, of which this is the nearest. */
+  readonly guessed: boolean;
 }
 
 /**
@@ -18,11 +20,11 @@ export interface AskedEffort {
 export function askedEffort(request: ChatRequest): AskedEffort | undefined {
   const { reasoningEffort, thinking } = request;
   const type = asString(thinking?.["type"]);
-  if (type === "disabled") return { effort: "none", said: "thinking disabled" };
-  if (reasoningEffort !== undefined) return { effort: reasoningEffort, said: `reasoning effort ${reasoningEffort}` };
+  if (type === "disabled") return { effort: "none", said: "thinking disabled", guessed: false };
+  if (reasoningEffort !== undefined) return { effort: reasoningEffort, said: `reasoning effort ${reasoningEffort}`, guessed: false };
   const budgetTokens = type === "enabled" ? asNumber(thinking?.["budget_tokens"]) : undefined;
   if (budgetTokens === undefined) return undefined;
-  return { effort: effortOfBudget(budgetTokens), said: `a thinking budget of ${budgetTokens} tokens` };
+  return { effort: effortOfBudget(budgetTokens), said: `a thinking budget of ${budgetTokens} tokens`, guessed: true };
 }
 
 function effortOfBudget(tokens: number): string {

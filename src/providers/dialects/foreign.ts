@@ -8,20 +8,16 @@ export function isForeign(request: ChatRequest, dialect: DialectId): boolean {
   return (request.surface ?? "openai-chat") !== dialect;
 }
 
-export interface OutputLimit {
-  readonly tokens: number | undefined;
-  readonly warning: string | undefined;
-}
-
 /**
- * The client's output limit, within the model's where that is known: clients ask for the most that their usual models
- * give, and a provider refuses the whole request for a limit that no answer of its model could reach.
+ * The request with its output limit within the model's, where that is known: clients ask for the most that their usual
+ * models give, and a provider refuses the whole request for a limit that no answer of its model could reach.
  */
-export function outputLimit(request: ChatRequest, target: Target, dialect: DialectId): OutputLimit {
+export function withinOutputLimit(request: ChatRequest, target: Target, dialect: DialectId, warn: (message: string) => void): ChatRequest {
   const asked = request.maxOutputTokens;
   const most = target.maxOutput ?? target.model?.maxOutput ?? null;
-  if (asked === undefined || most === null || asked <= most || !isForeign(request, dialect)) return { tokens: asked, warning: undefined };
-  return { tokens: most, warning: `the output limit of ${asked} tokens was sent as ${most}, the most that this model gives` };
+  if (asked === undefined || most === null || asked <= most || !isForeign(request, dialect)) return request;
+  warn(`the output limit of ${asked} tokens was sent as ${most}, the most that this model gives`);
+  return { ...request, maxOutputTokens: most };
 }
 
 /** Stands before the result of a tool that failed, where the dialect has no field that says so. */

@@ -111,7 +111,6 @@ function toolMessage(block: JsonObject, place: string, reader: BodyReader): Tool
   const inner = contentBlocks(block.content, `${place}.content`, reader);
   const parts = inner.flatMap((part, at) => [...blockParts(part, `${place}.content[${at}]`, reader)]);
   const isError = reader.boolean(block.is_error, `${place}.is_error`) === true;
-  if (isError) reader.warn("is_error of a tool result reaches only providers that have a field for it; elsewhere its text alone tells");
   return {
     role: "tool",
     toolCallId: reader.required(id, `${place}.tool_use_id`, "the id of the tool call it answers"),

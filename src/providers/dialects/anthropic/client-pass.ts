@@ -1,8 +1,9 @@
 /** A Messages body for a provider of the same dialect: which few bytes change. */
-import { asArray, isObject, type Json, type JsonObject, member } from "../../../wire/json.ts";
+import { asArray, asString, isObject, type Json, type JsonObject, member } from "../../../wire/json.ts";
 import { type Edit, removalOf } from "../../../wire/scan.ts";
 import type { PassedBody } from "../client.ts";
 import type { Target } from "../dialect.ts";
+import { isMarked } from "../opaque.ts";
 
 /** Path and edits: the model's name, our own field out, and reasoning that this dialect's makers never signed. */
 export function pass(body: PassedBody, target: Target): { readonly path: string; readonly edits: readonly Edit[] } {
@@ -19,10 +20,13 @@ export function pass(body: PassedBody, target: Target): { readonly path: string;
 
 /**
  * A block of thinking without a signature comes from an earlier turn that a provider of another dialect served: we wrote it
- * so, with an empty one, which some clients leave out. Left in, it would have the conversation refused here for good.
+ * so, with an empty one, which some clients leave out; so does state under a mark of ours. Left in, either would have the
+ * conversation refused here for good.
  */
 function isUnsigned(block: Json): boolean {
-  return isObject(block) && block.type === "thinking" && (block.signature ?? "") === "";
+  if (!isObject(block)) return false;
+  if (block.type === "redacted_thinking") return isMarked(asString(block.data) ?? "");
+  return block.type === "thinking" && ((block.signature ?? "") === "" || isMarked(asString(block.signature) ?? ""));
 }
 
 function holdsUnsigned(message: Json): boolean {

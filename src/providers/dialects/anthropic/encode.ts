@@ -2,6 +2,7 @@
 import type { ChatRequest } from "../../../wire/chat.ts";
 import { asArray, asString, type Json, type JsonObject } from "../../../wire/json.ts";
 import type { EncodedRequest, Target, Unsupported } from "../dialect.ts";
+import { withinOutputLimit } from "../foreign.ts";
 import { Draft, shown } from "./draft.ts";
 import { generationOf } from "./generation.ts";
 import { encodeMessages } from "./messages.ts";
@@ -14,8 +15,9 @@ export const API_VERSION = "2023-06-01";
 const GUESSED_MAX_TOKENS = 4_096;
 
 /** Build the upstream request, or say what it asks that this dialect cannot do. */
-export function encodeChat(request: ChatRequest, target: Target): EncodedRequest | Unsupported {
+export function encodeChat(asked: ChatRequest, target: Target): EncodedRequest | Unsupported {
   const draft = new Draft();
+  const request = withinOutputLimit(asked, target, "anthropic-messages", (message) => draft.warn(message));
   const model = generationOf(target);
   refuseMissing(request, draft);
   const { system, messages, toolTurnWithoutThinking } = encodeMessages(request.messages, draft);
@@ -106,7 +108,9 @@ function metadataOf(request: ChatRequest, draft: Draft): JsonObject {
 function serviceTierOf(request: ChatRequest, draft: Draft): JsonObject {
   const tier = request.serviceTier;
   if (tier === undefined) return {};
-  if (tier === "auto" || tier === "standard_only") return { service_tier: tier };
+  if (tier === "auto") return { service_tier: tier };
+  // No other capacity than the ordinary: the hub's word for it is `default`.
+  if (tier === "default" || tier === "standard_only") return { service_tier: "standard_only" };
   draft.warn(`service_tier ${shown(tier)} has no counterpart and was left out`);
   return {};
 }

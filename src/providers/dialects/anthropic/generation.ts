@@ -9,6 +9,8 @@ export interface Generation {
   readonly reasons: boolean | null;
   /** Takes `thinking: {type: "adaptive"}` and `output_config.effort`; the others take a token budget. */
   readonly adaptive: boolean;
+  /** Takes no token budget for thinking any more. */
+  readonly refusesBudgets: boolean;
   /** Efforts that an adaptive model knows, weakest first. */
   readonly efforts: readonly string[];
   /** Answers 400 to temperature, top_p and top_k. */
@@ -25,6 +27,7 @@ export function generationOf(target: Target): Generation {
   return {
     reasons: target.model?.reasoning ?? (version >= 307 ? true : null),
     adaptive,
+    refusesBudgets: version >= 407,
     efforts: efforts ?? (version >= 407 ? ["low", "medium", "high", "xhigh", "max"] : ["low", "medium", "high", "max"]),
     refusesSampling: version >= 407,
     oneSamplingField: version >= 401,

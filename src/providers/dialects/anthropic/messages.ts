@@ -4,6 +4,7 @@
  */
 import type { AssistantMessage, FilePart, ImagePart, Message, Part, ReasoningBlock, ToolCall, ToolMessage } from "../../../wire/chat.ts";
 import { isObject, type Json, type JsonObject } from "../../../wire/json.ts";
+import { isForeignBlock } from "../opaque.ts";
 import { type Draft, shown } from "./draft.ts";
 import { upstreamCallId, upstreamToolName } from "./names.ts";
 
@@ -115,6 +116,10 @@ function assistantBlocks(message: AssistantMessage, path: string, draft: Draft):
 
 /** A signature is the maker's proof; without it the block would be refused, so the turn goes without its thinking. */
 function reasoningBlock(reasoning: ReasoningBlock, draft: Draft): JsonObject | undefined {
+  if (isForeignBlock(reasoning)) {
+    draft.warn("earlier reasoning of another maker was left out: only it can read it");
+    return undefined;
+  }
   if (reasoning.kind === "redacted") return { type: "redacted_thinking", data: reasoning.data };
   if (reasoning.signature === undefined || reasoning.signature === "") {
     draft.warn("earlier reasoning without its signature was left out");

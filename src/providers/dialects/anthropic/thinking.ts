@@ -1,10 +1,10 @@
 /** Reasoning effort, thinking and sampling: what a model generation takes of them, and what excludes what. */
 import type { ChatRequest } from "../../../wire/chat.ts";
-import type { JsonObject } from "../../../wire/json.ts";
+import { asNumber, type JsonObject } from "../../../wire/json.ts";
+import { askedEffort, EFFORTS, nearestEffort } from "../efforts.ts";
 import { type Draft, shown } from "./draft.ts";
 import type { Generation } from "./generation.ts";
 
-const EFFORTS = ["none", "minimal", "low", "medium", "high", "xhigh", "max"] as const;
 /** `reasoning_effort` to `budget_tokens`, for models that take a budget and no effort. */
 const BUDGET_TOKENS: Readonly<Record<string, number>> = { minimal: 1_024, low: 1_024, medium: 4_096, high: 16_384, xhigh: 32_768, max: 32_768 };
 const BUDGET_MIN_TOKENS = 1_024;
@@ -27,27 +27,59 @@ export function encodeThinking(
   draft: Draft,
 ): EncodedThinking {
   const asked = request.reasoningEffort;
-  if (asked !== undefined && !EFFORTS.some((effort) => effort === asked)) {
+  if (asked !== undefined && !EFFORTS.includes(asked)) {
     draft.refuse("reasoning_effort", `reasoning_effort ${shown(asked)} is not known; it is one of ${EFFORTS.join(", ")}`);
-    return { thinking: undefined, effort: undefined, on: false };
+    return NOTHING;
   }
   const wanted = asked === "none" ? undefined : asked;
-  if (request.thinking !== undefined) return inBand(request.thinking, wanted, model, draft);
-  if (wanted === undefined) return { thinking: undefined, effort: undefined, on: false };
+  if (request.thinking !== undefined) return inBand(request, request.thinking, wanted, model, maxTokens, toolTurnWithoutThinking, draft);
+  if (wanted === undefined) return NOTHING;
   if (model.reasons !== true) {
     draft.warn("reasoning_effort was left out: the model is not known to reason");
-    return { thinking: undefined, effort: undefined, on: false };
+    return NOTHING;
   }
   if (model.adaptive) return { thinking: { type: "adaptive" }, effort: effortOf(wanted, model, draft), on: true };
   if (toolTurnWithoutThinking) {
     draft.warn("reasoning_effort was left out: the tool turn being answered came without its signed reasoning");
-    return { thinking: undefined, effort: undefined, on: false };
+    return NOTHING;
   }
   return budgeted(wanted, maxTokens, draft);
 }
 
-/** `thinking` as the client wrote it; an effort beside it goes where the model has a place for it. */
-function inBand(thinking: JsonObject, wanted: string | undefined, model: Generation, draft: Draft): EncodedThinking {
+const NOTHING: EncodedThinking = { thinking: undefined, effort: undefined, on: false };
+
+/** `thinking` as the client wrote it, as far as the model takes it so; an effort beside it goes where the model has a place for it. */
+function inBand(
+  request: ChatRequest,
+  asked: JsonObject,
+  wanted: string | undefined,
+  model: Generation,
+  maxTokens: number,
+  toolTurnWithoutThinking: boolean,
+  draft: Draft,
+): EncodedThinking {
+  if (request.surface !== undefined && (asked.type === "enabled" || asked.type === "adaptive")) {
+    if (model.reasons === false) {
+      draft.warn("thinking was left out: the model does not reason");
+      return NOTHING;
+    }
+    if (toolTurnWithoutThinking && !model.adaptive) {
+      draft.warn("thinking was left out: the tool turn being answered came without its signed reasoning");
+      return NOTHING;
+    }
+    // A model of the other generation is told the same in its own form.
+    if (asked.type === "adaptive" && !model.adaptive && model.reasons === true) {
+      draft.warn("adaptive thinking was sent as a budget, which is what the model takes");
+      return budgeted(wanted ?? "high", maxTokens, draft);
+    }
+    if (asked.type === "enabled" && model.refusesBudgets) {
+      draft.warn("a thinking budget was sent as an effort, which is what the model takes");
+      const effort = wanted ?? askedEffort(request)?.effort;
+      return { thinking: { type: "adaptive" }, effort: effort === undefined ? undefined : effortOf(effort, model, draft), on: true };
+    }
+  }
+  const thinking = fitted(asked, request, maxTokens, draft);
+  if (thinking === undefined) return NOTHING;
   const on = thinking.type === "enabled" || thinking.type === "adaptive";
   if (wanted === undefined) return { thinking, effort: undefined, on };
   if (model.adaptive) return { thinking, effort: effortOf(wanted, model, draft), on };
@@ -55,13 +87,25 @@ function inBand(thinking: JsonObject, wanted: string | undefined, model: Generat
   return { thinking, effort: undefined, on };
 }
 
+/** A budget within what the API takes: clients of other dialects know other bounds, and the output limit may have been lowered. */
+function fitted(thinking: JsonObject, request: ChatRequest, maxTokens: number, draft: Draft): JsonObject | undefined {
+  const budget = asNumber(thinking.budget_tokens);
+  if (request.surface === undefined && maxTokens === request.maxOutputTokens) return thinking;
+  if (thinking.type !== "enabled" || budget === undefined || (budget >= BUDGET_MIN_TOKENS && budget < maxTokens)) return thinking;
+  if (maxTokens <= BUDGET_MIN_TOKENS) {
+    draft.warn(`thinking was left out: it needs more than ${BUDGET_MIN_TOKENS} output tokens`);
+    return undefined;
+  }
+  const fit = Math.max(BUDGET_MIN_TOKENS, Math.min(budget, Math.floor(maxTokens / 2)));
+  draft.warn(`a thinking budget of ${budget} tokens was sent as ${fit}`);
+  return { ...thinking, budget_tokens: fit };
+}
+
 /** The effort itself, else the next weaker that the model knows, else its weakest. */
 function effortOf(wanted: string, model: Generation, draft: Draft): string | undefined {
-  if (model.efforts.includes(wanted)) return wanted;
-  const rank = EFFORTS.findIndex((effort) => effort === wanted);
-  const known = EFFORTS.filter((effort) => effort !== "none" && model.efforts.includes(effort));
-  const nearest = known.findLast((effort) => EFFORTS.indexOf(effort) < rank) ?? known[0];
-  draft.warn(nearest === undefined ? "reasoning_effort was left out" : `reasoning_effort ${wanted} was sent as ${nearest}`);
+  const nearest = nearestEffort(wanted, model.efforts);
+  if (nearest === undefined) draft.warn("reasoning_effort was left out");
+  else if (nearest !== wanted) draft.warn(`reasoning_effort ${wanted} was sent as ${nearest}`);
   return nearest;
 }
 
@@ -69,7 +113,7 @@ function effortOf(wanted: string, model: Generation, draft: Draft): string | und
 function budgeted(wanted: string, maxTokens: number, draft: Draft): EncodedThinking {
   if (maxTokens <= BUDGET_MIN_TOKENS) {
     draft.warn(`reasoning_effort was left out: thinking needs more than ${BUDGET_MIN_TOKENS} output tokens`);
-    return { thinking: undefined, effort: undefined, on: false };
+    return NOTHING;
   }
   const full = BUDGET_TOKENS[wanted] ?? BUDGET_MIN_TOKENS;
   const budget = Math.max(BUDGET_MIN_TOKENS, Math.min(full, Math.floor(maxTokens / 2)));

@@ -3,6 +3,7 @@ import type { ChatRequest } from "../../../wire/chat.ts";
 import { asArray, type JsonObject } from "../../../wire/json.ts";
 import { Draft, shown } from "../anthropic/draft.ts";
 import type { EncodedRequest, Target, Unsupported } from "../dialect.ts";
+import { withinOutputLimit } from "../foreign.ts";
 import { encodeGeneration } from "./generation.ts";
 import { encodeMessages } from "./messages.ts";
 import { modelPath, renamesOf } from "./names.ts";
@@ -10,8 +11,9 @@ import { encodeTools } from "./tools.ts";
 import { CachePoints, traitsOf, type Traits } from "./traits.ts";
 
 /** Build the upstream request, or say what it asks that this dialect cannot do. */
-export function encodeChat(request: ChatRequest, target: Target): EncodedRequest | Unsupported {
+export function encodeChat(asked: ChatRequest, target: Target): EncodedRequest | Unsupported {
   const draft = new Draft();
+  const request = withinOutputLimit(asked, target, "bedrock-converse", (message) => draft.warn(message));
   const traits = traitsOf(target);
   const cache = new CachePoints(traits, draft);
   refuseMissing(request, draft);

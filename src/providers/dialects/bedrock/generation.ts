@@ -8,6 +8,7 @@ import { type Draft, shown } from "../anthropic/draft.ts";
 import { generationOf } from "../anthropic/generation.ts";
 import { encodeSampling, encodeThinking } from "../anthropic/thinking.ts";
 import type { Target } from "../dialect.ts";
+import { askedEffort } from "../efforts.ts";
 import type { Traits } from "./traits.ts";
 
 export interface EncodedGeneration {
@@ -59,8 +60,8 @@ function others(request: ChatRequest, traits: Traits, draft: Draft): EncodedGene
     temperature = 1;
   }
   if ((traits.maker === "gpt" || traits.maker === "gpt-oss") && request.stop.length > 0) draft.refuse("stop", "this model takes no stop sequences");
-  const asksToThink = request.thinking !== undefined && request.thinking.type !== "disabled";
-  if (asksToThink) draft.warn("thinking was left out: this model has another form for it (reasoning_effort)");
+  const told = askedEffort(request);
+  if (told?.guessed === true) draft.warn(`${told.said} was sent as reasoning effort ${told.effort}`);
   return {
     inferenceConfig: defined({ maxTokens: request.maxOutputTokens, temperature, topP, stopSequences: stopOf(request) }),
     modelFields: { ...topKOf(request.topK, traits, draft), ...effortOf(request, traits, draft) },
@@ -84,7 +85,7 @@ function topKOf(topK: number | undefined, traits: Traits, draft: Draft): JsonObj
 }
 
 function effortOf(request: ChatRequest, traits: Traits, draft: Draft): JsonObject {
-  const asked = request.reasoningEffort;
+  const asked = askedEffort(request)?.effort;
   if (asked === undefined) return {};
   if (!EFFORTS.includes(asked)) {
     draft.refuse("reasoning_effort", `reasoning_effort ${shown(asked)} is not known; it is one of ${EFFORTS.join(", ")}`);

@@ -5,6 +5,8 @@
 import type { AssistantMessage, Message, Part, ReasoningBlock, ToolCall, ToolMessage } from "../../../wire/chat.ts";
 import { isObject, type Json, type JsonObject } from "../../../wire/json.ts";
 import { type Draft, shown } from "../anthropic/draft.ts";
+import { resultParts } from "../foreign.ts";
+import { isForeignBlock } from "../opaque.ts";
 import { cacheControlOf, ContentEncoder } from "./content.ts";
 import { upstreamCallId, upstreamToolName } from "./names.ts";
 import type { CachePoints, Traits } from "./traits.ts";
@@ -92,6 +94,10 @@ class MessageEncoder {
 
   /** A signature is the maker's proof; without it the block would be refused, or pass for text, so the turn goes without it. */
   #reasoning(block: ReasoningBlock): readonly JsonObject[] {
+    if (isForeignBlock(block)) {
+      this.#draft.warn("earlier reasoning of another maker was left out: only it can read it");
+      return [];
+    }
     if (block.kind === "redacted") return [{ reasoningContent: { redactedContent: block.data } }];
     if (block.signature === undefined || block.signature === "") {
       this.#draft.warn("earlier reasoning without its signature was left out");
@@ -108,12 +114,14 @@ class MessageEncoder {
 
   /** A cache marker inside a result closes the result: a point cannot stand inside it. */
   #result(message: ToolMessage, path: string): readonly JsonObject[] {
-    const unmarked = message.parts.map((part): Part => ("cacheControl" in part ? { ...part, cacheControl: undefined } : part));
+    // Only some makers' models read the field; the others are told in words.
+    const readsStatus = this.#traits.maker === "claude" || this.#traits.maker === "nova";
+    const unmarked = (readsStatus ? message.parts : resultParts(message)).map((part): Part => ("cacheControl" in part ? { ...part, cacheControl: undefined } : part));
     const marker = message.parts.findLast((part) => cacheControlOf(part) !== undefined);
     const result: JsonObject = {
       toolUseId: upstreamCallId(message.toolCallId, this.#traits.nineLetterIds),
       content: this.#content.blocks(unmarked, path),
-      ...(message.isError === true && { status: "error" }),
+      ...(message.isError === true && readsStatus && { status: "error" }),
     };
     return [{ toolResult: result }, ...this.#cache.after(marker === undefined ? undefined : cacheControlOf(marker), "content")];
   }

@@ -6,7 +6,7 @@ import type { StreamEvent } from "../../../wire/events.ts";
 import { asArray, asNumber, asString, isObject, member, type Json, type JsonObject } from "../../../wire/json.ts";
 import { ENDED_WITHOUT_CONTENT, type UpstreamError } from "../../../wire/outcome.ts";
 import type { SseEvent } from "../../../wire/sse-event.ts";
-import type { StreamDecoder } from "../dialect.ts";
+import type { DecodeContext, StreamDecoder } from "../dialect.ts";
 import { ToolCalls } from "../openai/tool-calls.ts";
 import { isErrorBody, readInnerError, seenError } from "./errors.ts";
 import { endedAtStop, endingOf } from "./finish.ts";
@@ -14,9 +14,9 @@ import { readLogprobs } from "./logprobs.ts";
 import { readUsage } from "./usage.ts";
 
 /** Decode a whole answer; see `Dialect.decodeAnswer`. */
-export function decodeAnswer(body: Json): readonly StreamEvent[] {
+export function decodeAnswer(body: Json, context?: DecodeContext): readonly StreamEvent[] {
   if (!isObject(body)) return [told(seenError("malformed", "the answer is not a JSON object"))];
-  const answer = new Answer();
+  const answer = new Answer(context);
   const events: StreamEvent[] = [];
   const message = body["message"];
   if (!isObject(message)) {
@@ -40,8 +40,8 @@ export function decodeAnswer(body: Json): readonly StreamEvent[] {
 }
 
 /** Decode a stream; see `Dialect.openStream`. */
-export function openStream(): StreamDecoder {
-  const answer = new Answer();
+export function openStream(context?: DecodeContext): StreamDecoder {
+  const answer = new Answer(context);
   return {
     push(event: SseEvent) {
       if (answer.over) return [];
@@ -109,12 +109,16 @@ function push(answer: Answer, event: SseEvent, data: string, events: StreamEvent
 /** State of one answer; nothing follows an error or the end. */
 class Answer {
   over = false;
-  readonly #calls = new ToolCalls(0);
+  readonly #calls: ToolCalls;
   #started = false;
   #id = "";
   #hasContent = false;
   /** Kinds of content already warned of. */
   readonly #warned = new Set<string>();
+
+  constructor(context: DecodeContext | undefined) {
+    this.#calls = new ToolCalls(0, context?.renames);
+  }
 
   start(id: Json | undefined, events: StreamEvent[]): void {
     if (this.#started) return;

@@ -3,7 +3,10 @@ import type { ChatRequest, Tool } from "../../../wire/chat.ts";
 import { asNumber, type Json, type JsonObject } from "../../../wire/json.ts";
 import { Draft, shown } from "../anthropic/draft.ts";
 import type { EncodedRequest, Target, Unsupported } from "../dialect.ts";
+import { askedEffort } from "../efforts.ts";
+import { withinOutputLimit } from "../foreign.ts";
 import { encodeMessages } from "./messages.ts";
+import { renamesOf, upstreamToolName } from "./names.ts";
 
 const MOST_STOPS = 5;
 /** Fields of this API that a client of another may send along; they go as they are. */
@@ -16,8 +19,9 @@ const BUDGET_TOKENS: Readonly<Record<string, number>> = { minimal: 512, low: 1_0
 type FunctionTool = Extract<Tool, { kind: "function" }>;
 
 /** Build the upstream request, or say which field this target cannot serve. Base URLs end in the version (`…/v2`). */
-export function encodeChat(request: ChatRequest, target: Target): EncodedRequest | Unsupported {
+export function encodeChat(asked: ChatRequest, target: Target): EncodedRequest | Unsupported {
   const draft = new Draft();
+  const request = withinOutputLimit(asked, target, "cohere-v2", (message) => draft.warn(message));
   const thinking = encodeThinking(request, target, draft);
   const tools = encodeTools(request, draft);
   const format = encodeFormat(request, tools.length > 0 && request.toolChoice?.kind !== "none", draft);
@@ -38,7 +42,8 @@ export function encodeChat(request: ChatRequest, target: Target): EncodedRequest
   });
   noteTheRest(request, draft);
   if (draft.refusal !== undefined) return draft.refusal;
-  return { kind: "encoded", path: "/chat", body, headers: [], warnings: draft.warnings };
+  const renames = renamesOf(tools.map(({ name }) => name));
+  return { kind: "encoded", path: "/chat", body, headers: [], warnings: draft.warnings, ...(Object.keys(renames).length > 0 && { renames }) };
 }
 
 /** The tools that the choice leaves: where the API cannot name one, offering no other says the same. */
@@ -59,7 +64,8 @@ function encodeTools(request: ChatRequest, draft: Draft): readonly FunctionTool[
 }
 
 function encodeTool(tool: FunctionTool): JsonObject {
-  const { name, description, parameters } = tool;
+  const { description, parameters } = tool;
+  const name = upstreamToolName(tool.name);
   return { type: "function", function: defined({ name, description, parameters: parameters ?? { type: "object", properties: {} } }) };
 }
 
@@ -113,7 +119,7 @@ function encodeThinking(request: ChatRequest, target: Target, draft: Draft): Jso
   const { reasoningEffort: effort, thinking } = request;
   if (effort === undefined && thinking === undefined) return undefined;
   if (effort !== undefined && thinking !== undefined) draft.warn("thinking is not carried beside reasoning_effort");
-  const off = effort === undefined ? thinking?.["type"] === "disabled" : effort === "none";
+  const off = askedEffort(request)?.effort === "none";
   if (target.model?.reasoning === false) {
     if (!off) draft.warn(`${effort === undefined ? "thinking" : "reasoning_effort"} was left out: the model does not reason`);
     return undefined;

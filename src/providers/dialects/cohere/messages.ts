@@ -2,6 +2,8 @@
 import type { AssistantMessage, ChatRequest, ImagePart, MediaSource, Part, ToolMessage } from "../../../wire/chat.ts";
 import { isObject, type Json, type JsonObject } from "../../../wire/json.ts";
 import { type Draft, shown } from "../anthropic/draft.ts";
+import { resultParts } from "../foreign.ts";
+import { upstreamToolName } from "./names.ts";
 
 /** Build `messages`. `thinks`: the model takes blocks of thinking. What cannot be carried is told to `draft`. */
 export function encodeMessages(request: ChatRequest, thinks: boolean, draft: Draft): readonly JsonObject[] {
@@ -41,7 +43,7 @@ function encodeAssistant(message: AssistantMessage, path: string, thinks: boolea
     const plan = [...thoughts, ...text.map((item) => item["text"] as string)].join("\n\n");
     const calls = message.toolCalls.map((call) => {
       if (call.thoughtSignature !== undefined) draft.warn("thought signatures of another provider were left out");
-      return { id: call.id, type: "function", function: { name: call.name, arguments: call.argumentsJson } };
+      return { id: call.id, type: "function", function: { name: upstreamToolName(call.name), arguments: call.argumentsJson } };
     });
     return { role: "assistant", ...(plan === "" ? {} : { tool_plan: plan }), tool_calls: calls };
   }
@@ -102,7 +104,7 @@ function address(source: MediaSource): string {
 
 /** Text, and documents in the API's own form where somebody made them. */
 function resultItems(message: ToolMessage, path: string, draft: Draft): readonly JsonObject[] {
-  return message.parts.flatMap((part, at) => {
+  return resultParts(message).flatMap((part, at) => {
     if (part.kind === "text" || part.kind === "refusal") return [textItem(part, draft)];
     if (part.kind === "other" && isObject(part.raw) && part.type === "document" && isObject(part.raw["document"])) return [part.raw];
     draft.refuse(`${path}.content[${at}]`, `this provider takes text and documents as the result of a tool, not ${shown(typeOf(part))}`);

@@ -5,6 +5,7 @@
 import type { AssistantMessage, ChatRequest, Part, ToolCall, ToolMessage } from "../../../wire/chat.ts";
 import { isObject, type Json, type JsonObject } from "../../../wire/json.ts";
 import type { Target } from "../dialect.ts";
+import { isMarked } from "../opaque.ts";
 import { audioPart, filePart, imagePart } from "./media.ts";
 import { isMintedCallId, type ToolNames } from "./names.ts";
 import { refuse, warn, type Notes } from "./notes.ts";
@@ -82,7 +83,8 @@ function addAssistant(building: Building, message: AssistantMessage, param: stri
     const functionCall: { [key: string]: Json } = { name: names.toUpstream(call.name), args: parseArguments(call, `${param}.tool_calls[${i}]`, notes) };
     if (!isMintedCallId(call.id)) functionCall["id"] = call.id;
     // Generation 3 refuses a step whose first call has no signature; further parallel calls have none by nature.
-    const signature = call.thoughtSignature ?? (i === 0 && building.generation >= 3 ? SKIP_SIGNATURE : undefined);
+    const own = call.thoughtSignature !== undefined && isMarked(call.thoughtSignature) ? undefined : call.thoughtSignature;
+    const signature = own ?? (i === 0 && building.generation >= 3 ? SKIP_SIGNATURE : undefined);
     parts.push(signature === undefined ? { functionCall } : { functionCall, thoughtSignature: signature });
   });
   if (message.toolCalls.length > 0) building.calls = message.toolCalls;
@@ -118,7 +120,7 @@ function functionResponse(building: Building, message: ToolMessage, call: ToolCa
   const converted = convertParts(message.parts, param, building.notes);
   const text = converted.flatMap((part) => (typeof part["text"] === "string" ? [part["text"]] : [])).join("");
   const others = converted.filter((part) => part["text"] === undefined);
-  const body: { [key: string]: Json } = { name: building.names.toUpstream(call.name), response: resultObject(text) };
+  const body: { [key: string]: Json } = { name: building.names.toUpstream(call.name), response: message.isError === true ? errorObject(text) : resultObject(text) };
   if (!isMintedCallId(call.id)) body["id"] = call.id;
   if (others.length > 0 && building.generation >= 3) body["parts"] = others;
   else media.push(...others);
@@ -129,6 +131,13 @@ function functionResponse(building: Building, message: ToolMessage, call: ToolCa
 function resultObject(text: string): JsonObject {
   const parsed = parseJson(text);
   return isObject(parsed) && !holdsUnsafeInteger(parsed) ? parsed : { output: text };
+}
+
+/** What went wrong stands under `error`, the key that the API documents; a result that already has it says so itself. */
+function errorObject(text: string): JsonObject {
+  const result = resultObject(text);
+  if (result["error"] !== undefined && result["output"] === undefined) return result;
+  return { error: result["output"] === text ? text || "failed" : result };
 }
 
 function parseArguments(call: ToolCall, param: string, notes: Notes): JsonObject {

@@ -2,6 +2,7 @@
 import type { ChatRequest } from "../../../wire/chat.ts";
 import type { Json, JsonObject } from "../../../wire/json.ts";
 import type { EncodedRequest, Target, Unsupported } from "../dialect.ts";
+import { withinOutputLimit } from "../foreign.ts";
 import { buildConversation } from "./contents.ts";
 import { toolNames, type ToolNames } from "./names.ts";
 import { newNotes, refuse, warn, type Notes } from "./notes.ts";
@@ -11,8 +12,9 @@ import { generationOf, thinkingConfig } from "./thinking.ts";
 const REFUSED_FIELDS = new Set(["web_search_options", "functions", "function_call", "audio"]);
 
 /** Build the upstream request, or say which field this target cannot serve. Source: the Gemini API reference, v1beta. */
-export function encodeChat(request: ChatRequest, target: Target): EncodedRequest | Unsupported {
+export function encodeChat(asked: ChatRequest, target: Target): EncodedRequest | Unsupported {
   const notes = newNotes();
+  const request = withinOutputLimit(asked, target, "gemini", (message) => warn(notes, message));
   const names = toolNames();
   const { systemInstruction, contents } = buildConversation(request, target, names, notes);
   const tools = encodeTools(request, names, notes);
@@ -128,7 +130,7 @@ function noteTheRest(request: ChatRequest, notes: Notes): void {
   if (tier !== undefined && tier !== "auto" && tier !== "default") warn(notes, `service_tier "${tier}" is not carried`);
   if (request.user !== undefined) warn(notes, "user is not carried");
   if (request.metadata !== undefined && Object.keys(request.metadata).length > 0) warn(notes, "metadata is not carried");
-  if (request.reasoningEffort !== undefined && request.thinking !== undefined) {
+  if (request.surface === undefined && request.reasoningEffort !== undefined && request.thinking !== undefined) {
     warn(notes, "thinking is not carried beside reasoning_effort");
   }
   for (const [key, value] of Object.entries(request.other)) {

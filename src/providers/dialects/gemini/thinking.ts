@@ -40,9 +40,10 @@ export function thinkingConfig(request: ChatRequest, target: Target, notes: Note
 
 /** What was asked, in one vocabulary; `reasoning_effort` wins over Anthropic-style `thinking`. */
 function askedEffort(request: ChatRequest): { effort: string; budgetTokens?: number } | undefined {
-  if (request.reasoningEffort !== undefined) return { effort: request.reasoningEffort };
   const type = asString(request.thinking?.["type"]);
-  if (type === "disabled") return { effort: "none" };
+  // A client of another dialect means the answer by an effort beside thinking that is switched off.
+  if (type === "disabled" && (request.surface !== undefined || request.reasoningEffort === undefined)) return { effort: "none" };
+  if (request.reasoningEffort !== undefined) return { effort: request.reasoningEffort };
   if (type === "adaptive") return { effort: "auto" };
   if (type !== "enabled") return undefined;
   const budgetTokens = asNumber(request.thinking?.["budget_tokens"]);

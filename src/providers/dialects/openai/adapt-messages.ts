@@ -6,7 +6,8 @@ import type { AssistantMessage, AudioPart, ChatRequest, FilePart, ImagePart, Mes
 import { type Draft, shown } from "../anthropic/draft.ts";
 import type { Target } from "../dialect.ts";
 import { resultParts } from "../foreign.ts";
-import { shortenedCallId, upstreamToolName } from "../responses/encode-names.ts";
+import { upstreamToolName } from "../responses/encode-names.ts";
+import { callIds } from "./call-ids.ts";
 
 /** Adapt all messages. What cannot be carried is told to `draft`. */
 export function adaptMessages(request: ChatRequest, target: Target, draft: Draft): readonly Message[] {
@@ -22,6 +23,7 @@ export function warnOfCache(draft: Draft): void {
 
 class Adapter {
   readonly #draft: Draft;
+  readonly #callId: (id: string) => string;
   readonly #marksCache: boolean;
   readonly #replaysReasoning: boolean;
   /** Ids of files of the same maker's other protocol. */
@@ -33,6 +35,7 @@ class Adapter {
   constructor(request: ChatRequest, target: Target, draft: Draft) {
     const { quirks } = target.provider;
     this.#draft = draft;
+    this.#callId = callIds(target, true);
     this.#marksCache = quirks.cacheControl === true;
     this.#replaysReasoning = quirks.replaysReasoningContent === true;
     this.#knowsFileIds = request.surface === "openai-responses";
@@ -74,8 +77,8 @@ class Adapter {
   #result(message: ToolMessage, path: string): void {
     const parts = this.#parts(resultParts(message), path);
     const attached = parts.filter((part) => part.kind !== "text" && part.kind !== "refusal");
-    const text = parts.filter((part) => part.kind === "text" || part.kind === "refusal");
-    const toolCallId = shortenedCallId(message.toolCallId);
+    const text: Part[] = parts.filter((part) => part.kind === "text" || part.kind === "refusal");
+    const toolCallId = this.#callId(message.toolCallId);
     if (attached.length > 0) {
       text.push(textPart(`[${attached.length} attached: see the next user message]`));
       this.#held = [...this.#held, textPart(`[attached to the result of ${toolCallId}]`), ...attached];
@@ -90,7 +93,7 @@ class Adapter {
       reasoning: this.#reasoning(message),
       toolCalls: message.toolCalls.map((call) => {
         if (call.thoughtSignature !== undefined) this.#draft.warn("thought signatures of another provider were left out");
-        return { ...call, id: shortenedCallId(call.id), name: upstreamToolName(call.name), thoughtSignature: undefined };
+        return { ...call, id: this.#callId(call.id), name: upstreamToolName(call.name), thoughtSignature: undefined };
       }),
     };
   }
@@ -110,7 +113,7 @@ class Adapter {
   }
 
   #text(parts: readonly Part[], path: string, where: string, between: string): readonly Part[] {
-    const texts = parts.flatMap((part, at) => {
+    const texts = parts.flatMap((part, at): readonly Part[] => {
       if (part.kind === "text" || part.kind === "refusal") return this.#part(part, path);
       const type = part.kind === "other" ? part.type : part.kind;
       this.#draft.refuse(`${path}.content[${at}]`, `this provider takes only text in ${where}, not ${shown(type)}`);

@@ -7,7 +7,7 @@ import type { JsonObject } from "../../../wire/json.ts";
 import { type Draft, shown } from "../anthropic/draft.ts";
 import type { Target } from "../dialect.ts";
 import { askedEffort, EFFORTS, nearestEffort } from "../efforts.ts";
-import { outputLimit } from "../foreign.ts";
+import { withinOutputLimit } from "../foreign.ts";
 import { upstreamToolName, upstreamUser } from "../responses/encode-names.ts";
 import { adaptMessages, warnOfCache } from "./adapt-messages.ts";
 import { refusesSampling } from "./sampling.ts";
@@ -16,18 +16,15 @@ const STOPS_MAX = 4;
 
 /** The request as chat hosts take it. What cannot be carried is told to `draft`. */
 export function adaptRequest(request: ChatRequest, target: Target, draft: Draft): ChatRequest {
-  const limit = outputLimit(request, target, "openai-chat");
-  if (limit.warning !== undefined) draft.warn(limit.warning);
   if (request.stop.length > STOPS_MAX) draft.refuse("stop", `this protocol takes at most ${STOPS_MAX} stop sequences`);
   if (request.topK !== undefined) draft.warn("top_k was left out: the protocol has none");
   if (Object.keys(request.metadata ?? {}).length > 0) draft.warn("metadata was left out: hosts take it only with answers that they store");
   const effort = effortFor(request, target, draft);
   return {
-    ...request,
+    ...withinOutputLimit(request, target, "openai-chat", (message) => draft.warn(message)),
     messages: adaptMessages(request, target, draft),
     ...adaptTools(request, draft),
     ...adaptSampling(request, target, effort, draft),
-    maxOutputTokens: limit.tokens,
     topK: undefined,
     responseFormat: adaptFormat(request.responseFormat),
     reasoningEffort: effort,
@@ -44,21 +41,18 @@ const USUAL_EFFORTS = ["low", "medium", "high"];
 function effortFor(request: ChatRequest, target: Target, draft: Draft): string | undefined {
   const asked = askedEffort(request);
   if (asked === undefined) return undefined;
-  const { effort, said } = asked;
+  const { effort, guessed } = asked;
+  // Its last word may be the client's.
+  const said = asked.said.split(" ").map(shown).join(" ");
   if (target.model?.reasoning === false) {
-    if (effort !== "none") draft.warn(`${shownWords(said)} was left out: the model does not reason`);
+    if (effort !== "none") draft.warn(`${said} was left out: the model does not reason`);
     return undefined;
   }
   const known = target.model?.reasoningEfforts ?? null;
   const sent = EFFORTS.includes(effort) && (effort !== "none" || known !== null) ? nearestEffort(effort, known ?? USUAL_EFFORTS) : undefined;
-  if (sent === undefined) draft.warn(`${shownWords(said)} was left out: the model is not known to take it`);
-  else if (sent !== effort || !said.endsWith(` ${effort}`)) draft.warn(`${shownWords(said)} was sent as reasoning_effort ${sent}`);
+  if (sent === undefined) draft.warn(`${said} was left out: the model is not known to take it`);
+  else if (sent !== effort || guessed) draft.warn(`${said} was sent as reasoning_effort ${sent}`);
   return sent;
-}
-
-/** The last word may be the client's. */
-function shownWords(said: string): string {
-  return said.split(" ").map(shown).join(" ");
 }
 
 function adaptTools(request: ChatRequest, draft: Draft): Pick<ChatRequest, "tools" | "toolChoice" | "parallelToolCalls"> {

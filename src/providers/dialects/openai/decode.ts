@@ -235,7 +235,7 @@ class AnswerDecoder {
   #open(index: number): Choice {
     let choice = this.#choices.get(index);
     if (choice === undefined) {
-      choice = { index, tools: new ToolCalls(index), reasoning: "", content: false, finished: false };
+      choice = { index, tools: new ToolCalls(index, this.#context.renames), reasoning: "", content: false, finished: false };
       this.#choices.set(index, choice);
     }
     return choice;

@@ -2,13 +2,28 @@
 import type { AssistantMessage, ChatRequest, Message, Part, ResponseFormat, Tool, ToolChoice } from "../../../wire/chat.ts";
 import { isObject } from "../../../wire/json.ts";
 import type { Json, JsonObject } from "../../../wire/json.ts";
+import { Draft } from "../anthropic/draft.ts";
 import type { EncodedRequest, Target, Unsupported } from "../dialect.ts";
+import { isForeign } from "../foreign.ts";
+import { renamesOf } from "../responses/encode-names.ts";
+import { adaptRequest } from "./adapt.ts";
+import { callIds, withCallIds } from "./call-ids.ts";
 import { applyFieldRules } from "./field-rules.ts";
 
-/** Encode for `POST /chat/completions`; see `Dialect.encodeChat`. */
-export function encodeChat(request: ChatRequest, target: Target): EncodedRequest | Unsupported {
+/** Encode for `POST /chat/completions`; see `Dialect.encodeChat`. What a client of this dialect wrote is sent as it is. */
+export function encodeChat(asked: ChatRequest, target: Target): EncodedRequest | Unsupported {
+  if (!isForeign(asked, "openai-chat")) {
+    const nineLetters = target.provider.quirks.nineLetterCallIds === true;
+    return write(nineLetters ? { ...asked, messages: withCallIds(asked.messages, callIds(target, false)) } : asked, target, [], {});
+  }
+  const draft = new Draft();
+  const request = adaptRequest(asked, target, draft);
+  if (draft.refusal !== undefined) return draft.refusal;
+  return write(request, target, [...draft.warnings], renamesOf(asked.tools.flatMap((tool) => (tool.kind === "function" ? [tool.name] : []))));
+}
+
+function write(request: ChatRequest, target: Target, warnings: string[], renames: Readonly<Record<string, string>>): EncodedRequest | Unsupported {
   const { quirks, usage } = target.provider;
-  const warnings: string[] = [];
   const needsReasoning = quirks.replaysReasoningContent === true && request.tools.length > 0;
   const messages = request.messages.map((message, index) =>
     encodeMessage(message, index, quirks.developerAsSystem === true, needsReasoning, warnings),
@@ -47,7 +62,8 @@ export function encodeChat(request: ChatRequest, target: Target): EncodedRequest
   });
   const ruled = applyFieldRules(body, quirks.fields ?? {}, target.provider.name, warnings);
   if (ruled.kind === "unsupported") return ruled;
-  return { kind: "encoded", path: "/chat/completions", body: ruled.body, headers: [], warnings };
+  const renamed = Object.keys(renames).length === 0 ? {} : { renames };
+  return { kind: "encoded", path: "/chat/completions", body: ruled.body, headers: [], warnings, ...renamed };
 }
 
 function encodeMessage(

@@ -24,10 +24,13 @@ interface OpenCall {
 export class ToolCalls {
   readonly #choice: number;
   readonly #calls: OpenCall[] = [];
+  readonly #renames: Readonly<Record<string, string>>;
   #last: OpenCall | undefined;
 
-  constructor(choice: number) {
+  /** `renames`: names that the encoder had to change, upstream → client. */
+  constructor(choice: number, renames: Readonly<Record<string, string>> = {}) {
     this.#choice = choice;
+    this.#renames = renames;
   }
 
   get seen(): boolean {
@@ -98,7 +101,8 @@ export class ToolCalls {
   #start(call: OpenCall, answerId: string, events: StreamEvent[]): void {
     if (call.id === "") call.id = mintedId(answerId, this.#choice, call.index);
     call.started = true;
-    const { index, id, name } = call;
+    const { index, id } = call;
+    const name = Object.hasOwn(this.#renames, call.name) ? (this.#renames[call.name] ?? call.name) : call.name;
     events.push({ kind: "tool-start", choice: this.#choice, index, id, name, thoughtSignature: call.thoughtSignature });
   }
 

@@ -3,6 +3,7 @@ import type { AssistantMessage, FilePart, ImagePart, Message, Part, ToolMessage 
 import type { Json, JsonObject } from "../../../wire/json.ts";
 import { type Draft, shown } from "../anthropic/draft.ts";
 import type { Target } from "../dialect.ts";
+import { resultParts } from "../foreign.ts";
 import { upstreamCallId, upstreamToolName } from "./encode-names.ts";
 import { reasoningItems } from "./encode-reasoning.ts";
 
@@ -41,7 +42,7 @@ function assistantItems(message: AssistantMessage, path: string, target: Target,
   }
   const text = message.parts.map((part, at) => assistantText(part, `${path}.content[${at}]`, draft)).join("");
   return [
-    ...reasoningItems(message.reasoning, target.upstreamModel, draft),
+    ...reasoningItems(message.reasoning, target, draft),
     ...(text === "" ? [] : [{ role: "assistant", content: text }]),
     ...message.toolCalls.map((call) => {
       if (call.thoughtSignature !== undefined) draft.warn("thought signatures of another provider were left out");
@@ -68,8 +69,7 @@ function assistantText(part: Part, param: string, draft: Draft): string {
 }
 
 function outputItem(message: ToolMessage, path: string, draft: Draft): JsonObject {
-  if (message.isError === true) draft.warn("that a tool failed has no field of its own here: its words alone tell it");
-  return { type: "function_call_output", call_id: upstreamCallId(message.toolCallId), output: contentOf(message.parts, path, draft) };
+  return { type: "function_call_output", call_id: upstreamCallId(message.toolCallId), output: contentOf(resultParts(message), path, draft) };
 }
 
 /** One plain text is sent as a string, which every host understands; anything else as a list of parts. */

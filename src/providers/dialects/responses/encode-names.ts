@@ -14,6 +14,11 @@ export function upstreamCallId(id: string): string {
   return id.length > 0 && id.length <= CALL_ID_MAX ? id : shortened(id, CALL_ID_MAX);
 }
 
+/** Id of a call for the maker's other protocol, which takes 40 characters at most. */
+export function chatCallId(id: string): string {
+  return id.length > 0 && id.length <= 40 ? id : shortened(id, 40);
+}
+
 /** Name of a function, `^[a-zA-Z0-9_-]{1,64}$`. */
 export function upstreamToolName(name: string): string {
   return TOOL_NAME.test(name) ? name : shortened(name, 64);

@@ -4,9 +4,10 @@
  * back only what bears the mark, and was made by the model that is asked again, becomes an item.
  */
 import type { ChatRequest, ReasoningBlock } from "../../../wire/chat.ts";
-import { asNumber, asString, isObject, member, type Json, type JsonObject } from "../../../wire/json.ts";
+import { asString, isObject, member, type Json, type JsonObject } from "../../../wire/json.ts";
 import type { Draft } from "../anthropic/draft.ts";
 import type { Target } from "../dialect.ts";
+import { askedEffort, EFFORTS, nearestEffort } from "../efforts.ts";
 
 const MARK = "responses-reasoning-1:";
 
@@ -15,17 +16,24 @@ export interface EncryptedReasoning {
   readonly id: string;
   /** Upstream name of the model that was called. Another model, or another maker, refuses the content. */
   readonly model: string;
+  /** Id of the provider that was called, where it was told: its neighbours refuse the content though the model is the same. */
+  readonly provider?: string | undefined;
   readonly encryptedContent: string;
+}
+
+/** Does this bear our mark for an item of encrypted reasoning, whole or not? */
+export function isSealedReasoning(data: string): boolean {
+  return data.startsWith(MARK);
 }
 
 /** The data of a `redacted` event for an item of encrypted reasoning. */
 export function sealReasoning(item: EncryptedReasoning): string {
-  return MARK + JSON.stringify([item.id, item.model, item.encryptedContent]);
+  return MARK + JSON.stringify([item.id, item.model, item.encryptedContent, ...(item.provider === undefined ? [] : [item.provider])]);
 }
 
 /** The item inside an envelope, or undefined for data of another making. */
 export function openReasoning(data: string): EncryptedReasoning | undefined {
-  if (!data.startsWith(MARK)) return undefined;
+  if (!isSealedReasoning(data)) return undefined;
   let value: Json;
   try {
     value = JSON.parse(data.slice(MARK.length)) as Json;
@@ -33,18 +41,18 @@ export function openReasoning(data: string): EncryptedReasoning | undefined {
     return undefined;
   }
   if (!Array.isArray(value)) return undefined;
-  const [id, model, encryptedContent] = (value as readonly Json[]).map(asString);
+  const [id, model, encryptedContent, provider] = (value as readonly Json[]).map(asString);
   if (id === undefined || model === undefined || encryptedContent === undefined) return undefined;
-  return { id, model, encryptedContent };
+  return { id, model, encryptedContent, ...(provider !== undefined && { provider }) };
 }
 
 /** Items for the reasoning that a client replays. Foreign opaque state stays behind: another maker's proof is an error here. */
-export function reasoningItems(blocks: readonly ReasoningBlock[], upstreamModel: string, draft: Draft): readonly JsonObject[] {
+export function reasoningItems(blocks: readonly ReasoningBlock[], target: Target, draft: Draft): readonly JsonObject[] {
   const items: JsonObject[] = [];
   let foreign = false;
   for (const block of blocks) {
     const own = block.kind === "redacted" ? openReasoning(block.data) : undefined;
-    if (own?.model === upstreamModel) {
+    if (own?.model === target.upstreamModel && (own.provider ?? target.provider.id) === target.provider.id) {
       items.push({ type: "reasoning", ...(own.id !== "" && { id: own.id }), summary: [], encrypted_content: own.encryptedContent });
     } else if (block.kind === "redacted" || (block.signature !== undefined && block.signature !== "")) foreign = true;
   }
@@ -53,8 +61,6 @@ export function reasoningItems(blocks: readonly ReasoningBlock[], upstreamModel:
   else if (items.length === 0 && blocks.length > 0) draft.warn("earlier reasoning was left out: there is no place for it here");
   return items;
 }
-
-const EFFORTS = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 
 export interface EncodedReasoning {
   /** For `reasoning`; undefined where nothing is asked. */
@@ -68,13 +74,14 @@ export interface EncodedReasoning {
 /** Decide `reasoning` and whether its encrypted form is asked for. */
 export function encodeReasoning(request: ChatRequest, target: Target, draft: Draft): EncodedReasoning {
   const reasons = target.model?.reasoning ?? (reasoningByName(target.upstreamModel) ? true : null);
-  const asked = request.reasoningEffort ?? effortOfThinking(request.thinking, draft);
+  const asked = askedEffort(request);
   const shows = summaryWanted(request);
   if (reasons === false) {
-    if (asked !== undefined && asked !== "none") draft.warn("reasoning_effort was left out: the model does not reason");
+    if (asked !== undefined && asked.effort !== "none") draft.warn("reasoning_effort was left out: the model does not reason");
     return { reasoning: undefined, encrypted: false, effort: undefined };
   }
-  const effort = asked === undefined ? undefined : nearest(asked, target.model?.reasoningEfforts ?? null, draft);
+  const effort = asked === undefined ? undefined : nearest(asked.effort, target.model?.reasoningEfforts ?? null, draft);
+  if (asked?.guessed === true) draft.warn(`${asked.said} was sent as reasoning effort ${effort ?? "of the model's own"}`);
   const reasoning: JsonObject = { ...(effort !== undefined && { effort }), ...(shows && { summary: "auto" }) };
   return {
     reasoning: Object.keys(reasoning).length === 0 ? undefined : reasoning,
@@ -87,18 +94,6 @@ export function encodeReasoning(request: ChatRequest, target: Target, draft: Dra
 /** Does the name tell a model that reasons? Dated and newest names often have no facts of their own. */
 export function reasoningByName(upstreamModel: string): boolean {
   return /(?:^|\/)(?:o[1-9]|gpt-[5-9]|codex)/.test(upstreamModel) && !/-chat/.test(upstreamModel);
-}
-
-/** In-band thinking of another dialect as an effort. `adaptive` leaves it to the model, which is the default here. */
-function effortOfThinking(thinking: JsonObject | undefined, draft: Draft): string | undefined {
-  const type = asString(thinking?.["type"]);
-  if (type === "disabled") return "none";
-  if (type !== "enabled") return undefined;
-  const budgetTokens = asNumber(thinking?.["budget_tokens"]);
-  if (budgetTokens === undefined) return undefined;
-  const effort = budgetTokens <= 2_048 ? "low" : budgetTokens <= 12_288 ? "medium" : "high";
-  draft.warn(`a thinking budget of ${budgetTokens} tokens was sent as reasoning effort ${effort}`);
-  return effort;
 }
 
 /**
@@ -115,12 +110,11 @@ function summaryWanted(request: ChatRequest): boolean {
   return !plain && reasoningEffort !== undefined && reasoningEffort !== "none";
 }
 
-/** The effort itself; else the next weaker one that the model is known to take, else its weakest. */
+/** The nearest effort that the model is known to take; where nothing is known of it, the effort itself. */
 function nearest(asked: string, known: readonly string[] | null, draft: Draft): string | undefined {
-  if (known === null || known.length === 0 || known.includes(asked) || !EFFORTS.includes(asked)) return asked;
-  const offered = EFFORTS.filter((effort) => known.includes(effort));
-  const rank = EFFORTS.indexOf(asked);
-  const found = offered.findLast((effort) => EFFORTS.indexOf(effort) < rank) ?? offered[0];
-  draft.warn(found === undefined ? "reasoning_effort was left out" : `reasoning effort ${asked} was sent as ${found}`);
+  if (known === null || known.length === 0 || !EFFORTS.includes(asked)) return asked;
+  const found = nearestEffort(asked, known);
+  if (found === undefined) draft.warn("reasoning_effort was left out");
+  else if (found !== asked) draft.warn(`reasoning effort ${asked} was sent as ${found}`);
   return found;
 }

@@ -259,10 +259,10 @@ describe("what has no place here", () => {
     for (const word of ["brand_new", "prediction", "metadata", "name of a message", "cache_control"]) assert.ok(told.includes(word), word);
   });
 
-  test("a failed tool's words are carried, and that it failed is named as left out", () => {
+  test("a failed tool's words are carried, and that it failed stands before them", () => {
     const { body, warnings } = encoded(plain, target(), { messages: [{ role: "tool", toolCallId: "c", isError: true, parts: [{ kind: "text", text: "boom", cacheControl: undefined }] }] });
-    assert.deepEqual(body["input"], [{ type: "function_call_output", call_id: "c", output: "boom" }]);
-    assert.equal(warnings.length, 1);
+    assert.deepEqual(body["input"], [{ type: "function_call_output", call_id: "c", output: "[error] boom" }]);
+    assert.deepEqual(warnings, []);
   });
 
   test("whatever a client sends, it is carried, refused or named: no known field vanishes", () => {

@@ -3,15 +3,18 @@ import type { ChatRequest } from "../../../wire/chat.ts";
 import { asArray, isObject, type JsonObject } from "../../../wire/json.ts";
 import { Draft, shown } from "../anthropic/draft.ts";
 import type { EncodedRequest, Target, Unsupported } from "../dialect.ts";
+import { withinOutputLimit } from "../foreign.ts";
 import { applyFieldRules } from "../openai/field-rules.ts";
+import { refusesSampling } from "../openai/sampling.ts";
 import { encodeInput } from "./encode-input.ts";
 import { renamesOf, upstreamUser } from "./encode-names.ts";
 import { encodeReasoning } from "./encode-reasoning.ts";
 import { encodeTools } from "./encode-tools.ts";
 
 /** Build the upstream request, or say what it asks that this dialect cannot do; see `Dialect.encodeChat`. */
-export function encodeChat(request: ChatRequest, target: Target): EncodedRequest | Unsupported {
+export function encodeChat(asked: ChatRequest, target: Target): EncodedRequest | Unsupported {
   const draft = new Draft();
+  const request = withinOutputLimit(asked, target, "openai-responses", (message) => draft.warn(message));
   refuseMissing(request, draft);
   const { reasoning, encrypted, effort } = encodeReasoning(request, target, draft);
   const include = [
@@ -100,13 +103,9 @@ function formatOf(request: ChatRequest, draft: Draft): JsonObject | undefined {
   };
 }
 
-/** Models that answer 400 to sampling while they reason. Later generations take it as long as no effort is asked. */
 function samplingOf(request: ChatRequest, target: Target, effort: string | undefined, draft: Draft): JsonObject {
-  const name = target.upstreamModel;
-  const always = /(?:^|\/)(?:o[1-9]|gpt-5(?!\.|-chat))/.test(name);
-  const whileReasoning = /(?:^|\/)gpt-5\.(?!.*-chat)/.test(name) && effort !== undefined && effort !== "none";
   const { temperature, topP } = request;
-  if (always || whileReasoning) {
+  if (refusesSampling(target, effort)) {
     // 1 is what a model does without being told: leaving it out changes nothing.
     if (temperature !== undefined && temperature !== 1) draft.warn("temperature was left out: the model refuses it");
     if (topP !== undefined && topP !== 1) draft.warn("top_p was left out: the model refuses it");
