@@ -182,6 +182,30 @@ export interface Mark {
   readonly relayedTokens: number;
 }
 
+/** State that is kept for callers between their requests: answers to continue from, opaque reasoning. Bounded, and every entry expires. */
+export interface StateStore {
+  /** `off` keeps nothing: `put` says false, `get` finds nothing. */
+  readonly mode: StateMode;
+  /**
+   * Keeps `value` under `id` for `ttlMs`, in place of an older one; the oldest entries make room. Can be read once the promise
+   * resolves; `encrypted` then also survives the process. Resolves to false where it was not kept (off, too large, disk full); never rejects.
+   */
+  put(scope: StateScope, id: string, value: Json, ttlMs: number): Promise<boolean>;
+  /** undefined: never kept, expired, made room for others, or of another scope. Never rejects. */
+  get(scope: StateScope, id: string): Promise<Json | undefined>;
+  /** Resolves to whether there was such an entry. Never rejects. */
+  delete(scope: StateScope, id: string): Promise<boolean>;
+}
+export type StateMode = "off" | "memory" | "encrypted";
+/** Whose state it is. Nobody else can read it: in an encrypted store the scope is part of what is authenticated. */
+export interface StateScope {
+  readonly tenant: string;
+  /** Name of the caller's key. */
+  readonly key: string;
+  /** What it is, so that ids of different things never meet: `responses`, `reasoning`. */
+  readonly kind: string;
+}
+
 /** Finished requests, derived into rows, log lines, metrics and live tails. Never blocks a request. */
 export interface Records {
   append(record: RequestRecord): void;
