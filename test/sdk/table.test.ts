@@ -1,7 +1,8 @@
 /** The table of the client matrix has no holes that nobody gave a reason for. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { AREAS, TABLE, type Row } from "./table.ts";
+import { AREAS, type Row } from "./row.ts";
+import { TABLE } from "./table.ts";
 import { DIALECTS, KINDS } from "./world.ts";
 
 describe("the client matrix", () => {

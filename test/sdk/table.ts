@@ -2,35 +2,15 @@
  * The client matrix as a table: SDK × promise × dialect × upstream. Each cell is a case; a cell that is not, has its reason
  * here. The SDKs' test files give the code of each row, and do not compile without one of them.
  */
-import { DIALECTS, type DialectName, type WorldKind } from "./world.ts";
+import { everywhere, leaving, reasoning, type Row } from "./row.ts";
+import { GEMINI_CLIENTS, MESSAGES_CLIENTS } from "./table-messages.ts";
+import { DIALECTS } from "./world.ts";
 
-/** What each SDK must show, by however many rows. */
-export const AREAS = ["chat", "stream", "usage", "tools", "structured output", "reasoning", "picture", "vectors", "error", "leaving"] as const;
-/** `models`: only the openai package can ask for them. */
-export type Area = (typeof AREAS)[number] | "models";
-
-export interface Row {
-  readonly areas: readonly Area[];
-  readonly cells: Readonly<Record<WorldKind, readonly DialectName[]>>;
-  /** Why cells are missing; null where none is. */
-  readonly why: string | null;
-}
-
-const everywhere = (...areas: readonly Area[]): Row => ({ areas, cells: { fleet: DIALECTS, aimock: DIALECTS }, why: null });
 const vectors: Row = {
   areas: ["vectors"],
   cells: { fleet: ["openai"], aimock: ["openai"] },
   why: "embeddings are served by upstreams of the client's own dialect only",
 };
-const leaving: Row = {
-  areas: ["leaving"],
-  cells: { fleet: DIALECTS, aimock: [] },
-  why: "aimock does not tell a client that left from one that stayed",
-};
-
-const reasoning = (fleet: readonly DialectName[], why = "aimock's signatures are one constant, and it does not look whether they come back"): Row =>
-  ({ areas: ["reasoning"], cells: { fleet, aimock: [] }, why });
-
 const AI_SDK = {
   "generates text": everywhere("chat"),
   "streams text, with usage": everywhere("stream", "usage"),
@@ -79,6 +59,8 @@ export const TABLE = {
     "raises an error with status 400 in the provider's words": everywhere("error"),
     "leaves a stream by its signal": leaving,
   },
+  ...MESSAGES_CLIENTS,
+  ...GEMINI_CLIENTS,
 } as const satisfies Readonly<Record<string, Readonly<Record<string, Row>>>>;
 
 export type Sdk = keyof typeof TABLE;
