@@ -215,3 +215,18 @@ describe("an account is refused with line, key, expected, found and hint:", () =
     assert.doesNotMatch(parsed.errors.map(showError).join("\n"), /hidden/);
   });
 });
+
+describe("an account with an api", () => {
+  it("is called by responses where it says so, by chat completions else, at the same address", () => {
+    const at = (text: string): readonly unknown[] => [account(text).provider.dialect, account(text).baseUrl];
+    assert.deepEqual(at("openai: { api_key: k, api: responses }"), ["openai-responses", "https://api.openai.com/v1"]);
+    assert.deepEqual(at("openai: { api_key: k, api: chat }"), ["openai-chat", "https://api.openai.com/v1"]);
+    assert.deepEqual(at('mine: { type: openai-compatible, base_url: "http://127.0.0.1:8000/v1", api_key: none, api: responses }'), ["openai-responses", "http://127.0.0.1:8000/v1"]);
+    assert.equal(PROVIDERS.get("openai")?.dialect, "openai-chat", "the provider's own facts stay");
+  });
+
+  it("is refused where there is no such choice, or no such api", () => {
+    assert.deepEqual(shown("  anthropic: { api_key: k, api: responses }\n"), ["3 providers.anthropic.api | a setting of Anthropic | api, which it does not have | it speaks one protocol only"]);
+    assert.match(shown("  openai: { api_key: k, api: realtime }\n").join(), /chat or responses/);
+  });
+});

@@ -31,7 +31,7 @@ function readAccount(name: string, map: Raw, context: AccountsContext): Account 
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) {
     found.push({ path, expected: "an account name of letters, digits, . _ - (at most 64)", found: JSON.stringify(name), hint: "", at: "key" });
   }
-  const provider = readType(name, map, path, context);
+  const provider = readApi(readType(name, map, path, context), map, path, found);
   // Facts of single models are checked even where the provider is not known, so that all errors show at once.
   const models = readModels(asMap(map["models"]), [...path, "models"], found);
   if (provider === null) return null;
@@ -103,6 +103,14 @@ function readType(name: string, map: Raw, path: Path, context: AccountsContext):
     return null;
   }
   return provider;
+}
+
+/** The provider as this account calls it: hosts of chat completions may serve responses as well, at the same address. */
+function readApi(provider: ProviderFacts | null, map: Raw, path: Path, found: Finding[]): ProviderFacts | null {
+  if (provider === null || !Object.hasOwn(map, "api")) return provider;
+  if (provider.dialect === "openai-chat") return map["api"] === "responses" ? { ...provider, dialect: "openai-responses" } : provider;
+  found.push({ path: [...path, "api"], expected: `a setting of ${provider.name}`, found: "api, which it does not have", hint: "it speaks one protocol only", at: "key" });
+  return null;
 }
 
 function readProxy(map: Raw, path: Path, found: Finding[]): string | null {

@@ -57,6 +57,7 @@ export function configSchema(forEditor: boolean) {
   const provider = z.strictObject(
     {
       type: text("the name of a provider type", "What kind of provider this account is at; the entry's own name where absent").optional(),
+      api: oneOf(["chat", "responses"], "Which of the two OpenAI protocols this account is called by (chat)").optional(),
       base_url: text("an http or https URL", "Address in place of the provider's usual one, with its version segment").optional(),
       api_key: text("a key, or none", "The credential; `none` where the server wants none").optional(),
       region: text("a region such as eu or us", "Where requests are processed; automatic fallbacks stay within it").optional(),

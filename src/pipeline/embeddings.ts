@@ -4,6 +4,7 @@ import { inputEstimateTokens } from "../decide/estimate.ts";
 import { encodeError, parseEmbeddingsRequest, readUsage, surfaceDialect } from "../providers/dialects/chat-surface.ts";
 import { forwardedHeaders } from "../providers/dialects/forwarded.ts";
 import type { GatewayError } from "../wire/errors.ts";
+import type { DialectId } from "../wire/facts.ts";
 import { asArray, isObject, member } from "../wire/json.ts";
 import { removalOf, splice, type Edit } from "../wire/scan.ts";
 import type { AnswerReading, Reading } from "./attempt.ts";
@@ -13,6 +14,8 @@ import type { Prepared, Surface } from "./surface.ts";
 import { deadlineMsOf, readBody, refuse, resolveRoute, viaOf, type Inbound, type ReadBody } from "./inbound.ts";
 import { failure, malformed } from "./lane.ts";
 
+/** Embeddings have one form beside both chat protocols of one maker. */
+const SERVED_BY: ReadonlySet<DialectId> = new Set<DialectId>([surfaceDialect.id, "openai-responses"]);
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -82,7 +85,7 @@ class EmbeddingsSurface implements Surface {
   prepare(candidate: Candidate): Prepared {
     const { deployment } = candidate;
     const { provider } = deployment;
-    if (provider.dialect !== surfaceDialect.id) {
+    if (provider.dialect === null || !SERVED_BY.has(provider.dialect)) {
       return { kind: "unsupported", param: "model", message: `${deployment.id} serves no embeddings in this version.` };
     }
     const edits: Edit[] = [];
