@@ -20,11 +20,11 @@ describe("token classes", () => {
       input: 47, cache_read: 60, output: 5, reasoning: 11,
     });
   });
-  test("audio and images are classes of their own, less what of them came from the cache; video and documents are input", () => {
+  test("audio and images are classes of their own, less what of them came from the cache; pages of documents are images, video is input", () => {
     assert.deepEqual(
       units({
         promptTokenCount: 100, cachedContentTokenCount: 30, candidatesTokenCount: 40, totalTokenCount: 140,
-        promptTokensDetails: [{ modality: "TEXT", tokenCount: 10 }, { modality: "AUDIO", tokenCount: 50 }, { modality: "IMAGE", tokenCount: 20 }, { modality: "VIDEO", tokenCount: 20 }],
+        promptTokensDetails: [{ modality: "TEXT", tokenCount: 10 }, { modality: "AUDIO", tokenCount: 50 }, { modality: "IMAGE", tokenCount: 15 }, { modality: "DOCUMENT", tokenCount: 5 }, { modality: "VIDEO", tokenCount: 20 }],
         cacheTokensDetails: [{ modality: "AUDIO", tokenCount: 20 }, { modality: "TEXT", tokenCount: 10 }],
         candidatesTokensDetails: [{ modality: "IMAGE", tokenCount: 25 }, { modality: "AUDIO", tokenCount: 5 }],
       }),

@@ -28,7 +28,8 @@ export function readUsage(raw: Json | undefined, interim: boolean): Usage | unde
   const cached = Math.min(count(raw["cachedContentTokenCount"]) ?? 0, prompt ?? 0);
   const plain = (prompt ?? 0) - cached + toolUse;
   const audioIn = Math.min(uncachedOf(raw, "AUDIO"), plain);
-  const imageIn = Math.min(uncachedOf(raw, "IMAGE"), plain - audioIn);
+  // The pages of a document are read, and billed, as images.
+  const imageIn = Math.min(uncachedOf(raw, "IMAGE") + uncachedOf(raw, "DOCUMENT"), plain - audioIn);
   if (prompt !== undefined) units.input = plain - audioIn - imageIn;
   put("cache_read", cached);
   put("audio_input", audioIn);
