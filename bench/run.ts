@@ -12,7 +12,7 @@ import { measureJson, measureLatency, measureMemory, measureStream, MEASURES, wa
 import { sleep } from "./processes.ts";
 import { describeMachine, markdown, writeInto, type Results } from "./report.ts";
 import { shuffled } from "./statistics.ts";
-import { startVariant, VARIANTS, type Running, type Setting, type Variant } from "./variants.ts";
+import { startVariant, STREAMS_ONLY, VARIANTS, type Running, type Setting, type Variant } from "./variants.ts";
 
 const HELP = `node bench/run.ts [options]
 
@@ -112,7 +112,7 @@ class Run {
     });
     const inTurns = this.#options.measures.filter((measure) => measure !== "memory");
     if (inTurns.length > 0) await this.#inTurns(present, inTurns);
-    if (this.#options.measures.includes("memory")) await this.#memory(present.filter((variant) => variant.name !== "direct" && variant.name !== "spillway-full"));
+    if (this.#options.measures.includes("memory")) await this.#memory(present.filter((variant) => applies(variant, "memory") && variant.name !== "spillway-full"));
     return {
       machine: describeMachine(),
       rounds: this.#options.rounds,
@@ -193,6 +193,7 @@ class Run {
 
 /** Whether a measure says anything about a variant: without a proxy there is only latency. */
 function applies(variant: Variant, measure: Measure): boolean {
+  if (STREAMS_ONLY.has(variant.name)) return measure === "stream";
   return variant.name !== "direct" || measure === "latency";
 }
 

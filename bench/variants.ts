@@ -133,8 +133,14 @@ function nodeProgram(args: readonly string[], env: Readonly<Record<string, strin
 export const spillway: Variant = spillwayVariant("spillway", "spillway, everything on", "process");
 /** As above, with charges that survive the machine. */
 export const spillwayFull: Variant = spillwayVariant("spillway-full", "spillway, ledger.sync: full", "full");
+/** Streams of a provider that speaks another protocol than the client: each event is read and written anew. */
+export const spillwayMessages: Variant = spillwayVariant("spillway-messages", "spillway, translating from Messages", "process", "anthropic");
+export const spillwayGenerate: Variant = spillwayVariant("spillway-generate", "spillway, translating from generateContent", "process", "google");
 
-function spillwayVariant(name: string, label: string, sync: "process" | "full"): Variant {
+/** Variants that say something of streams only. */
+export const STREAMS_ONLY: ReadonlySet<string> = new Set([spillwayMessages.name, spillwayGenerate.name]);
+
+function spillwayVariant(name: string, label: string, sync: "process" | "full", type = "openai-compatible"): Variant {
   return {
     name,
     label,
@@ -142,7 +148,7 @@ function spillwayVariant(name: string, label: string, sync: "process" | "full"):
     start: async ({ provider, folder, keys }) => {
       const [port, adminPort] = [await freePort(), await freePort()];
       const config = join(folder, "spillway.yaml");
-      writeFileSync(config, spillwayConfig(provider.baseUrl, keys, sync));
+      writeFileSync(config, spillwayConfig(provider.baseUrl, keys, sync, type));
       const main = new URL("../src/cli/main.ts", import.meta.url).pathname;
       // For profiles: `--cpu-prof --cpu-prof-dir=<folder>`, `--perf-basic-prof` and the like.
       const flags = (process.env["BENCH_NODE_FLAGS"] ?? "").split(" ").filter((flag) => flag !== "");
@@ -153,14 +159,14 @@ function spillwayVariant(name: string, label: string, sync: "process" | "full"):
   };
 }
 
-function spillwayConfig(baseUrl: string, keys: readonly string[], sync: "process" | "full"): string {
+function spillwayConfig(baseUrl: string, keys: readonly string[], sync: "process" | "full", type: string): string {
   const entries = keys.map((key, i) => `  - { name: "caller-${i}", sha256: "${createHash("sha256").update(key).digest("hex")}" }`);
   return `version: 1
 keys:
 ${entries.join("\n")}
 providers:
   local:
-    type: openai-compatible
+    type: ${type}
     base_url: "${baseUrl}"
     api_key: none
     models:
@@ -220,7 +226,7 @@ export function portkeyVersion(): string {
   return (JSON.parse(readFileSync(join(PORTKEY, "package.json"), "utf8")) as { version: string }).version;
 }
 
-export const VARIANTS: readonly Variant[] = [direct, nginx, bare, spillway, spillwayFull, portkey];
+export const VARIANTS: readonly Variant[] = [direct, nginx, bare, spillway, spillwayFull, spillwayMessages, spillwayGenerate, portkey];
 
 /** Start a variant with a folder of its own. */
 export async function startVariant(variant: Variant, setting: Setting, number: number): Promise<Running> {

@@ -25,6 +25,7 @@ struct connection {
   uint64_t asked_ns;
   int events_left;
   bool busy, stream, closed;
+  const struct frames *frames;
   struct connection *next_closed;
 };
 
@@ -37,35 +38,82 @@ static uint64_t stream_interval_ns = 20000000;
 static uint64_t requests, answers, streams_ended, events_sent, cut_off, refused;
 static long open_now;
 
-static char event_chunk[1024], first_chunk[2048], last_chunks[4096];
-static size_t event_length, first_length, last_length;
+/* The frames of a stream, in each protocol that a gateway may have to translate; chosen by the path that is asked. */
+enum { CHAT, MESSAGES, GENERATE, PROTOCOLS };
+static struct frames {
+  char event[1024], first[2048], last[4096];
+  size_t event_length, first_length, last_length;
+} frames[PROTOCOLS];
 
 #define CHUNK_HEAD \
   "{\"id\":\"chatcmpl-benchmark0000000000000001\",\"object\":\"chat.completion.chunk\",\"created\":1764000000," \
   "\"model\":\"bench-model\",\"service_tier\":\"default\",\"system_fingerprint\":\"fp_benchmark\",\"choices\":["
+#define CANDIDATE_HEAD "{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\""
+#define CANDIDATE_TAIL \
+  "\"usageMetadata\":{\"promptTokenCount\":57,\"candidatesTokenCount\":100,\"totalTokenCount\":157},\"modelVersion\":\"bench-model\",\"responseId\":\"benchmark00000001\"}"
 
-static size_t put_event(char *to, size_t room, const char *data) {
-  size_t length = strlen(data) + 8;
-  return (size_t)snprintf(to, room, "%zx\r\ndata: %s\n\n\r\n", length, data);
+static size_t put_event(char *to, size_t room, const char *name, const char *data) {
+  char text[1024];
+  size_t length = (size_t)(name == NULL ? snprintf(text, sizeof text, "data: %s\n\n", data) : snprintf(text, sizeof text, "event: %s\ndata: %s\n\n", name, data));
+  return (size_t)snprintf(to, room, "%zx\r\n%s\r\n", length, text);
+}
+
+static void add_first(struct frames *f, const char *name, const char *data) {
+  f->first_length += put_event(f->first + f->first_length, sizeof f->first - f->first_length, name, data);
+}
+
+static void add_last(struct frames *f, const char *name, const char *data) {
+  f->last_length += put_event(f->last + f->last_length, sizeof f->last - f->last_length, name, data);
+}
+
+static void make_chat(struct frames *f) {
+  add_first(f, NULL, CHUNK_HEAD "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"logprobs\":null,\"finish_reason\":null}]}");
+  f->event_length = put_event(f->event, sizeof f->event, NULL, CHUNK_HEAD "{\"index\":0,\"delta\":{\"content\":\"~ words\"},\"logprobs\":null,\"finish_reason\":null}]}");
+  add_last(f, NULL, CHUNK_HEAD "{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}]}");
+  add_last(f, NULL, CHUNK_HEAD "],\"usage\":{\"prompt_tokens\":57,\"completion_tokens\":100,\"total_tokens\":157,\"prompt_tokens_details\":"
+                               "{\"cached_tokens\":0,\"audio_tokens\":0},\"completion_tokens_details\":{\"reasoning_tokens\":0}}}");
+  add_last(f, NULL, "[DONE]");
+}
+
+static void make_messages(struct frames *f) {
+  add_first(f, "message_start",
+            "{\"type\":\"message_start\",\"message\":{\"id\":\"msg_benchmark\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"bench-model\",\"content\":[],"
+            "\"stop_reason\":null,\"stop_sequence\":null,\"usage\":{\"input_tokens\":57,\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":0,\"output_tokens\":1}}}");
+  add_first(f, "content_block_start", "{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}");
+  f->event_length = put_event(f->event, sizeof f->event, "content_block_delta", "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"~ words\"}}");
+  add_last(f, "content_block_stop", "{\"type\":\"content_block_stop\",\"index\":0}");
+  add_last(f, "message_delta", "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\",\"stop_sequence\":null},\"usage\":{\"output_tokens\":100}}");
+  add_last(f, "message_stop", "{\"type\":\"message_stop\"}");
+}
+
+static void make_generate(struct frames *f) {
+  f->event_length = put_event(f->event, sizeof f->event, NULL, CANDIDATE_HEAD "~ words\"}],\"role\":\"model\"},\"index\":0}]," CANDIDATE_TAIL);
+  add_last(f, NULL, CANDIDATE_HEAD "\"}],\"role\":\"model\"},\"finishReason\":\"STOP\",\"index\":0}]," CANDIDATE_TAIL);
 }
 
 static void make_frames(void) {
-  char head[512] =
+  static const char head[] =
       "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache\r\n"
       "Transfer-Encoding: chunked\r\nx-request-id: req_benchmark\r\n\r\n";
-  first_length = strlen(head);
-  memcpy(first_chunk, head, first_length);
-  first_length += put_event(first_chunk + first_length, sizeof first_chunk - first_length,
-                            CHUNK_HEAD "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"logprobs\":null,\"finish_reason\":null}]}");
-  event_length = put_event(event_chunk, sizeof event_chunk,
-                           CHUNK_HEAD "{\"index\":0,\"delta\":{\"content\":\"~ words\"},\"logprobs\":null,\"finish_reason\":null}]}");
-  last_length = put_event(last_chunks, sizeof last_chunks, CHUNK_HEAD "{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}]}");
-  last_length += put_event(last_chunks + last_length, sizeof last_chunks - last_length,
-                           CHUNK_HEAD "],\"usage\":{\"prompt_tokens\":57,\"completion_tokens\":100,\"total_tokens\":157,\"prompt_tokens_details\":"
-                                      "{\"cached_tokens\":0,\"audio_tokens\":0},\"completion_tokens_details\":{\"reasoning_tokens\":0}}}");
-  last_length += put_event(last_chunks + last_length, sizeof last_chunks - last_length, "[DONE]");
-  memcpy(last_chunks + last_length, "0\r\n\r\n", 5);
-  last_length += 5;
+  for (int i = 0; i < PROTOCOLS; i++) {
+    frames[i].first_length = sizeof head - 1;
+    memcpy(frames[i].first, head, sizeof head - 1);
+  }
+  make_chat(&frames[CHAT]);
+  make_messages(&frames[MESSAGES]);
+  make_generate(&frames[GENERATE]);
+  for (int i = 0; i < PROTOCOLS; i++) {
+    memcpy(frames[i].last + frames[i].last_length, "0\r\n\r\n", 5);
+    frames[i].last_length += 5;
+  }
+}
+
+/* By the request line. */
+static const struct frames *frames_of(const char *head, size_t length) {
+  const char *end = memchr(head, '\r', length);
+  size_t line = end == NULL ? length : (size_t)(end - head);
+  if (memmem(head, line, "/messages", 9) != NULL) return &frames[MESSAGES];
+  return &frames[memmem(head, line, ":streamGenerateContent", 22) != NULL ? GENERATE : CHAT];
 }
 
 static void close_connection(struct connection *c) {
@@ -137,24 +185,25 @@ static void on_moment(struct connection *c) {
     events_sent++;
     /* From the moment it was due and not from now: the rate holds. */
     heap_set(&moments, &c->next, c->next.due_ns + stream_interval_ns);
-    send_bytes(c, event_chunk, event_length);
+    send_bytes(c, c->frames->event, c->frames->event_length);
     return;
   }
   c->busy = false;
   streams_ended++;
-  send_bytes(c, last_chunks, last_length);
+  send_bytes(c, c->frames->last, c->frames->last_length);
 }
 
 static void start_answer(struct connection *c, const char *body, size_t length) {
   requests++;
   c->busy = true;
   c->asked_ns = now_ns();
-  c->stream = memmem(body, length, "\"stream\":true", 13) != NULL;
+  /* One protocol asks for a stream by its path. */
+  c->stream = c->frames == &frames[GENERATE] || memmem(body, length, "\"stream\":true", 13) != NULL;
   if (c->stream) {
     c->events_left = stream_events;
     /* Somewhere within the interval, so that streams which began together do not tick together. */
     heap_set(&moments, &c->next, c->asked_ns + (uint64_t)(chance() * (double)stream_interval_ns));
-    send_bytes(c, first_chunk, first_length);
+    send_bytes(c, c->frames->first, c->frames->first_length);
     return;
   }
   if (delay_mean_us <= 0) {
@@ -192,6 +241,7 @@ static void read_request(struct connection *c) {
     refuse(c, "400 Pipelining");
   } else if (c->in_length == head + (size_t)body) {
     c->in_length = 0;
+    c->frames = frames_of(c->in, head);
     start_answer(c, c->in + head, (size_t)body);
   }
 }
@@ -280,7 +330,7 @@ int main(void) {
   static int listening, commands;
   watch(epoll_fd, EPOLL_CTL_ADD, listener, EPOLLIN, &listening);
   watch(epoll_fd, EPOLL_CTL_ADD, STDIN_FILENO, EPOLLIN, &commands);
-  printf("{\"port\":%d,\"eventBytes\":%zu}\n", ntohs(address.sin_port), event_length);
+  printf("{\"port\":%d,\"eventBytes\":%zu}\n", ntohs(address.sin_port), frames[CHAT].event_length);
   fflush(stdout);
 
   for (struct epoll_event events[256];;) {
