@@ -1,6 +1,7 @@
 /** Hub request → generateContent request. */
 import type { ChatRequest } from "../../../wire/chat.ts";
 import type { Json, JsonObject } from "../../../wire/json.ts";
+import { shown } from "../anthropic/draft.ts";
 import type { EncodedRequest, Target, Unsupported } from "../dialect.ts";
 import { withinOutputLimit } from "../foreign.ts";
 import { buildConversation } from "./contents.ts";
@@ -127,7 +128,7 @@ function noteTheRest(request: ChatRequest, notes: Notes): void {
     refuse(notes, "logit_bias", "this provider has no logit_bias");
   }
   const tier = request.serviceTier;
-  if (tier !== undefined && tier !== "auto" && tier !== "default") warn(notes, `service_tier "${tier}" is not carried`);
+  if (tier !== undefined && tier !== "auto" && tier !== "default") warn(notes, `service_tier "${shown(tier)}" is not carried`);
   if (request.user !== undefined) warn(notes, "user is not carried");
   if (request.metadata !== undefined && Object.keys(request.metadata).length > 0) warn(notes, "metadata is not carried");
   if (request.surface === undefined && request.reasoningEffort !== undefined && request.thinking !== undefined) {

@@ -1,6 +1,7 @@
 /** Reasoning effort → `thinkingConfig`. Generation 3 takes levels, 2.5 takes a token budget, older ones nothing. */
 import type { ChatRequest } from "../../../wire/chat.ts";
 import { asNumber, asString, type JsonObject } from "../../../wire/json.ts";
+import { shown } from "../anthropic/draft.ts";
 import type { Target } from "../dialect.ts";
 import { warn, type Notes } from "./notes.ts";
 
@@ -59,7 +60,7 @@ function levelConfig(effort: string, field: string, target: Target, notes: Notes
   const level =
     (effort === "none" ? levels[0] : levels.find((candidate) => wanted >= 0 && LEVELS.indexOf(candidate) >= wanted)) ??
     levels.at(-1) ?? "high";
-  if (level !== effort) warn(notes, `${field} "${effort}" was sent as thinking level "${level}"`);
+  if (level !== effort) warn(notes, `${field} "${shown(effort)}" was sent as thinking level "${level}"`);
   return effort === "none" ? { thinkingLevel: level } : { thinkingLevel: level, includeThoughts: true };
 }
 
@@ -68,6 +69,6 @@ function budgetConfig(effort: string, asked: number | undefined, field: string, 
   const table = asked ?? BUDGETS[effort];
   const most = pro ? 32_768 : 24_576;
   const budget = Math.max(pro ? PRO_LEAST_BUDGET : 0, Math.min(table ?? most, most));
-  if (budget !== table) warn(notes, `${field} "${asked ?? effort}" was sent as a thinking budget of ${budget} tokens`);
+  if (budget !== table) warn(notes, `${field} "${asked ?? shown(effort)}" was sent as a thinking budget of ${budget} tokens`);
   return effort === "none" ? { thinkingBudget: budget } : { thinkingBudget: budget, includeThoughts: true };
 }

@@ -2,7 +2,7 @@
  * Messages that a client of another dialect wrote, as chat hosts take them: text as one string wherever it stands alone,
  * results of tools in text with what else they hold behind them, ids within bounds, opaque state of other makers gone.
  */
-import type { AssistantMessage, AudioPart, ChatRequest, FilePart, ImagePart, Message, Part, ToolMessage, UserMessage } from "../../../wire/chat.ts";
+import type { AssistantMessage, AudioPart, ChatRequest, FilePart, ImagePart, Message, Part, SystemMessage, TextPart, ToolMessage, UserMessage } from "../../../wire/chat.ts";
 import { type Draft, shown } from "../anthropic/draft.ts";
 import type { Target } from "../dialect.ts";
 import { resultParts } from "../foreign.ts";
@@ -53,7 +53,7 @@ class Adapter {
         return;
       default:
         this.#release();
-        this.#out.push({ ...message, parts: this.#text(message.parts, path, "system messages", "\n\n") });
+        this.#out.push({ ...message, parts: this.#text(message, path, "\n\n") });
     }
   }
 
@@ -76,8 +76,8 @@ class Adapter {
   /** Results are text only; anything else in them is shown by the user right behind them. */
   #result(message: ToolMessage, path: string): void {
     const parts = this.#parts(resultParts(message), path);
-    const attached = parts.filter((part) => part.kind !== "text" && part.kind !== "refusal");
-    const text: Part[] = parts.filter((part) => part.kind === "text" || part.kind === "refusal");
+    const attached = parts.filter((part) => part.kind !== "text");
+    const text = parts.filter((part) => part.kind === "text");
     const toolCallId = this.#callId(message.toolCallId);
     if (attached.length > 0) {
       text.push(textPart(`[${attached.length} attached: see the next user message]`));
@@ -89,7 +89,7 @@ class Adapter {
   #assistant(message: AssistantMessage, path: string): AssistantMessage {
     return {
       ...message,
-      parts: this.#text(message.parts, path, "assistant messages", ""),
+      parts: this.#text(message, path, ""),
       reasoning: this.#reasoning(message),
       toolCalls: message.toolCalls.map((call) => {
         if (call.thoughtSignature !== undefined) this.#draft.warn("thought signatures of another provider were left out");
@@ -112,11 +112,12 @@ class Adapter {
     return kept;
   }
 
-  #text(parts: readonly Part[], path: string, where: string, between: string): readonly Part[] {
-    const texts = parts.flatMap((part, at): readonly Part[] => {
+  #text(message: SystemMessage | AssistantMessage, path: string, between: string): readonly Part[] {
+    const texts = message.parts.flatMap((part, at): readonly Part[] => {
+      if (part.kind === "refusal" && message.role === "assistant") return [part];
       if (part.kind === "text" || part.kind === "refusal") return this.#part(part, path);
       const type = part.kind === "other" ? part.type : part.kind;
-      this.#draft.refuse(`${path}.content[${at}]`, `this provider takes only text in ${where}, not ${shown(type)}`);
+      this.#draft.refuse(`${path}.content[${at}]`, `this provider takes only text in ${message.role} messages, not ${shown(type)}`);
       return [];
     });
     return joined(texts, between);
@@ -133,8 +134,10 @@ class Adapter {
     }
     switch (part.kind) {
       case "text":
-      case "refusal":
         return [part];
+      case "refusal":
+        // Only the assistant refuses here.
+        return [textPart(part.text)];
       case "image":
         return this.#image(part, param);
       case "file":
@@ -178,7 +181,7 @@ class Adapter {
   }
 }
 
-function textPart(text: string): Part {
+function textPart(text: string): TextPart {
   return { kind: "text", text, cacheControl: undefined };
 }
 
