@@ -15,11 +15,15 @@ const TYPES: Readonly<Record<number, string>> = {
   529: "overloaded_error",
 };
 
+/** Clients that know this goes on by themselves with the whole conversation in each request. */
+const NO_THREADS = { error_code: "thread_unsupported_request", unsupported: ["thread"] };
+
 /** An error body: the type follows the status; our code stands in `details`, where clients of this API look for one. */
 export function encodeError(error: GatewayError, requestId: string): JsonObject {
   const details = {
     error_code: error.upstreamCode ?? error.code,
     ...(error.param !== null && { param: error.param }),
+    ...(error.code === "unsupported_parameter" && error.param === "thread" && NO_THREADS),
   };
   return { type: "error", error: { type: typeOf(statusOf(error)), message: error.message, details }, request_id: requestId };
 }

@@ -54,6 +54,11 @@ describe("an error", () => {
     });
   });
 
+  test("about a thread has the code by which clients know to go on without one", () => {
+    const { error } = anthropicClient.encodeError(gatewayError("unsupported_parameter", "x", { param: "thread" }), "r1") as { error: { details: unknown } };
+    assert.deepEqual(error.details, { error_code: "thread_unsupported_request", unsupported: ["thread"], param: "thread" });
+  });
+
   test("case 48: an upstream's code goes before ours", () => {
     const { error } = anthropicClient.encodeError(gatewayError("upstream_bad_request", "x", { upstreamCode: "1214" }), "r1") as { error: { details: unknown } };
     assert.deepEqual(error.details, { error_code: "1214" });

@@ -76,4 +76,6 @@ test("price-bearing fields that no bound covers are named, bounded ones are not"
     ["service_tier", "speed", "inference_geo", "container", "mcp_servers", "context_management", "tools[].type=web_search_20250305", "tools[].type=code_execution_20250825"],
   );
   assert.deepEqual(anthropicMessages.unboundedFields({ service_tier: "standard_only", speed: "standard", inference_geo: "global", mcp_servers: [], container: null }), []);
+  assert.deepEqual(anthropicMessages.unboundedFields({ thread: { type: "create" } }), []);
+  assert.deepEqual(anthropicMessages.unboundedFields({ thread: { type: "continue", previous_message_id: "msg_1" } }), ["thread"]);
 });

@@ -20,6 +20,8 @@ const CLIENT_TOOLS = /^(custom|bash_|text_editor_|computer_|memory_)/;
 /** Paths of the fields present in `raw`, a body of this dialect. */
 export function unboundedFields(raw: JsonObject): readonly string[] {
   const fields = Object.entries(PLAIN).flatMap(([field, plain]) => (asks(raw[field], plain) ? [field] : []));
+  // What the maker holds of a conversation is read again, and is not in the body.
+  if (member(raw.thread, "type") === "continue") fields.push("thread");
   const tools = asArray(raw.tools).flatMap((tool) => {
     const type = asString(member(tool, "type"));
     return type === undefined || CLIENT_TOOLS.test(type) ? [] : [`tools[].type=${type}`];
