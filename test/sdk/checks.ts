@@ -19,6 +19,21 @@ export function checkThoughts(text: unknown): void {
   assert.match(String(text), /^(?:[a-z]+ ){6}$/);
 }
 
+/**
+ * Asserts that a signed block of thinking, as a client of Messages has it, came back to its maker as it was; elsewhere, that
+ * what proves the thoughts came back where it has a place, or that the client was told that it did not.
+ */
+export function checkThoughtsBack(cell: Cell, block: { readonly thinking: string; readonly signature?: string | undefined }, headers: Headers): void {
+  const body = cell.calls().at(-1)?.body ?? "";
+  const { thinking, signature } = block;
+  if (cell.dialect === "anthropic") {
+    assert.match(signature ?? "", /.{20}/);
+    assert.ok(body.includes(JSON.stringify({ type: "thinking", thinking, signature })), body);
+  } else if (!/"thoughtSignature":"[^"]{20}|"reasoning_content":"[a-z]/.test(body)) {
+    assert.match(headers.get("x-spillway-warning") ?? "", /reasoning was left out|signature/);
+  }
+}
+
 /** The picture's bytes and type, in the place where the dialect wants them. */
 export function checkPicture(cell: Cell): void {
   const body = cell.calls()[0]?.body ?? "";
