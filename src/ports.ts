@@ -4,7 +4,7 @@
  */
 import type { FailureClass } from "./wire/outcome.ts";
 import type { Json, JsonObject } from "./wire/json.ts";
-import type { SurfaceName } from "./wire/surfaces.ts";
+import type { HttpMethod, ServedName } from "./wire/surfaces.ts";
 import type { UnitCounts } from "./wire/usage.ts";
 
 export interface Clock {
@@ -32,7 +32,7 @@ export interface UpstreamRequest {
   /** `https://host[:port]`. Must belong to a configured deployment. */
   readonly origin: string;
   readonly path: string;
-  readonly method: "POST" | "GET" | "HEAD";
+  readonly method: "POST" | "GET" | "HEAD" | "DELETE";
   /** Flat: name, value, name, value, … */
   readonly headers: readonly string[];
   /** Whole body as one piece or as consecutive pieces. */
@@ -95,13 +95,17 @@ export interface Caller {
 
 /** What an address says beside the body. */
 export interface Asked {
-  readonly surface: SurfaceName | "embeddings";
+  readonly surface: ServedName;
   /** Model of the path, percent-decoded once; undefined where the body names it. */
   readonly model: string | undefined;
   /** Stream asked by the path; undefined where the body says it. */
   readonly stream: boolean | undefined;
   /** Without "?". */
   readonly query: string;
+  /** Of endpoints that take several. */
+  readonly method?: HttpMethod;
+  /** What the path names besides a model (a file, a batch), percent-decoded once. */
+  readonly id?: string;
 }
 
 /** A request whose caller is known and whose body has been read. */
@@ -187,12 +191,13 @@ export interface StateStore {
   /** `off` keeps nothing: `put` says false, `get` finds nothing. */
   readonly mode: StateMode;
   /**
-   * Keeps `value` under `id` for `ttlMs`, in place of an older one; the oldest entries make room. Can be read once the promise
-   * resolves; `encrypted` then also survives the process. Resolves to false where it was not kept (off, too large, disk full); never rejects.
+   * Keeps `value` under `id` for `ttlMs`, in place of an older one; what was kept or renewed longest ago makes room. Can be read once
+   * the promise resolves; `encrypted` then also survives the process. Resolves to false where it was not kept (off, too large, disk
+   * full); never rejects.
    */
   put(scope: StateScope, id: string, value: Json, ttlMs: number): Promise<boolean>;
-  /** undefined: never kept, expired, made room for others, or of another scope. Never rejects. */
-  get(scope: StateScope, id: string): Promise<Json | undefined>;
+  /** undefined: never kept, expired, made room for others, or of another scope. `renewMs`: it lives that long from now. Never rejects. */
+  get(scope: StateScope, id: string, renewMs?: number): Promise<Json | undefined>;
   /** Resolves to whether there was such an entry. Never rejects. */
   delete(scope: StateScope, id: string): Promise<boolean>;
 }
@@ -216,7 +221,7 @@ export interface RequestRecord {
   readonly atMs: number;
   readonly tenant: string;
   readonly key: string;
-  readonly surface: SurfaceName | "embeddings";
+  readonly surface: ServedName;
   readonly stream: boolean;
   /** What the client asked for, and the route (or name) it resolved to. */
   readonly model: string;
