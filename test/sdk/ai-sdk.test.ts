@@ -1,132 +1,16 @@
-/** The AI SDK (`ai`), unmodified, by both of its providers that speak chat completions, on every upstream. */
+/** The AI SDK (`ai`), unmodified, by both of its packages that speak chat completions, on every upstream. */
 import assert from "node:assert/strict";
 import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
-import { APICallError, embedMany, generateObject, generateText, Output, stepCountIs, streamText, tool, type EmbeddingModel, type LanguageModel } from "ai";
-import { z } from "zod";
-import { checkPerson, checkPicture, checkThoughts, checkVectors, Person } from "./checks.ts";
-import { matrix, type Cell, type Features, type Seen } from "./matrix.ts";
-import { EMBEDDING_MODEL, JSON_QUESTION, model, PNG, QUESTION, SYSTEM, Toolbox, TOOLS, WORDS, type Behaviour, type ToolName } from "./world.ts";
-
-interface Provider {
-  chat(cell: Cell, behaviour?: Behaviour): LanguageModel;
-  embedding(cell: Cell): EmbeddingModel;
-}
-
-const usageOf = (usage: { inputTokens?: number | undefined; outputTokens?: number | undefined }): Seen["usage"] => ({ input: usage.inputTokens, output: usage.outputTokens });
-const asked = { instructions: SYSTEM, prompt: QUESTION, maxRetries: 0 } as const;
-
-function toolsOf(box: Toolbox, names: readonly ToolName[]) {
-  return Object.fromEntries(names.map((name) => [name, tool({
-    description: TOOLS[name].description,
-    inputSchema: z.object({ city: z.string() }),
-    execute: (args) => box.run(name, args),
-  })]));
-}
-
-/** The rows that both providers have. */
-function features(provider: Provider): Omit<Features<"AI SDK by @ai-sdk/openai">, "reads what a model thought"> {
-  return {
-    async "generates text"(cell) {
-      const answer = await generateText({ model: provider.chat(cell), ...asked });
-      cell.world.checkText(answer.text);
-      assert.equal(answer.finishReason, "stop");
-      assert.ok(cell.calls()[0]?.body.includes(SYSTEM), "the instructions did not arrive");
-      return { usage: usageOf(answer.totalUsage) };
-    },
-
-    async "streams text, with usage"(cell) {
-      const answer = streamText({ model: provider.chat(cell), ...asked });
-      const pieces: string[] = [];
-      for await (const piece of answer.textStream) pieces.push(piece);
-      cell.world.checkText(pieces.join(""));
-      assert.ok(pieces.length >= 10, `in ${pieces.length} pieces only`);
-      assert.equal(await answer.finishReason, "stop");
-      return { usage: usageOf(await answer.totalUsage) };
-    },
-
-    async "runs two tools at once and goes on with what they said"(cell) {
-      const box = new Toolbox();
-      const answer = await generateText({ model: provider.chat(cell), ...asked, tools: toolsOf(box, ["get_weather", "get_time"]), stopWhen: stepCountIs(3) });
-      box.check(["get_weather", "get_time"], answer.text, cell.calls());
-      assert.deepEqual(answer.steps.map((step) => step.finishReason), ["tool-calls", "stop"]);
-      return { calls: 2, usage: usageOf(answer.totalUsage) };
-    },
-
-    async "runs a tool over streams"(cell) {
-      const box = new Toolbox();
-      const answer = streamText({ model: provider.chat(cell), ...asked, tools: toolsOf(box, ["get_weather"]), stopWhen: stepCountIs(3) });
-      await answer.consumeStream();
-      box.check(["get_weather"], await answer.text, cell.calls());
-      assert.deepEqual((await answer.steps).map((step) => step.finishReason), ["tool-calls", "stop"]);
-      return { calls: 2, usage: usageOf(await answer.totalUsage) };
-    },
-
-    async "gets an object of a schema"(cell) {
-      const answer = await generateText({ model: provider.chat(cell), prompt: JSON_QUESTION, maxRetries: 0, output: Output.object({ schema: Person }) });
-      checkPerson(cell, answer.output);
-      return { usage: usageOf(answer.totalUsage) };
-    },
-
-    async "gets an object of a schema by generateObject"(cell) {
-      const answer = await generateObject({ model: provider.chat(cell), prompt: JSON_QUESTION, maxRetries: 0, schema: Person });
-      checkPerson(cell, answer.object);
-      return { usage: usageOf(answer.usage) };
-    },
-
-    async "streams an object of a schema"(cell) {
-      const answer = streamText({ model: provider.chat(cell), prompt: JSON_QUESTION, maxRetries: 0, output: Output.object({ schema: Person }) });
-      await answer.consumeStream();
-      checkPerson(cell, await answer.output);
-      return { usage: usageOf(await answer.totalUsage) };
-    },
-
-    async "sends a picture"(cell) {
-      const answer = await generateText({
-        model: provider.chat(cell), maxRetries: 0,
-        messages: [{ role: "user", content: [{ type: "text", text: QUESTION }, { type: "file", data: PNG, mediaType: "image/png" }] }],
-      });
-      cell.world.checkText(answer.text);
-      if (cell.world.kind === "fleet") checkPicture(cell);
-      return { usage: usageOf(answer.totalUsage) };
-    },
-
-    async "gets vectors"(cell) {
-      const answer = await embedMany({ model: provider.embedding(cell), values: ["over", "under"], maxRetries: 0 });
-      checkVectors(cell, answer.embeddings);
-      return {};
-    },
-
-    async "raises APICallError in the provider's words, and would not repeat the call"(cell) {
-      await assert.rejects(generateText({ model: provider.chat(cell, "faulty"), ...asked }), (error) => {
-        assert.ok(APICallError.isInstance(error), String(error));
-        assert.deepEqual([error.statusCode, error.isRetryable, error.message], [400, false, WORDS]);
-        return true;
-      });
-      return {};
-    },
-
-    async "leaves a stream by its AbortSignal"(cell) {
-      const leave = new AbortController();
-      let aborted = false;
-      const answer = streamText({ model: provider.chat(cell, "slow"), ...asked, abortSignal: leave.signal, onAbort: () => { aborted = true; } });
-      let pieces = 0;
-      for await (const _ of answer.textStream) {
-        pieces += 1;
-        if (pieces === 3) leave.abort();
-      }
-      assert.ok(aborted, "the SDK did not notice");
-      await cell.noticed("client_gone");
-      return {};
-    },
-  };
-}
+import { stepCountIs, streamText } from "ai";
+import { aiSdkFeatures, asked, getVectors, toolsOf, usageOf } from "./ai-sdk-features.ts";
+import { checkThoughts } from "./checks.ts";
+import { matrix, type Cell } from "./matrix.ts";
+import { EMBEDDING_MODEL, model, Toolbox } from "./world.ts";
 
 matrix("AI SDK by @ai-sdk/openai-compatible", {
-  ...features({
-    chat: (cell, behaviour) => compatible(cell).chatModel(model(cell.dialect, behaviour)),
-    embedding: (cell) => compatible(cell).embeddingModel(EMBEDDING_MODEL),
-  }),
+  ...aiSdkFeatures((cell, behaviour) => compatible(cell).chatModel(model(cell.dialect, behaviour))),
+  "gets vectors": (cell) => getVectors(cell, compatible(cell).embeddingModel(EMBEDDING_MODEL)),
 
   async "reads what a model thought, and brings its signatures back"(cell) {
     const box = new Toolbox();
@@ -143,14 +27,13 @@ matrix("AI SDK by @ai-sdk/openai-compatible", {
 });
 
 matrix("AI SDK by @ai-sdk/openai", {
-  ...features({
-    chat: (cell, behaviour) => createOpenAI({ baseURL: cell.world.gateway.baseUrl, apiKey: cell.world.apiKey }).chat(model(cell.dialect, behaviour)),
-    embedding: (cell) => createOpenAI({ baseURL: cell.world.gateway.baseUrl, apiKey: cell.world.apiKey }).embeddingModel(EMBEDDING_MODEL),
-  }),
-
-  // No cell of the table asks for it.
-  "reads what a model thought": () => Promise.reject(new Error("not asked")),
+  ...aiSdkFeatures((cell, behaviour) => openai(cell).chat(model(cell.dialect, behaviour))),
+  "gets vectors": (cell) => getVectors(cell, openai(cell).embeddingModel(EMBEDDING_MODEL)),
 });
+
+function openai({ world }: Cell) {
+  return createOpenAI({ baseURL: world.gateway.baseUrl, apiKey: world.apiKey });
+}
 
 function compatible({ world }: Cell) {
   return createOpenAICompatible({

@@ -13,14 +13,18 @@ import assert from "node:assert/strict";
 import { LLMock, type ChatCompletionRequest, type FixtureResponse, type JournalEntry } from "@copilotkit/aimock";
 import { stringify } from "yaml";
 import { testGateway } from "../support/gateway.ts";
-import { JSON_QUESTION, PERSON, QUESTION, routes, WORDS, type DialectName, type UpstreamCall, type World } from "./world.ts";
+import { JSON_QUESTION, PERSON, QUESTION, routes, WORDS, type UpstreamCall, type UpstreamName, type World } from "./world.ts";
 
 const TEXT = "The water goes over the spillway, down to the plain, and nobody gets wet feet but the herons.";
 const USAGE = { input: 21, output: 34 };
 /** At the prices below: 21 × 1,000 + 34 × 2,000 nano-dollars. */
 const COST_NANO_USD = 89_000;
 const VECTOR = [0.125, -0.25, 0.5, 0.0625];
-const ACCOUNTS = { openai: "mock-openai", anthropic: "mock-anthropic", gemini: "mock-gemini" } as const;
+/** Converse is held to a schema only by the models that are known to follow one, which is told by their names. */
+const CLAUDE = "claude-sonnet-4-5-";
+const PREFIXES = {
+  openai: "mock-openai/", anthropic: "mock-anthropic/", gemini: "mock-gemini/", responses: "mock-responses/", converse: `mock-converse/${CLAUDE}`, cohere: "mock-cohere/",
+} as const;
 const PRICE = { price: { input: 1, output: 2 }, context: 131072, max_output: 16384 };
 
 export async function aimockWorld(): Promise<World> {
@@ -33,11 +37,14 @@ export async function aimockWorld(): Promise<World> {
   const gateway = await testGateway(stringify({
     version: 1,
     providers: {
-      [ACCOUNTS.openai]: account("openai-compatible", "/v1", { embed: PRICE }),
-      [ACCOUNTS.anthropic]: account("anthropic", "/v1"),
-      [ACCOUNTS.gemini]: account("google", "/v1beta"),
+      "mock-openai": account("openai-compatible", "/v1", { embed: PRICE }),
+      "mock-anthropic": account("anthropic", "/v1"),
+      "mock-gemini": account("google", "/v1beta"),
+      "mock-responses": { ...account("openai-compatible", "/v1"), api: "responses" },
+      "mock-converse": account("bedrock", "", { [`${CLAUDE}chat`]: PRICE, [`${CLAUDE}faulty`]: PRICE }),
+      "mock-cohere": account("cohere", "/v2"),
     },
-    routes: routes((dialect) => ACCOUNTS[dialect], ["chat", "faulty"]),
+    routes: routes(PREFIXES, ["chat", "faulty"]),
     fallbacks: "off",
   }));
   return {
@@ -56,7 +63,7 @@ export async function aimockWorld(): Promise<World> {
 
 /** One script for all dialects: the mock has brought the request into OpenAI's shape before it asks. */
 function respond(request: ChatCompletionRequest): FixtureResponse {
-  if (request.model === "faulty") return { status: 400, error: { message: WORDS, type: "invalid_request_error", code: "invalid_value", param: "top_k" } };
+  if (request.model.endsWith("faulty")) return { status: 400, error: { message: WORDS, type: "invalid_request_error", code: "invalid_value", param: "top_k" } };
   const usage = { input_tokens: USAGE.input, output_tokens: USAGE.output };
   const last = request.messages.at(-1);
   if (last?.role === "tool") return { content: `The tool says: ${contentOf(last)}`, usage };
@@ -79,8 +86,12 @@ function contentOf(message: { readonly content: unknown } | undefined): string {
   return typeof content === "string" ? content : JSON.stringify(content ?? "");
 }
 
+const PATHS: readonly (readonly [string, UpstreamName])[] = [
+  ["/messages", "anthropic"], ["/v1beta/", "gemini"], ["/responses", "responses"], ["/converse", "converse"], ["/v2/chat", "cohere"],
+];
+
 function callOf(entry: JournalEntry): UpstreamCall {
-  const dialect: DialectName = entry.path.includes("/messages") ? "anthropic" : entry.path.includes("/v1beta/") ? "gemini" : "openai";
+  const dialect = PATHS.find(([path]) => entry.path.includes(path))?.[1] ?? "openai";
   const answered = entry.response.status === 200;
   // Its embeddings always tell of no tokens at all, which is as good as telling nothing: the ledger has an estimate.
   const told = answered && !entry.path.includes("embeddings");

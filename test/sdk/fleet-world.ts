@@ -52,7 +52,7 @@ export async function fleetWorld(): Promise<World> {
   const fleet = await startFleet(fleetConfig);
   const more = {
     keys: [{ name: "matrix", key: CALLER_KEY }],
-    routes: routes((dialect) => `at-${dialect}`, ["chat", "thinker", "slow", "faulty", "broken"]),
+    routes: routes({ openai: "at-openai/", anthropic: "at-anthropic/", gemini: "at-gemini/" }, ["chat", "thinker", "slow", "faulty", "broken"]),
     fallbacks: "off",
   };
   const gateway = await testGateway(gatewayConfig(fleetConfig, fleet, { apiKey: UPSTREAM_KEY, more }));

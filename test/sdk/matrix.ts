@@ -6,11 +6,12 @@ import { aimockWorld } from "./aimock-world.ts";
 import { fleetWorld } from "./fleet-world.ts";
 import type { Row } from "./row.ts";
 import { TABLE, type Sdk } from "./table.ts";
-import { KINDS, type DialectName, type UpstreamCall, type World } from "./world.ts";
+import { KINDS, type DialectName, type UpstreamCall, type UpstreamName, type World } from "./world.ts";
 
 /** Where a case runs. */
 export interface Cell {
   readonly world: World;
+  /** Cases look at what differs by it on the fleet only, which has no others. */
   readonly dialect: DialectName;
   /** What the upstream has received since the case began. */
   calls(): readonly UpstreamCall[];
@@ -36,7 +37,9 @@ export type Features<S extends Sdk> = {
 /** An upstream sees within this that its client has left. */
 const NOTICE_MS = 2_000;
 
-const ARTICLE: Readonly<Record<DialectName, string>> = { openai: "an OpenAI", anthropic: "an Anthropic", gemini: "a Gemini" };
+const ARTICLE: Readonly<Record<UpstreamName, string>> = {
+  openai: "an OpenAI", anthropic: "an Anthropic", gemini: "a Gemini", responses: "a Responses", converse: "a Bedrock Converse", cohere: "a Cohere",
+};
 
 /** Declares the cases of one SDK, and one more case that the money of all of them is right. */
 export function matrix<S extends Sdk>(sdk: S, features: Features<S>): void {
@@ -63,7 +66,7 @@ export function matrix<S extends Sdk>(sdk: S, features: Features<S>): void {
 
 const noCode = (): Promise<never> => Promise.reject(new Error("the row has cells and no code"));
 
-async function runCell(world: World, dialect: DialectName, run: (cell: Cell) => Promise<Seen>): Promise<void> {
+async function runCell(world: World, dialect: UpstreamName, run: (cell: Cell) => Promise<Seen>): Promise<void> {
   const mark = world.calls().length;
   const calls = (): readonly UpstreamCall[] => world.calls().slice(mark);
   const noticed = async (outcome: string): Promise<void> => {
@@ -73,7 +76,7 @@ async function runCell(world: World, dialect: DialectName, run: (cell: Cell) => 
       await sleep(5);
     }
   };
-  const seen = await run({ world, dialect, calls, noticed });
+  const seen = await run({ world, dialect: dialect as DialectName, calls, noticed });
   const made = calls();
   assert.equal(made.length, seen.calls ?? 1, "upstream calls");
   assert.deepEqual([...new Set(made.map((call) => call.dialect))], made.length === 0 ? [] : [dialect], "the upstreams that were called");

@@ -1,5 +1,5 @@
 /** What a row of the client matrix is, and the kinds of row that most SDKs have. */
-import { DIALECTS, type DialectName, type WorldKind } from "./world.ts";
+import { DIALECTS, UPSTREAMS, type DialectName, type UpstreamName } from "./world.ts";
 
 /** What each SDK must show, by however many rows. */
 export const AREAS = ["chat", "stream", "usage", "tools", "structured output", "reasoning", "picture", "vectors", "error", "leaving"] as const;
@@ -8,12 +8,15 @@ export type Area = (typeof AREAS)[number] | "models";
 
 export interface Row {
   readonly areas: readonly Area[];
-  readonly cells: Readonly<Record<WorldKind, readonly DialectName[]>>;
+  readonly cells: { readonly fleet: readonly DialectName[]; readonly aimock: readonly UpstreamName[] };
   /** Why cells are missing; null where none is. */
   readonly why: string | null;
 }
 
 export const everywhere = (...areas: readonly Area[]): Row => ({ areas, cells: { fleet: DIALECTS, aimock: DIALECTS }, why: null });
+
+/** Also with the protocols that only the mock plays. */
+export const inEveryProtocol = (...areas: readonly Area[]): Row => ({ areas, cells: { fleet: DIALECTS, aimock: UPSTREAMS }, why: null });
 
 /** For cells that the mock would answer wrongly. */
 export const onFleet = (areas: readonly Area[], why: string): Row => ({ areas, cells: { fleet: DIALECTS, aimock: [] }, why });

@@ -7,12 +7,15 @@ import type { TestGateway } from "../support/gateway.ts";
 
 export const DIALECTS = ["openai", "anthropic", "gemini"] as const;
 export type DialectName = (typeof DIALECTS)[number];
+/** The fleet plays the first three; the mock of others plays all. */
+export const UPSTREAMS = [...DIALECTS, "responses", "converse", "cohere"] as const;
+export type UpstreamName = (typeof UPSTREAMS)[number];
 export const KINDS = ["fleet", "aimock"] as const;
 export type WorldKind = (typeof KINDS)[number];
 
 /** A call as the upstream has it in its books. */
 export interface UpstreamCall {
-  readonly dialect: DialectName;
+  readonly dialect: UpstreamName;
   /** The whole body as JSON text, as far as the upstream keeps it. */
   readonly body: string;
   /** Tokens that the upstream told its client; null where it told none. */
@@ -41,7 +44,9 @@ export interface World {
 }
 
 /** The model name that leads to an upstream of this dialect and no other. */
-export const model = (dialect: DialectName, behaviour: Behaviour = "chat"): string => `${behaviour}-${dialect}`;
+export const model = (dialect: UpstreamName, behaviour: Behaviour = "chat"): string => `${behaviour}-${dialect}`;
+/** The same under a name by which some clients choose another of OpenAI's protocols. */
+export const codexModel = (dialect: UpstreamName, behaviour: Behaviour = "chat"): string => `${model(dialect, behaviour)}-codex`;
 export const EMBEDDING_MODEL = "vectors";
 
 /** In every request, and therefore to be found in every upstream's body. */
@@ -55,13 +60,20 @@ export const PERSON = { name: "Ada", age: 36 };
 /** One red pixel. */
 export const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC";
 
-/** Routes by which each dialect is reached alone; `fallbacks: off` keeps a failing case from being healed elsewhere. */
-export function routes(accountOf: (dialect: DialectName) => string, behaviours: readonly Behaviour[]): Record<string, unknown> {
+/**
+ * Routes by which each dialect is reached alone; `fallbacks: off` keeps a failing case from being healed elsewhere. `prefixes`:
+ * what stands before the behaviour in a candidate, `account/` and more where a model's name matters.
+ */
+export function routes(prefixes: Readonly<Partial<Record<UpstreamName, string>>>, behaviours: readonly Behaviour[]): Record<string, unknown> {
   const named: Record<string, unknown> = {};
-  for (const dialect of DIALECTS) {
-    for (const behaviour of behaviours) named[model(dialect, behaviour)] = { candidates: [`${accountOf(dialect)}/${behaviour}`] };
+  for (const [dialect, prefix] of Object.entries(prefixes)) {
+    for (const behaviour of behaviours) {
+      const route = { candidates: [`${prefix}${behaviour}`] };
+      named[model(dialect as UpstreamName, behaviour)] = route;
+      named[codexModel(dialect as UpstreamName, behaviour)] = route;
+    }
   }
-  named[EMBEDDING_MODEL] = { candidates: [`${accountOf("openai")}/embed`] };
+  named[EMBEDDING_MODEL] = { candidates: [`${prefixes.openai}embed`] };
   return named;
 }
 
