@@ -148,7 +148,8 @@ function readPrice(map: Raw, path: Path, found: Finding[]): UnitPrices | null {
       found.push({ path: [...path, unit], expected, found: JSON.stringify(String(value)), hint: "" });
     }
   }
-  if (!Object.hasOwn(map, "input")) found.push({ path, expected: "at least the price of input", found: "no input", hint: "write price: { input: 0.10, output: 0.20 }", at: "key" });
+  // What is counted one by one (images, seconds …) may be all that a model is priced by.
+  if (!Object.hasOwn(map, "input") && !PRICED_UNITS.some((unit) => isPerPiece(unit) && Object.hasOwn(map, unit))) found.push({ path, expected: "at least the price of input", found: "no input", hint: "write price: { input: 0.10, output: 0.20 }", at: "key" });
   return Object.keys(prices).length === 0 ? null : prices;
 }
 

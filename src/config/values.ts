@@ -17,7 +17,7 @@ export function parseDurationMs(text: string): number | null {
 }
 
 /** Units counted in tokens are priced per million; the others per piece. */
-const PER_PIECE: ReadonlySet<Unit> = new Set(["web_searches", "requests", "images", "seconds", "characters", "pages"]);
+const PER_PIECE: ReadonlySet<Unit> = new Set(["web_searches", "searches", "requests", "images", "seconds", "characters", "pages"]);
 export const PRICED_UNITS: readonly Unit[] = UNITS;
 
 /** Is this unit priced per piece rather than per million tokens? */

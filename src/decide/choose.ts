@@ -6,6 +6,7 @@ import type { JsonObject } from "../wire/json.ts";
 import { boundNanoUsd, inputBoundTokens } from "./bound.ts";
 import type { Deployment, RequestShape, Route, RouteCandidate } from "./deployment.ts";
 import type { HealthView } from "./health.ts";
+import { piecesBoundNanoUsd } from "./pieces.ts";
 
 export interface Candidate {
   readonly deployment: Deployment;
@@ -81,14 +82,18 @@ function ordered(route: Route, random: () => number): readonly RouteCandidate[] 
 function weigh(entry: RouteCandidate, facts: ChoiceFacts): Candidate {
   const { deployment } = entry;
   const input = inputBoundTokens(facts.measure, deployment.model, deployment.contextWindow);
-  const output = facts.shape.endpoint === "embeddings" ? 0 : (facts.shape.maxOutputTokens ?? deployment.maxOutput);
+  const { shape } = facts;
+  const output = shape.endpoint === "embeddings" || shape.writesTokens === false ? 0 : (shape.maxOutputTokens ?? deployment.maxOutput);
   const mayNotFit = deployment.contextWindow !== null && facts.shape.inputEstimateTokens > deployment.contextWindow;
   return {
     deployment,
     automatic: entry.automatic,
     ...(mayNotFit ? { mayNotFit } : {}),
     inputBoundTokens: input,
-    boundNanoUsd: boundNanoUsd(deployment.pricing, { inputTokens: input, outputTokens: output, choiceCount: facts.shape.choiceCount }, facts.wallMs),
+    boundNanoUsd:
+      shape.pieces === undefined
+        ? boundNanoUsd(deployment.pricing, { inputTokens: input, outputTokens: output, choiceCount: shape.choiceCount }, facts.wallMs)
+        : piecesBoundNanoUsd(deployment.pricing, shape.pieces, { inputTokens: input, outputTokens: output }, facts.wallMs),
   };
 }
 
@@ -98,8 +103,8 @@ function unfit(entry: RouteCandidate, shape: RequestShape, view: HealthView): { 
   const model = deployment.model;
   if (view.excluded !== null) return { reason: "excluded", detail: view.excluded.reason };
   if (model !== null) {
-    const wanted = shape.endpoint === "embeddings" ? "embedding" : "chat";
-    if (model.type !== wanted && model.type !== "other") return { reason: "wrong_endpoint", detail: `a model for ${model.type}` };
+    const wrong = shape.endpoint === "chat" ? "embedding" : shape.endpoint === "embeddings" ? "chat" : null;
+    if (model.type === wrong) return { reason: "wrong_endpoint", detail: `a model for ${model.type}` };
     if (shape.needsTools && model.tools === false) return { reason: "no_tools", detail: "the model takes no tools" };
     if (shape.needsJsonSchema && model.jsonSchema === false) return { reason: "no_json_schema", detail: "the model takes no JSON schema" };
     if (shape.needsVision && model.vision === false) return { reason: "no_vision", detail: "the model takes no images" };

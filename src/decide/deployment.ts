@@ -1,5 +1,6 @@
 /** What routing works on: deployments (one thing that we can call), routes (what a name stands for) and their clocks. */
 import type { ModelFacts, PriceSheet, ProviderFacts } from "../wire/facts.ts";
+import type { UnitCounts } from "../wire/usage.ts";
 
 export interface Deployment {
   /** `account/upstream`. Unique within a snapshot; the key of health state together with the endpoint class. */
@@ -74,7 +75,8 @@ export function softTimeoutMs(deployment: Deployment, clocks: RouteClocks, strea
 
 /** What of a request matters for choosing and for its bound; made once, before candidates are weighed. */
 export interface RequestShape {
-  readonly endpoint: "chat" | "embeddings";
+  /** `other`: neither; whether a model can is its provider's to say. */
+  readonly endpoint: "chat" | "embeddings" | "other";
   readonly stream: boolean;
   /** Upper bound of the prompt in tokens without what depends on the model (see the bound of a call); null: unknowable. */
   readonly inputBoundTokens: number | null;
@@ -87,4 +89,8 @@ export interface RequestShape {
   readonly needsTools: boolean;
   readonly needsJsonSchema: boolean;
   readonly needsVision: boolean;
+  /** What is counted one by one and known beforehand (images, characters …); null: known only by the answer. Absent: nothing is. */
+  readonly pieces?: UnitCounts | null;
+  /** False: an answer holds no tokens that are billed. Absent: it may. */
+  readonly writesTokens?: boolean;
 }

@@ -49,6 +49,8 @@ export interface AttemptFacts extends PricedAt {
   readonly relayedTextBytes: number;
   readonly contentEvents: number;
   readonly inputEstimateTokens: number;
+  /** What the whole call is likely to be billed for, where that is not tokens alone: images, seconds, characters. */
+  readonly expectedUnits?: UnitCounts;
   /** The provider's rule for a call that was sent and then lost or aborted before content. */
   readonly billsOnAbort: "input" | "nothing";
   /** Sheets of the provider's other models, for answers that bill several. */
@@ -81,11 +83,11 @@ export function chargeOf(facts: AttemptFacts): ChargeMade {
   if (!facts.sent || (outcome.kind !== "answered" && outcome.phase === "unsent")) return unbilled(facts, []);
   if (usage !== null && isCounted(usage)) return byUsage(facts, usage, relayed);
   if (outcome.kind === "answered" || outcome.phase === "after-content" || relayed > 0) {
-    return estimated(facts, estimateUnits(facts.inputEstimateTokens, relayed), ["usage_missing"]);
+    return estimated(facts, facts.expectedUnits ?? estimateUnits(facts.inputEstimateTokens, relayed), ["usage_missing"]);
   }
   if (outcome.kind === "failed" && outcome.error.status >= 400) return unbilled(facts, []);
   if (facts.billsOnAbort === "nothing") return unbilled(facts, ["aborted"]);
-  return estimated(facts, estimateUnits(facts.inputEstimateTokens, 0), ["aborted"]);
+  return estimated(facts, facts.expectedUnits ?? estimateUnits(facts.inputEstimateTokens, 0), ["aborted"]);
 }
 
 /** A usage object without a single count says nothing. */
@@ -97,7 +99,9 @@ function isCounted(usage: Usage): boolean {
 
 function byUsage(facts: AttemptFacts, usage: Usage, relayed: number): ChargeMade {
   const finished = facts.finished ?? facts.outcome.kind === "answered";
-  if (finished) return priced(facts, "charged", withRequestFee(facts.pricing, usage), usage.flags ?? []);
+  // What was counted by us and not told is flagged by whoever counted it.
+  const state = usage.flags?.includes("estimated") === true ? "estimated" : "charged";
+  if (finished) return priced(facts, state, withRequestFee(facts.pricing, usage), usage.flags ?? []);
   const partial = [...(usage.flags ?? []), "estimated", "usage_partial"];
   const missing = relayed - outputTokens(usage.units);
   // What the provider wrote after the snapshot and before it noticed the end is on its bill as well, and unknown here.

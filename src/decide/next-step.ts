@@ -26,6 +26,8 @@ export interface StepFacts {
   /** Absolute, same clock as nowMs. */
   readonly deadlineMs: number;
   readonly candidates: readonly Candidate[];
+  /** What was sent may have been done, and doing it twice is worse than not at all: only what never left is tried again. */
+  readonly once?: boolean;
   readonly tries: readonly Try[];
   readonly view: (candidate: Candidate) => HealthView;
   readonly random: () => number;
@@ -65,6 +67,7 @@ export function nextStep(facts: StepFacts): Step {
     if (outcome?.kind === "failed" && !mayTryElsewhere(outcome.error.class)) return stop("final");
   }
   if (tries.length >= MAX_ATTEMPTS) return stop("attempts");
+  if (facts.once === true && tries.some(({ outcome }) => outcome === null || !("phase" in outcome) || outcome.phase !== "unsent")) return stop("nothing_left");
   if (nowMs >= facts.deadlineMs) return stop("deadline");
 
   const views = facts.candidates.map(facts.view);

@@ -5,3 +5,64 @@ export type SurfaceName = "chat" | "completions" | "responses" | "messages" | "g
 
 /** Whose form an error takes: the surface that the path belongs to. */
 export type ErrorForm = SurfaceName;
+
+/** Endpoints that are no chat and whose bodies pass to providers of the same protocol. */
+export type PassName =
+  | "moderations"
+  | "image-generations"
+  | "image-edits"
+  | "image-variations"
+  | "audio-speech"
+  | "audio-transcriptions"
+  | "audio-translations"
+  | "rerank"
+  | "rerank-v2"
+  | "embed-v2"
+  | "embed-content"
+  | "batch-embed-contents";
+
+/** Endpoints of what a provider keeps for its account: called by account, not by model. */
+export type OwnedName = "files" | "file" | "file-content" | "batches" | "batch" | "batch-cancel";
+
+/** Everything that has a record. */
+export type ServedName = SurfaceName | "embeddings" | PassName | OwnedName;
+
+export type HttpMethod = "GET" | "POST" | "DELETE";
+export interface ServedFacts {
+  /** Whose form an error takes. */
+  readonly form: ErrorForm;
+  readonly methods: readonly HttpMethod[];
+  /** The body of a POST may be a form with files in it. */
+  readonly multipart?: boolean;
+  /** A POST may come without a body. */
+  readonly bodiless?: boolean;
+}
+
+const post = (form: ErrorForm, more: Partial<ServedFacts> = {}): ServedFacts => ({ form, methods: ["POST"], ...more });
+
+/** What is no chat, by name. */
+export const SERVED: Readonly<Record<PassName | OwnedName, ServedFacts>> = {
+  moderations: post("chat"),
+  "image-generations": post("chat"),
+  "image-edits": post("chat", { multipart: true }),
+  "image-variations": post("chat", { multipart: true }),
+  "audio-speech": post("chat"),
+  "audio-transcriptions": post("chat", { multipart: true }),
+  "audio-translations": post("chat", { multipart: true }),
+  rerank: post("chat-v2"),
+  "rerank-v2": post("chat-v2"),
+  "embed-v2": post("chat-v2"),
+  "embed-content": post("generate-content"),
+  "batch-embed-contents": post("generate-content"),
+  files: { form: "chat", methods: ["GET", "POST"], multipart: true },
+  file: { form: "chat", methods: ["GET", "DELETE"] },
+  "file-content": { form: "chat", methods: ["GET"] },
+  batches: { form: "chat", methods: ["GET", "POST"] },
+  batch: { form: "chat", methods: ["GET"] },
+  "batch-cancel": post("chat", { bodiless: true }),
+};
+
+/** The facts of what is no chat; undefined for a chat surface. */
+export function servedFacts(name: string): ServedFacts | undefined {
+  return Object.hasOwn(SERVED, name) ? SERVED[name as PassName | OwnedName] : undefined;
+}

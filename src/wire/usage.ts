@@ -23,6 +23,7 @@ export const UNITS = [
   "audio_output",
   "image_output",
   "web_searches",
+  "searches",
   "requests",
   "images",
   "seconds",

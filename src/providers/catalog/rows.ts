@@ -13,7 +13,7 @@ const MAX_TOKEN_PICO_USD = 10_000_000_000;
 const MAX_COUNTED_PICO_USD = 1_000_000_000_000_000;
 
 const KNOWN_UNITS: ReadonlySet<string> = new Set(UNITS);
-const COUNTED: ReadonlySet<string> = new Set(["web_searches", "requests", "images", "seconds", "characters", "pages"]);
+const COUNTED: ReadonlySet<string> = new Set(["web_searches", "searches", "requests", "images", "seconds", "characters", "pages"]);
 const MODALITY_NAMES: Readonly<Record<string, string>> = {
   t: "text",
   i: "image",
