@@ -33,7 +33,7 @@ export function configSchema(forEditor: boolean) {
     Object.fromEntries(
       PRICED_UNITS.map((unit) => [unit, number("a price in USD", isPerPiece(unit) ? `USD for each of ${unit}` : `USD per million tokens of ${unit}`).optional()]),
     ),
-    { error: "prices: { input, output, … } in USD per million tokens" },
+    { error: "prices: { input, output, … } in USD per million tokens, or { images, seconds, … } in USD each" },
   );
   const model = z.strictObject(
     {
@@ -57,7 +57,7 @@ export function configSchema(forEditor: boolean) {
   const provider = z.strictObject(
     {
       type: text("the name of a provider type", "What kind of provider this account is at; the entry's own name where absent").optional(),
-      api: oneOf(["chat", "responses"], "Which of the two OpenAI protocols this account is called by (chat)").optional(),
+      api: oneOf(["chat", "responses"], "The protocol that this account is called by, where its host speaks both (chat)").optional(),
       base_url: text("an http or https URL", "Address in place of the provider's usual one, with its version segment").optional(),
       api_key: text("a key, or none", "The credential; `none` where the server wants none").optional(),
       region: text("a region such as eu or us", "Where requests are processed; automatic fallbacks stay within it").optional(),
@@ -169,6 +169,17 @@ export function configSchema(forEditor: boolean) {
             { error: "a map with origins" },
           )
           .describe("Web pages that may call from a browser; none where absent")
+          .optional(),
+        responses: z
+          .strictObject(
+            {
+              store: oneOf(["off", "memory", "encrypted"], "off: nothing; memory: until the process ends; encrypted: sealed on disk (memory)").optional(),
+              ttl: duration("How long an answer can be continued from or read again (1h)").optional(),
+              key: text("a key of at least 32 characters", "What the encrypted store is sealed with, best as ${file:/path}; where absent, a key file in the data folder").optional(),
+            },
+            { error: "a map with store, ttl or key" },
+          )
+          .describe("What is kept of answers that clients continue by id")
           .optional(),
       },
       { error: "a map with version, providers, routes, …" },
