@@ -43,13 +43,13 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
     "3  | YAML | Flow sequence in block collection must be sufficiently indented and end with a ] | check indentation, quotes and brackets here and in the line above",
     "3  | YAML | Flow map in block collection must be sufficiently indented and end with a } | check indentation, quotes and brackets here and in the line above",
   ]],
-  ["a typo at the top", "version: 1\nrouts: {}\n", ["2 routs | one of version, keys, providers, routes, aliases, fallbacks, unpriced, health, ledger, cors | unknown key routs | did you mean routes?"]],
+  ["a typo at the top", "version: 1\nrouts: {}\n", ["2 routs | one of version, keys, providers, routes, aliases, fallbacks, unpriced, health, ledger, cors, responses | unknown key routs | did you mean routes?"]],
   ["a typo in a provider", 'version: 1\nproviders:\n  openai:\n    api_kye: "${KEY}"\n', [
     "3 providers.openai.api_key | a key | nothing | add api_key: \"${OPENAI_API_KEY}\"",
     "4 providers.openai.api_kye | one of type, base_url, api_key, region, domain, proxy, ca_file, unmetered, project, location, credentials, resource, entra, deployments, account_id, access_key_id, secret_access_key, session_token, profile, role_arn, external_id, web_identity_token_file, sts_url, models | unknown key api_kye | did you mean api_key?",
   ]],
   ["a typo in a candidate", `${HEAD}routes:\n  a:\n    candidates:\n      - { use: openai/gpt-4o, wieght: 2 }\n`, ["7 routes.a.candidates[0].wieght | one of use, weight | unknown key wieght | did you mean weight?"]],
-  ["a key like nothing known", "version: 1\nzzzzzz: 1\n", ["2 zzzzzz | one of version, keys, providers, routes, aliases, fallbacks, unpriced, health, ledger, cors | unknown key zzzzzz | "]],
+  ["a key like nothing known", "version: 1\nzzzzzz: 1\n", ["2 zzzzzz | one of version, keys, providers, routes, aliases, fallbacks, unpriced, health, ledger, cors, responses | unknown key zzzzzz | "]],
   ["wrong types", "version: 1\nkeys: app\nproviders: []\nfallbacks: true\ncors: { origins: x }\n", [
     '2 keys | a list of { name, key } | "app" | ',
     "3 providers | a map from account name to its settings | an empty list | ",
@@ -107,7 +107,7 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
     '9 providers.l.models.a.price.input | USD per million tokens, 0 or more, at most 6 decimal places | "-1" | ',
     '9 providers.l.models.a.price.output | USD per million tokens, 0 or more, at most 6 decimal places | "0.1234567" | ',
     "10 providers.l.models.b.price | at least the price of input | no input | write price: { input: 0.10, output: 0.20 }",
-    "10 providers.l.models.b.price.ouput | one of input, cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, audio_input, image_input, output, reasoning, audio_output, image_output, web_searches, requests, images, seconds, characters, pages | unknown key ouput | did you mean output?",
+    "10 providers.l.models.b.price.ouput | one of input, cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, audio_input, image_input, output, reasoning, audio_output, image_output, web_searches, searches, requests, images, seconds, characters, pages | unknown key ouput | did you mean output?",
     "11 providers.l.models.c.context | a whole number of tokens above 0 | 0 | ",
     '11 providers.l.models.c.max_output | a number of tokens | "many" | ',
     "12 providers.l.models.d.unmetered | either price or unmetered | both | ",
@@ -122,6 +122,11 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
   ]],
   ["a longest rest below the first", "version: 1\nhealth: { rest: 10s, rest_max: 5s }\n", ['2 health.rest_max | at least health.rest, 10s | "5s" | ']],
   ["an origin with a path", 'version: 1\ncors: { origins: ["https://a.example", "https://a.example/x"] }\n', ['2 cors.origins[1] | an origin such as https://app.example.com | "https://a.example/x" | scheme, host and port only']],
+  ["what is kept of responses", 'version: 1\nresponses: { store: disk, ttl: 0s, key: short }\n', [
+    '2 responses.store | off, memory or encrypted | "disk" | ',
+    '2 responses.ttl | a duration above 0 | "0s" | store: off keeps nothing',
+    "2 responses.key | at least 32 characters | a key that is easy to guess | openssl rand -base64 32 makes a good one; without key the data folder gets one",
+  ]],
   ["names that could never be asked for", `${HEAD}aliases: { "models/x": openai/gpt-4o, y: "openai/*" }\n`, [
     '4 aliases["models/x"] | a name without models/ before it | "models/x" | one leading models/ is dropped from what clients ask for, so this could never be reached',
     '4 aliases.y | the name of a route or model | "openai/*" | * has a meaning on the left side only',
@@ -145,7 +150,7 @@ describe("a bad configuration is refused with line, key, expected, found and hin
   });
 
   it("as one line that editors and terminals understand", () => {
-    assert.deepEqual(errors("version: 1\nrouts: {}\n").map(showError), ["spillway.yaml:2:1: routs: expected one of version, keys, providers, routes, aliases, fallbacks, unpriced, health, ledger, cors, found unknown key routs\n    did you mean routes?"]);
+    assert.deepEqual(errors("version: 1\nrouts: {}\n").map(showError), ["spillway.yaml:2:1: routs: expected one of version, keys, providers, routes, aliases, fallbacks, unpriced, health, ledger, cors, responses, found unknown key routs\n    did you mean routes?"]);
   });
 
   it("also when it is a bomb of anchors or too long to be a configuration", () => {
@@ -188,7 +193,8 @@ describe("a good configuration", () => {
     const config = good("version: 1\n");
     assert.deepEqual(config, {
       source: "spillway.yaml", keys: [], accounts: [], routes: [], aliases: [], fallbacks: "auto", unpriced: "refuse",
-      health: { restMs: 5_000, restMaxMs: 300_000 }, ledger: { sync: "process" }, cors: { origins: [] }, simulated: false,
+      health: { restMs: 5_000, restMaxMs: 300_000 }, ledger: { sync: "process" }, cors: { origins: [] }, responses: { store: "memory", ttlMs: 3_600_000, key: null },
+      simulated: false,
     });
   });
 
