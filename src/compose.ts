@@ -32,6 +32,7 @@ import { encodeError, errorHeadersOf, modelEntry, modelList } from "./compose/su
 import { PROVIDERS } from "./providers/registry.ts";
 import { openDataDir, type DataDir } from "./storage/data-dir.ts";
 import { SqliteStorage } from "./storage/sqlite.ts";
+import { openState, type OpenState } from "./storage/state.ts";
 import { VERSION } from "./version.ts";
 
 export interface GatewayOptions {
@@ -105,6 +106,7 @@ class Running {
   readonly #log: Log;
   readonly #clock: WheelClock;
   readonly #storage: SqliteStorage;
+  readonly #kept: OpenState;
   readonly #upstream: OutboundUpstream;
   readonly #health: HealthBook;
   readonly #metrics = new Metrics();
@@ -134,6 +136,7 @@ class Running {
     this.#auth = authOf(config);
     this.#clock = new WheelClock((error) => this.#log.error("timer_failed", { error: error instanceof Error ? (error.stack ?? error.message) : String(error) }));
     this.#storage = new SqliteStorage(dataDir.ledgerPath, { sync: config.ledger.sync, log: this.#log, ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }) });
+    this.#kept = openState({ mode: config.responses.store, path: dataDir.statePath, keyPath: dataDir.stateKeyPath, key: config.responses.key?.reveal() ?? null, log: this.#log });
     this.#upstream = openUpstream(options.env);
     this.#snapshot = pipelineSnapshot(this.#config, this.#transportPorts());
     this.#allowOrigins();
@@ -146,6 +149,7 @@ class Running {
       upstream: this.#upstream,
       ledger: this.#storage.ledger,
       records: { append: (record) => this.#recorded(record) },
+      state: this.#kept.store,
       log: this.#log,
       health: this.#health,
       allowance: new Allowance(),
@@ -202,6 +206,7 @@ class Running {
       return this.#keepOld([(error as Error).message]);
     }
     if (loaded.config.ledger.sync !== this.#config.config.ledger.sync) this.#log.warn("config_needs_restart", { key: "ledger.sync" });
+    if (loaded.config.responses.store !== this.#kept.store.mode) this.#log.warn("config_needs_restart", { key: "responses.store" });
     this.#config = next;
     this.#snapshot = pipelineSnapshot(next, this.#transportPorts());
     this.#auth = authOf(loaded.config);
@@ -347,6 +352,7 @@ class Running {
     await this.#upstream.close();
     this.#clock.close();
     await this.#storage.close();
+    this.#kept.close();
     this.#dataDir.close();
   }
 }

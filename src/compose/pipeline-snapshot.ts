@@ -16,6 +16,7 @@ export function pipelineSnapshot(snapshot: ConfigSnapshot, ports: TransportPorts
   return {
     directory: snapshot.directory,
     simulated: snapshot.config.simulated,
+    responsesTtlMs: snapshot.config.responses.ttlMs,
     transport: (deployment: Deployment): Transport => {
       const transport = transports.get(deployment.account);
       if (transport === undefined) throw new Error(`no account ${deployment.account}`);

@@ -1,5 +1,6 @@
 /** A configuration out of nothing but the environment. */
 import type { ProviderFacts } from "../wire/facts.ts";
+import { RESPONSES_DEFAULT } from "./responses.ts";
 import { Secret } from "./secret.ts";
 import type { Account, Config } from "./types.ts";
 import { keyDigest } from "./values.ts";
@@ -25,6 +26,7 @@ export function configFromEnvironment(env: Readonly<Record<string, string | unde
     health: { restMs: 5_000, restMaxMs: 300_000 },
     ledger: { sync: "process" },
     cors: { origins: [] },
+    responses: RESPONSES_DEFAULT,
     simulated: accounts.length === 0,
   };
 }

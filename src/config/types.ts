@@ -18,6 +18,8 @@ export interface Config {
   readonly health: { readonly restMs: number; readonly restMaxMs: number };
   readonly ledger: { readonly sync: "process" | "full" };
   readonly cors: { readonly origins: readonly string[] };
+  /** What is kept of answers that clients may continue from; `key`: what the encrypted store is sealed with, null: one of the data folder's. */
+  readonly responses: { readonly store: "off" | "memory" | "encrypted"; readonly ttlMs: number; readonly key: Secret | null };
   /** Nothing was configured: loopback providers of our own serve, and every answer says so. */
   readonly simulated: boolean;
 }

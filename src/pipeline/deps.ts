@@ -3,7 +3,7 @@ import type { Deployment } from "../decide/deployment.ts";
 import type { HealthBook } from "../decide/health.ts";
 import type { Allowance } from "../decide/allowance.ts";
 import type { Directory } from "../decide/names.ts";
-import type { Clock, Ledger, Log, Random, Records, Upstream, UpstreamRequest } from "../ports.ts";
+import type { Clock, Ledger, Log, Random, Records, StateStore, Upstream, UpstreamRequest } from "../ports.ts";
 
 export interface Deps {
   readonly clock: Clock;
@@ -11,6 +11,8 @@ export interface Deps {
   readonly upstream: Upstream;
   readonly ledger: Ledger;
   readonly records: Records;
+  /** What is kept for callers between their requests. */
+  readonly state: StateStore;
   readonly log: Log;
   readonly health: HealthBook;
   readonly allowance: Allowance;
@@ -42,6 +44,8 @@ export const LIMITS: Limits = { answerBytes: 32 << 20, usageWaitMs: 500, keepali
 export interface Snapshot {
   readonly directory: Directory;
   readonly simulated: boolean;
+  /** How long an answer that a client may continue from is kept. */
+  readonly responsesTtlMs: number;
   /** Where and how a deployment's account is called. */
   transport(deployment: Deployment): Transport;
 }

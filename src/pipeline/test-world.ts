@@ -98,11 +98,13 @@ export class World {
       snapshot: () => this.snapshot,
       limits: { ...LIMITS, ...limits },
       instance: "spillway-test",
+      state: { mode: "off", put: () => Promise.resolve(false), get: () => Promise.resolve(undefined), delete: () => Promise.resolve(false) },
     };
   }
 
   readonly snapshot: Snapshot = {
     simulated: false,
+    responsesTtlMs: 3_600_000,
     directory: {
       resolve: (name) => (name === "r" ? { kind: "route", route: this.#route, trace: [] } : { kind: "unresolved", code: "unknown_model", message: `no ${name}`, trace: [] }),
       callable: () => [],

@@ -12,6 +12,8 @@ import { SqliteReader } from "./reader.ts";
 import { messageOf, sqliteCode } from "./schema.ts";
 
 const LEDGER_FILE = "ledger.db";
+const STATE_FILE = "state.db";
+const STATE_KEY_FILE = "state.key";
 const LOCK_FILE = "lock.db";
 const PID_FILE = "gateway.pid";
 const MARKER_FILE = "SPILLWAY";
@@ -24,6 +26,9 @@ export interface DataDir {
   /** Absolute. */
   readonly path: string;
   readonly ledgerPath: string;
+  /** Where kept state stands if it is encrypted, and its key if the owner gives none. */
+  readonly statePath: string;
+  readonly stateKeyPath: string;
   /** Where acting commands reach the gateway; whoever listens there makes it 0600. A socket left by a dead process is removed. */
   readonly controlSocketPath: string;
   /** Gives the folder free. The lock also goes when the process does. */
@@ -45,6 +50,8 @@ export function openDataDir(path: string): DataDir {
     return {
       path: folder,
       ledgerPath: join(folder, LEDGER_FILE),
+      statePath: join(folder, STATE_FILE),
+      stateKeyPath: join(folder, STATE_KEY_FILE),
       controlSocketPath,
       close: () => {
         if (!lock.isOpen) return;
