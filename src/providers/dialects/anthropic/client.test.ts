@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import { gatewayError } from "../../../wire/errors.ts";
 import { scanBody, splice } from "../../../wire/scan.ts";
 import { anthropicClient, encodeModel, encodeModelsList } from "./client.ts";
+import { MARKED } from "../test-foreign.ts";
 import { OUTSIDE } from "./client-test-support.ts";
 import { request, target } from "./test-hub.ts";
 
@@ -32,6 +33,9 @@ describe("a body for a provider of the same dialect", () => {
     assert.equal(passed(body(`${unsigned},${said}`, `${signed},${said}`, unsigned)), body(said, `${signed},${said}`));
     assert.equal(passed(body(`{"type":"thinking","thinking":"Hm"},${said}`)), body(said));
     assert.equal(passed(body(`${signed}, ${said}`)), body(`${signed}, ${said}`));
+    const redacted = (data: string) => `{"type":"redacted_thinking","data":${JSON.stringify(data)}}`;
+    for (const marked of MARKED) assert.equal(passed(body(`${redacted(marked)},${said}`)), body(said));
+    assert.equal(passed(body(`${redacted("EmwK")}, ${said}`)), body(`${redacted("EmwK")}, ${said}`));
   });
 });
 

@@ -87,11 +87,12 @@ function inBand(
   return { thinking, effort: undefined, on };
 }
 
-/** A budget within what the API takes: clients of other dialects know other bounds, and the output limit may have been lowered. */
+/** A budget within what the API takes: clients of other dialects know other bounds, and the output limit may be lower. */
 function fitted(thinking: JsonObject, request: ChatRequest, maxTokens: number, draft: Draft): JsonObject | undefined {
   const budget = asNumber(thinking.budget_tokens);
-  if (request.surface === undefined && maxTokens === request.maxOutputTokens) return thinking;
-  if (thinking.type !== "enabled" || budget === undefined || (budget >= BUDGET_MIN_TOKENS && budget < maxTokens)) return thinking;
+  if (thinking.type !== "enabled" || budget === undefined) return thinking;
+  const least = request.surface === undefined ? 0 : BUDGET_MIN_TOKENS;
+  if (budget >= least && budget < maxTokens) return thinking;
   if (maxTokens <= BUDGET_MIN_TOKENS) {
     draft.warn(`thinking was left out: it needs more than ${BUDGET_MIN_TOKENS} output tokens`);
     return undefined;

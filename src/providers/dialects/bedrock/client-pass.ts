@@ -1,8 +1,9 @@
 /** A Converse body for a provider of the same dialect: which few bytes change. */
-import { asArray, isObject, type Json, type JsonObject, member } from "../../../wire/json.ts";
+import { asArray, asString, isObject, type Json, type JsonObject, member } from "../../../wire/json.ts";
 import { type Edit, removalOf } from "../../../wire/scan.ts";
 import type { PassedBody } from "../client.ts";
 import type { Target } from "../dialect.ts";
+import { isMarked } from "../opaque.ts";
 import { modelPath } from "./names.ts";
 import { traitsOf } from "./traits.ts";
 
@@ -20,11 +21,13 @@ export function pass(body: PassedBody, target: Target): { readonly path: string;
 }
 
 /**
- * Reasoning without its signature comes from an earlier turn that another maker's model answered. Left in, it would have
- * the conversation refused here for good.
+ * Reasoning without its signature comes from an earlier turn that another maker's model answered, and so does state under a
+ * mark of ours. Left in, either would have the conversation refused here for good.
  */
 function isUnsigned(block: Json): boolean {
-  const told = member(member(block, "reasoningContent"), "reasoningText");
+  const content = member(block, "reasoningContent");
+  if (isMarked(asString(member(content, "redactedContent")) ?? "")) return true;
+  const told = member(content, "reasoningText");
   return isObject(told) && (told.signature === undefined || told.signature === null || told.signature === "");
 }
 

@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import type { Part } from "../../../wire/chat.ts";
 import { asArray, asString, type JsonObject, member } from "../../../wire/json.ts";
 import { assistant, call, result, system, text, tool, user } from "../anthropic/test-hub.ts";
+import { MARKED } from "../test-foreign.ts";
 import { CLAUDE, encoded, refused, target } from "./test-hub.ts";
 
 const NOVA = target("eu.amazon.nova-2-lite-v1:0", { reasoning: true });
@@ -61,6 +62,23 @@ describe("messages", () => {
     const failed = { ...result("c1", "no"), isError: true };
     const made = encoded({ messages: [...HISTORY.slice(0, 2), failed as ReturnType<typeof result>], tools: [tool("weather")] });
     assert.deepEqual(member(asArray(member(asArray(made.body.messages)[2], "content"))[0], "toolResult"), { toolUseId: "c1", content: [{ text: "no" }], status: "error" });
+    // Models of other makers do not read the field.
+    const told = encoded({ messages: [...HISTORY.slice(0, 2), failed as ReturnType<typeof result>], tools: [tool("weather")] }, LLAMA);
+    assert.deepEqual(member(asArray(member(asArray(told.body.messages)[2], "content"))[0], "toolResult"), { toolUseId: "c1", content: [{ text: "[error] no" }] });
+  });
+
+  test("case 29: redacted reasoning of another maker stays behind and is named", () => {
+    for (const data of MARKED) {
+      const made = encoded({ messages: [user("a"), assistant({ parts: [text("so")], reasoning: [{ kind: "redacted", data }, { kind: "redacted", data: "EmwK" }] }), user("b")] });
+      assert.deepEqual(member(asArray(made.body.messages)[1], "content"), [{ reasoningContent: { redactedContent: "EmwK" } }, { text: "so" }]);
+      assert.equal(made.warnings.length, 1);
+    }
+  });
+
+  test("a thinking budget is an effort for models that know those, and a limit is kept to the model's", () => {
+    const made = encoded({ surface: "anthropic-messages", thinking: { type: "enabled", budget_tokens: 8_000 }, maxOutputTokens: 128_000 }, target("openai.gpt-oss-120b-1:0", { maxOutput: 32_000 }));
+    assert.deepEqual(made.body.additionalModelRequestFields, { reasoning_effort: "medium" });
+    assert.deepEqual([member(made.body.inferenceConfig, "maxTokens"), made.warnings.length], [32_000, 2]);
   });
 
   test("case 11: calls without arguments carry an empty object", () => {

@@ -61,6 +61,7 @@ function others(request: ChatRequest, traits: Traits, draft: Draft): EncodedGene
   }
   if ((traits.maker === "gpt" || traits.maker === "gpt-oss") && request.stop.length > 0) draft.refuse("stop", "this model takes no stop sequences");
   const told = askedEffort(request);
+  if (told?.lost !== undefined) draft.warn(told.lost);
   if (told?.guessed === true) draft.warn(`${told.said} was sent as reasoning effort ${told.effort}`);
   return {
     inferenceConfig: defined({ maxTokens: request.maxOutputTokens, temperature, topP, stopSequences: stopOf(request) }),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ChatRequest } from "../../../wire/chat.ts";
-import { assistant, call, encoded, refusedParam, result, system, target, text, tool, user } from "./test-hub.ts";
+import { assistant, call, CONTEXT, encoded, refusedParam, result, system, target, text, tool, user } from "./test-hub.ts";
 import { cohereV2 } from "./index.ts";
 
 test("a conversation with tools has the shape of the API", () => {
@@ -132,4 +132,25 @@ test("what changes nothing is named, what is the API's own is sent as it is", ()
 
 test("only tools that run at the provider escape the bound", () => {
   assert.deepEqual(cohereV2.unboundedFields({ tools: [{ type: "function" }, { type: "web_search" }], connectors: [{ id: "web-search" }], documents: ["d"] }), ["connectors", "tools[].type=web_search"]);
+});
+
+test("case 20: names of tools that the API does not take are changed everywhere and come back in the answer", () => {
+  const made = encoded({ tools: [tool("mcp__files.read-all")], messages: [user("x"), assistant("", [call("c", "mcp__files.read-all")]), result("c", "y")] });
+  const [sent] = (made.body["tools"] as unknown as { function: { name: string } }[]).map((one) => one.function.name);
+  assert.match(sent ?? "", /^[a-zA-Z_][a-zA-Z0-9_]{0,63}$/);
+  assert.ok(JSON.stringify(made.body["messages"]).includes(`"name":"${sent}"`));
+  const events = cohereV2.decodeAnswer(
+    { id: "x", finish_reason: "TOOL_CALL", message: { role: "assistant", tool_calls: [{ id: "c", type: "function", function: { name: sent ?? "", arguments: "{}" } }] } },
+    { ...CONTEXT, ...(made.renames !== undefined && { renames: made.renames }) },
+  );
+  assert.deepEqual(events.flatMap((event) => (event.kind === "tool-start" ? [event.name] : [])), ["mcp__files.read-all"]);
+});
+
+test("a failed tool says so in words; thinking switched off outweighs an effort; a limit is kept to the model's", () => {
+  const failed = { ...result("c", "boom"), isError: true };
+  const to = target({ reasoning: true, maxOutput: 8_000 });
+  const made = encoded({ surface: "anthropic-messages", messages: [user("x"), assistant("", [call("c", "f")]), failed], thinking: { type: "disabled" }, reasoningEffort: "high", maxOutputTokens: 128_000 }, to);
+  const messages = made.body["messages"] as unknown as { content?: string }[];
+  assert.equal(messages[2]?.content, "[error] boom");
+  assert.deepEqual([made.body["thinking"], made.body["max_tokens"], made.warnings.length], [{ type: "disabled" }, 8_000, 2]);
 });

@@ -118,8 +118,9 @@ function encodeSampling(request: ChatRequest, draft: Draft): JsonObject {
 function encodeThinking(request: ChatRequest, target: Target, draft: Draft): JsonObject | undefined {
   const { reasoningEffort: effort, thinking } = request;
   if (effort === undefined && thinking === undefined) return undefined;
-  if (effort !== undefined && thinking !== undefined) draft.warn("thinking is not carried beside reasoning_effort");
-  const off = askedEffort(request)?.effort === "none";
+  const asking = askedEffort(request);
+  if (asking?.lost !== undefined) draft.warn(asking.lost);
+  const off = asking?.effort === "none";
   if (target.model?.reasoning === false) {
     if (!off) draft.warn(`${effort === undefined ? "thinking" : "reasoning_effort"} was left out: the model does not reason`);
     return undefined;

@@ -6,13 +6,12 @@
  * Some clients decode the field and encode it again, so it is base64 in either alphabet, with or without padding.
  */
 import type { ReasoningBlock } from "../../../wire/chat.ts";
+import { fromBase64, toBase64 } from "../../../wire/base64.ts";
 import { asString, isObject } from "../../../wire/json.ts";
 
 /** Twelve bytes, so that every wrapping begins with the same sixteen characters, all of them in both alphabets. */
 const MARK = "spillway-r1:";
 const WRAPPED = "c3BpbGx3YXktcjE6";
-const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-const VALUES = new Map(`${ALPHABET}-_`.split("").map((letter, i) => [letter, i < 64 ? i : i - 2]));
 
 /** What stands in a wrapping. `text` is absent where the visible thought before it has it. */
 export type Opaque =
@@ -22,7 +21,7 @@ export type Opaque =
 /** A `thoughtSignature` that carries a block of another maker. */
 export function wrap(opaque: Opaque): string {
   const content = opaque.kind === "redacted" ? { r: opaque.data } : { t: opaque.text, s: opaque.signature };
-  return base64(new TextEncoder().encode(MARK + JSON.stringify(content)));
+  return toBase64(new TextEncoder().encode(MARK + JSON.stringify(content)));
 }
 
 /** True for what `wrap` made, whatever became of its padding. */
@@ -32,7 +31,7 @@ export function isWrapped(signature: string): boolean {
 
 /** The block in a wrapping; undefined where it cannot be read any more. */
 export function unwrap(signature: string): Opaque | undefined {
-  const bytes = isWrapped(signature) ? bytesOf(signature) : undefined;
+  const bytes = isWrapped(signature) ? fromBase64(signature) : undefined;
   if (bytes === undefined) return undefined;
   const content = parse(new TextDecoder().decode(bytes).slice(MARK.length));
   if (!isObject(content)) return undefined;
@@ -58,35 +57,6 @@ export function wrappedRanges(bytes: Uint8Array): readonly { readonly start: num
     ranges.push({ start: end - value.length, end });
   }
   return ranges;
-}
-
-function base64(bytes: Uint8Array): string {
-  const out: string[] = [];
-  for (let i = 0; i < bytes.length; i += 3) {
-    const left = bytes.length - i;
-    const word = ((bytes[i] ?? 0) << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
-    const letter = (shift: number): string => ALPHABET[(word >> shift) & 63] as string;
-    out.push(letter(18) + letter(12) + (left > 1 ? letter(6) : "=") + (left > 2 ? letter(0) : "="));
-  }
-  return out.join("");
-}
-
-function bytesOf(text: string): Uint8Array | undefined {
-  const letters = text.replace(/=+$/, "");
-  const bytes = new Uint8Array(Math.floor((letters.length * 3) / 4));
-  let word = 0;
-  let bits = 0;
-  let at = 0;
-  for (const letter of letters) {
-    const value = VALUES.get(letter);
-    if (value === undefined) return undefined;
-    word = ((word << 6) | value) & 0xffffff;
-    bits += 6;
-    if (bits < 8) continue;
-    bits -= 8;
-    bytes[at++] = (word >> bits) & 255;
-  }
-  return bytes;
 }
 
 function parse(text: string): unknown {

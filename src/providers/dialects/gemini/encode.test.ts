@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import type { ChatRequest, ImagePart } from "../../../wire/chat.ts";
 import type { Json, JsonObject } from "../../../wire/json.ts";
+import { MARKED } from "../test-foreign.ts";
 import { SKIP_SIGNATURE } from "./contents.ts";
 import { modelPath } from "./encode.ts";
 import { gemini } from "./index.ts";
@@ -317,4 +318,32 @@ test("whatever the messages, encoding never throws, roles alternate and no part 
       assert.ok(turn.parts.length > 0 && turn.parts.every((part) => part["text"] !== ""));
     });
   }));
+});
+
+describe("requests of other dialects' clients", () => {
+  test("what a failed tool said stands under error, and where it has one already it stays as it is", () => {
+    const response = (output: string) => {
+      const turns = contents({ messages: [user("x"), assistant("", [call("a", "f")]), { ...result("a", output), isError: true }] }) as { parts: { functionResponse: { response: Json } }[] }[];
+      return turns[2]?.parts[0]?.functionResponse.response;
+    };
+    assert.deepEqual(response("no such file"), { error: "no such file" });
+    assert.deepEqual(response('{"code":2}'), { error: { code: 2 } });
+    assert.deepEqual(response('{"error":"gone"}'), { error: "gone" });
+    assert.deepEqual(response('{"output":1}'), { error: { output: 1 } });
+    assert.deepEqual(response(""), { error: "failed" });
+  });
+
+  test("case 29: a signature that bears our mark is of another maker and is not sent as one of this", () => {
+    for (const marked of MARKED) {
+      const turns = contents({ messages: [user("x"), assistant("", [call("a", "f", "{}", marked)]), result("a", "y")] }, GEMINI_3) as { parts: { thoughtSignature: string }[] }[];
+      assert.equal(turns[1]?.parts[0]?.thoughtSignature, SKIP_SIGNATURE);
+    }
+  });
+
+  test("thinking that is switched off outweighs an effort beside it; an output limit is kept to the model's", () => {
+    const fields: Partial<ChatRequest> = { surface: "anthropic-messages", thinking: { type: "disabled" }, reasoningEffort: "high", maxOutputTokens: 128_000 };
+    const config = generation(fields, target("gemini-2.5-flash", { maxOutput: 65_536 }));
+    assert.deepEqual(config, { maxOutputTokens: 65_536, thinkingConfig: { thinkingBudget: 0 } });
+    assert.equal(generation({ ...fields, surface: "gemini" }, target("gemini-2.5-flash", { maxOutput: 65_536 }))["maxOutputTokens"], 128_000);
+  });
 });

@@ -3,6 +3,7 @@ import type { ChatRequest } from "../../../wire/chat.ts";
 import type { Json, JsonObject } from "../../../wire/json.ts";
 import { shown } from "../anthropic/draft.ts";
 import type { EncodedRequest, Target, Unsupported } from "../dialect.ts";
+import { askedEffort } from "../efforts.ts";
 import { withinOutputLimit } from "../foreign.ts";
 import { buildConversation } from "./contents.ts";
 import { toolNames, type ToolNames } from "./names.ts";
@@ -131,9 +132,8 @@ function noteTheRest(request: ChatRequest, notes: Notes): void {
   if (tier !== undefined && tier !== "auto" && tier !== "default") warn(notes, `service_tier "${shown(tier)}" is not carried`);
   if (request.user !== undefined) warn(notes, "user is not carried");
   if (request.metadata !== undefined && Object.keys(request.metadata).length > 0) warn(notes, "metadata is not carried");
-  if (request.surface === undefined && request.reasoningEffort !== undefined && request.thinking !== undefined) {
-    warn(notes, "thinking is not carried beside reasoning_effort");
-  }
+  const lost = askedEffort(request)?.lost;
+  if (lost !== undefined) warn(notes, lost);
   for (const [key, value] of Object.entries(request.other)) {
     if (saysNothing(key, value)) continue;
     if (REFUSED_FIELDS.has(key)) refuse(notes, key, `this provider has no ${key}`);

@@ -42,8 +42,8 @@ export function thinkingConfig(request: ChatRequest, target: Target, notes: Note
 /** What was asked, in one vocabulary; `reasoning_effort` wins over Anthropic-style `thinking`. */
 function askedEffort(request: ChatRequest): { effort: string; budgetTokens?: number } | undefined {
   const type = asString(request.thinking?.["type"]);
-  // A client of another dialect means the answer by an effort beside thinking that is switched off.
-  if (type === "disabled" && (request.surface !== undefined || request.reasoningEffort === undefined)) return { effort: "none" };
+  // An effort beside thinking that is switched off speaks of the answer.
+  if (type === "disabled") return { effort: "none" };
   if (request.reasoningEffort !== undefined) return { effort: request.reasoningEffort };
   if (type === "adaptive") return { effort: "auto" };
   if (type !== "enabled") return undefined;

@@ -48,7 +48,8 @@ describe("reasoning asked in another dialect's form", () => {
   test("thinking switched off is the weakest effort known, whatever effort stands beside it; of an unknown model it is left out", () => {
     const off = { thinking: { type: "disabled" } };
     assert.deepEqual(sent(off, knows("none", "low", "high")), ["none", 0]);
-    assert.deepEqual(sent({ ...off, reasoningEffort: "high" }, knows("none", "low", "high")), ["none", 0]);
+    assert.deepEqual(sent({ ...off, reasoningEffort: "high" }, knows("none", "low", "high")), ["none", 1]);
+    assert.deepEqual(sent({ ...budget(9_000), reasoningEffort: "high" }, knows("low", "high")), ["high", 1]);
     assert.deepEqual(sent(off, knows("minimal", "low")), ["minimal", 1]);
     assert.deepEqual(sent(off), [undefined, 1]);
     assert.deepEqual(sent(off, { reasoning: false }), [undefined, 0]);

@@ -41,9 +41,8 @@ const USUAL_EFFORTS = ["low", "medium", "high"];
 function effortFor(request: ChatRequest, target: Target, draft: Draft): string | undefined {
   const asked = askedEffort(request);
   if (asked === undefined) return undefined;
-  const { effort, guessed } = asked;
-  // Its last word may be the client's.
-  const said = asked.said.split(" ").map(shown).join(" ");
+  const { effort, said, guessed, lost } = asked;
+  if (lost !== undefined) draft.warn(lost);
   if (target.model?.reasoning === false) {
     if (effort !== "none") draft.warn(`${said} was left out: the model does not reason`);
     return undefined;

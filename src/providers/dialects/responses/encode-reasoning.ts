@@ -4,12 +4,15 @@
  * back only what bears the mark, and was made by the model that is asked again, becomes an item.
  */
 import type { ChatRequest, ReasoningBlock } from "../../../wire/chat.ts";
+import { fromBase64, toBase64 } from "../../../wire/base64.ts";
 import { asString, isObject, member, type Json, type JsonObject } from "../../../wire/json.ts";
 import type { Draft } from "../anthropic/draft.ts";
 import type { Target } from "../dialect.ts";
 import { askedEffort, EFFORTS, nearestEffort } from "../efforts.ts";
 
-const MARK = "responses-reasoning-1:";
+/** 21 bytes, so that every envelope begins with the same 28 characters. */
+const MARK = "spillway-responses-1:";
+const SEALED = "c3BpbGx3YXktcmVzcG9uc2VzLTE6";
 
 export interface EncryptedReasoning {
   /** The item's id as its maker gave it; empty where it gave none. */
@@ -23,20 +26,25 @@ export interface EncryptedReasoning {
 
 /** Does this bear our mark for an item of encrypted reasoning, whole or not? */
 export function isSealedReasoning(data: string): boolean {
-  return data.startsWith(MARK);
+  return data.startsWith(SEALED);
 }
 
-/** The data of a `redacted` event for an item of encrypted reasoning. */
+/**
+ * The data of a `redacted` event for an item of encrypted reasoning. It is base64, since some clients hold such data as bytes
+ * and decode it before they give it back.
+ */
 export function sealReasoning(item: EncryptedReasoning): string {
-  return MARK + JSON.stringify([item.id, item.model, item.encryptedContent, ...(item.provider === undefined ? [] : [item.provider])]);
+  const content = [item.id, item.model, item.encryptedContent, ...(item.provider === undefined ? [] : [item.provider])];
+  return toBase64(new TextEncoder().encode(MARK + JSON.stringify(content)));
 }
 
 /** The item inside an envelope, or undefined for data of another making. */
 export function openReasoning(data: string): EncryptedReasoning | undefined {
-  if (!isSealedReasoning(data)) return undefined;
+  const bytes = isSealedReasoning(data) ? fromBase64(data) : undefined;
+  if (bytes === undefined) return undefined;
   let value: Json;
   try {
-    value = JSON.parse(data.slice(MARK.length)) as Json;
+    value = JSON.parse(new TextDecoder().decode(bytes).slice(MARK.length)) as Json;
   } catch {
     return undefined;
   }
@@ -81,6 +89,7 @@ export function encodeReasoning(request: ChatRequest, target: Target, draft: Dra
     return { reasoning: undefined, encrypted: false, effort: undefined };
   }
   const effort = asked === undefined ? undefined : nearest(asked.effort, target.model?.reasoningEfforts ?? null, draft);
+  if (asked?.lost !== undefined) draft.warn(asked.lost);
   if (asked?.guessed === true) draft.warn(`${asked.said} was sent as reasoning effort ${effort ?? "of the model's own"}`);
   const reasoning: JsonObject = { ...(effort !== undefined && { effort }), ...(shows && { summary: "auto" }) };
   return {

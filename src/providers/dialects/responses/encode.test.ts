@@ -143,6 +143,8 @@ describe("state", () => {
 
   test("case 28: encrypted reasoning goes back as the item that it was, before the answer that it led to; no other item has an id", () => {
     const data = sealReasoning({ id: "rs_1", model: "o3", encryptedContent: "gAAA" });
+    // Bytes for clients that hold it as such.
+    assert.equal(Buffer.from(data, "base64").toString("base64"), data);
     const items = input({ ...plain, messages: [USER, { role: "assistant", content: "so", reasoning_content: "because", thinking_blocks: [{ type: "redacted_thinking", data }], tool_calls: [toolCall("call_1")] }, { role: "tool", tool_call_id: "call_1", content: "1" }] }, reasoner({}, "o3"));
     assert.deepEqual(items[1], { type: "reasoning", id: "rs_1", summary: [], encrypted_content: "gAAA" });
     assert.deepEqual(items.map((item) => item["type"] ?? item["role"]), ["user", "reasoning", "assistant", "function_call", "function_call_output"]);
@@ -157,13 +159,25 @@ describe("state", () => {
     assert.deepEqual(encoded(replayed, reasoner({}, "gpt-5")).warnings, []);
   });
 
+  test("case 29: an item goes back only to the provider that made it, though another has a model of the same name", () => {
+    const item = { type: "reasoning", id: "rs_9", summary: [], encrypted_content: "gAAA" };
+    const replayed = (provider: string) => {
+      const [data = ""] = summary(streamed([wire("response.output_item.done", { output_index: 0, item })], { upstreamModel: "gpt-5", provider })).redacted;
+      return encoded({ ...plain, messages: [USER, { role: "assistant", content: "so", thinking_blocks: [{ type: "redacted_thinking", data }] }, USER] }, reasoner({}, "gpt-5"));
+    };
+    const { id } = reasoner({}, "gpt-5").provider;
+    assert.equal((replayed(id).body["input"] as readonly Json[]).length, 4);
+    const elsewhere = replayed(`${id}-2`);
+    assert.deepEqual([(elsewhere.body["input"] as readonly Json[]).length, elsewhere.warnings.length], [3, 1]);
+  });
+
   test("case 29: another maker's or model's proof is left out with a warning, the visible text of the answer stays", () => {
     const foreign: readonly JsonObject[] = [
       { type: "thinking", thinking: "hm", signature: "sig" },
       { type: "redacted_thinking", data: "EroBC" },
       { type: "redacted_thinking", data: sealReasoning({ id: "rs_1", model: "other", encryptedContent: "gAAA" }) },
-      { type: "redacted_thinking", data: "responses-reasoning-1:{broken" },
-      { type: "redacted_thinking", data: `responses-reasoning-1:["a"]` },
+      { type: "redacted_thinking", data: Buffer.from("spillway-responses-1:{broken").toString("base64") },
+      { type: "redacted_thinking", data: Buffer.from(`spillway-responses-1:["a"]`).toString("base64") },
     ];
     for (const block of foreign) {
       const { body, warnings } = encoded({ ...plain, messages: [USER, { role: "assistant", content: "so", thinking_blocks: [block] }, USER] });
