@@ -1,7 +1,7 @@
 /** Which endpoint a path means, whatever base URL a client was given. */
-import type { SurfaceName } from "../wire/surfaces.ts";
+import { SERVED, type OwnedName, type PassName, type ServedName, type SurfaceName } from "../wire/surfaces.ts";
 
-export type EndpointName = SurfaceName | "embeddings" | "models" | "model" | "healthz" | "readyz" | "root" | "hello";
+export type EndpointName = ServedName | "models" | "model" | "healthz" | "readyz" | "root" | "hello";
 export interface Target {
   readonly endpoint: EndpointName | null;
   /** In whose form errors and lists of this path are told. */
@@ -10,9 +10,14 @@ export interface Target {
   readonly model: string | undefined;
   /** Stream asked by the path; undefined where the body says it. */
   readonly stream: boolean | undefined;
+  /** What the path names besides a model (a file, a batch), percent-decoded once. */
+  readonly id?: string;
 }
 
 const target = (endpoint: EndpointName | null, form: SurfaceName = "chat", model?: string, stream?: boolean): Target => ({ endpoint, form, model, stream });
+
+/** An endpoint that is no chat. */
+const served = (name: PassName | OwnedName): Target => target(name, SERVED[name].form);
 
 /** Below the version, which may be absent or doubled. */
 const KNOWN: Readonly<Record<string, Target>> = {
@@ -22,6 +27,16 @@ const KNOWN: Readonly<Record<string, Target>> = {
   "/responses": target("responses", "responses"),
   "/messages": target("messages", "messages"),
   "/models": target("models"),
+  "/moderations": served("moderations"),
+  "/images/generations": served("image-generations"),
+  "/images/edits": served("image-edits"),
+  "/images/variations": served("image-variations"),
+  "/audio/speech": served("audio-speech"),
+  "/audio/transcriptions": served("audio-transcriptions"),
+  "/audio/translations": served("audio-translations"),
+  "/rerank": served("rerank"),
+  "/files": served("files"),
+  "/batches": served("batches"),
 };
 const CHAT = KNOWN["/chat/completions"] as Target;
 const PROBES: Readonly<Record<string, Target>> = {
@@ -30,10 +45,21 @@ const PROBES: Readonly<Record<string, Target>> = {
   "/": target("root"),
   "/api/hello": target("hello", "messages"),
   "/v2/chat": target("chat-v2", "chat-v2"),
+  "/v2/embed": served("embed-v2"),
+  "/v2/rerank": served("rerank-v2"),
 };
 const UNKNOWN = target(null);
+/** Not called by a model. */
+const NO_MODEL: ReadonlySet<EndpointName | null> = new Set<EndpointName | null>(["models", "files", "batches"]);
 /** `models/{model}:{verb}`, where a model may hold ":" itself. */
-const VERBS: Readonly<Record<string, boolean>> = { generateContent: false, streamGenerateContent: true };
+const VERBS: ReadonlyMap<string, { readonly endpoint: SurfaceName | PassName; readonly stream: boolean | undefined }> = new Map([
+  ["generateContent", { endpoint: "generate-content", stream: false }],
+  ["streamGenerateContent", { endpoint: "generate-content", stream: true }],
+  ["embedContent", { endpoint: "embed-content", stream: undefined }],
+  ["batchEmbedContents", { endpoint: "batch-embed-contents", stream: undefined }],
+]);
+/** `{collection}/{id}` and `{collection}/{id}/{part}`. */
+const KEPT: Readonly<Record<string, OwnedName>> = { "files/": "file", "files/content": "file-content", "batches/": "batch", "batches/cancel": "batch-cancel" };
 
 /** Resolve a path without its query. A trailing slash is ignored. */
 export function targetOf(path: string): Target {
@@ -54,7 +80,8 @@ function aliasOf(path: string): Target {
   if (rest.startsWith("/openai/deployments/")) return ofDeployment(rest.slice(20));
   if (rest.startsWith("/openai/")) return aliasOf(rest.slice(7));
   if (rest.startsWith("/model/")) return converse(rest.slice(7));
-  return rest === "/v2/chat" ? (PROBES[rest] as Target) : UNKNOWN;
+  if (rest.startsWith("/files/") || rest.startsWith("/batches/")) return kept(rest);
+  return rest.startsWith("/v2/") ? (PROBES[rest] ?? UNKNOWN) : UNKNOWN;
 }
 
 /** Whose list of models a client wants is told by what else it sends: the paths are the same. */
@@ -67,8 +94,8 @@ export function formOf(target: Target, headers: Readonly<Record<string, unknown>
 /** `{id}` of a listing, or `{model}:{verb}`. */
 function ofModel(rest: string, beta: boolean): Target {
   const colon = rest.lastIndexOf(":");
-  const stream = colon < 0 ? undefined : VERBS[rest.slice(colon + 1)];
-  if (stream !== undefined) return withModel("generate-content", "generate-content", rest.slice(0, colon), stream);
+  const verb = colon < 0 ? undefined : VERBS.get(rest.slice(colon + 1));
+  if (verb !== undefined) return withModel(verb.endpoint, "generate-content", rest.slice(0, colon), verb.stream);
   return withModel("model", beta ? "generate-content" : "chat", rest, undefined);
 }
 
@@ -76,7 +103,7 @@ function ofModel(rest: string, beta: boolean): Target {
 function ofDeployment(rest: string): Target {
   const slash = rest.indexOf("/");
   const known = slash < 0 ? undefined : KNOWN[rest.slice(slash)];
-  if (known === undefined || known.endpoint === "models") return UNKNOWN;
+  if (known === undefined || NO_MODEL.has(known.endpoint)) return UNKNOWN;
   return withModel(known.endpoint, known.form, rest.slice(0, slash), undefined);
 }
 
@@ -85,6 +112,19 @@ function converse(rest: string): Target {
   if (rest.endsWith("/converse")) return withModel("converse", "converse", rest.slice(0, -9), false);
   if (rest.endsWith("/converse-stream")) return withModel("converse", "converse", rest.slice(0, -16), true);
   return target(null, "converse");
+}
+
+/** `/files/{id}`, `/files/{id}/content`, `/batches/{id}`, `/batches/{id}/cancel`. */
+function kept(rest: string): Target {
+  const [, collection = "", id = "", part = "", ...more] = rest.split("/");
+  const endpoint = more.length > 0 || id === "" ? undefined : KEPT[`${collection}/${part}`];
+  if (endpoint === undefined) return UNKNOWN;
+  try {
+    return { ...served(endpoint), id: decodeURIComponent(id) };
+  } catch {
+    // Not valid percent-encoding, so no id of anybody's.
+    return UNKNOWN;
+  }
 }
 
 function withModel(endpoint: EndpointName | null, form: SurfaceName, encoded: string, stream: boolean | undefined): Target {

@@ -8,7 +8,7 @@ import type { Duplex } from "node:stream";
 import type { InboundCall, Log } from "../ports.ts";
 import { gatewayError, statusOf, type GatewayError } from "../wire/errors.ts";
 import type { JsonObject } from "../wire/json.ts";
-import type { SurfaceName } from "../wire/surfaces.ts";
+import { servedFacts, type HttpMethod, type ServedName, type SurfaceName } from "../wire/surfaces.ts";
 import { authenticate, type AuthSettings } from "./auth.ts";
 import { readRequestBody } from "./body.ts";
 import { formOf, targetOf, type EndpointName } from "./paths.ts";
@@ -42,7 +42,10 @@ export interface ServerSettings {
 }
 
 const READ: ReadonlySet<EndpointName> = new Set<EndpointName>(["models", "model", "healthz", "readyz", "root", "hello"]);
-const SERVED = "POST /v1/chat/completions, /v1/responses, /v1/messages, /v1/completions, /v1/embeddings, /v1beta/models/{model}:generateContent, /v2/chat, /model/{model}/converse; GET /v1/models, /v1/models/{id}";
+const JSON_TYPE = /^application\/(?:[a-z0-9.+-]*\+)?json\b/i;
+const GET_ONLY: readonly HttpMethod[] = ["GET"];
+const POST_ONLY: readonly HttpMethod[] = ["POST"];
+const SERVED = "POST /v1/chat/completions, /v1/responses, /v1/messages, /v1/completions, /v1/embeddings, /v1beta/models/{model}:generateContent, /v2/chat, /model/{model}/converse, and what docs/endpoints.md lists; GET /v1/models, /v1/models/{id}";
 
 /** What a page of a configured origin may read of an answer. */
 const EXPOSED_HEADERS = ["x-request-id", "retry-after", "x-spillway-request-id", "x-spillway-route", "x-spillway-deployment", "x-spillway-attempts", "x-spillway-cost-usd", "x-spillway-warning", "x-spillway-simulated"].join(", ");
@@ -141,29 +144,28 @@ export class GatewayServer {
     if (endpoint === null || endpoint === "root") {
       return this.#refuse(request, response, form, gatewayError("unknown_path", `${request.method} ${clip(path)} is not served here. Served: ${SERVED}.`));
     }
-    const method = READ.has(endpoint) ? "GET" : "POST";
-    if (request.method !== method && !(method === "GET" && request.method === "HEAD")) {
-      return this.#refuse(request, response, form, gatewayError("method_not_allowed", `${clip(path)} takes ${method}, not ${request.method}.`), ["allow", method]);
+    const methods = servedFacts(endpoint)?.methods ?? (READ.has(endpoint) ? GET_ONLY : POST_ONLY);
+    if (!methods.includes(request.method as HttpMethod) && !(READ.has(endpoint) && request.method === "HEAD")) {
+      return this.#refuse(request, response, form, gatewayError("method_not_allowed", `${clip(path)} takes ${methods.join(" or ")}, not ${request.method}.`), ["allow", methods.join(", ")]);
     }
     if (endpoint === "models") return this.#listing(response, this.#settings.endpoints.models(form));
     if (endpoint === "model") {
       const found = this.#settings.endpoints.model(target.model ?? "", form);
       return "code" in found && "message" in found ? this.#refuse(request, response, form, found as GatewayError) : this.#listing(response, found as JsonObject);
     }
-    this.#call(request, response, authenticated.caller, { surface: endpoint as InboundCall["asked"]["surface"], model: target.model, stream: target.stream, query });
+    const asked = { surface: endpoint as ServedName, model: target.model, stream: target.stream, query };
+    const kept = target.id === undefined && methods.length === 1 ? {} : { method: request.method as HttpMethod, ...(target.id === undefined ? {} : { id: target.id }) };
+    this.#call(request, response, authenticated.caller, form, { ...asked, ...kept });
   }
 
-  #call(request: IncomingMessage, response: ServerResponse, caller: InboundCall["caller"], asked: InboundCall["asked"]): void {
+  #call(request: IncomingMessage, response: ServerResponse, caller: InboundCall["caller"], form: SurfaceName, asked: InboundCall["asked"]): void {
     const settings = this.#settings;
-    const form = asked.surface === "embeddings" ? "chat" : asked.surface;
     const via = request.headers.via;
     if (via?.includes(settings.instance) === true) return this.#refuse(request, response, form, gatewayError("request_loop", "This request has passed through this gateway before: a provider's base_url points back at it."));
     if (settings.draining()) return this.#refuse(request, response, form, gatewayError("draining", "The gateway is shutting down; try another instance."), ["connection", "close"]);
     if (this.#inFlight >= settings.maxInFlight) return this.#refuse(request, response, form, gatewayError("too_many_requests_in_flight", `${settings.maxInFlight} requests are in flight.`, { retryAfterMs: 1_000 }));
-    const type = request.headers["content-type"];
-    if (type === undefined ? settings.auth().keys.size === 0 : !/^application\/(?:[a-z0-9.+-]*\+)?json\b/i.test(type)) {
-      return this.#refuse(request, response, form, gatewayError("unsupported_media_type", `Send the body as application/json${type === undefined ? "" : `, not ${clip(type)}`}.`));
-    }
+    const refusedType = bodyTypeError(request, asked.surface, settings.auth().keys.size > 0);
+    if (refusedType !== null) return this.#refuse(request, response, form, refusedType);
     this.#inFlight++;
     let counted = true;
     let bodyBytes = 0;
@@ -227,7 +229,7 @@ export class GatewayServer {
     response.setHeader("vary", "origin");
     response.setHeader("access-control-expose-headers", EXPOSED_HEADERS);
     if (request.method !== "OPTIONS") return false;
-    response.writeHead(204, ["access-control-allow-methods", "GET, POST", "access-control-allow-headers", request.headers["access-control-request-headers"] ?? "authorization, content-type", "access-control-max-age", "600", "cache-control", "no-store, no-transform"]);
+    response.writeHead(204, ["access-control-allow-methods", "GET, POST, DELETE", "access-control-allow-headers", request.headers["access-control-request-headers"] ?? "authorization, content-type", "access-control-max-age", "600", "cache-control", "no-store, no-transform"]);
     response.end();
     return true;
   }
@@ -261,6 +263,28 @@ export class GatewayServer {
     const body = JSON.stringify(this.#settings.encodeError(gatewayError("upgrade_not_supported", "WebSocket connections are not served; use HTTP with stream: true."), "chat", this.#settings.requestId()));
     socket.end(bareAnswer("426 Upgrade Required", body));
   }
+}
+
+/**
+ * Bodies are JSON; forms with files in them are taken where they belong and a caller key is configured. Without keys they
+ * are refused everywhere: a page of another site may send a form to this machine unasked, JSON it may not.
+ */
+function bodyTypeError(request: IncomingMessage, surface: ServedName, hasKeys: boolean): GatewayError | null {
+  const { method } = request;
+  const type = request.headers["content-type"];
+  if (type !== undefined && JSON_TYPE.test(type)) return null;
+  const facts = servedFacts(surface);
+  if (type === undefined) {
+    const bare = method === "GET" || method === "DELETE" || (facts?.bodiless === true && isBodiless(request));
+    return hasKeys || bare ? null : gatewayError("unsupported_media_type", "Send the body as application/json.");
+  }
+  if (facts?.multipart !== true || method !== "POST") return gatewayError("unsupported_media_type", `Send the body as application/json, not ${clip(type)}.`);
+  if (!/^multipart\/form-data\b/i.test(type)) return gatewayError("unsupported_media_type", `Send the body as multipart/form-data, not ${clip(type)}.`);
+  return hasKeys ? null : gatewayError("unsupported_media_type", "Forms with files are taken only once a caller key is configured, since web pages can send them to this machine too. Set SPILLWAY_API_KEY, or add keys to the configuration.");
+}
+
+function isBodiless(request: IncomingMessage): boolean {
+  return request.headers["transfer-encoding"] === undefined && Number(request.headers["content-length"] ?? 0) === 0;
 }
 
 function idHeaders(id: string): readonly string[] {
