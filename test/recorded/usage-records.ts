@@ -102,6 +102,10 @@ export const DIFFERENCES: Readonly<Record<string, Difference>> = {
     counts: { input_tokens: [2_482, 5_046], output_tokens: [166, 265] },
     reason: ADVISER,
   },
+  "models/cassettes/test_openai/test_compatible_api_with_tool_calls_without_id.yaml": {
+    counts: { output_tokens: [12, 74], output_reasoning_tokens: [0, 62] },
+    reason: "the total is 62 tokens more than prompt and completion: thoughts, which this compatible endpoint bills and tells nowhere else",
+  },
 };
 
 /** The library's word for a class → the part of it that came from the cache, which we count as cache reads alone. */

@@ -43,6 +43,13 @@ test("where the sums do not tell, the facts do, flagged; a guess takes the upper
   assert.deepEqual(read(noTotal, { reasoningInOutput: "guess" })?.flags, ["reasoning_unclear"]);
 });
 
+test("a total that counts more than prompt and completion tells reasoning told nowhere else, flagged; not what is cached", () => {
+  const usage = { prompt_tokens: 7, completion_tokens: 12, total_tokens: 402 };
+  assert.deepEqual([units(usage), read(usage)?.flags], [{ input: 7, output: 12, reasoning: 383 }, ["reasoning_untold"]]);
+  const cached = { prompt_tokens: 40, completion_tokens: 12, total_tokens: 82, prompt_tokens_details: { cached_tokens: 30 } };
+  assert.deepEqual([units(cached), read(cached)?.flags], [{ input: 10, cache_read: 30, output: 12 }, undefined]);
+});
+
 test("more cached than prompt means that it was counted apart, flagged", () => {
   const usage = read({ prompt_tokens: 5, completion_tokens: 1, prompt_tokens_details: { cached_tokens: 30 } });
   assert.deepEqual(usage?.units, { cache_read: 30, input: 5, output: 1 });

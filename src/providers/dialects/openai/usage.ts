@@ -5,7 +5,7 @@
 import { asNumber, asString, isObject, member } from "../../../wire/json.ts";
 import type { Json, JsonObject } from "../../../wire/json.ts";
 import type { UsageFacts } from "../../../wire/facts.ts";
-import type { Unit, UnitCounts, Usage } from "../../../wire/usage.ts";
+import { cacheWriteTokens, type Unit, type UnitCounts, type Usage } from "../../../wire/usage.ts";
 
 /** Where reasoning tokens are found when the answer reports them. */
 const REASONING_PATHS = ["/completion_tokens_details/reasoning_tokens", "/output_tokens_details/reasoning_tokens", "/reasoning_tokens"];
@@ -113,8 +113,10 @@ function splitCompletion(
   units: Partial<Record<Unit, number>>,
   flags: string[],
 ): void {
-  const reasoning = first(raw, REASONING_PATHS) ?? 0;
-  const inside = reasoning === 0 || reasoningInside(completion, reasoning, [promptAll, prompt], total, facts, flags);
+  const told = first(raw, REASONING_PATHS) ?? 0;
+  const reasoning = told > 0 ? told : untoldReasoning(promptAll + completion, total, units);
+  if (reasoning !== told) flags.push("reasoning_untold");
+  const inside = reasoning === 0 || (reasoning === told && reasoningInside(completion, reasoning, [promptAll, prompt], total, facts, flags));
   put(units, "reasoning", reasoning);
   let plain = inside ? completion - reasoning : completion;
   const audio = countAt(raw, "/completion_tokens_details/audio_tokens") ?? countAt(raw, "/output_tokens_details/audio_tokens") ?? 0;
@@ -126,6 +128,15 @@ function splitCompletion(
   put(units, "image_output", imagePlain);
   plain -= imagePlain;
   units.output = plain;
+}
+
+/**
+ * What a total counts beyond prompt and completion. One maker's compatible endpoint tells its thoughts nowhere else, and
+ * bills them. An excess as large as the cached tokens is those, counted once more.
+ */
+function untoldReasoning(counted: number, total: number | undefined, units: UnitCounts): number {
+  const excess = total === undefined ? 0 : total - counted;
+  return excess <= 0 || excess === (units.cache_read ?? 0) + cacheWriteTokens(units) ? 0 : excess;
 }
 
 /**
