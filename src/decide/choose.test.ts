@@ -1,16 +1,18 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { CAPABILITIES, type Capability, type CapabilityTable } from "../wire/capability.ts";
 import type { ModelFacts } from "../wire/facts.ts";
 import { choose, describeChoice, type Choice, type ChoiceFacts } from "./choose.ts";
 import { DEFAULT_CLOCKS, type Deployment, type Pricing, type RequestShape, type Route } from "./deployment.ts";
 import type { HealthView } from "./health.ts";
+import type { Need } from "./needs.ts";
 import { model, provider, sheet } from "./test-directory.ts";
 
 const HEALTHY: HealthView = { state: "admitting", pausedUntilMs: 0, excluded: null, restsUntilMs: 0 };
 const SHAPE: RequestShape = {
   endpoint: "chat", stream: false, inputBoundTokens: null, inputEstimateTokens: 25, imageCount: 0, maxOutputTokens: null, choiceCount: 1,
-  needsTools: false, needsJsonSchema: false, needsVision: false,
+  needs: [],
 };
 const MEASURE = { textBytes: 100, messageAndToolCount: 1, imageCount: 0, unsized: false };
 
@@ -23,6 +25,16 @@ interface Place {
   readonly weight?: number;
   readonly automatic?: boolean;
   readonly view?: Partial<HealthView>;
+  /** Beyond what the model's facts say. */
+  readonly can?: Partial<CapabilityTable>;
+}
+
+const needing = (capability: Capability, missing: Need["missing"] = "skip"): Need => ({ capability, param: "p", missing });
+
+/** As a catalogue's facts tell it, and unknown otherwise. */
+function tableOf({ model: facts, ...place }: Place & { readonly model?: ModelFacts | null }): CapabilityTable {
+  const unknown = Object.fromEntries(CAPABILITIES.map((name) => [name, null])) as unknown as CapabilityTable;
+  return { ...unknown, tools: facts?.tools ?? null, json_schema: facts?.jsonSchema ?? null, image_in: facts?.vision ?? null, ...place.can };
 }
 
 function deploymentOf(place: Place): Deployment {
@@ -42,7 +54,8 @@ function chosen(places: readonly Place[], shape: Partial<RequestShape> = {}, mor
     candidates: places.map((place) => ({ deployment: deploymentOf(place), weight: place.weight ?? 1, automatic: place.automatic ?? false })),
   };
   const view = (deployment: Deployment): HealthView => ({ ...HEALTHY, ...places.find((place) => place.name === deployment.account)?.view });
-  return choose({ route, shape: { ...SHAPE, ...shape }, measure: { ...MEASURE, ...more.measure }, view, wallMs: Date.UTC(2026, 10, 23), random: more.random ?? (() => 0.5) });
+  const capabilities = (deployment: Deployment): CapabilityTable => tableOf({ name: "", ...places.find((place) => place.name === deployment.account), model: deployment.model });
+  return choose({ route, shape: { ...SHAPE, ...shape }, measure: { ...MEASURE, ...more.measure }, view, capabilities, passesTo: "openai-chat", wallMs: Date.UTC(2026, 10, 23), random: more.random ?? (() => 0.5) });
 }
 
 const names = (choice: Choice): string => choice.candidates.map((one) => one.deployment.account).join(" ");
@@ -50,9 +63,10 @@ const names = (choice: Choice): string => choice.candidates.map((one) => one.dep
 describe("a candidate is left out, with its reason,", () => {
   const ROWS: readonly (readonly [what: string, place: Omit<Place, "name">, shape: Partial<RequestShape>, reason: string])[] = [
     ["where its credential is out", { view: { excluded: { reason: "auth", untilMs: 1, scope: "account", alarm: true } } }, {}, "excluded: auth"],
-    ["where it takes no tools and tools are sent", { model: { tools: false } }, { needsTools: true }, "no_tools: the model takes no tools"],
-    ["where it takes no schema and one is sent", { model: { jsonSchema: false } }, { needsJsonSchema: true }, "no_json_schema: the model takes no JSON schema"],
-    ["where it takes no images and one is sent", { model: { vision: false } }, { needsVision: true }, "no_vision: the model takes no images"],
+    ["where it takes no tools and tools are sent", { model: { tools: false } }, { needs: [needing("tools")] }, "no_tools: the model takes no tools"],
+    ["where it takes no schema and none can be made up for", { model: { jsonSchema: false } }, { needs: [needing("json_schema")] }, "no_json_schema: the model takes no JSON schema"],
+    ["where it takes no images and one is sent", { model: { vision: false } }, { needs: [needing("image_in")] }, "no_vision: the model takes no images"],
+    ["where it refuses a field and the client's bytes would reach it", { can: { sampling: false } }, { needs: [needing("sampling", "skip-passed")] }, "no_sampling: the model refuses temperature and top_p"],
     ["where it makes embeddings and chat is asked", { model: { type: "embedding" } }, {}, "wrong_endpoint: a model for embedding"],
     ["where it chats and embeddings are asked", { model: { type: "chat" } }, { endpoint: "embeddings" }, "wrong_endpoint: a model for chat"],
     ["where the prompt cannot fit", { contextWindow: 1_000 }, { inputEstimateTokens: 4_001 }, "context_too_small: takes 1000 tokens, about 4001 asked"],
@@ -71,8 +85,8 @@ describe("a candidate is left out, with its reason,", () => {
 
 describe("a candidate stays", () => {
   const ROWS: readonly (readonly [what: string, place: Omit<Place, "name">, shape: Partial<RequestShape>])[] = [
-    ["where a capability is unknown, which is not missing", { model: { tools: null, jsonSchema: null, vision: null } }, { needsTools: true, needsJsonSchema: true, needsVision: true }],
-    ["where the catalogue does not know it at all", { model: null }, { needsTools: true, needsVision: true }],
+    ["where a capability is unknown, which is not missing", { model: { tools: null, jsonSchema: null, vision: null } }, { needs: [needing("tools"), needing("json_schema", "emulate"), needing("image_in")] }],
+    ["where the catalogue does not know it at all", { model: null }, { needs: [needing("tools"), needing("image_in")] }],
     ["where its type is unknown", { model: { type: "other" } }, {}],
     ["where it lacks what is not asked", { model: { tools: false, jsonSchema: false, vision: false } }, {}],
     ["where the prompt just fits", { contextWindow: 1_000 }, { inputEstimateTokens: 1_000 }],
@@ -176,7 +190,7 @@ describe("the hold", () => {
 
 describe("the choice in the record", () => {
   it("holds the strategy, the hold, each candidate with bound and health, and the filtered with reasons", () => {
-    const choice = chosen([{ name: "a" }, { name: "b", automatic: true }, { name: "c", model: { tools: false } }], { needsTools: true, maxOutputTokens: 1 });
+    const choice = chosen([{ name: "a" }, { name: "b", automatic: true }, { name: "c", model: { tools: false } }], { needs: [needing("tools")], maxOutputTokens: 1 });
     const [a, b] = choice.candidates;
     assert.deepEqual(describeChoice(choice, ["admitting", "resting"]), {
       strategy: "priority",
@@ -185,7 +199,35 @@ describe("the choice in the record", () => {
         { deployment: "a/m", automatic: false, bound_nano_usd: a?.boundNanoUsd, input_bound_tokens: a?.inputBoundTokens, health: "admitting" },
         { deployment: "b/m", automatic: true, bound_nano_usd: b?.boundNanoUsd, input_bound_tokens: b?.inputBoundTokens, health: "resting" },
       ],
-      filtered: [{ deployment: "c/m", reason: "no_tools", detail: "the model takes no tools" }],
+      filtered: [{ deployment: "c/m", reason: "no_tools", detail: "the model takes no tools", param: "p" }],
     });
+  });
+
+  it("says what is made up for", () => {
+    const choice = chosen([{ name: "a", model: { jsonSchema: false } }], { needs: [needing("json_schema", "emulate")] });
+    assert.deepEqual((describeChoice(choice, ["admitting"])["candidates"] as { emulates?: unknown }[])[0]?.emulates, ["json_schema"]);
+  });
+});
+
+describe("what a candidate lacks and the gateway makes up for", () => {
+  const needs = [needing("json_schema", "emulate")];
+  const without = { jsonSchema: false };
+
+  it("puts it behind those that can, among the candidates that nobody named", () => {
+    const places = [{ name: "a" }, { name: "b", automatic: true, model: without }, { name: "c", automatic: true }, { name: "d", automatic: true, model: without }, { name: "e", automatic: true, model: { jsonSchema: null } }];
+    assert.equal(names(chosen(places, { needs })), "a c e b d");
+  });
+
+  it("moves none that the owner named", () => {
+    assert.equal(names(chosen([{ name: "a", model: without }, { name: "b" }, { name: "c", model: without, automatic: true }, { name: "d", automatic: true }], { needs })), "a b d c");
+  });
+
+  it("raises its bound by the instruction and by the answer that a repair shows again", () => {
+    const [able, lacking] = chosen([{ name: "a" }, { name: "b", model: without }], { needs, maxOutputTokens: 100 }).candidates;
+    assert.equal((lacking?.inputBoundTokens ?? 0) - (able?.inputBoundTokens ?? 0), 4_096 + 200);
+  });
+
+  it("costs no candidate its place where a field is left out", () => {
+    assert.equal(names(chosen([{ name: "a", can: { seed: false, sampling: false } }, { name: "b" }], { needs: [needing("seed", "drop"), needing("sampling", "drop")] })), "a b");
   });
 });

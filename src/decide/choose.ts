@@ -2,10 +2,13 @@
  * The choice: which deployments may serve a request, in which order, what each would cost at most, and why the others
  * may not. A pure function of (route, request, what health believes, now, random); kept whole in the record.
  */
+import type { Capability, CapabilityTable } from "../wire/capability.ts";
+import type { DialectId } from "../wire/facts.ts";
 import type { JsonObject } from "../wire/json.ts";
 import { boundNanoUsd, inputBoundTokens } from "./bound.ts";
 import type { Deployment, RequestShape, Route, RouteCandidate } from "./deployment.ts";
 import type { HealthView } from "./health.ts";
+import { LACKS, lacked, type Need } from "./needs.ts";
 import { piecesBoundNanoUsd } from "./pieces.ts";
 
 export interface Candidate {
@@ -17,6 +20,8 @@ export interface Candidate {
   readonly inputBoundTokens: number | null;
   /** By our estimate the prompt is too long for it. The provider knows better, so it is tried, after those that surely fit. */
   readonly mayNotFit?: boolean;
+  /** What it lacks of the request, and the gateway makes up for. */
+  readonly emulates?: readonly Capability[];
 }
 
 /** An estimate takes four bytes for a token; runs of white space, code and lists come to several times that. */
@@ -24,9 +29,11 @@ const SURELY_TOO_LONG = 4;
 
 export interface Filtered {
   readonly deployment: string;
-  /** One of: excluded, no_tools, no_json_schema, no_vision, context_too_small, output_too_small, wrong_endpoint. */
+  /** One of: excluded, context_too_small, output_too_small, wrong_endpoint, or a missing capability (`no_tools`, …). */
   readonly reason: string;
   readonly detail: string;
+  /** The field that it cannot carry. */
+  readonly param?: string;
 }
 
 export interface Choice {
@@ -43,6 +50,10 @@ export interface ChoiceFacts {
   readonly shape: RequestShape;
   readonly measure: { readonly textBytes: number; readonly messageAndToolCount: number; readonly imageCount: number; readonly unsized: boolean };
   readonly view: (deployment: Deployment) => HealthView;
+  /** Asked only where the request needs something. */
+  readonly capabilities?: (deployment: Deployment) => CapabilityTable;
+  /** The client's bytes reach targets of this dialect as they are. */
+  readonly passesTo?: DialectId | null;
   readonly wallMs: number;
   readonly random: () => number;
 }
@@ -53,10 +64,12 @@ export function choose(facts: ChoiceFacts): Choice {
   const candidates: Candidate[] = [];
   const filtered: Filtered[] = [];
   for (const entry of ordered(route, facts.random)) {
-    const reason = unfit(entry, shape, facts.view(entry.deployment));
+    const lacks = shape.needs.length === 0 || facts.capabilities === undefined ? NOTHING : lacked(shape.needs, facts.capabilities(entry.deployment));
+    const reason = unfit(entry, shape, facts.view(entry.deployment)) ?? missing(entry.deployment, lacks, facts);
     if (reason !== null) filtered.push({ deployment: entry.deployment.id, ...reason });
-    else candidates.push(weigh(entry, facts));
+    else candidates.push(weigh(entry, facts, lacks));
   }
+  nativeFirst(candidates);
   const doubtful = candidates.filter((one) => one.mayNotFit === true);
   if (doubtful.length > 0 && doubtful.length < candidates.length) {
     candidates.splice(0, candidates.length, ...candidates.filter((one) => one.mayNotFit !== true), ...doubtful);
@@ -79,16 +92,43 @@ function ordered(route: Route, random: () => number): readonly RouteCandidate[] 
   return keyed.toSorted((a, b) => a.key - b.key).map((one) => one.candidate);
 }
 
-function weigh(entry: RouteCandidate, facts: ChoiceFacts): Candidate {
+/** Among candidates that nobody named, those that can do all that is asked come before those that need making up for. */
+function nativeFirst(candidates: Candidate[]): void {
+  const automatic = candidates.filter((one) => one.automatic);
+  if (!automatic.some((one) => one.emulates !== undefined)) return;
+  const sorted = [...automatic.filter((one) => one.emulates === undefined), ...automatic.filter((one) => one.emulates !== undefined)];
+  for (let i = 0; i < candidates.length; i++) if (candidates[i]?.automatic === true) candidates[i] = sorted.shift() as Candidate;
+}
+
+const NOTHING: readonly Need[] = [];
+
+/** Why what a deployment lacks keeps it out, or null. */
+function missing(deployment: Deployment, lacks: readonly Need[], facts: ChoiceFacts): { reason: string; detail: string; param: string } | null {
+  for (const { capability, param, missing: effect } of lacks) {
+    if (effect !== "skip" && !(effect === "skip-passed" && deployment.provider.dialect === facts.passesTo)) continue;
+    const [reason, detail] = LACKS[capability];
+    return { reason, detail, param };
+  }
+  return null;
+}
+
+/** An instruction, and the words of a repair, beside the answer that it repairs. */
+const EMULATION_TOKENS = 4_096;
+
+function weigh(entry: RouteCandidate, facts: ChoiceFacts, lacks: readonly Need[]): Candidate {
   const { deployment } = entry;
-  const input = inputBoundTokens(facts.measure, deployment.model, deployment.contextWindow);
+  const emulates = lacks.length === 0 ? NOTHING : lacks.filter((one) => one.missing === "emulate");
+  const bare = inputBoundTokens(facts.measure, deployment.model, deployment.contextWindow);
   const { shape } = facts;
   const output = shape.endpoint === "embeddings" || shape.writesTokens === false ? 0 : (shape.maxOutputTokens ?? deployment.maxOutput);
+  // A repair shows the model its answer again; another tokenizer's tokens of the same text may be a few more.
+  const input = bare === null || emulates.length === 0 ? bare : bare + EMULATION_TOKENS + 2 * (output ?? 0);
   const mayNotFit = deployment.contextWindow !== null && facts.shape.inputEstimateTokens > deployment.contextWindow;
   return {
     deployment,
     automatic: entry.automatic,
     ...(mayNotFit ? { mayNotFit } : {}),
+    ...(emulates.length > 0 ? { emulates: emulates.map((one) => one.capability) } : {}),
     inputBoundTokens: input,
     boundNanoUsd:
       shape.pieces === undefined
@@ -97,7 +137,7 @@ function weigh(entry: RouteCandidate, facts: ChoiceFacts): Candidate {
   };
 }
 
-/** Why a deployment cannot serve this request, or null. An unknown capability is not a missing one. */
+/** Why a deployment cannot serve this request, whatever it is capable of, or null. */
 function unfit(entry: RouteCandidate, shape: RequestShape, view: HealthView): { reason: string; detail: string } | null {
   const { deployment } = entry;
   const model = deployment.model;
@@ -105,9 +145,6 @@ function unfit(entry: RouteCandidate, shape: RequestShape, view: HealthView): { 
   if (model !== null) {
     const wrong = shape.endpoint === "chat" ? "embedding" : shape.endpoint === "embeddings" ? "chat" : null;
     if (model.type === wrong) return { reason: "wrong_endpoint", detail: `a model for ${model.type}` };
-    if (shape.needsTools && model.tools === false) return { reason: "no_tools", detail: "the model takes no tools" };
-    if (shape.needsJsonSchema && model.jsonSchema === false) return { reason: "no_json_schema", detail: "the model takes no JSON schema" };
-    if (shape.needsVision && model.vision === false) return { reason: "no_vision", detail: "the model takes no images" };
   }
   const asked = shape.maxOutputTokens;
   if (entry.automatic && asked !== null && deployment.maxOutput !== null && asked > deployment.maxOutput) {
@@ -128,6 +165,7 @@ export function describeChoice(choice: Choice, startStates: readonly string[]): 
       deployment: candidate.deployment.id,
       automatic: candidate.automatic,
       ...(candidate.mayNotFit === true ? { may_not_fit: true } : {}),
+      ...(candidate.emulates === undefined ? {} : { emulates: candidate.emulates }),
       bound_nano_usd: candidate.boundNanoUsd,
       input_bound_tokens: candidate.inputBoundTokens,
       health: startStates[i] ?? "unknown",

@@ -1,5 +1,6 @@
 /** What routing works on: deployments (one thing that we can call), routes (what a name stands for) and their clocks. */
 import type { ModelFacts, PriceSheet, ProviderFacts } from "../wire/facts.ts";
+import type { Need } from "./needs.ts";
 import type { UnitCounts } from "../wire/usage.ts";
 
 export interface Deployment {
@@ -40,6 +41,8 @@ export interface Route {
   readonly defaultMaxOutput: number;
   /** True for a catalogue name that is no configured route: its further candidates are automatic fallbacks. */
   readonly automatic: boolean;
+  /** Wishes that a target refuses are left out with a warning, in place of leaving the target out. */
+  readonly lenient?: boolean;
 }
 export interface RouteCandidate {
   readonly deployment: Deployment;
@@ -86,9 +89,8 @@ export interface RequestShape {
   readonly imageCount: number;
   readonly maxOutputTokens: number | null;
   readonly choiceCount: number;
-  readonly needsTools: boolean;
-  readonly needsJsonSchema: boolean;
-  readonly needsVision: boolean;
+  /** What it needs beyond plain chat; empty for most. */
+  readonly needs: readonly Need[];
   /** What is counted one by one and known beforehand (images, characters …); null: known only by the answer. Absent: nothing is. */
   readonly pieces?: UnitCounts | null;
   /** False: an answer holds no tokens that are billed. Absent: it may. */

@@ -5,6 +5,7 @@
 import { choose, type Candidate } from "../decide/choose.ts";
 import type { RequestShape } from "../decide/deployment.ts";
 import { inputEstimateTokens } from "../decide/estimate.ts";
+import { needsOf, type Need } from "../decide/needs.ts";
 import type { Charge } from "../ports.ts";
 import { measureText, surfaceDialect } from "../providers/dialects/chat-surface.ts";
 import type { AnswerEncoder, AskedOutside, ClientDialect, ClientHead, PassedBody } from "../providers/dialects/client.ts";
@@ -14,6 +15,7 @@ import { forwardedHeaders } from "../providers/dialects/forwarded.ts";
 import { dialectById } from "../providers/dialects/index.ts";
 import type { ChatRequest } from "../wire/chat.ts";
 import type { GatewayError } from "../wire/errors.ts";
+import type { JsonObject } from "../wire/json.ts";
 import { splice } from "../wire/scan.ts";
 import type { SurfaceName } from "../wire/surfaces.ts";
 import { usd } from "./answer-headers.ts";
@@ -22,6 +24,7 @@ import type { Attempt, Reading } from "./attempt.ts";
 import { ByteLane } from "./byte-lane.ts";
 import type { Deps } from "./deps.ts";
 import { Exchange } from "./exchange.ts";
+import { tableOf } from "./fitting.ts";
 import { bytesOf, HubLane } from "./hub-lane.ts";
 import { deadlineMsOf, readBody, refuse, resolveRoute, viaOf, type Inbound, type ReadBody } from "./inbound.ts";
 import type { LaneSink, StreamLane } from "./lane.ts";
@@ -30,15 +33,30 @@ import type { Prepared, RequestCost, Surface } from "./surface.ts";
 
 const encoder = new TextEncoder();
 
+/** What a surface that keeps something for its callers adds to a request. */
+export interface ChatMore {
+  /** The body, read already. */
+  readonly body?: ReadBody;
+  /** Of a body that is not as it was sent. */
+  readonly warnings?: readonly string[];
+  /** The body as it was sent, for an account that itself knows what it refers to. */
+  readonly asSent?: { readonly account: string; readonly bytes: Uint8Array; readonly body: ReadBody };
+  /** What an answer repeats of the request. */
+  readonly shown?: JsonObject;
+  /** Keeps an answer by its last bytes; `madeBy`: the account whose provider wrote them, null where we did. Never rejects. */
+  readonly keep?: (last: Uint8Array, madeBy: string | null) => Promise<void>;
+}
+const NOTHING_MORE: ChatMore = {};
+
 /** Serve one chat request. Returns the running exchange, or null if the request was refused at once. */
-export function serveChat(deps: Deps, inbound: Inbound): Exchange | null {
+export function serveChat(deps: Deps, inbound: Inbound, more = NOTHING_MORE): Exchange | null {
   const name = inbound.asked.surface as SurfaceName;
   const client = clientOf(name);
   const refused = (error: GatewayError): null => {
     refuse(inbound, error, (told) => client.encodeError(told, inbound.requestId), client.errorHeaders?.(error));
     return null;
   };
-  const body = readBody(inbound.body);
+  const body = more.body ?? readBody(inbound.body);
   if (body.kind === "error") return refused(body.error);
   const { surface: _, ...address } = inbound.asked;
   const outside: AskedOutside = { ...address, header: inbound.header };
@@ -54,17 +72,21 @@ export function serveChat(deps: Deps, inbound: Inbound): Exchange | null {
   const measure = measureText(request);
   const unseenBytes = client.unseenBytes?.(body.raw) ?? 0;
   const estimateTokens = inputEstimateTokens(measure.textBytes);
+  const passesTo = client.passes === false ? null : client.id;
+  const needs = needsOf(request, { passesTo, lenient: route.lenient === true, fetchesImages: false, imageCount: measure.imageCount, unsized: measure.unsized });
   const choice = choose({
     route,
-    shape: shapeOf(request, estimateTokens, measure.imageCount),
+    shape: shapeOf(request, estimateTokens, measure.imageCount, needs),
     measure: unseenBytes === 0 ? measure : { ...measure, textBytes: measure.textBytes + unseenBytes },
     view: (deployment) => deps.health.view(deployment.id, deployment.account, "chat", deps.clock.nowMs()),
+    capabilities: tableOf,
+    passesTo,
     wallMs: deps.clock.wallMs(),
     random: () => deps.random.next(),
   });
   const unbounded = client.unboundedFields(body.raw);
   const warnings = unbounded.length > 0 ? [`the cost bound does not cover: ${unbounded.join(", ")}`] : [];
-  const surface = new ChatSurface(deps, inbound, { name, client, outside, request, body, forward: route.forwardHeaders, foreignWarnings: parsed.warnings, onlyHere: parsed.onlyHere });
+  const surface = new ChatSurface(deps, inbound, { name, client, outside, request, body, forward: route.forwardHeaders, foreignWarnings: parsed.warnings, onlyHere: parsed.onlyHere, more });
   const exchange = new Exchange(deps, surface, inbound.reply, {
     requestId: inbound.requestId,
     caller: inbound.caller,
@@ -81,7 +103,7 @@ export function serveChat(deps: Deps, inbound: Inbound): Exchange | null {
   return exchange;
 }
 
-function shapeOf(request: ChatRequest, estimateTokens: number, imageCount: number): RequestShape {
+function shapeOf(request: ChatRequest, estimateTokens: number, imageCount: number, needs: readonly Need[]): RequestShape {
   return {
     endpoint: "chat",
     stream: request.stream,
@@ -90,9 +112,7 @@ function shapeOf(request: ChatRequest, estimateTokens: number, imageCount: numbe
     imageCount,
     maxOutputTokens: request.maxOutputTokens ?? null,
     choiceCount: request.choiceCount,
-    needsTools: request.tools.length > 0,
-    needsJsonSchema: request.responseFormat?.kind === "json_schema",
-    needsVision: imageCount > 0,
+    needs,
   };
 }
 
@@ -107,6 +127,7 @@ interface ChatAsked {
   /** What another dialect cannot carry, and what no answer of another dialect could be the same without. */
   readonly foreignWarnings: readonly string[];
   readonly onlyHere: readonly Unsupported[];
+  readonly more: ChatMore;
 }
 
 class ChatSurface implements Surface {
@@ -137,17 +158,20 @@ class ChatSurface implements Surface {
 
   prepare(candidate: Candidate): Prepared {
     const { deployment } = candidate;
-    const { request, body, outside } = this.#asked;
+    const { request, outside, more } = this.#asked;
     const dialect = dialectById(deployment.provider.dialect ?? surfaceDialect.id);
     const target: Target = { provider: deployment.provider, model: deployment.model, upstreamModel: deployment.upstreamModel, maxOutput: deployment.maxOutput };
     const headers = this.#headers(dialect);
     const same = this.#sameAs(dialect);
-    const passing: PassedBody = { bytes: this.#inbound.body, scan: body.scan, raw: body.raw, request, outside };
+    const asSent = same && more.asSent?.account === deployment.account ? more.asSent : undefined;
+    const { body } = asSent ?? this.#asked;
+    const warnings = asSent === undefined ? (more.warnings ?? NO_WARNINGS) : NO_WARNINGS;
+    const passing: PassedBody = { bytes: asSent?.bytes ?? this.#inbound.body, scan: body.scan, raw: body.raw, request, outside };
     const plain: DecodeContext = { usage: deployment.provider.usage, upstreamModel: deployment.upstreamModel, provider: deployment.provider.id };
     if (same && this.#client.mustRewrite?.(passing, target) !== true) {
       const { path, edits } = this.#client.pass(passing, target);
       const replaces = this.#passHeaders(headers);
-      return { kind: "prepared", path, headers, replaces, body: splice(this.#inbound.body, edits), warnings: NO_WARNINGS, reading: this.#reading(candidate, dialect, plain) };
+      return { kind: "prepared", path, headers, replaces, body: splice(passing.bytes, edits), warnings, reading: this.#reading(candidate, dialect, plain) };
     }
     const [foreign] = this.#asked.onlyHere;
     if (!same && foreign !== undefined) return foreign;
@@ -160,7 +184,7 @@ class ChatSurface implements Surface {
       path: encoded.path,
       headers,
       body: encoder.encode(JSON.stringify(encoded.body)),
-      warnings: same ? encoded.warnings : [...this.#asked.foreignWarnings, ...encoded.warnings],
+      warnings: same ? [...warnings, ...encoded.warnings] : [...warnings, ...this.#asked.foreignWarnings, ...encoded.warnings],
       reading: this.#reading(candidate, dialect, context),
     };
   }
@@ -181,6 +205,13 @@ class ChatSurface implements Surface {
     if (encode !== undefined) pieces.push(bytesOf([encode.closing(attempt.usage ?? { units: charge.units, raw: null }, { ...spillway, cost_usd: cost.nanoUsd === null ? null : Number(costText) })]));
     else if (this.#client.terminal !== undefined) pieces.push(bytesOf([this.#client.terminal]));
     return bytesOf(pieces);
+  }
+
+  keep(attempt: Attempt, last: Uint8Array): Promise<void> | undefined {
+    const { keep } = this.#asked.more;
+    if (keep === undefined) return undefined;
+    const { deployment } = attempt.settings.candidate;
+    return keep(last, this.#sameAs(dialectById(deployment.provider.dialect ?? surfaceDialect.id)) ? deployment.account : null);
   }
 
   errorFrame(error: GatewayError, attempt: Attempt | null): Uint8Array {
@@ -224,7 +255,7 @@ class ChatSurface implements Surface {
 
   #reading(candidate: Candidate, dialect: Dialect, context: DecodeContext): Reading {
     const { deployment } = candidate;
-    const { request, body } = this.#asked;
+    const { request, body, more } = this.#asked;
     const framing = dialect.framing ?? "sse";
     const mayBeEmpty = request.stop.length > 0;
     const head = (): ClientHead => ({
@@ -232,7 +263,7 @@ class ChatSurface implements Surface {
       model: deployment.upstreamModel,
       createdS: Math.floor(this.#deps.clock.wallMs() / 1000),
       request,
-      raw: body.raw,
+      raw: more.shown ?? body.raw,
       simulated: this.#inbound.snapshot.simulated,
     });
     const same = this.#sameAs(dialect);

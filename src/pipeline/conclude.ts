@@ -82,9 +82,9 @@ function nothingUsable(choice: Choice): GatewayError {
   if (choice.filtered.length > 0 && choice.filtered.every((one) => one.reason === "context_too_small")) {
     return gatewayError("context_length_exceeded", `The prompt does not fit: ${reasons.join("; ")}`);
   }
-  const capability = choice.filtered.find((one) => one.reason in PARAM_OF);
+  const capability = choice.filtered.find((one) => one.param !== undefined || one.reason in PARAM_OF);
   if (capability !== undefined && choice.filtered.every((one) => one.reason !== "excluded")) {
-    return gatewayError("unsupported_parameter", `No deployment of this route can carry this request. ${reasons.join("; ")}`, { param: PARAM_OF[capability.reason] ?? null });
+    return gatewayError("unsupported_parameter", `No deployment of this route can carry this request. ${reasons.join("; ")}`, { param: capability.param ?? PARAM_OF[capability.reason] ?? null });
   }
   const hint = choice.filtered.some((one) => one.reason === "excluded") ? " What is excluded is tried again every five minutes, at a reload, and by: spillway providers retry <account>." : "";
   return gatewayError("no_usable_deployment", `No deployment of this route can be used now. ${reasons.join("; ") || "The route has no candidates."}${hint}`);
@@ -97,9 +97,6 @@ function passedOver(choice: Choice): string {
 }
 
 const PARAM_OF: Readonly<Record<string, string>> = {
-  no_tools: "tools",
-  no_json_schema: "response_format",
-  no_vision: "messages",
   wrong_endpoint: "model",
   output_too_small: "max_completion_tokens",
 };

@@ -1,6 +1,7 @@
 /** POST /v1/embeddings: the same loop as chat, JSON only, for deployments that speak the client's own dialect. */
 import { choose, type Candidate } from "../decide/choose.ts";
 import { inputEstimateTokens } from "../decide/estimate.ts";
+import { NO_NEEDS } from "../decide/needs.ts";
 import { encodeError, parseEmbeddingsRequest, readUsage, surfaceDialect } from "../providers/dialects/chat-surface.ts";
 import { forwardedHeaders } from "../providers/dialects/forwarded.ts";
 import type { GatewayError } from "../wire/errors.ts";
@@ -40,7 +41,7 @@ export function serveEmbeddings(deps: Deps, inbound: Inbound): Exchange | null {
   const choice = choose({
     route,
     // A context window bounds each text, not their sum: the estimate is left out of that check.
-    shape: { endpoint: "embeddings", stream: false, inputBoundTokens: null, inputEstimateTokens: 0, imageCount: 0, maxOutputTokens: 0, choiceCount: 1, needsTools: false, needsJsonSchema: false, needsVision: false },
+    shape: { endpoint: "embeddings", stream: false, inputBoundTokens: null, inputEstimateTokens: 0, imageCount: 0, maxOutputTokens: 0, choiceCount: 1, needs: NO_NEEDS },
     measure: { textBytes: Math.max(request.textBytes, request.tokenCount), messageAndToolCount: request.inputCount, imageCount: 0, unsized: false },
     view: (deployment) => deps.health.view(deployment.id, deployment.account, "embeddings", deps.clock.nowMs()),
     wallMs: deps.clock.wallMs(),

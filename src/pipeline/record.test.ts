@@ -40,7 +40,7 @@ describe("the record", () => {
     assert.deepEqual(decision.candidates.map((one) => [one.deployment, one.health, one.automatic]), [["a/m", "admitting", false], ["b/m", "admitting", false], ["d/m", "resting", false]]);
     assert.ok(decision.candidates.every((one) => one.bound_nano_usd > 0 && one.input_bound_tokens > 0));
     assert.equal(decision.hold_nano_usd, Math.max(...decision.candidates.map((one) => one.bound_nano_usd)));
-    assert.deepEqual(decision.filtered, [{ deployment: "c/m", reason: "no_tools", detail: "the model takes no tools" }]);
+    assert.deepEqual(decision.filtered, [{ deployment: "c/m", reason: "no_tools", detail: "the model takes no tools", param: "tools" }]);
     assert.deepEqual(decision.taken, ["a/m", "b/m"]);
     assert.deepEqual(record.attempts.map((one) => [one.deployment, one.state, one.outcome, one.status]), [["a/m", "unbilled", "server", 500], ["b/m", "charged", "answered", 200]]);
     assert.equal(record.route, "r");
