@@ -14,9 +14,9 @@ export function checkPerson(cell: Cell, person: { name: string; age: number } | 
   else assert.deepEqual([typeof person?.name, Number.isInteger(person?.age)], ["string", true]);
 }
 
-/** Asserts that these are the fleet's thoughts, whole. */
-export function checkThoughts(text: unknown): void {
-  assert.match(String(text), /^(?:[a-z]+ ){6}$/);
+/** Asserts that these are the fleet's thoughts, whole: six words, or twelve where the provider is asked to think. */
+export function checkThoughts(text: unknown, words: 6 | 12 = 6): void {
+  assert.match(String(text), words === 6 ? /^(?:[a-z]+ ){6}$/ : /^(?:[a-z]+ ){12}$/);
 }
 
 /**
@@ -34,11 +34,19 @@ export function checkThoughtsBack(cell: Cell, block: { readonly thinking: string
   }
 }
 
+/** Asserts that what proves a model's thoughts came back by a client of generateContent, in the place where the dialect has one. */
+export function checkSignatureBack(cell: Cell, thoughts: string): void {
+  const body = cell.calls().at(-1)?.body ?? "";
+  if (cell.dialect === "gemini") assert.match(body, /"thoughtSignature":"[A-Za-z0-9+/=]{20,}"/);
+  if (cell.dialect === "anthropic") assert.ok(body.includes(`{"type":"thinking","thinking":${JSON.stringify(thoughts)},"signature":"`), body);
+}
+
 /** The picture's bytes and type, in the place where the dialect wants them. */
 export function checkPicture(cell: Cell): void {
   const body = cell.calls()[0]?.body ?? "";
   const wanted = {
-    openai: `{"type":"image_url","image_url":{"url":"data:image/png;base64,${PNG}"}}`,
+    // Some clients name a `detail` behind it.
+    openai: `{"type":"image_url","image_url":{"url":"data:image/png;base64,${PNG}"`,
     anthropic: `{"type":"image","source":{"type":"base64","media_type":"image/png","data":"${PNG}"}}`,
     gemini: `{"inlineData":{"mimeType":"image/png","data":"${PNG}"}}`,
   }[cell.dialect];
