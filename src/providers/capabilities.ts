@@ -41,7 +41,7 @@ const BY_DIALECT: Readonly<Record<DialectId, Words>> = {
 const BY_FIELD: Readonly<Record<string, readonly Capability[]>> = {
   n: ["n"], stop: ["stop"], seed: ["seed"], top_k: ["top_k"], logit_bias: ["logit_bias"], reasoning_effort: ["reasoning_effort"],
   logprobs: ["logprobs"], presence_penalty: ["penalties"], frequency_penalty: ["penalties"],
-  tools: ["tools"], tool_choice: ["tool_choice_required", "tool_choice_named"], parallel_tool_calls: ["parallel_off"],
+  tools: ["tools", "tool_choice_none"], tool_choice: ["tool_choice_required", "tool_choice_named"], parallel_tool_calls: ["parallel_off"],
   response_format: ["json_object", "json_schema"], temperature: ["sampling"], top_p: ["sampling"], stream: ["streaming"],
 };
 
@@ -83,7 +83,6 @@ function ofCatalogue({ model }: Target, table: CapabilityTable): Words {
   const listed = (kind: string, name: Capability): boolean | null => (table[name] === false ? false : model.input.includes(kind) ? true : table[name]);
   return {
     image_in: model.vision,
-    ...(model.vision === false && { image_url: false }),
     audio_in: listed("audio", "audio_in"),
     file_in: listed("pdf", "file_in"),
     tools: model.tools,
