@@ -1,0 +1,142 @@
+/**
+ * Endpoints that are no chat: their bodies pass to providers of the same protocol, and only what is counted is read. One
+ * entry of a table each; what differs between them stands there, everything else is one surface.
+ */
+import type { DialectId } from "../../../wire/facts.ts";
+import { asNumber, isObject, member, type Json } from "../../../wire/json.ts";
+import type { Unit, UnitCounts } from "../../../wire/usage.ts";
+
+/** The fields of a request, whether it came as JSON or as a form (then all values are text). */
+export interface PassFields {
+  readonly value: (name: string) => Json | undefined;
+  /** Bytes of all files of a form. */
+  readonly fileBytes: number;
+  readonly firstFile: Uint8Array | undefined;
+}
+
+/** What a request will be counted by, as far as it tells. */
+export interface PassMeasure {
+  /** UTF-8 bytes of all text that the model sees. */
+  readonly textBytes: number;
+  /** Texts, images, documents: of an answer that holds one thing for each, how many. */
+  readonly count: number;
+  /** One by one, and surely so; null: the answer tells. */
+  readonly pieces: UnitCounts | null;
+  /** Likely, where it is never told. */
+  readonly piecesGuess: UnitCounts;
+  readonly tokensGuess: UnitCounts;
+  /** How the answer comes: whole; as events; as bytes of whatever type (or as events, where the provider says so). */
+  readonly stream: "no" | "events" | "bytes";
+  /** Fields that the price depends on and the bound does not cover. */
+  readonly unbounded: readonly string[];
+}
+
+/** What an answer tells. `problem`: it is none. */
+export type PassAnswer =
+  | { readonly kind: "answer"; readonly pieces: UnitCounts | null; readonly tokens: UnitCounts | null; readonly raw: Json }
+  | { readonly kind: "problem"; readonly class: "malformed" | "empty" | "truncated" | "server"; readonly message: string };
+
+export interface PassEndpoint {
+  /** Which models may be asked. */
+  readonly models: "embeddings" | "other";
+  /** Answers hold tokens that are billed. */
+  readonly writesTokens: boolean;
+  /** What is called where the request names none. */
+  readonly defaultModel?: string;
+  /** The list whose elements name the model too. */
+  readonly modelsIn?: string;
+  /** How the model is written in the body. */
+  readonly modelText?: (upstream: string) => string;
+  readonly accept: string;
+  /** Content types of a good answer that is no stream. */
+  readonly answers: RegExp;
+  /** Types of events after which an answer is whole. */
+  readonly lastEvents?: ReadonlySet<string>;
+  /** The path from the origin on, `base` being that of the provider's address; undefined: the dialect does not serve it. */
+  readonly path: (dialect: DialectId, base: string, upstream: string) => string | undefined;
+  readonly measure: (fields: PassFields) => PassMeasure;
+  readonly read: (answer: PassRead) => PassAnswer;
+}
+export interface PassRead {
+  /** Parsed, where it is JSON (or an event's data); undefined for other text. */
+  readonly json: Json | undefined;
+  readonly text: string;
+  readonly measure: PassMeasure;
+}
+
+/** Text and numbers of a body, counted. */
+export const NO_MEASURE: PassMeasure = { textBytes: 0, count: 1, pieces: {}, piecesGuess: {}, tokensGuess: {}, stream: "no", unbounded: [] };
+
+const encoder = new TextEncoder();
+
+export function utf8Bytes(value: Json | undefined): number {
+  if (typeof value === "string") return encoder.encode(value).length;
+  if (Array.isArray(value)) return (value as readonly Json[]).reduce<number>((sum, one) => sum + utf8Bytes(one), 0);
+  return isObject(value) ? Object.values(value).reduce<number>((sum, one) => sum + utf8Bytes(one), 0) : 0;
+}
+
+/** About four bytes a token, as everywhere. */
+export function tokensOf(textBytes: number): number {
+  return Math.ceil(textBytes / 4);
+}
+
+/** A whole number of at least 1; forms bring it as text. */
+export function countOf(value: Json | undefined): number {
+  const count = typeof value === "string" ? Number(value) : value;
+  return typeof count === "number" && Number.isSafeInteger(count) && count >= 1 ? count : 1;
+}
+
+export function isTrue(value: Json | undefined): boolean {
+  return value === true || value === "true";
+}
+
+/** Of these fields, those that the request has. */
+export function present(fields: PassFields, names: readonly string[]): readonly string[] {
+  return names.filter((name) => fields.value(name) !== undefined && fields.value(name) !== null);
+}
+
+/** Counts above zero, by unit; null where there is none. */
+export function units(counts: Partial<Record<Unit, number | undefined>>): UnitCounts | null {
+  const kept = Object.entries(counts).filter(([, count]) => count !== undefined && Number.isFinite(count) && count > 0);
+  return kept.length === 0 ? null : (Object.fromEntries(kept) as UnitCounts);
+}
+
+/**
+ * Tokens as the endpoints for media tell them: `input_tokens` and `output_tokens`, split in details where they are. What
+ * the details leave over is plain input, or output of the endpoint's own kind.
+ */
+export function mediaTokens(usage: Json | undefined, outputUnit: Unit): UnitCounts | null {
+  if (!isObject(usage)) return null;
+  const input = asNumber(usage["input_tokens"]) ?? asNumber(usage["prompt_tokens"]) ?? 0;
+  const output = asNumber(usage["output_tokens"]) ?? asNumber(usage["completion_tokens"]) ?? 0;
+  const details = usage["input_tokens_details"] ?? usage["input_token_details"];
+  const image = asNumber(member(details, "image_tokens")) ?? 0;
+  const audio = asNumber(member(details, "audio_tokens")) ?? 0;
+  const written = usage["output_tokens_details"] ?? usage["output_token_details"];
+  const text = asNumber(member(written, "text_tokens")) ?? 0;
+  const rest = Math.max(0, output - text);
+  const plain = Math.max(0, input - image - audio);
+  const counts = { input: plain, image_input: image, audio_input: audio, ...(outputUnit === "output" ? { output } : { output: text, [outputUnit]: rest }) };
+  return units(counts);
+}
+
+/** What is wrong with an answer that should be a JSON object: an error told in a 200 among it; null: nothing. */
+export function wrongObject(json: Json | undefined): Extract<PassAnswer, { kind: "problem" }> | null {
+  if (!isObject(json)) return problem("malformed", "the answer is no JSON object");
+  const error = json["error"];
+  return error === undefined || error === null ? null : problem("server", `an error in a 200: ${JSON.stringify(error).slice(0, 200)}`);
+}
+
+export function problem(kind: "malformed" | "empty" | "truncated" | "server", message: string): Extract<PassAnswer, { kind: "problem" }> {
+  return { kind: "problem", class: kind, message };
+}
+
+/** Below the address for chat hosts and those who answer as they do; beside it in another version for the rest. */
+export function openaiPath(tail: string): PassEndpoint["path"] {
+  return (dialect, base) => (dialect === "openai-chat" || dialect === "openai-responses" ? base + tail : undefined);
+}
+
+/** The same base path in another version: `/v2` → `/v1`. */
+export function inVersion(base: string, version: string): string {
+  return /\/v\d+$/.test(base) ? base.replace(/\/v\d+$/, `/${version}`) : `${base}/${version}`;
+}

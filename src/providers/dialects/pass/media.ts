@@ -1,0 +1,152 @@
+/** Images and audio: billed by the piece, the second, the character or by tokens, as the model has it. */
+import { asArray, asNumber, asString, member } from "../../../wire/json.ts";
+import type { UnitCounts } from "../../../wire/usage.ts";
+import {
+  countOf, isTrue, mediaTokens, NO_MEASURE, wrongObject, openaiPath, present, problem, tokensOf, units, utf8Bytes,
+  type PassAnswer, type PassEndpoint, type PassFields, type PassMeasure, type PassRead,
+} from "./endpoint.ts";
+
+const JSON_ONLY = /json/i;
+/** Of an image at its dearest; where the answer tells no tokens, this guess is on the dear side. */
+const TOKENS_PER_IMAGE = 6_240;
+/** The price depends on them, and one price per image does not say how. */
+const IMAGE_FIELDS = ["quality", "size", "resolution"] as const;
+
+function measureImages(fields: PassFields): PassMeasure {
+  const count = countOf(fields.value("n"));
+  const textBytes = utf8Bytes(fields.value("prompt"));
+  return {
+    ...NO_MEASURE,
+    textBytes,
+    count,
+    pieces: { images: count },
+    piecesGuess: { images: count },
+    tokensGuess: { input: tokensOf(textBytes), image_output: count * TOKENS_PER_IMAGE },
+    stream: isTrue(fields.value("stream")) ? "events" : "no",
+    unbounded: present(fields, IMAGE_FIELDS),
+  };
+}
+
+function readImages({ json, measure }: PassRead): PassAnswer {
+  const wrong = wrongObject(json);
+  if (wrong !== null) return wrong;
+  const usage = member(json, "usage");
+  const tokens = mediaTokens(usage, "image_output");
+  const type = asString(member(json, "type"));
+  // The last event of an image tells what all of them cost.
+  if (type !== undefined) return { kind: "answer", pieces: measure.pieces, tokens, raw: usage ?? null };
+  const images = asArray(member(json, "data")).length;
+  if (images === 0) return problem("empty", "the answer holds no images");
+  return { kind: "answer", pieces: { images }, tokens, raw: usage ?? null };
+}
+
+function images(tail: string, name: string): PassEndpoint {
+  return {
+    models: "other",
+    writesTokens: true,
+    accept: "application/json",
+    answers: JSON_ONLY,
+    lastEvents: new Set([`${name}.completed`]),
+    path: openaiPath(`/images/${tail}`),
+    measure: measureImages,
+    read: readImages,
+  };
+}
+
+export const imageGenerations = images("generations", "image_generation");
+export const imageEdits = images("edits", "image_edit");
+export const imageVariations = images("variations", "image_variation");
+
+/** Speech runs at some fifteen characters a second, and a model writes about twenty tokens for it. */
+const AUDIO_TOKENS_PER_CHARACTER = 1.5;
+
+export const audioSpeech: PassEndpoint = {
+  models: "other",
+  writesTokens: true,
+  accept: "*/*",
+  answers: /^(?:audio\/|application\/octet-stream|binary\/octet-stream)/i,
+  lastEvents: new Set(["speech.audio.done"]),
+  path: openaiPath("/audio/speech"),
+  measure(fields) {
+    const input = asString(fields.value("input")) ?? "";
+    const instructions = utf8Bytes(fields.value("instructions"));
+    const characters = Array.from(input).length;
+    const textBytes = utf8Bytes(input) + instructions;
+    return {
+      ...NO_MEASURE,
+      textBytes,
+      pieces: { characters },
+      piecesGuess: { characters },
+      tokensGuess: { input: tokensOf(textBytes), audio_output: Math.ceil(characters * AUDIO_TOKENS_PER_CHARACTER) },
+      stream: fields.value("stream_format") === "sse" ? "events" : "bytes",
+    };
+  },
+  read({ json, measure }) {
+    const usage = member(json, "usage");
+    return { kind: "answer", pieces: measure.pieces, tokens: mediaTokens(usage, "audio_output"), raw: usage ?? null };
+  },
+};
+
+/** Codecs for speech take some 4,000 bytes a second and more; half of that is a guess on the dear side. */
+const BYTES_PER_SECOND = 2_000;
+/** What a model of tokens makes of a second of audio, and about what is said in it. */
+const AUDIO_TOKENS_PER_SECOND = 10;
+const TEXT_TOKENS_PER_SECOND = 4;
+
+function measureAudio(fields: PassFields): PassMeasure {
+  const seconds = secondsOf(fields.firstFile, fields.fileBytes);
+  const textBytes = utf8Bytes(fields.value("prompt"));
+  return {
+    ...NO_MEASURE,
+    textBytes,
+    pieces: null,
+    piecesGuess: { seconds },
+    tokensGuess: { input: tokensOf(textBytes), audio_input: Math.ceil(seconds * AUDIO_TOKENS_PER_SECOND), output: Math.ceil(seconds * TEXT_TOKENS_PER_SECOND) },
+    stream: isTrue(fields.value("stream")) ? "events" : "no",
+  };
+}
+
+/** Length of a WAV file by its header, else a guess by size. */
+export function secondsOf(file: Uint8Array | undefined, fileBytes: number): number {
+  const guess = Math.max(1, Math.ceil(fileBytes / BYTES_PER_SECOND));
+  if (file === undefined || file.length < 44) return guess;
+  const at = (index: number): string => String.fromCharCode(...file.subarray(index, index + 4));
+  if (at(0) !== "RIFF" || at(8) !== "WAVE" || at(12) !== "fmt ") return guess;
+  const bytesPerSecond = new DataView(file.buffer, file.byteOffset).getUint32(28, true);
+  return bytesPerSecond === 0 ? guess : Math.max(1, Math.ceil(file.length / bytesPerSecond));
+}
+
+function readAudio({ json, text }: PassRead): PassAnswer {
+  if (json === undefined) return { kind: "answer", pieces: captionSeconds(text), tokens: null, raw: null };
+  const wrong = wrongObject(json);
+  if (wrong !== null) return wrong;
+  const usage = member(json, "usage");
+  const hasText = asString(member(json, "text")) !== undefined || asArray(member(json, "segments")).length > 0;
+  if (!hasText && asString(member(json, "type")) === undefined) return problem("empty", "the answer holds no text");
+  const seconds = asNumber(member(usage, "seconds")) ?? asNumber(member(json, "duration"));
+  return { kind: "answer", pieces: units({ seconds }), tokens: mediaTokens(usage, "output"), raw: usage ?? (seconds === undefined ? null : { duration: seconds }) };
+}
+
+/** The end of the last caption of an SRT or WebVTT text: not the length of the audio, but not far from it. */
+function captionSeconds(text: string): UnitCounts | null {
+  const last = [...text.matchAll(/--> (?:(\d+):)?(\d{2}):(\d{2})[.,](\d{3})/g)].at(-1);
+  if (last === undefined) return null;
+  const [, hours = "0", minutes = "0", seconds = "0", millis = "0"] = last;
+  return units({ seconds: Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds) + Number(millis) / 1000 });
+}
+
+function transcripts(tail: string): PassEndpoint {
+  return {
+    models: "other",
+    writesTokens: true,
+    accept: "*/*",
+    answers: /json|^text\/(?!html|event-stream)|^application\/x-subrip/i,
+    lastEvents: new Set(["transcript.text.done"]),
+    path: openaiPath(`/audio/${tail}`),
+    measure: measureAudio,
+    read: readAudio,
+  };
+}
+
+export const audioTranscriptions = transcripts("transcriptions");
+export const audioTranslations = transcripts("translations");

@@ -1,0 +1,49 @@
+/** Streams of media: events whose `type` says what they are, the last of them with the usage. */
+import { asString, isObject, member, type Json } from "../../../wire/json.ts";
+import type { StreamEvent } from "../../../wire/events.ts";
+import type { SseEvent } from "../../../wire/sse-event.ts";
+import type { Usage } from "../../../wire/usage.ts";
+import type { StreamDecoder } from "../dialect.ts";
+import type { PassAnswer, PassEndpoint, PassMeasure } from "./endpoint.ts";
+
+/** One per attempt. `usageOf` prices what the last event tells. */
+export class MediaDecoder implements StreamDecoder {
+  readonly #endpoint: PassEndpoint;
+  readonly #measure: PassMeasure;
+  readonly #usageOf: (answer: Extract<PassAnswer, { kind: "answer" }>) => Usage;
+  /** Several images finish one after the other. */
+  #finished = 0;
+
+  constructor(endpoint: PassEndpoint, measure: PassMeasure, usageOf: (answer: Extract<PassAnswer, { kind: "answer" }>) => Usage) {
+    this.#endpoint = endpoint;
+    this.#measure = measure;
+    this.#usageOf = usageOf;
+  }
+
+  push(event: SseEvent): readonly StreamEvent[] {
+    if (event.data.trim() === "[DONE]") return [{ kind: "end" }];
+    let json: Json;
+    try {
+      json = JSON.parse(event.data) as Json;
+    } catch (error) {
+      return [failed("malformed", `an event is not JSON: ${(error as Error).message.slice(0, 120)}`)];
+    }
+    const told = member(json, "error");
+    const type = asString(member(json, "type")) ?? event.event;
+    if (type === "error" || (told !== undefined && told !== null)) return [failed("server", `an error in the stream: ${JSON.stringify(isObject(told) ? (told["message"] ?? told) : json).slice(0, 200)}`)];
+    if (this.#endpoint.lastEvents?.has(type) !== true) return [{ kind: "text", choice: 0, text: type === "" ? "…" : type }];
+    const answer = this.#endpoint.read({ json, text: event.data, measure: this.#measure });
+    if (answer.kind === "problem") return [failed(answer.class, answer.message)];
+    const choice = this.#finished++;
+    // An image that came without parts shows itself with its end.
+    return [{ kind: "text", choice, text: type }, { kind: "usage", usage: this.#usageOf(answer) }, { kind: "finish", choice, reason: "stop", native: type }];
+  }
+
+  end(): readonly StreamEvent[] {
+    return [];
+  }
+}
+
+function failed(kind: "malformed" | "empty" | "truncated" | "server", message: string): StreamEvent {
+  return { kind: "error", error: { class: kind, status: 0, message, type: null, code: null, param: null, retryAfterMs: null } };
+}
