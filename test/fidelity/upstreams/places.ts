@@ -1,0 +1,28 @@
+/** Where a dialect has room for a feature, and where else its meaning may stand. */
+import type { RequestFeature } from "../features.ts";
+import { all, contains, either, has, lacks, says, type Finder } from "../paths.ts";
+import { TEXT, TOOL } from "../marks.ts";
+
+export interface Place {
+  /** The field that the dialect has for it. */
+  readonly native?: Finder;
+  /** Another way to the same meaning. */
+  readonly emulated?: Finder;
+}
+/** A feature without a place can only be warned of or refused. */
+export type Places = Readonly<Partial<Record<RequestFeature, Place>>>;
+
+/** Only tools of these names are offered. `path`: to the names. */
+export function offersOnly(path: string, ...names: readonly string[]): Finder {
+  return all(...names.map((name) => has(path, name)), ...[TOOL.name, TOOL.second, TOOL.third].filter((name) => !names.includes(name)).map((name): Finder => (body) => !has(path, name)(body)));
+}
+
+/** A request with a tool, and nothing said about the choice. */
+export function saysNothingOfChoice(tools: string, choice: string): Finder {
+  return all(has(tools, TOOL.name), lacks(choice));
+}
+
+/** A failed result told in words. */
+export function failedInWords(path: string): Finder {
+  return either(says(path, `[error] ${TEXT.failure}`), contains(path, `[error] `));
+}
