@@ -23,6 +23,8 @@ import { OwnUpstream } from "./edge/upstream-own.ts";
 import { serveChat } from "./pipeline/chat.ts";
 import { LIMITS, type Deps, type Limits, type Snapshot } from "./pipeline/deps.ts";
 import { serveEmbeddings } from "./pipeline/embeddings.ts";
+import { serveKept } from "./pipeline/kept-responses.ts";
+import { serveResponses } from "./pipeline/responses.ts";
 import type { Exchange } from "./pipeline/exchange.ts";
 import { InFlight } from "./compose/in-flight.ts";
 import { accountOrigins, pipelineSnapshot, type TransportPorts } from "./compose/pipeline-snapshot.ts";
@@ -34,6 +36,7 @@ import { openDataDir, type DataDir } from "./storage/data-dir.ts";
 import { SqliteStorage } from "./storage/sqlite.ts";
 import { openState, type OpenState } from "./storage/state.ts";
 import { VERSION } from "./version.ts";
+import { isKeptName } from "./wire/surfaces.ts";
 
 export interface GatewayOptions {
   /** A configuration that parsed. */
@@ -265,9 +268,15 @@ class Running {
         call.done();
       };
       const inbound = { ...call, done, snapshot: this.#snapshot };
-      exchange = call.asked.surface === "embeddings" ? serveEmbeddings(this.#deps, inbound) : serveChat(this.#deps, inbound);
-      if (exchange === null) this.#metrics.refused(call.reply.status);
-      else this.#active.add(exchange);
+      const started = (running: Exchange | null): void => {
+        exchange = running;
+        if (exchange === null) this.#metrics.refused(call.reply.status);
+        else this.#active.add(exchange);
+      };
+      const { surface } = call.asked;
+      if (surface === "responses") serveResponses(this.#deps, inbound, started);
+      else if (isKeptName(surface)) serveKept(this.#deps, inbound);
+      else started(surface === "embeddings" ? serveEmbeddings(this.#deps, inbound) : serveChat(this.#deps, inbound));
     };
     return new GatewayServer({
       auth: () => this.#auth,

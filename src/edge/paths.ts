@@ -1,5 +1,5 @@
 /** Which endpoint a path means, whatever base URL a client was given. */
-import { SERVED, type OwnedName, type PassName, type ServedName, type SurfaceName } from "../wire/surfaces.ts";
+import { SERVED, type CountName, type KeptName, type OwnedName, type PassName, type ServedName, type SurfaceName } from "../wire/surfaces.ts";
 
 export type EndpointName = ServedName | "models" | "model" | "healthz" | "readyz" | "root" | "hello";
 export interface Target {
@@ -10,14 +10,14 @@ export interface Target {
   readonly model: string | undefined;
   /** Stream asked by the path; undefined where the body says it. */
   readonly stream: boolean | undefined;
-  /** What the path names besides a model (a file, a batch), percent-decoded once. */
+  /** What the path names besides a model (a file, a batch, a response), percent-decoded once. */
   readonly id?: string;
 }
 
 const target = (endpoint: EndpointName | null, form: SurfaceName = "chat", model?: string, stream?: boolean): Target => ({ endpoint, form, model, stream });
 
 /** An endpoint that is no chat. */
-const served = (name: PassName | OwnedName): Target => target(name, SERVED[name].form);
+const served = (name: PassName | OwnedName | CountName | KeptName): Target => target(name, SERVED[name].form);
 
 /** Below the version, which may be absent or doubled. */
 const KNOWN: Readonly<Record<string, Target>> = {
@@ -25,7 +25,9 @@ const KNOWN: Readonly<Record<string, Target>> = {
   "/completions": target("completions", "completions"),
   "/embeddings": target("embeddings"),
   "/responses": target("responses", "responses"),
+  "/responses/input_tokens": served("responses-input-tokens"),
   "/messages": target("messages", "messages"),
+  "/messages/count_tokens": served("messages-count-tokens"),
   "/models": target("models"),
   "/moderations": served("moderations"),
   "/images/generations": served("image-generations"),
@@ -52,14 +54,24 @@ const UNKNOWN = target(null);
 /** Not called by a model. */
 const NO_MODEL: ReadonlySet<EndpointName | null> = new Set<EndpointName | null>(["models", "files", "batches"]);
 /** `models/{model}:{verb}`, where a model may hold ":" itself. */
-const VERBS: ReadonlyMap<string, { readonly endpoint: SurfaceName | PassName; readonly stream: boolean | undefined }> = new Map([
+const VERBS: ReadonlyMap<string, { readonly endpoint: SurfaceName | PassName | CountName; readonly stream: boolean | undefined }> = new Map([
   ["generateContent", { endpoint: "generate-content", stream: false }],
   ["streamGenerateContent", { endpoint: "generate-content", stream: true }],
+  ["countTokens", { endpoint: "generate-content-count-tokens", stream: undefined }],
   ["embedContent", { endpoint: "embed-content", stream: undefined }],
   ["batchEmbedContents", { endpoint: "batch-embed-contents", stream: undefined }],
 ]);
 /** `{collection}/{id}` and `{collection}/{id}/{part}`. */
-const KEPT: Readonly<Record<string, OwnedName>> = { "files/": "file", "files/content": "file-content", "batches/": "batch", "batches/cancel": "batch-cancel" };
+const KEPT: Readonly<Record<string, OwnedName | KeptName>> = {
+  "files/": "file",
+  "files/content": "file-content",
+  "batches/": "batch",
+  "batches/cancel": "batch-cancel",
+  "responses/": "response",
+  "responses/input_items": "response-input-items",
+  "responses/cancel": "response-cancel",
+};
+const COLLECTION = /^\/(?:files|batches|responses)\//;
 
 /** Resolve a path without its query. A trailing slash is ignored. */
 export function targetOf(path: string): Target {
@@ -80,7 +92,7 @@ function aliasOf(path: string): Target {
   if (rest.startsWith("/openai/deployments/")) return ofDeployment(rest.slice(20));
   if (rest.startsWith("/openai/")) return aliasOf(rest.slice(7));
   if (rest.startsWith("/model/")) return converse(rest.slice(7));
-  if (rest.startsWith("/files/") || rest.startsWith("/batches/")) return kept(rest);
+  if (COLLECTION.test(rest)) return kept(rest);
   return rest.startsWith("/v2/") ? (PROBES[rest] ?? UNKNOWN) : UNKNOWN;
 }
 
@@ -114,7 +126,7 @@ function converse(rest: string): Target {
   return target(null, "converse");
 }
 
-/** `/files/{id}`, `/files/{id}/content`, `/batches/{id}`, `/batches/{id}/cancel`. */
+/** `/files/{id}`, `/files/{id}/content`, `/batches/{id}`, `/batches/{id}/cancel`, and the same of responses. */
 function kept(rest: string): Target {
   const [, collection = "", id = "", part = "", ...more] = rest.split("/");
   const endpoint = more.length > 0 || id === "" ? undefined : KEPT[`${collection}/${part}`];

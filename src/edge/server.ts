@@ -119,7 +119,7 @@ export class GatewayServer {
     const { tls } = this.#settings;
     const server = tls === null ? createServer(HTTP_OPTIONS, listener) : createTlsServer({ ...HTTP_OPTIONS, ...tls }, listener);
     server.maxHeadersCount = 200;
-    server.on("upgrade", (_request: IncomingMessage, socket: Duplex) => this.#refuseUpgrade(socket));
+    server.on("upgrade", (request: IncomingMessage, socket: Duplex) => this.#refuseUpgrade(request, socket));
     server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => refuseBroken(error, socket));
     return server;
   }
@@ -257,11 +257,12 @@ export class GatewayServer {
     response.end(JSON.stringify(body));
   }
 
-  #refuseUpgrade(socket: Duplex): void {
+  #refuseUpgrade(request: IncomingMessage, socket: Duplex): void {
     // The server has let go of this socket: a reset would be nobody's to catch.
     socket.on("error", () => socket.destroy());
-    const body = JSON.stringify(this.#settings.encodeError(gatewayError("upgrade_not_supported", "WebSocket connections are not served; use HTTP with stream: true."), "chat", this.#settings.requestId()));
-    socket.end(bareAnswer("426 Upgrade Required", body));
+    const form = formOf(targetOf((request.url ?? "/").split("?", 1)[0] as string), request.headers);
+    const error = gatewayError("upgrade_not_supported", "WebSocket connections are not served; send the same request by HTTP and take the answer as a stream.");
+    socket.end(bareAnswer("426 Upgrade Required", JSON.stringify(this.#settings.encodeError(error, form, this.#settings.requestId()))));
   }
 }
 

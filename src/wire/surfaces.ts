@@ -24,8 +24,14 @@ export type PassName =
 /** Endpoints of what a provider keeps for its account: called by account, not by model. */
 export type OwnedName = "files" | "file" | "file-content" | "batches" | "batch" | "batch-cancel";
 
-/** Everything that has a record. */
-export type ServedName = SurfaceName | "embeddings" | PassName | OwnedName;
+/** Questions about a prompt that is not run: how many tokens it has. Free, and with a record. */
+export type CountName = "responses-input-tokens" | "messages-count-tokens" | "generate-content-count-tokens";
+
+/** Responses that the gateway keeps itself; they have no record. */
+export type KeptName = "response" | "response-input-items" | "response-cancel";
+
+/** Everything that has a record, and what is kept. */
+export type ServedName = SurfaceName | "embeddings" | PassName | OwnedName | CountName | KeptName;
 
 export type HttpMethod = "GET" | "POST" | "DELETE";
 export interface ServedFacts {
@@ -41,7 +47,7 @@ export interface ServedFacts {
 const post = (form: ErrorForm, more: Partial<ServedFacts> = {}): ServedFacts => ({ form, methods: ["POST"], ...more });
 
 /** What is no chat, by name. */
-export const SERVED: Readonly<Record<PassName | OwnedName, ServedFacts>> = {
+export const SERVED: Readonly<Record<PassName | OwnedName | CountName | KeptName, ServedFacts>> = {
   moderations: post("chat"),
   "image-generations": post("chat"),
   "image-edits": post("chat", { multipart: true }),
@@ -60,9 +66,31 @@ export const SERVED: Readonly<Record<PassName | OwnedName, ServedFacts>> = {
   batches: { form: "chat", methods: ["GET", "POST"] },
   batch: { form: "chat", methods: ["GET"] },
   "batch-cancel": post("chat", { bodiless: true }),
+  "responses-input-tokens": post("responses"),
+  "messages-count-tokens": post("messages"),
+  "generate-content-count-tokens": post("generate-content"),
+  response: { form: "responses", methods: ["GET", "DELETE"] },
+  "response-input-items": { form: "responses", methods: ["GET"] },
+  "response-cancel": post("responses", { bodiless: true }),
 };
 
 /** The facts of what is no chat; undefined for a chat surface. */
 export function servedFacts(name: string): ServedFacts | undefined {
-  return Object.hasOwn(SERVED, name) ? SERVED[name as PassName | OwnedName] : undefined;
+  return Object.hasOwn(SERVED, name) ? SERVED[name as keyof typeof SERVED] : undefined;
+}
+
+/** Is it about responses that the gateway keeps? */
+export function isKeptName(name: ServedName): name is KeptName {
+  return name === "response" || name === "response-input-items" || name === "response-cancel";
+}
+
+const COUNTS: Readonly<Record<CountName, SurfaceName>> = {
+  "responses-input-tokens": "responses",
+  "messages-count-tokens": "messages",
+  "generate-content-count-tokens": "generate-content",
+};
+
+/** The chat surface whose prompts are counted; undefined for what counts nothing. */
+export function countedSurface(name: ServedName): SurfaceName | undefined {
+  return Object.hasOwn(COUNTS, name) ? COUNTS[name as CountName] : undefined;
 }

@@ -18,6 +18,8 @@ import { isOurs } from "./client-state.ts";
 import { unboundedByClient, unseenBytes } from "./client-unbounded.ts";
 
 export { inputItemsOf, outputItemsOf, withHistory, withReferences } from "./client-history.ts";
+export { continueEdits, continuesOf, historyOf, inputItemsPage, itemIdsOf, itemIn, keptOf, readKept, responseIn } from "./client-kept.ts";
+export type { Continues, KeptResponse } from "./client-kept.ts";
 export { unseenBytes } from "./client-unbounded.ts";
 
 /** Beyond any number that the broken stream can have reached: what is numbered must not go back. */
