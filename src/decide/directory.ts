@@ -107,6 +107,10 @@ class Resolver implements Directory {
     return this.#callable;
   }
 
+  keepers(): readonly Deployment[] {
+    return this.#supply.keepers();
+  }
+
   #search(asked: string): Resolution {
     const search: Search = { name: asked.startsWith("models/") ? asked.slice("models/".length) : asked, trace: [], refusal: null };
     if (search.name !== asked) search.trace.push(`leading "models/" dropped: ${search.name}`);
@@ -204,7 +208,7 @@ class Resolver implements Directory {
     const models = this.#input.catalogue.byUpstream.get(search.name) ?? [];
     const { deployments, refusal } = this.#serving(models);
     for (const account of this.#input.accounts) {
-      const own = account.models.has(search.name) ? this.#supply.supply(account, search.name) : null;
+      const own = account.models.has(search.name) || account.provider.freeModels?.includes(search.name) === true ? this.#supply.supply(account, search.name) : null;
       if (own?.ok === true) deployments.push(own.deployment);
     }
     // Servers of one's own share a type without being the same provider.

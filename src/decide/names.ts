@@ -1,5 +1,5 @@
 /** What a name in `model` stands for. Types only until resolution is written. */
-import type { Route } from "./deployment.ts";
+import type { Deployment, Route } from "./deployment.ts";
 
 export type Resolution =
   | { readonly kind: "route"; readonly route: Route; readonly trace: readonly string[] }
@@ -16,4 +16,6 @@ export interface CallableModel {
 export interface Directory {
   resolve(name: string): Resolution;
   callable(): readonly CallableModel[];
+  /** Accounts at providers that keep files, in file order; absent: none. */
+  keepers?(): readonly Deployment[];
 }

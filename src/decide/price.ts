@@ -163,12 +163,14 @@ export function priceVersionOf(pricing: Pricing): string | null {
 
 /**
  * What a durable hold keeps so that an orphan can be settled without the catalogue: the price of the prompt's estimate
- * in nano-dollars and of one relayed answer token in pico-dollars. Null where there is no price.
+ * in nano-dollars (or of `expectedUnits`, where a call is not billed by tokens alone) and of one relayed answer token in
+ * pico-dollars. Null where there is no price.
  */
 export function orphanRates(
   pricing: Pricing,
   inputEstimateTokens: number,
   at: PricedAt,
+  expectedUnits?: UnitCounts,
 ): { readonly inputEstimateNanoUsd: number | null; readonly outputPricePicoUsd: number | null } {
   if (pricing.kind !== "sheet") return { inputEstimateNanoUsd: null, outputPricePicoUsd: null };
   const { sheet } = pricing;
@@ -180,7 +182,7 @@ export function orphanRates(
   const output = unitPrice("output", prices, sheet.free === true).picoUsd;
   const permille = geoPermille(sheet, at.geo).permille;
   return {
-    inputEstimateNanoUsd: priceUsage(pricing, { units: { input: inputEstimateTokens }, raw: null }, at).costNanoUsd,
+    inputEstimateNanoUsd: priceUsage(pricing, { units: expectedUnits ?? { input: inputEstimateTokens }, raw: null }, at).costNanoUsd,
     outputPricePicoUsd: output === null ? null : Math.ceil((output * permille) / 1000),
   };
 }

@@ -6,6 +6,7 @@ import type { ModelFacts, PriceSheet, ProviderFacts } from "../wire/facts.ts";
 import type { Deployment, Pricing } from "./deployment.ts";
 import type { Resolution } from "./names.ts";
 import { didYouMean, nearestNames } from "./nearest.ts";
+import { plainSheet } from "./price-at.ts";
 
 /** Of an account, what decisions need; the credential is not among it. */
 export interface SupplyAccount {
@@ -82,6 +83,12 @@ export class Supply {
     return this.#byProvider.get(providerId) ?? [];
   }
 
+  /** Accounts at providers that keep files, surely or perhaps, in file order: each as no model, and not metered. */
+  keepers(): readonly Deployment[] {
+    const keeping = (sure: boolean | "perhaps"): readonly SupplyAccount[] => this.#input.accounts.filter(({ provider }) => provider.keepsFiles === sure && provider.dialect !== null);
+    return [...keeping(true), ...keeping("perhaps")].map((account) => deploymentOf(account, null, "files", { kind: "unmetered" }, undefined));
+  }
+
   /** Facts of `provider/upstream`, also by another name that the provider gives the model. */
   facts(providerId: string, upstream: string): ModelFacts | null {
     const id = `${providerId}/${upstream}`;
@@ -104,7 +111,7 @@ export class Supply {
   }
 
   #addKnown(account: SupplyAccount): void {
-    const upstreams = [...account.models.keys(), ...(account.deployments?.keys() ?? [])];
+    const upstreams = [...account.models.keys(), ...(account.deployments?.keys() ?? []), ...(account.deployments === undefined ? (account.provider.freeModels ?? []) : [])];
     const listed = account.deployments === undefined ? this.#input.catalogue.models : [];
     for (const model of listed) if (model.provider === account.provider.id) upstreams.push(model.upstream);
     for (const upstream of upstreams) {
@@ -121,25 +128,11 @@ export class Supply {
     if (unspoken !== null) return { ok: false, code: "provider_not_supported_yet", message: unspoken };
     const upstreamModel = behind === undefined ? (model?.upstream ?? upstream) : upstream;
     const override = account.models.get(upstream) ?? account.models.get(upstreamModel);
-    const pricing = pricingOf(account, override, model);
+    const pricing = pricingOf(account, override, model, upstream);
     if (pricing.kind === "unknown" && this.#input.unpriced === "refuse") {
       return { ok: false, code: "price_unknown", message: this.#priceUnknown(account, upstream, model) };
     }
-    const deployment: Deployment = {
-      id: `${account.name}/${upstreamModel}`,
-      account: account.name,
-      provider: providerFor(account.provider, model),
-      model,
-      upstreamModel,
-      pricing,
-      contextWindow: override?.contextWindow ?? model?.contextWindow ?? null,
-      maxOutput: override?.maxOutput ?? model?.maxOutput ?? null,
-      baseUrl: account.baseUrl,
-      region: account.region ?? (account.baseUrl === account.provider.baseUrl ? account.provider.region : null),
-      domain: { ...account.provider.domain, ...account.domain },
-      reasons: model?.reasoning === true,
-    };
-    return { ok: true, deployment };
+    return { ok: true, deployment: deploymentOf(account, model, upstreamModel, pricing, override) };
   }
 
   /** The account's own name for a model that goes by the catalogue's: the first deployment of it. */
@@ -184,11 +177,32 @@ function priceLines(account: string, upstream: string): string {
   ].join("\n");
 }
 
+/** Given away by the provider's own terms. */
+const FREE = plainSheet("free-by-contract", { input: 0, output: 0, requests: 0 });
+
+function deploymentOf(account: SupplyAccount, model: ModelFacts | null, upstreamModel: string, pricing: Pricing, override: SupplyOverride | undefined): Deployment {
+  return {
+    id: `${account.name}/${upstreamModel}`,
+    account: account.name,
+    provider: providerFor(account.provider, model),
+    model,
+    upstreamModel,
+    pricing,
+    contextWindow: override?.contextWindow ?? model?.contextWindow ?? null,
+    maxOutput: override?.maxOutput ?? model?.maxOutput ?? null,
+    baseUrl: account.baseUrl,
+    region: account.region ?? (account.baseUrl === account.provider.baseUrl ? account.provider.region : null),
+    domain: { ...account.provider.domain, ...account.domain },
+    reasons: model?.reasoning === true,
+  };
+}
+
 /** What the owner says of the model, then of the account, then what the catalogue says. */
-function pricingOf(account: SupplyAccount, override: SupplyOverride | undefined, model: ModelFacts | null): Pricing {
+function pricingOf(account: SupplyAccount, override: SupplyOverride | undefined, model: ModelFacts | null, upstream: string): Pricing {
   if (override?.unmetered === true) return { kind: "unmetered" };
   if (override?.price) return { kind: "sheet", sheet: override.price };
   if (account.unmetered) return { kind: "unmetered" };
+  if (account.provider.freeModels?.includes(upstream) === true) return { kind: "sheet", sheet: FREE };
   return model?.price ? { kind: "sheet", sheet: model.price } : { kind: "unknown" };
 }
 

@@ -30,4 +30,5 @@ export const azure: ProviderFacts = compatible({
   usage: { reasoningInOutput: true },
   quirks: {},
   rateLimitHeaders: OPENAI_RATE_LIMITS,
+  keepsFiles: true,
 });

@@ -9,6 +9,7 @@ export const groq: ProviderFacts = compatible({
   baseUrl: "https://api.groq.com/openai/v1",
   env: ["GROQ_API_KEY"],
   domain: { edge: "cloudflare" },
+  keepsFiles: true,
   rateLimitHeaders: windowed({ requests: "day", tokens: "minute" }),
   usage: { reasoningInOutput: true },
   quirks: {

@@ -4,6 +4,7 @@ import { compatible } from "./compatible.ts";
 
 export const openaiCompatible: ProviderFacts = compatible({
   id: "openai-compatible",
+  keepsFiles: "perhaps",
   name: "OpenAI-compatible host",
   baseUrl: null,
   env: [],

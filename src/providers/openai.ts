@@ -13,6 +13,9 @@ export const openai: ProviderFacts = compatible({
   quirks: {},
   endpoints: Object.fromEntries(["us", "eu", "au", "in", "jp"].map((region) => [region, `https://${region}.api.openai.com/v1`])),
   rateLimitHeaders: OPENAI_RATE_LIMITS,
+  // "The moderation endpoint is free to use": pricing page and moderation guide.
+  freeModels: ["omni-moderation-latest", "omni-moderation-2024-09-26", "text-moderation-latest", "text-moderation-stable", "text-moderation-007"],
+  keepsFiles: true,
   // From GPT-5.6 cache writes are billed in place of the input rate; they are told inside the prompt count.
   usage: { reasoningInOutput: true },
 });

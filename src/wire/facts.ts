@@ -48,6 +48,10 @@ export interface ProviderFacts {
   /** Addresses that keep processing within a region, where the provider has them. */
   readonly endpoints?: Readonly<Record<string, string>>;
   readonly rateLimitHeaders?: readonly RateLimitHeader[];
+  /** Models that cost nothing by the provider's own terms. */
+  readonly freeModels?: readonly string[];
+  /** Serves `/files` and `/batches`; `perhaps`: it depends on the server behind the address. */
+  readonly keepsFiles?: boolean | "perhaps";
 }
 
 export type AuthFacts =
