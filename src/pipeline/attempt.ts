@@ -6,7 +6,7 @@ import type { Candidate } from "../decide/choose.ts";
 import type { Ticket } from "../decide/health.ts";
 import type { Timer, UpstreamCall, UpstreamFailure, UpstreamHandler, UpstreamRequest } from "../ports.ts";
 import { faultOf, type Outcome, type Phase, type UpstreamError } from "../wire/outcome.ts";
-import type { Usage } from "../wire/usage.ts";
+import type { UnitCounts, Usage } from "../wire/usage.ts";
 import type { Authorize, Deps } from "./deps.ts";
 import { isStreamOf, type Framing } from "./framing.ts";
 import { failure, type LaneSink, type StreamLane, type TailFrame } from "./lane.ts";
@@ -26,8 +26,10 @@ export interface Reading {
   /** An answer with nothing in it can be a whole one: stop sequences were asked. */
   readonly mayBeEmpty: boolean;
   readonly framing: Framing;
+  /** Is an answer of this content type one? Its type is then told on. Absent: a stream of this framing, or JSON. */
+  accepts?(type: string): boolean;
   /** Streams: a lane that reads the body. */
-  openLane(sink: LaneSink): StreamLane;
+  openLane(sink: LaneSink, type: string): StreamLane;
   /** JSON answers: read the whole body. */
   readAnswer(body: Uint8Array): AnswerReading;
   /** An answer with an error status. */
@@ -50,6 +52,7 @@ export interface AttemptSettings {
   readonly authorize?: Authorize;
   readonly reading: Reading;
   readonly warnings: readonly string[];
+  readonly expectedUnits?: UnitCounts;
 }
 
 const ERROR_BODY_BYTES = 64 << 10;
@@ -64,6 +67,8 @@ export class Attempt implements UpstreamHandler, LaneSink {
   draining = false;
   sent = false;
   status: number | null = null;
+  /** The answer's content type, where it is told on. */
+  type: string | null = null;
   usage: Usage | null = null;
   firstContentMs: number | null = null;
   endedMs: number | null = null;
@@ -187,7 +192,12 @@ export class Attempt implements UpstreamHandler, LaneSink {
     this.#header = header;
     const type = header("content-type") ?? "";
     if (status < 200 || status >= 300) return;
-    if (this.settings.stream && isStreamOf(this.settings.reading.framing, type)) this.#lane = this.settings.reading.openLane(this);
+    const { reading } = this.settings;
+    if (reading.accepts !== undefined) {
+      this.type = type;
+      if (!reading.accepts(type)) this.fail(failure("malformed", `an answer of type ${type.slice(0, 60) || "unknown"}`, status));
+      else if (this.settings.stream) this.#lane = reading.openLane(this, type);
+    } else if (this.settings.stream && isStreamOf(reading.framing, type)) this.#lane = reading.openLane(this, type);
     else if (this.settings.stream && !/json/i.test(type)) this.fail(failure("malformed", `an answer of type ${type.slice(0, 60) || "unknown"} instead of an event stream`, status));
     else if (!this.settings.stream && !/json/i.test(type)) this.fail(failure("malformed", `an answer of type ${type.slice(0, 60) || "unknown"} instead of JSON`, status));
   }

@@ -4,6 +4,7 @@ import { relayedTokens, chargeOf } from "../decide/estimate.ts";
 import { orphanRates, priceVersionOf } from "../decide/price.ts";
 import type { Caller, Charge, Hold } from "../ports.ts";
 import type { Outcome } from "../wire/outcome.ts";
+import type { UnitCounts } from "../wire/usage.ts";
 import type { Attempt } from "./attempt.ts";
 
 export interface HoldFacts {
@@ -15,6 +16,8 @@ export interface HoldFacts {
   /** The first attempt reserves for the dearest step, later ones for themselves. */
   readonly boundNanoUsd: number | null;
   readonly inputEstimateTokens: number;
+  /** Of a call that is not billed by tokens alone. */
+  readonly expectedUnits?: UnitCounts | undefined;
   readonly wallMs: number;
 }
 
@@ -32,7 +35,7 @@ export function holdOf(facts: HoldFacts): Hold {
     period: periodOf(facts.wallMs),
     boundNanoUsd: facts.boundNanoUsd,
     inputEstimateTokens: facts.inputEstimateTokens,
-    ...orphanRates(deployment.pricing, facts.inputEstimateTokens, { wallMs: facts.wallMs }),
+    ...orphanRates(deployment.pricing, facts.inputEstimateTokens, { wallMs: facts.wallMs }, facts.expectedUnits),
     billsOnAbort: deployment.provider.billsOnAbort,
     atMs: facts.wallMs,
   };
@@ -67,6 +70,7 @@ export function chargeFor(attempt: Attempt, outcome: Outcome, inputEstimateToken
     inputEstimateTokens,
     billsOnAbort: deployment.provider.billsOnAbort,
     wallMs,
+    ...(attempt.settings.expectedUnits === undefined ? {} : { expectedUnits: attempt.settings.expectedUnits }),
   });
   return { attemptId: attempt.settings.id, ...booked, atMs: wallMs };
 }

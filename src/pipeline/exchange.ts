@@ -11,7 +11,7 @@ import type { HealthView } from "../decide/health.ts";
 import type { Charge, ClientReply, Timer } from "../ports.ts";
 import { gatewayError, statusOf, type ErrorCode, type GatewayError } from "../wire/errors.ts";
 import type { Outcome } from "../wire/outcome.ts";
-import { answerHeaders, errorHeaders, streamHead, without } from "./answer-headers.ts";
+import { answerHeaders, errorHeaders, streamHead } from "./answer-headers.ts";
 import { Attempt, type AttemptOwner } from "./attempt.ts";
 import { chargeFor, holdOf, relayedBy } from "./booking.ts";
 import { Books } from "./books.ts";
@@ -19,6 +19,7 @@ import { brokenStream, conclude, type Tried } from "./conclude.ts";
 import { Delivery } from "./delivery.ts";
 import type { Deps } from "./deps.ts";
 import { failure } from "./lane.ts";
+import { outgoing } from "./outgoing.ts";
 import { recordOf } from "./record.ts";
 import { withoutSecret } from "./redact.ts";
 import type { ExchangeSettings, Surface } from "./surface.ts";
@@ -77,7 +78,7 @@ export class Exchange implements AttemptOwner {
   start(): void {
     this.#deps.allowance.earn(this.#startMs);
     this.#deadline = this.#deps.clock.after(this.settings.deadlineMs, () => this.#deadlinePassed());
-    if (this.#surface.stream && this.settings.route.keepalive) {
+    if (this.#surface.stream && this.settings.route.keepalive && this.#surface.keepAlive.length > 0) {
       this.#delivery.keepAlive(this.#surface.keepAlive, this.#deps.limits.keepaliveMs, () => answerHeaders(this.#facts(null, "open"), streamHead(this.#surface.streamType)));
     }
     this.#step();
@@ -112,7 +113,7 @@ export class Exchange implements AttemptOwner {
     this.#waiting?.cancel();
     for (const other of this.#attempts) if (other !== attempt) other.stop("superseded");
     this.#attemptTimers.get(attempt)?.cancel();
-    if (this.#surface.stream && !this.#delivery.replied) this.#delivery.head(200, answerHeaders(this.#facts(attempt, "open"), streamHead(this.#surface.streamType)));
+    if (this.#surface.stream && !this.#delivery.replied) this.#delivery.head(200, answerHeaders(this.#facts(attempt, "open"), streamHead(attempt.type ?? this.#surface.streamType)));
     return true;
   }
 
@@ -169,6 +170,7 @@ export class Exchange implements AttemptOwner {
       nowMs: this.#deps.clock.nowMs(),
       deadlineMs: this.#deadlineMs,
       candidates: this.settings.choice.candidates,
+      once: this.settings.once === true,
       tries: this.#candidateOf.map((candidate, i) => ({ candidate, outcome: outcomeOf(i) })),
       view: (candidate) => this.#view(candidate),
       random: () => this.#deps.random.next(),
@@ -211,8 +213,6 @@ export class Exchange implements AttemptOwner {
     const { clocks } = this.settings.route;
     const transport = this.settings.snapshot.transport(deployment);
     const id = this.#deps.ids.attemptId();
-    const headers = [...prepared.headers];
-    if (deployment.provider.requestIdHeader !== null) headers.push(deployment.provider.requestIdHeader, id);
     const attempt = new Attempt(this.#deps, this, {
       id,
       number: this.#attempts.length + 1,
@@ -221,18 +221,10 @@ export class Exchange implements AttemptOwner {
       stream: this.#surface.stream,
       idleMs: clocks.idleMs,
       lifetimeMs: clocks.lifetimeMs,
-      request: {
-        origin: transport.origin,
-        path: transport.basePath + prepared.path,
-        method: "POST",
-        headers: [...(prepared.replaces === undefined ? transport.headers : without(transport.headers, prepared.replaces)), ...headers],
-        body: prepared.body,
-        connectTimeoutMs: clocks.connectMs,
-        proxyUrl: transport.proxyUrl,
-        caFile: transport.caFile,
-      },
+      request: outgoing(prepared, deployment, transport, clocks, id),
       reading: prepared.reading,
       warnings: prepared.warnings,
+      ...(prepared.expectedUnits === undefined ? {} : { expectedUnits: prepared.expectedUnits }),
       ...(transport.authorize === undefined ? {} : { authorize: transport.authorize }),
     });
     this.#attempts.push(attempt);
@@ -252,6 +244,7 @@ export class Exchange implements AttemptOwner {
       caller: this.settings.caller,
       boundNanoUsd: number === 1 ? this.settings.choice.holdNanoUsd : candidate.boundNanoUsd,
       inputEstimateTokens: this.settings.inputEstimateTokens,
+      expectedUnits: attempt.settings.expectedUnits,
       wallMs: this.#deps.clock.wallMs(),
     });
     this.#books.hold(attempt, hold, () => attempt.start(), (code) => this.#unheld(attempt, code));
@@ -339,19 +332,26 @@ export class Exchange implements AttemptOwner {
     }
     if (outcome.kind === "answered") {
       const cost = { nanoUsd: this.#books.totalNanoUsd() ?? null, estimated: this.#books.estimated };
-      if (this.#surface.stream) this.#delivery.end(this.#surface.closing(attempt, this.#books.chargeOf(attempt) as Charge, cost));
-      else {
-        this.#delivery.head(200, answerHeaders(this.#facts(attempt, "known"), [...JSON_TYPE, "content-length", String(attempt.body?.length ?? 0)]));
-        this.#delivery.end(attempt.body);
-      }
+      const last = this.#surface.stream ? this.#surface.closing(attempt, this.#books.chargeOf(attempt) as Charge, cost) : attempt.body;
+      const kept = last === null ? undefined : this.#surface.keep?.(attempt, last);
+      if (kept === undefined) this.#answer(attempt, last);
+      else kept.then(() => this.#answer(attempt, last)).catch((error: unknown) => this.#crashed(error));
+      return;
     } else {
       const { deployment } = attempt.settings.candidate;
       const told = outcome.kind === "failed" ? outcome.error : failure("network", "the attempt was stopped");
       this.#error = this.#stopping
         ? gatewayError("stopping", "The gateway is stopping, so the answer breaks off here; try again.")
         : brokenStream(told, deployment.id);
-      this.#delivery.end(this.#surface.errorFrame(this.#error, attempt));
+      this.#endWith(this.#surface.errorFrame(this.#error, attempt));
     }
+    this.#record();
+  }
+
+  /** The last bytes of an answer, all of them where it is no stream. */
+  #answer(attempt: Attempt, last: Uint8Array | null): void {
+    if (!this.#surface.stream) this.#delivery.head(200, answerHeaders(this.#facts(attempt, "known"), ["content-type", attempt.type ?? "application/json", "content-length", String(last?.length ?? 0)]));
+    this.#delivery.end(last);
     this.#record();
   }
 
@@ -383,13 +383,18 @@ export class Exchange implements AttemptOwner {
 
   #tellError(error: GatewayError): void {
     if (this.#delivery.replied) {
-      this.#delivery.end(this.#surface.errorFrame(error, null));
+      this.#endWith(this.#surface.errorFrame(error, null));
       return;
     }
     const facts = this.#facts(this.#attempts.at(-1) ?? null, "known");
     const body = this.#surface.errorBody(error);
     this.#delivery.head(statusOf(error), answerHeaders(facts, [...JSON_TYPE, "content-length", String(body.length), ...errorHeaders(error), ...this.#surface.errorHeaders(error)]));
     this.#delivery.end(body);
+  }
+
+  #endWith(frame: Uint8Array | null): void {
+    if (frame === null) this.#delivery.destroy();
+    else this.#delivery.end(frame);
   }
 
   #deadlinePassed(): void {

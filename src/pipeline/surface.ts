@@ -3,25 +3,30 @@ import type { Candidate, Choice } from "../decide/choose.ts";
 import type { Route } from "../decide/deployment.ts";
 import type { Caller, Charge } from "../ports.ts";
 import type { GatewayError } from "../wire/errors.ts";
-import type { SurfaceName } from "../wire/surfaces.ts";
+import type { HttpMethod, ServedName } from "../wire/surfaces.ts";
+import type { UnitCounts } from "../wire/usage.ts";
 import type { Attempt, Reading } from "./attempt.ts";
 import type { Snapshot } from "./deps.ts";
 
 /** What differs between the endpoints that share the loop. */
 export interface Surface {
-  /** What health is kept for. */
-  readonly endpoint: "chat" | "embeddings";
+  /** What health is kept for: `chat`, `embeddings`, or an endpoint's own name. */
+  readonly endpoint: string;
   /** As it stands in the record. */
-  readonly name: SurfaceName | "embeddings";
+  readonly name: ServedName;
   readonly stream: boolean;
+  /** Where the answer's own type is not told on. */
   readonly streamType: string;
+  /** Empty: there is no sign of life that clients would ignore. */
   readonly keepAlive: Uint8Array;
   /** The upstream call for one candidate. */
   prepare(candidate: Candidate): Prepared;
   /** The last bytes of a stream: what was held back, with the request's cost (all attempts) in the usage chunk. */
   closing(attempt: Attempt, charge: Charge, cost: RequestCost): Uint8Array;
-  /** The dialect's typed error as the end of a stream (`attempt`: the one whose answer broke off, null if none began), and as a body. */
-  errorFrame(error: GatewayError, attempt: Attempt | null): Uint8Array;
+  /** Keep the answer whose last bytes (all, where it is no stream) these are; they leave when it is done. undefined: nothing is kept. */
+  keep?(attempt: Attempt, last: Uint8Array): Promise<void> | undefined;
+  /** The dialect's typed error as the end of a stream (`attempt`: the one whose answer broke off, null if none began), and as a body. null: it cannot be told there, so the connection is broken off. */
+  errorFrame(error: GatewayError, attempt: Attempt | null): Uint8Array | null;
   errorBody(error: GatewayError): Uint8Array;
   /** Headers of an error that only this surface has. */
   errorHeaders(error: GatewayError): readonly string[];
@@ -32,7 +37,22 @@ export interface RequestCost {
   readonly estimated: boolean;
 }
 export type Prepared =
-  | { readonly kind: "prepared"; readonly path: string; readonly headers: readonly string[]; /** Lower-case names of the account's fixed headers that these replace. */ readonly replaces?: readonly string[]; readonly body: Uint8Array; readonly warnings: readonly string[]; readonly reading: Reading }
+  | {
+      readonly kind: "prepared";
+      /** Below the account's address, or from the origin on where it is `rooted`. */
+      readonly path: string;
+      readonly rooted?: boolean;
+      /** Absent: POST. */
+      readonly method?: HttpMethod;
+      readonly headers: readonly string[];
+      /** Lower-case names of the account's fixed headers that these replace. */
+      readonly replaces?: readonly string[];
+      readonly body: Uint8Array | null;
+      readonly warnings: readonly string[];
+      readonly reading: Reading;
+      /** What the whole call is likely to be billed for, where that is not tokens alone. */
+      readonly expectedUnits?: UnitCounts;
+    }
   | { readonly kind: "unsupported"; readonly param: string; readonly message: string };
 
 export interface ExchangeSettings {
@@ -46,5 +66,7 @@ export interface ExchangeSettings {
   /** Of this request: the smallest of route, header and SDK. */
   readonly deadlineMs: number;
   readonly warnings: readonly string[];
+  /** What was sent is never sent again: it may have been done. */
+  readonly once?: boolean;
   readonly snapshot: Snapshot;
 }
