@@ -1,4 +1,4 @@
-/** The AI SDK (`ai`), unmodified, by both of its packages that speak chat completions, on every upstream. */
+/** The AI SDK (`ai`), unmodified, by its packages for OpenAI's protocols, on every upstream. */
 import assert from "node:assert/strict";
 import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
@@ -6,6 +6,7 @@ import { stepCountIs, streamText } from "ai";
 import { aiSdkFeatures, asked, getVectors, toolsOf, usageOf } from "./ai-sdk-features.ts";
 import { checkThoughts } from "./checks.ts";
 import { matrix, type Cell } from "./matrix.ts";
+import { checkProof } from "./proof.ts";
 import { EMBEDDING_MODEL, model, Toolbox } from "./world.ts";
 
 matrix("AI SDK by @ai-sdk/openai-compatible", {
@@ -29,6 +30,26 @@ matrix("AI SDK by @ai-sdk/openai-compatible", {
 matrix("AI SDK by @ai-sdk/openai", {
   ...aiSdkFeatures((cell, behaviour) => openai(cell).chat(model(cell.dialect, behaviour))),
   "gets vectors": (cell) => getVectors(cell, openai(cell).embeddingModel(EMBEDDING_MODEL)),
+});
+
+matrix("AI SDK by @ai-sdk/openai's responses", {
+  // The package's own choice, where neither is named.
+  ...aiSdkFeatures((cell, behaviour) => openai(cell)(model(cell.dialect, behaviour))),
+
+  async "reads what a model thought, and brings its signatures back"(cell) {
+    const box = new Toolbox();
+    const answer = streamText({
+      model: openai(cell)(model(cell.dialect, "thinker")), ...asked, tools: toolsOf(box, ["get_weather"]), stopWhen: stepCountIs(3),
+      providerOptions: { openai: { store: false, include: ["reasoning.encrypted_content"], reasoningSummary: "auto", forceReasoning: true } },
+    });
+    await answer.consumeStream();
+    box.check(["get_weather"], await answer.text, cell.calls());
+    const [first] = await answer.steps;
+    checkThoughts(first?.reasoningText);
+    // Thoughts that nobody signed the package leaves out by itself.
+    if (cell.dialect !== "openai") checkProof(cell);
+    return { calls: 2, usage: usageOf(await answer.totalUsage) };
+  },
 });
 
 function openai({ world }: Cell) {

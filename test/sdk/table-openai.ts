@@ -2,7 +2,8 @@
 import { everywhere, inEveryProtocol, leaving, nowhere, reasoning, type Row } from "./row.ts";
 import { DIALECTS } from "./world.ts";
 
-const vectors: Row = {
+/** Of the clients that can ask for them. */
+export const vectors: Row = {
   areas: ["vectors"],
   cells: { fleet: ["openai"], aimock: ["openai"] },
   why: "embeddings are served by upstreams of the client's own dialect only",
@@ -41,16 +42,16 @@ export const AI_SDK = {
   "leaves a stream by its AbortSignal": leaving,
 } as const satisfies Readonly<Record<string, Row>>;
 
-const LANGCHAIN = {
+/** The rows of LangChain by whichever of the protocols. */
+export const LANGCHAIN = {
   "invokes": inEveryProtocol("chat"),
-  "streams, with usage": inEveryProtocol("stream", "usage"),
+  "streams": inEveryProtocol("stream", "usage"),
   "binds tools, and goes on with what both said": inEveryProtocol("tools"),
-  "gathers a tool call from a stream": inEveryProtocol("tools"),
+  "gathers tool calls from a stream": inEveryProtocol("tools"),
   "gets structured output by JSON schema": inEveryProtocol("structured output"),
   "gets structured output by function calling": inEveryProtocol("structured output"),
   "reads what a model thought": reasoning(DIALECTS),
   "sends a picture": inEveryProtocol("picture"),
-  "gets vectors": vectors,
   "raises an error with status 400 in the provider's words": inEveryProtocol("error"),
   "leaves a stream by its signal": leaving,
 } as const satisfies Readonly<Record<string, Row>>;
@@ -61,5 +62,5 @@ export const CHAT_CLIENTS = {
   "AzureOpenAI": OPENAI_SDK,
   "AI SDK by @ai-sdk/openai-compatible": { ...AI_SDK, "gets vectors": vectors, "reads what a model thought, and brings its signatures back": reasoning(DIALECTS) },
   "AI SDK by @ai-sdk/openai": { ...AI_SDK, "gets vectors": vectors, "reads what a model thought": nowhere("reasoning", "the package knows no reasoning in chat completions") },
-  "LangChain's ChatOpenAI": LANGCHAIN,
+  "LangChain's ChatOpenAI": { ...LANGCHAIN, "gets vectors": vectors },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, Row>>>>;

@@ -5,9 +5,13 @@
 import type { Row } from "./row.ts";
 import { GEMINI_CLIENTS, MESSAGES_CLIENTS } from "./table-messages.ts";
 import { CHAT_CLIENTS } from "./table-openai.ts";
+import { AGENT_CLIENTS, OTHER_CLIENTS, RESPONSES_CLIENTS } from "./table-responses.ts";
 
 export const TABLE = {
   ...CHAT_CLIENTS,
+  ...RESPONSES_CLIENTS,
+  ...AGENT_CLIENTS,
+  ...OTHER_CLIENTS,
   ...MESSAGES_CLIENTS,
   ...GEMINI_CLIENTS,
 } as const satisfies Readonly<Record<string, Readonly<Record<string, Row>>>>;

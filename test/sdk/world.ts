@@ -101,7 +101,7 @@ export class Toolbox {
     assert.deepEqual(this.called.map((one) => one.name).toSorted(), names.toSorted());
     const said = this.called.map((one) => TOOLS[one.name].answer(one.city));
     const told = calls.at(-1)?.body ?? "";
-    for (const sentence of said) assert.ok(told.includes(sentence), `the upstream was not told ${sentence}`);
+    for (const sentence of said) assert.ok(told.includes(sentence), `the upstream was not told ${sentence} in ${told}`);
     assert.ok(said.some((sentence) => finalText?.includes(sentence)), `${finalText} does not tell of any of ${said.join(" ")}`);
   }
 }

@@ -1,0 +1,36 @@
+/** The AI SDK (`ai`), unmodified, by its packages for Mistral and for Bedrock, on every upstream. */
+import { createAmazonBedrock } from "@ai-sdk/amazon-bedrock";
+import { createMistral } from "@ai-sdk/mistral";
+import { stepCountIs, streamText, type LanguageModel } from "ai";
+import { aiSdkFeatures, asked, getVectors, toolsOf, usageOf } from "./ai-sdk-features.ts";
+import { checkThoughts } from "./checks.ts";
+import { matrix, type Cell } from "./matrix.ts";
+import { checkProof } from "./proof.ts";
+import { EMBEDDING_MODEL, model, Toolbox, type Behaviour } from "./world.ts";
+
+const mistral = ({ world }: Cell) => createMistral({ baseURL: world.gateway.baseUrl, apiKey: world.apiKey });
+
+matrix("AI SDK by @ai-sdk/mistral", {
+  ...aiSdkFeatures((cell, behaviour) => mistral(cell)(model(cell.dialect, behaviour)), { asksNoUsageOfStreams: true, wordsInBody: true, ownPictures: true }),
+  "gets vectors": (cell) => getVectors(cell, mistral(cell).embeddingModel(EMBEDDING_MODEL)),
+});
+
+/** By a bearer key, which goes before the package's own signing. */
+const bedrock = ({ world, dialect }: Cell, behaviour?: Behaviour): LanguageModel =>
+  createAmazonBedrock({ baseURL: world.gateway.url, region: "us-east-1", apiKey: world.apiKey })(model(dialect, behaviour));
+
+matrix("AI SDK by @ai-sdk/amazon-bedrock", {
+  ...aiSdkFeatures(bedrock),
+
+  async "reads what a model thought, and brings its signatures back"(cell) {
+    const box = new Toolbox();
+    const answer = streamText({ model: bedrock(cell, "thinker"), ...asked, tools: toolsOf(box, ["get_weather"]), stopWhen: stepCountIs(3) });
+    await answer.consumeStream();
+    box.check(["get_weather"], await answer.text, cell.calls());
+    const [first] = await answer.steps;
+    checkThoughts(first?.reasoningText);
+    // Thoughts that nobody signed the package leaves out by itself; the protocol has no place for what is signed at a call.
+    if (cell.dialect === "anthropic") checkProof(cell);
+    return { calls: 2, usage: usageOf(await answer.totalUsage) };
+  },
+});

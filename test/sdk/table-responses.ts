@@ -1,0 +1,93 @@
+/** The rows of the clients that speak responses, the old completions, Converse, Cohere's chat, or another maker's reading of chat completions. */
+import { inEveryProtocol, leaving, nowhere, reasoning, type Row } from "./row.ts";
+import { AI_SDK, LANGCHAIN, vectors } from "./table-openai.ts";
+import { DIALECTS, UPSTREAMS } from "./world.ts";
+
+const NO_VECTORS = nowhere("vectors", "the protocol has none");
+
+/** Clients of responses. */
+export const RESPONSES_CLIENTS = {
+  "openai SDK by responses": {
+    "gets an answer": inEveryProtocol("chat", "usage"),
+    "streams, with usage": inEveryProtocol("stream", "usage"),
+    "accumulates a stream with its own helper": inEveryProtocol("stream", "usage"),
+    "runs two tools called at once": inEveryProtocol("tools"),
+    "runs two tools called at once over streams": inEveryProtocol("tools"),
+    "parses structured output": inEveryProtocol("structured output"),
+    "parses structured output of a stream": inEveryProtocol("structured output"),
+    "reads what a model thought, and brings its signatures back": reasoning(DIALECTS),
+    "sends a picture": inEveryProtocol("picture"),
+    "gets vectors": NO_VECTORS,
+    "raises BadRequestError in the provider's words": inEveryProtocol("error"),
+    "leaves a stream by its AbortController": leaving,
+  },
+  "AI SDK by @ai-sdk/openai's responses": {
+    ...AI_SDK,
+    "runs a tool over streams": {
+      areas: ["tools"], cells: { fleet: DIALECTS, aimock: ["openai", "anthropic", "gemini", "responses", "converse"] },
+      why: "the mock of Cohere says that it will call a tool, which the package then names by its id alone",
+    },
+    "gets vectors": NO_VECTORS, "reads what a model thought, and brings its signatures back": reasoning(DIALECTS) },
+  "LangChain's ChatOpenAI by responses": { ...LANGCHAIN, "gets vectors": NO_VECTORS },
+} as const satisfies Readonly<Record<string, Readonly<Record<string, Row>>>>;
+
+const AGENTS = {
+  "runs an agent": inEveryProtocol("chat", "usage"),
+  "streams an agent's run": inEveryProtocol("stream", "usage"),
+  "runs an agent with two tools called at once": inEveryProtocol("tools"),
+  "streams an agent's run with tools": inEveryProtocol("tools"),
+  "gives an agent's output the type that it asks": inEveryProtocol("structured output"),
+  "sends a picture": inEveryProtocol("picture"),
+  "gets vectors": nowhere("vectors", "agents ask for none"),
+  "raises BadRequestError in the provider's words": inEveryProtocol("error"),
+  "leaves a stream by its signal": leaving,
+} as const satisfies Readonly<Record<string, Row>>;
+
+/** Agents, in both modes. */
+export const AGENT_CLIENTS = {
+  "OpenAI Agents by responses": { ...AGENTS, "reads what a model thought, and brings its signatures back": reasoning(DIALECTS) },
+  "OpenAI Agents by chat completions": { ...AGENTS, "reads what a model thought": nowhere("reasoning", "the package reads `reasoning`, where chat completions of most makers have `reasoning_content`") },
+} as const satisfies Readonly<Record<string, Readonly<Record<string, Row>>>>;
+
+const NO_NULL = "the package refuses the `usage: null` that OpenAI writes into every chunk of a stream of which the gateway asks the usage";
+
+/** Clients of protocols that are like chat completions, or were before them. */
+export const OTHER_CLIENTS = {
+  "openai SDK by completions": {
+    "gets an answer": inEveryProtocol("chat", "usage"),
+    "streams, with usage": inEveryProtocol("stream", "usage"),
+    "raises BadRequestError in the provider's words": inEveryProtocol("error"),
+    "leaves a stream by its AbortController": leaving,
+    "calls tools": nowhere("tools", "the protocol has none"),
+    "parses structured output": nowhere("structured output", "the protocol has none"),
+    "reads what a model thought": nowhere("reasoning", "the protocol has no place for it"),
+    "sends a picture": nowhere("picture", "the protocol has text only"),
+    "gets vectors": NO_VECTORS,
+  },
+  "AI SDK by @ai-sdk/mistral": { ...AI_SDK, "gets vectors": vectors, "reads what a model thought": nowhere("reasoning", "the package reads thoughts among a message's parts, as its maker alone tells them") },
+  "Mistral SDK": {
+    "completes": inEveryProtocol("chat", "usage"),
+    "streams": { areas: ["stream"], cells: { fleet: ["anthropic", "gemini"], aimock: UPSTREAMS }, why: NO_NULL },
+    "runs two tools called at once": inEveryProtocol("tools"),
+    "runs a tool over streams": nowhere("tools", "the package wants a call's name with every piece of its arguments, as its maker alone streams calls"),
+    "parses structured output": inEveryProtocol("structured output"),
+    "reads what a model thought": nowhere("reasoning", "the package reads thoughts among a message's parts, as its maker alone tells them"),
+    "sends a picture": inEveryProtocol("picture"),
+    "gets vectors": nowhere("vectors", "the package wants an id that OpenAI's embeddings do not have"),
+    "raises an error with status 400 in the provider's words": inEveryProtocol("error"),
+    "leaves a stream by its signal": { areas: ["leaving"], cells: { fleet: ["anthropic", "gemini"], aimock: [] }, why: `${NO_NULL}; ${leaving.why}` },
+  },
+  "AI SDK by @ai-sdk/amazon-bedrock": { ...AI_SDK, "gets vectors": nowhere("vectors", "the host's embeddings are asked in another form than Converse"), "reads what a model thought, and brings its signatures back": reasoning(DIALECTS) },
+  "Cohere SDK": {
+    "chats": inEveryProtocol("chat", "usage"),
+    "streams, with usage": inEveryProtocol("stream", "usage"),
+    "runs two tools called at once": inEveryProtocol("tools"),
+    "runs two tools called at once over streams": inEveryProtocol("tools"),
+    "gets an object of a schema": inEveryProtocol("structured output"),
+    "reads what a model thought": reasoning(DIALECTS),
+    "sends a picture": inEveryProtocol("picture"),
+    "gets vectors": nowhere("vectors", "embeddings are served in OpenAI's form only"),
+    "raises BadRequestError in the provider's words": inEveryProtocol("error"),
+    "leaves a stream by its signal": leaving,
+  },
+} as const satisfies Readonly<Record<string, Readonly<Record<string, Row>>>>;
