@@ -185,6 +185,9 @@ export class HealthBook {
         pacing.recordRefusal(entry.pace, seq, this.#lastSeq, error.retryAfterMs, nowMs);
         breaking.refuseProbe(entry.breaker, this.#settings, seq, this.#lastSeq, nowMs, random);
         return this.#released(ticket, null);
+      case "schema_mismatch":
+        // It came whole and in time: what the model wrote says nothing of the deployment's health.
+        return this.#answered(ticket, nowMs);
       case "bad_request":
       case "content_policy":
       case "context":

@@ -36,7 +36,7 @@ export interface StepFacts {
 export interface Launch {
   readonly kind: "launch";
   readonly candidate: number;
-  /** `first`, `failover`, `probe`, `repeat`, `last-resort`, `paced`. */
+  /** `first`, `failover`, `probe`, `repair`, `repeat`, `last-resort`, `paced`. */
   readonly why: string;
   /** Takes one from the retry allowance; without it the step is not made. */
   readonly metered: boolean;
@@ -69,6 +69,8 @@ export function nextStep(facts: StepFacts): Step {
   if (tries.length >= MAX_ATTEMPTS) return stop("attempts");
   if (facts.once === true && tries.some(({ outcome }) => outcome === null || !("phase" in outcome) || outcome.phase !== "unsent")) return stop("nothing_left");
   if (nowMs >= facts.deadlineMs) return stop("deadline");
+  const repair = repairable(facts);
+  if (repair !== null) return repair;
 
   const views = facts.candidates.map(facts.view);
   const untried = byDomain(facts, views);
@@ -107,7 +109,18 @@ function byDomain(facts: StepFacts, views: readonly HealthView[]): number[] {
   return [...untried.filter((i) => !shares(i)), ...untried.filter(shares)];
 }
 
-const UNREADABLE: ReadonlySet<FailureClass> = new Set(["malformed", "empty", "too_large"]);
+/** A whole answer of the wrong form: its model is shown it once and asked to mend it, before any other is asked afresh. */
+function repairable({ candidates, tries, view, nowMs }: StepFacts): Step | null {
+  for (const { candidate, outcome } of tries) {
+    if (outcome?.kind !== "failed" || outcome.error.class !== "schema_mismatch") continue;
+    if (tries.some((one) => one.candidate === candidate && one.outcome !== outcome)) continue;
+    // Not metered: it is a second turn of a conversation, made once, and no second try of a call that failed.
+    if (isOpen(view(candidates[candidate] as Candidate), nowMs)) return { kind: "launch", candidate, why: "repair", metered: false, probe: false, waitMs: 0 };
+  }
+  return null;
+}
+
+const UNREADABLE: ReadonlySet<FailureClass> = new Set(["malformed", "empty", "too_large", "schema_mismatch"]);
 
 /** The same target once more after a short pause, where its failure is one that passes and the provider names no longer one. */
 function repeatable(facts: StepFacts, views: readonly HealthView[]): Step | null {

@@ -26,6 +26,8 @@ export interface Reading {
   /** An answer with nothing in it can be a whole one: stop sequences were asked. */
   readonly mayBeEmpty: boolean;
   readonly framing: Framing;
+  /** The answer is held back and checked before anything of it is shown. */
+  readonly held?: boolean;
   /** Is an answer of this content type one? Its type is then told on. Absent: a stream of this framing, or JSON. */
   accepts?(type: string): boolean;
   /** Streams: a lane that reads the body. */
@@ -269,6 +271,11 @@ export class Attempt implements UpstreamHandler, LaneSink {
     this.contentEvents += events;
     this.textBytes += textBytes;
     if (bytes.length > 0) this.#deliver(bytes);
+  }
+
+  held(events: number, textBytes: number): void {
+    this.contentEvents += events;
+    this.textBytes += textBytes;
   }
 
   finished(reason: string): void {

@@ -63,7 +63,8 @@ export function chargeFor(attempt: Attempt, outcome: Outcome, inputEstimateToken
     pricing: deployment.pricing,
     outcome,
     sent: attempt.sent,
-    finished: attempt.complete,
+    // An answer that was read to its end and did not fit is billed like any other.
+    finished: attempt.complete || (outcome.kind === "failed" && outcome.error.class === "schema_mismatch"),
     usage: attempt.usage,
     relayedTextBytes: attempt.textBytes,
     contentEvents: attempt.contentEvents,

@@ -26,6 +26,7 @@ const CODES: Readonly<Record<FailureClass, ErrorCode>> = {
   truncated: "upstream_truncated",
   empty: "upstream_empty",
   too_large: "upstream_too_large",
+  schema_mismatch: "upstream_schema_mismatch",
 };
 
 /** What a gateway answers that meets a request of its own again. */

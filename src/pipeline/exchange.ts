@@ -261,7 +261,7 @@ export class Exchange implements AttemptOwner {
   #armSoft(attempt: Attempt): void {
     const nowMs = this.#deps.clock.nowMs();
     const { deployment } = attempt.settings.candidate;
-    let delayMs = softTimeoutMs(deployment, this.settings.route.clocks, this.#surface.stream);
+    let delayMs = softTimeoutMs(deployment, this.settings.route.clocks, this.#surface.stream && attempt.settings.reading.held !== true);
     const steps = Math.min(MAX_ATTEMPTS, this.settings.choice.candidates.length);
     const next = this.#attempts.length + 1;
     const nextInMs = next <= steps ? this.#startMs + latestStartMs(this.settings.deadlineMs, next, steps) - nowMs : Number.POSITIVE_INFINITY;

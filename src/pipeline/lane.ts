@@ -13,6 +13,8 @@ export interface LaneSink {
   lifecycle(bytes: Uint8Array): void;
   /** Something that a user can see or act on. `events` and `textBytes` are for the estimate where usage never comes. */
   content(bytes: Uint8Array, events: number, textBytes: number): void;
+  /** Content that came and is not shown yet: what an estimate must know of it. Taken back by negative counts when it is. */
+  held?(events: number, textBytes: number): void;
   /** Every choice has finished. Frames from here on come by `tail`. `visible`: false if nothing was ever shown. */
   finished(reason: string): void;
   /** A frame that may leave only after the charge. */

@@ -60,6 +60,7 @@ export const ERRORS = {
   upstream_malformed: { status: 502, type: "server_error", retry: false },
   upstream_truncated: { status: 502, type: "server_error", retry: false },
   upstream_empty: { status: 502, type: "server_error", retry: false },
+  upstream_schema_mismatch: { status: 502, type: "server_error", retry: false },
   upstream_too_large: { status: 502, type: "server_error", retry: false },
   deadline_exceeded: { status: 504, type: "server_error", retry: false },
   no_usable_deployment: { status: 503, type: "server_error", retry: false },

@@ -35,7 +35,9 @@ export type FailureClass =
   /** Ended properly but with nothing in it (no choices, no content, no finish). */
   | "empty"
   /** Answer above our bounds (32 MiB, SSE line or event). */
-  | "too_large";
+  | "too_large"
+  /** A whole answer that does not fit the schema which the gateway itself holds it to. */
+  | "schema_mismatch";
 
 /** An error as the upstream told it, in our classes. */
 export interface UpstreamError {
@@ -79,6 +81,7 @@ export function faultOf(failure: FailureClass): Fault {
     case "residency":
       return "account";
     case "not_found":
+    case "schema_mismatch":
       return "ours";
     default:
       return "provider";
