@@ -35,9 +35,11 @@ export function authenticate(request: IncomingMessage, query: string, settings: 
   if (found.kind === "none") return refused("missing_key", "A key is needed: send it as Authorization: Bearer <key>.");
   // The hit is by the full hash of the key, so nothing about other keys can be learned from timing.
   const name = settings.keys.get(hash("sha256", found.key, "base64url"));
-  if (name === undefined) return refused("invalid_key", "This key is not known.");
+  if (name === undefined) return refused("invalid_key", found.key.startsWith("AWS4-") ? SIGNED : "This key is not known.");
   return { kind: "caller", caller: callerOf(name) };
 }
+
+const SIGNED = "Requests signed by Signature Version 4 cannot be verified here: give the client the gateway's key as a bearer key in place of its access keys.";
 
 function callerOf(name: string): Caller {
   let caller = callers.get(name);
