@@ -1,9 +1,12 @@
 /** The AI SDK (`ai`), unmodified, by its packages for Mistral and for Bedrock, on every upstream. */
+import assert from "node:assert/strict";
+import { it } from "node:test";
 import { createAmazonBedrock } from "@ai-sdk/amazon-bedrock";
 import { createMistral } from "@ai-sdk/mistral";
-import { stepCountIs, streamText, type LanguageModel } from "ai";
+import { APICallError, generateText, stepCountIs, streamText, type LanguageModel } from "ai";
 import { aiSdkFeatures, asked, getVectors, toolsOf, usageOf } from "./ai-sdk-features.ts";
 import { checkThoughts } from "./checks.ts";
+import { fleetWorld } from "./fleet-world.ts";
 import { matrix, type Cell } from "./matrix.ts";
 import { checkProof } from "./proof.ts";
 import { EMBEDDING_MODEL, model, Toolbox, type Behaviour } from "./world.ts";
@@ -33,4 +36,22 @@ matrix("AI SDK by @ai-sdk/amazon-bedrock", {
     if (cell.dialect === "anthropic") checkProof(cell);
     return { calls: 2, usage: usageOf(await answer.totalUsage) };
   },
+});
+
+it("AI SDK by @ai-sdk/amazon-bedrock that signs by access keys is told to send a bearer key", async () => {
+  const world = await fleetWorld();
+  try {
+    // Spaces are no key, which keeps a variable of the machine from standing in for it.
+    const signing = createAmazonBedrock({ baseURL: world.gateway.url, region: "us-east-1", apiKey: " ", accessKeyId: "AKIDEXAMPLE", secretAccessKey: "secret" });
+    await assert.rejects(generateText({ model: signing(model("openai")), ...asked }), (error) => {
+      assert.ok(APICallError.isInstance(error), String(error));
+      assert.equal(error.statusCode, 401);
+      assert.match(error.message, /Signature Version 4 .* bearer key/);
+      assert.ok(!error.responseBody?.includes("AKIDEXAMPLE"), "the access key is repeated");
+      return true;
+    });
+    assert.equal(world.calls().length, 0);
+  } finally {
+    await world.close();
+  }
 });

@@ -25,6 +25,16 @@ const CLAUDE = "claude-sonnet-4-5-";
 const PREFIXES = {
   openai: "mock-openai/", anthropic: "mock-anthropic/", gemini: "mock-gemini/", responses: "mock-responses/", converse: `mock-converse/${CLAUDE}`, cohere: "mock-cohere/",
 } as const;
+/** Protocols that this mock plays and the fleet does not. */
+export const MOCK_ONLY = ["responses", "converse", "cohere"] as const;
+/** The route whose first two deployments are broken, so that it is this one that answers. */
+export const spillTo = (last: (typeof MOCK_ONLY)[number]): string => `spill-to-${last}`;
+const SPILLS = Object.fromEntries(MOCK_ONLY.map((last) => {
+  const broken = MOCK_ONLY.filter((one) => one !== last).map((one) => `${PREFIXES[one]}broken`);
+  return [spillTo(last), { candidates: [...broken, `${PREFIXES[last]}chat`] }];
+}));
+/** Vectors of an account that is called by responses. */
+export const RESPONSES_VECTORS = "vectors-of-responses";
 const PRICE = { price: { input: 1, output: 2 }, context: 131072, max_output: 16384 };
 
 export async function aimockWorld(): Promise<World> {
@@ -32,7 +42,7 @@ export async function aimockWorld(): Promise<World> {
   mock.on({ endpoint: "chat" }, respond);
   mock.onEmbedding(/./, { embedding: VECTOR });
   const url = await mock.start();
-  const models = { chat: PRICE, faulty: PRICE };
+  const models = { chat: PRICE, faulty: PRICE, broken: PRICE };
   const account = (type: string, path: string, more: Record<string, unknown> = {}) => ({ type, base_url: url + path, api_key: "mock-key", models: { ...models, ...more } });
   const gateway = await testGateway(stringify({
     version: 1,
@@ -40,11 +50,11 @@ export async function aimockWorld(): Promise<World> {
       "mock-openai": account("openai-compatible", "/v1", { embed: PRICE }),
       "mock-anthropic": account("anthropic", "/v1"),
       "mock-gemini": account("google", "/v1beta"),
-      "mock-responses": { ...account("openai-compatible", "/v1"), api: "responses" },
-      "mock-converse": account("bedrock", "", { [`${CLAUDE}chat`]: PRICE, [`${CLAUDE}faulty`]: PRICE }),
+      "mock-responses": { ...account("openai-compatible", "/v1", { embed: PRICE }), api: "responses" },
+      "mock-converse": account("bedrock", "", { [`${CLAUDE}chat`]: PRICE, [`${CLAUDE}faulty`]: PRICE, [`${CLAUDE}broken`]: PRICE }),
       "mock-cohere": account("cohere", "/v2"),
     },
-    routes: routes(PREFIXES, ["chat", "faulty"]),
+    routes: { ...routes(PREFIXES, ["chat", "faulty"]), ...SPILLS, [RESPONSES_VECTORS]: { candidates: [`${PREFIXES.responses}embed`] } },
     fallbacks: "off",
   }));
   return {
@@ -64,6 +74,7 @@ export async function aimockWorld(): Promise<World> {
 /** One script for all dialects: the mock has brought the request into OpenAI's shape before it asks. */
 function respond(request: ChatCompletionRequest): FixtureResponse {
   if (request.model.endsWith("faulty")) return { status: 400, error: { message: WORDS, type: "invalid_request_error", code: "invalid_value", param: "top_k" } };
+  if (request.model.endsWith("broken")) return { status: 503, error: { message: "The dam is shut.", type: "server_error" } };
   const usage = { input_tokens: USAGE.input, output_tokens: USAGE.output };
   const last = request.messages.at(-1);
   if (last?.role === "tool") return { content: `The tool says: ${contentOf(last)}`, usage };
