@@ -30,6 +30,8 @@ export interface AnswerOptions {
   readonly wantedTokens: number;
   readonly thoughts: number;
   readonly parallelTools: number;
+  /** Scripted calls, of tools that may be offered or not. */
+  readonly toolCalls?: readonly { readonly name: string; readonly arguments: Readonly<Record<string, unknown>> }[] | undefined;
   readonly simulated: boolean;
 }
 
@@ -47,7 +49,7 @@ export function composeAnswer(ask: Ask, options: AnswerOptions, random: Random):
   const thoughts = words(wantedThoughts, random).slice(0, Math.max(0, limit - 1));
   const room = Math.max(1, limit - thoughts.length);
   const signature = thoughts.length > 0 ? Buffer.from(`spillway-fleet:${randomId(random, 24)}`).toString("base64") : "";
-  if (ask.tools.length > 0) return callTools(ask, options, thoughts, signature, room, random);
+  if (offered(ask, options).length > 0) return callTools(ask, options, thoughts, signature, room, random);
   const whole = text(ask, options, random);
   const stopped = stopAt(whole, ask.stops);
   const pieces = stopped.pieces.slice(0, room);
@@ -56,15 +58,21 @@ export function composeAnswer(ask: Ask, options: AnswerOptions, random: Random):
   return { thoughts, signature, pieces, calls: [], finish, stopSequence, outputTokens: thoughts.length + pieces.length };
 }
 
+/** Tools that this answer may call: those of the script where there is one. */
+function offered(ask: Ask, { toolCalls }: AnswerOptions): Ask["tools"] {
+  return toolCalls === undefined ? ask.tools : ask.tools.filter((tool) => toolCalls.some((one) => one.name === tool.name));
+}
+
 function callTools(
   ask: Ask, options: AnswerOptions, thoughts: readonly string[], signature: string, room: number, random: Random,
 ): Answer {
   let left = room;
   const calls: ToolCall[] = [];
   let finish: Finish = "tool";
-  for (const tool of ask.tools.slice(0, options.parallelTools)) {
+  for (const tool of offered(ask, options).slice(0, options.parallelTools)) {
     if (left <= 0) break;
-    const pieces = fragments(JSON.stringify(exampleOf(tool.schema, random)));
+    const scripted = options.toolCalls?.find((one) => one.name === tool.name);
+    const pieces = fragments(JSON.stringify(scripted?.arguments ?? exampleOf(tool.schema, random)));
     const kept = pieces.slice(0, left - 1);
     if (kept.length < pieces.length) finish = "length";
     calls.push({ id: randomId(random, 24), name: tool.name, pieces: kept });

@@ -39,6 +39,8 @@ const providerSchema = z.strictObject({
   cached_share: z.number().min(0).max(1).default(0),
   /** How many of the offered tools one answer calls. */
   parallel_tools: z.int().positive().default(1),
+  /** Tools that are called when they are offered, each with these arguments; nothing else is called then. Absent: the first that are offered. */
+  tool_calls: z.array(z.strictObject({ name: z.string().min(1), arguments: z.record(z.string(), z.unknown()) })).optional(),
   /** A prompt whose client left before any content is billed all the same. */
   bills_on_abort: z.boolean().default(true),
   /** `finish`: generates (and bills) to the end though the client has left. */

@@ -34,6 +34,7 @@ export async function serveChat(call: Call, ask: Ask, endpoint: Endpoint & { kin
       wantedTokens: Math.round(draw(call.model.tokens_out ?? call.provider.tokens_out, call.random)),
       thoughts: call.model.thoughts ?? 0,
       parallelTools: call.provider.parallel_tools,
+      toolCalls: call.provider.tool_calls,
       simulated: call.provider.simulated,
     }, call.random));
   const envelope = envelopeOf(call, ask.model, ask.inputTokens, endpoint.sse !== false);
