@@ -33,6 +33,11 @@ const durationsMs = new Map<string, number>();
 let skipped = 0;
 let succeeded: boolean | null = null;
 const events = run({ files, concurrency: Number(process.env["TEST_CONCURRENCY"] ?? "2"), timeout: long ? Infinity : FILE_TIMEOUT_MS });
+// The runner's own count leaves out suites that are skipped whole.
+let skippedSuites = 0;
+events.on("test:pass", (event) => {
+  if (event.details.type === "suite" && event.skip !== undefined) skippedSuites++;
+});
 events.on("test:summary", (summary) => {
   if (summary.file !== undefined) durationsMs.set(summary.file, summary.duration_ms);
   else {
@@ -45,6 +50,6 @@ for await (const text of events.compose(spec)) process.stdout.write(text);
 const slowest = [...durationsMs].toSorted(([, a], [, b]) => b - a).slice(0, SLOWEST_SHOWN);
 process.stdout.write("slowest files:\n");
 for (const [file, durationMs] of slowest) process.stdout.write(`  ${(durationMs / 1_000).toFixed(1).padStart(6)} s  ${relative(root, file)}\n`);
-process.stdout.write(`shared data: ${present ? "present" : "absent"}, ${skipped} skipped\n`);
+process.stdout.write(`shared data: ${present ? "present" : "absent"}, ${skipped + skippedSuites} skipped\n`);
 // No total means that the run broke off: never a success.
 process.exitCode = succeeded === true ? 0 : 1;
