@@ -1,4 +1,4 @@
-/** Cached tokens stand at the top level of its usage. */
+/** Cached tokens stand at the top level of its usage; models that reason refuse earlier tool calls without their reasoning. */
 import type { ProviderFacts } from "../wire/facts.ts";
 import { compatible } from "./compatible.ts";
 
@@ -14,5 +14,5 @@ export const moonshot: ProviderFacts = compatible({
     reasoningInOutput: true,
     cacheReadPaths: ["/usage/cached_tokens", "/usage/prompt_tokens_details/cached_tokens"],
   },
-  quirks: { developerAsSystem: true, maxTokensField: "max_tokens" },
+  quirks: { developerAsSystem: true, maxTokensField: "max_tokens", replaysReasoningContent: true },
 });

@@ -8,5 +8,6 @@ export const openaiCompatible: ProviderFacts = compatible({
   name: "OpenAI-compatible host",
   baseUrl: null,
   env: [],
-  quirks: {},
+  // There are hosts of this protocol, and gateways, behind which models sign their calls.
+  quirks: { signsToolCalls: true },
 });

@@ -63,6 +63,8 @@ export interface AssistantMessage {
   readonly toolCalls: readonly ToolCall[];
   /** Opaque and visible reasoning replayed by the client, in order (`thinking_blocks`, `reasoning_content`). */
   readonly reasoning: readonly ReasoningBlock[];
+  /** Opaque state stands in it that the target itself made and the client did not send back. */
+  readonly restored?: true;
   readonly name: string | undefined;
   /** Members of the message that are not understood (audio, annotations, …), as sent. */
   readonly other: JsonObject;

@@ -126,6 +126,8 @@ export interface Quirks {
   readonly fields?: Readonly<Record<string, "refuse" | "drop-and-warn">>;
   /** Earlier `reasoning_content` must be sent back when tools are in the request. Otherwise it is left as sent. */
   readonly replaysReasoningContent?: boolean;
+  /** Host may put thought signatures on tool calls, and then wants them back. */
+  readonly signsToolCalls?: boolean;
   /** Host takes `cache_control` on parts of messages and prices by it. */
   readonly cacheControl?: boolean;
   /** Host takes ids of tool calls of exactly nine letters and digits. */

@@ -92,8 +92,9 @@ class Adapter {
       parts: this.#text(message, path, ""),
       reasoning: this.#reasoning(message),
       toolCalls: message.toolCalls.map((call) => {
-        if (call.thoughtSignature !== undefined) this.#draft.warn("thought signatures of another provider were left out");
-        return { ...call, id: this.#callId(call.id), name: upstreamToolName(call.name), thoughtSignature: undefined };
+        const thoughtSignature = message.restored === true ? call.thoughtSignature : undefined;
+        if (call.thoughtSignature !== thoughtSignature) this.#draft.warn("thought signatures of another provider were left out");
+        return { ...call, id: this.#callId(call.id), name: upstreamToolName(call.name), thoughtSignature };
       }),
     };
   }
