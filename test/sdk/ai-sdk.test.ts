@@ -5,7 +5,7 @@ import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { stepCountIs, streamText } from "ai";
 import { aiSdkFeatures, asked, getVectors, toolsOf, usageOf } from "./ai-sdk-features.ts";
 import { checkThoughts } from "./checks.ts";
-import { matrix, type Cell } from "./matrix.ts";
+import { matrix, type Cell, type Seen } from "./matrix.ts";
 import { checkProof } from "./proof.ts";
 import { EMBEDDING_MODEL, model, Toolbox } from "./world.ts";
 
@@ -36,21 +36,26 @@ matrix("AI SDK by @ai-sdk/openai's responses", {
   // The package's own choice, where neither is named.
   ...aiSdkFeatures((cell, behaviour) => openai(cell)(model(cell.dialect, behaviour))),
 
-  async "reads what a model thought, and brings its signatures back"(cell) {
-    const box = new Toolbox();
-    const answer = streamText({
-      model: openai(cell)(model(cell.dialect, "thinker")), ...asked, tools: toolsOf(box, ["get_weather"]), stopWhen: stepCountIs(3),
-      providerOptions: { openai: { store: false, include: ["reasoning.encrypted_content"], reasoningSummary: "auto", forceReasoning: true } },
-    });
-    await answer.consumeStream();
-    box.check(["get_weather"], await answer.text, cell.calls());
-    const [first] = await answer.steps;
-    checkThoughts(first?.reasoningText);
-    // Thoughts that nobody signed the package leaves out by itself.
-    if (cell.dialect !== "openai") checkProof(cell);
-    return { calls: 2, usage: usageOf(await answer.totalUsage) };
-  },
+  // The answer's own items come back, with what is sealed in them.
+  "reads what a model thought, and brings its signatures back": (cell) => thinkAndGoOn(cell, false),
+  // As the package does by itself.
+  "goes on from thoughts that it names by their ids alone": (cell) => thinkAndGoOn(cell, true),
 });
+
+async function thinkAndGoOn(cell: Cell, store: boolean): Promise<Seen> {
+  const box = new Toolbox();
+  const options = { store, forceReasoning: true, reasoningSummary: "auto", ...(store ? {} : { include: ["reasoning.encrypted_content" as const] }) };
+  const answer = streamText({
+    model: openai(cell)(model(cell.dialect, "thinker")), ...asked, tools: toolsOf(box, ["get_weather"]), stopWhen: stepCountIs(3), providerOptions: { openai: options },
+  });
+  await answer.consumeStream();
+  box.check(["get_weather"], await answer.text, cell.calls());
+  const [first] = await answer.steps;
+  checkThoughts(first?.reasoningText);
+  // Thoughts that nobody signed the package leaves out by itself.
+  if (cell.dialect !== "openai") checkProof(cell);
+  return { calls: 2, usage: usageOf(await answer.totalUsage) };
+}
 
 function openai({ world }: Cell) {
   return createOpenAI({ baseURL: world.gateway.baseUrl, apiKey: world.apiKey });

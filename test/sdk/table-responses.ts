@@ -23,11 +23,10 @@ export const RESPONSES_CLIENTS = {
   },
   "AI SDK by @ai-sdk/openai's responses": {
     ...AI_SDK,
-    "runs a tool over streams": {
-      areas: ["tools"], cells: { fleet: DIALECTS, aimock: ["openai", "anthropic", "gemini", "responses", "converse"] },
-      why: "the mock of Cohere says that it will call a tool, which the package then names by its id alone",
-    },
-    "gets vectors": NO_VECTORS, "reads what a model thought, and brings its signatures back": reasoning(DIALECTS) },
+    "gets vectors": NO_VECTORS,
+    "reads what a model thought, and brings its signatures back": reasoning(DIALECTS),
+    "goes on from thoughts that it names by their ids alone": reasoning(DIALECTS),
+  },
   "LangChain's ChatOpenAI by responses": { ...LANGCHAIN, "gets vectors": NO_VECTORS },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, Row>>>>;
 
