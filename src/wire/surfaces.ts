@@ -79,6 +79,22 @@ export function servedFacts(name: string): ServedFacts | undefined {
   return Object.hasOwn(SERVED, name) ? SERVED[name as keyof typeof SERVED] : undefined;
 }
 
+const OWNED: ReadonlySet<string> = new Set<OwnedName>(["files", "file", "file-content", "batches", "batch", "batch-cancel"]);
+const PASSED: ReadonlySet<string> = new Set<PassName>([
+  "moderations", "image-generations", "image-edits", "image-variations", "audio-speech", "audio-transcriptions", "audio-translations", "rerank",
+  "rerank-v2", "embed-v2", "embed-content", "batch-embed-contents",
+]);
+
+/** Does its body pass to providers of the same protocol, called by a model? */
+export function isPassName(name: ServedName): name is PassName {
+  return PASSED.has(name);
+}
+
+/** Is it about what a provider keeps? */
+export function isOwnedName(name: ServedName): name is OwnedName {
+  return OWNED.has(name);
+}
+
 /** Is it about responses that the gateway keeps? */
 export function isKeptName(name: ServedName): name is KeptName {
   return name === "response" || name === "response-input-items" || name === "response-cancel";
@@ -90,7 +106,12 @@ const COUNTS: Readonly<Record<CountName, SurfaceName>> = {
   "generate-content-count-tokens": "generate-content",
 };
 
-/** The chat surface whose prompts are counted; undefined for what counts nothing. */
-export function countedSurface(name: ServedName): SurfaceName | undefined {
-  return Object.hasOwn(COUNTS, name) ? COUNTS[name as CountName] : undefined;
+/** Does it count a prompt's tokens? */
+export function isCountName(name: ServedName): name is CountName {
+  return Object.hasOwn(COUNTS, name);
+}
+
+/** The chat surface whose prompts are counted. */
+export function countedSurface(name: CountName): SurfaceName {
+  return COUNTS[name];
 }
