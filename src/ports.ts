@@ -67,6 +67,16 @@ export interface UpstreamCall {
   abort(): void;
 }
 
+/** Fetches an image whose address came in a request: bounded in every way, and only from addresses that are public. */
+export interface ImageFetch {
+  /** `done` is called once, in a later turn, unless cancelled. */
+  fetch(address: string, done: (image: FetchedImage) => void): Timer;
+}
+export type FetchedImage =
+  | { readonly kind: "image"; readonly mediaType: string; readonly base64: string; readonly bytes: number; /** Its memory is counted until this is called. */ readonly release: () => void }
+  /** Fit to be told to the client. */
+  | { readonly kind: "failed"; readonly why: string };
+
 /** The answer on its way to the client. One owner writes it; the head goes once, before any body byte. */
 export interface ClientReply {
   /** The status that left; 0 before the head. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { CAPABILITIES, type Capability, type CapabilityTable } from "../wire/capability.ts";
-import type { ModelFacts } from "../wire/facts.ts";
+import type { DialectId, ModelFacts } from "../wire/facts.ts";
 import { choose, describeChoice, type Choice, type ChoiceFacts } from "./choose.ts";
 import { DEFAULT_CLOCKS, type Deployment, type Pricing, type RequestShape, type Route } from "./deployment.ts";
 import type { HealthView } from "./health.ts";
@@ -25,11 +25,12 @@ interface Place {
   readonly weight?: number;
   readonly automatic?: boolean;
   readonly view?: Partial<HealthView>;
+  readonly dialect?: DialectId;
   /** Beyond what the model's facts say. */
   readonly can?: Partial<CapabilityTable>;
 }
 
-const needing = (capability: Capability, missing: Need["missing"] = "skip"): Need => ({ capability, param: "p", missing });
+const needing = (capability: Capability, missing: Need["missing"] = "skip", where: Need["where"] = "anywhere"): Need => ({ capability, param: "p", missing, where });
 
 /** As a catalogue's facts tell it, and unknown otherwise. */
 function tableOf({ model: facts, ...place }: Place & { readonly model?: ModelFacts | null }): CapabilityTable {
@@ -40,7 +41,7 @@ function tableOf({ model: facts, ...place }: Place & { readonly model?: ModelFac
 function deploymentOf(place: Place): Deployment {
   const facts = place.model === null ? null : model(`${place.name}/m`, "m", place.model);
   return {
-    id: `${place.name}/m`, account: place.name, provider: provider(place.name), model: facts, upstreamModel: "m",
+    id: `${place.name}/m`, account: place.name, provider: provider(place.name, place.dialect === undefined ? {} : { dialect: place.dialect }), model: facts, upstreamModel: "m",
     pricing: place.pricing ?? { kind: "sheet", sheet: sheet(1, 2) },
     contextWindow: place.contextWindow === undefined ? 128_000 : place.contextWindow,
     maxOutput: place.maxOutput === undefined ? 16_000 : place.maxOutput,
@@ -66,7 +67,7 @@ describe("a candidate is left out, with its reason,", () => {
     ["where it takes no tools and tools are sent", { model: { tools: false } }, { needs: [needing("tools")] }, "no_tools: the model takes no tools"],
     ["where it takes no schema and none can be made up for", { model: { jsonSchema: false } }, { needs: [needing("json_schema")] }, "no_json_schema: the model takes no JSON schema"],
     ["where it takes no images and one is sent", { model: { vision: false } }, { needs: [needing("image_in")] }, "no_vision: the model takes no images"],
-    ["where it refuses a field and the client's bytes would reach it", { can: { sampling: false } }, { needs: [needing("sampling", "skip-passed")] }, "no_sampling: the model refuses temperature and top_p"],
+    ["where it refuses a field and the client's bytes would reach it", { can: { sampling: false } }, { needs: [needing("sampling", "skip", "passed")] }, "no_sampling: the model refuses temperature and top_p"],
     ["where it makes embeddings and chat is asked", { model: { type: "embedding" } }, {}, "wrong_endpoint: a model for embedding"],
     ["where it chats and embeddings are asked", { model: { type: "chat" } }, { endpoint: "embeddings" }, "wrong_endpoint: a model for chat"],
     ["where the prompt cannot fit", { contextWindow: 1_000 }, { inputEstimateTokens: 4_001 }, "context_too_small: takes 1000 tokens, about 4001 asked"],
@@ -87,6 +88,8 @@ describe("a candidate stays", () => {
   const ROWS: readonly (readonly [what: string, place: Omit<Place, "name">, shape: Partial<RequestShape>])[] = [
     ["where a capability is unknown, which is not missing", { model: { tools: null, jsonSchema: null, vision: null } }, { needs: [needing("tools"), needing("json_schema", "emulate"), needing("image_in")] }],
     ["where the catalogue does not know it at all", { model: null }, { needs: [needing("tools"), needing("image_in")] }],
+    ["where it refuses a field that an encoder leaves out on the way to it", { model: null, dialect: "gemini", can: { sampling: false } }, { needs: [needing("sampling", "skip", "passed")] }],
+    ["where it lacks what a client of its own dialect asks in that dialect's words", { can: { json_schema: false } }, { needs: [needing("json_schema", "skip", "foreign")] }],
     ["where its type is unknown", { model: { type: "other" } }, {}],
     ["where it lacks what is not asked", { model: { tools: false, jsonSchema: false, vision: false } }, {}],
     ["where the prompt just fits", { contextWindow: 1_000 }, { inputEstimateTokens: 1_000 }],

@@ -64,8 +64,8 @@ export function choose(facts: ChoiceFacts): Choice {
   const candidates: Candidate[] = [];
   const filtered: Filtered[] = [];
   for (const entry of ordered(route, facts.random)) {
-    const lacks = shape.needs.length === 0 || facts.capabilities === undefined ? NOTHING : lacked(shape.needs, facts.capabilities(entry.deployment));
-    const reason = unfit(entry, shape, facts.view(entry.deployment)) ?? missing(entry.deployment, lacks, facts);
+    const lacks = shape.needs.length === 0 || facts.capabilities === undefined ? NOTHING : lacked(shape.needs, facts.capabilities(entry.deployment), entry.deployment.provider.dialect === facts.passesTo);
+    const reason = unfit(entry, shape, facts.view(entry.deployment)) ?? missing(lacks);
     if (reason !== null) filtered.push({ deployment: entry.deployment.id, ...reason });
     else candidates.push(weigh(entry, facts, lacks));
   }
@@ -103,13 +103,11 @@ function nativeFirst(candidates: Candidate[]): void {
 const NOTHING: readonly Need[] = [];
 
 /** Why what a deployment lacks keeps it out, or null. */
-function missing(deployment: Deployment, lacks: readonly Need[], facts: ChoiceFacts): { reason: string; detail: string; param: string } | null {
-  for (const { capability, param, missing: effect } of lacks) {
-    if (effect !== "skip" && !(effect === "skip-passed" && deployment.provider.dialect === facts.passesTo)) continue;
-    const [reason, detail] = LACKS[capability];
-    return { reason, detail, param };
-  }
-  return null;
+function missing(lacks: readonly Need[]): { reason: string; detail: string; param: string } | null {
+  const need = lacks.find((one) => one.missing === "skip");
+  if (need === undefined) return null;
+  const [reason, detail] = LACKS[need.capability];
+  return { reason, detail, param: need.param };
 }
 
 /** An instruction, and the words of a repair, beside the answer that it repairs. */

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { CAPABILITIES, type CapabilityTable } from "../wire/capability.ts";
 import type { ChatRequest, Part } from "../wire/chat.ts";
-import { needsOf, NO_NEEDS, type NeedsFacts } from "./needs.ts";
+import { lacked, needsOf, NO_NEEDS, type NeedsFacts } from "./needs.ts";
 
 const PLAIN: ChatRequest = {
   model: "m", messages: [{ role: "user", parts: [{ kind: "text", text: "hi", cacheControl: undefined }], name: undefined }], tools: [], toolChoice: undefined, parallelToolCalls: undefined,
@@ -14,7 +15,7 @@ const TOOL = { kind: "function", name: "f", description: undefined, parameters: 
 const SCHEMA = { kind: "json_schema", name: "s", description: undefined, schema: { type: "object" }, strict: true } as const;
 
 const told = (request: Partial<ChatRequest>, facts: Partial<NeedsFacts> = {}): string =>
-  needsOf({ ...PLAIN, ...request }, { ...FACTS, ...facts }).map((need) => `${need.capability}:${need.missing}`).join(" ");
+  needsOf({ ...PLAIN, ...request }, { ...FACTS, ...facts }).map((need) => `${need.capability}:${need.missing}${need.where === "anywhere" ? "" : `@${need.where}`}`).join(" ");
 const asks = (...parts: Part[]): Partial<ChatRequest> => ({ messages: [{ role: "user", parts, name: undefined }] });
 const image = (url: string): Part => ({ kind: "image", source: { kind: "url", url }, detail: undefined, cacheControl: undefined });
 
@@ -33,19 +34,30 @@ describe("the needs of a request", () => {
     ["tools that may not be called: they can be left out", { tools: [TOOL], toolChoice: { kind: "none" } }, {}, "tools:emulate"],
     ["tools that may not be called, but were", { tools: [TOOL], toolChoice: { kind: "none" }, messages: [{ role: "tool", toolCallId: "c", parts: [] }] }, {}, "tools:skip"],
     ["a schema", { responseFormat: SCHEMA }, {}, "json_schema:emulate"],
+    ["a schema in the words of a dialect whose bytes may pass", { responseFormat: SCHEMA }, { passesTo: "anthropic-messages" }, "json_schema:emulate@foreign"],
     ["any JSON beside tools", { responseFormat: { kind: "json_object" }, tools: [TOOL] }, {}, "tools:skip json_object:emulate json_beside_tools:emulate"],
     ["a schema for several choices, each of which would need a repair of its own", { responseFormat: SCHEMA, choiceCount: 2 }, {}, "json_schema:skip n:skip"],
     ["stop sequences", { stop: ["."] }, {}, "stop:skip"],
-    ["sampling: encoders leave it out with a word, bytes that pass do not", { temperature: 0.2, topP: 0.5 }, {}, "sampling:skip-passed sampling:skip-passed"],
+    ["sampling: encoders leave it out with a word, bytes that pass do not", { temperature: 0.2, topP: 0.5 }, {}, "sampling:skip@passed sampling:skip@passed"],
     ["penalties and log probabilities", { presencePenalty: 1, frequencyPenalty: 1, logprobs: true, topLogprobs: 2, logitBias: { 5: 1 } }, {}, "penalties:skip penalties:skip logprobs:skip logprobs:skip logit_bias:skip"],
     ["the same on a lenient route, with the wishes that are never a reason otherwise", { temperature: 0, presencePenalty: 1, logprobs: true, logitBias: { 5: 1 }, topK: 1, seed: 1, reasoningEffort: "low", tools: [TOOL], parallelToolCalls: false }, { lenient: true }, "tools:skip sampling:drop penalties:drop logprobs:drop logit_bias:drop top_k:drop seed:drop reasoning_effort:drop parallel_off:drop"],
     ["what a lenient route does not let go: tools, schemas, images, stop, several choices", { tools: [TOOL], stop: ["."], choiceCount: 2, responseFormat: SCHEMA, ...asks(image("https://x.example/a.png")) }, { lenient: true, imageCount: 1, fetchesImages: false }, "image_in:skip image_url:skip tools:skip json_schema:skip json_beside_tools:skip n:skip stop:skip"],
     ["an image in the body", asks({ kind: "image", source: { kind: "base64", mediaType: "image/png", base64: "" }, detail: undefined, cacheControl: undefined }), { imageCount: 1 }, "image_in:skip"],
     ["an image by its address, which can be fetched", asks(image("https://x.example/a.png")), { imageCount: 1 }, "image_in:skip image_url:emulate"],
     ["an image by its address, where fetching is off", asks(image("HTTP://x.example/a.png")), { imageCount: 1, fetchesImages: false }, "image_in:skip image_url:skip"],
-    ["an image by an address of the target's own kind", asks(image("https://x.example/a.png")), { imageCount: 1, passesTo: "gemini" }, "image_in:skip image_url:skip-passed"],
+    ["an image by an address of the target's own kind", asks(image("https://x.example/a.png")), { imageCount: 1, passesTo: "gemini" }, "image_in:skip image_url:emulate@foreign"],
     ["an image by an address that no client can fetch", asks(image("gs://bucket/a.png")), { imageCount: 1 }, "image_in:skip"],
     ["sound and a file", asks({ kind: "audio", format: "wav", base64: "" }, { kind: "file", source: { kind: "id", id: "f" }, filename: undefined, cacheControl: undefined }), { unsized: true }, "audio_in:skip file_in:skip"],
   ];
   for (const [what, request, facts, needs] of ROWS) it(`hold ${what}`, () => assert.equal(told(request, facts), needs));
+});
+
+describe("what a table denies", () => {
+  const table = { ...Object.fromEntries(CAPABILITIES.map((name) => [name, null])), tools: true, sampling: false, image_url: false } as unknown as CapabilityTable;
+  const asked = needsOf({ ...PLAIN, tools: [TOOL], temperature: 0, stop: ["."], ...asks(image("https://x.example/a.png")) }, { ...FACTS, passesTo: "gemini", imageCount: 1 });
+
+  it("is lacking; what it grants or does not know is not", () => {
+    assert.deepEqual(lacked(asked, table, true).map((need) => need.capability), ["sampling"]);
+    assert.deepEqual(lacked(asked, table, false).map((need) => need.capability), ["image_url"]);
+  });
 });

@@ -10,11 +10,10 @@ export interface Need {
   readonly capability: Capability;
   /** The field that asks for it, as a client would write it. */
   readonly param: string;
-  /**
-   * Where it is missing: the candidate is left out (`skip`; `skip-passed` only where the client's bytes would reach it as
-   * they are), it is made up for (`emulate`), or the field is left out with a warning (`drop`).
-   */
-  readonly missing: "skip" | "skip-passed" | "emulate" | "drop";
+  /** If it is missing: the candidate is left out, it is made up for, or the field is left out with a warning. */
+  readonly missing: "skip" | "emulate" | "drop";
+  /** Where that counts: `passed`: only where the client's bytes reach the target as they are; `foreign`: only elsewhere. */
+  readonly where: "anywhere" | "passed" | "foreign";
 }
 
 export interface NeedsFacts {
@@ -34,15 +33,17 @@ export const NO_NEEDS: readonly Need[] = [];
 /** The needs of a request; the same empty list where there are none. */
 export function needsOf(request: ChatRequest, facts: NeedsFacts): readonly Need[] {
   const needs: Need[] = [];
-  const need = (capability: Capability, param: string, missing: Need["missing"] = "skip"): void => void needs.push({ capability, param, missing });
-  if (facts.imageCount > 0 || facts.unsized) mediaNeeds(request, facts, need);
+  const need: Tell = (capability, param, missing = "skip", where = "anywhere") => void needs.push({ capability, param, missing, where });
+  // What a client wrote in the target's own dialect, in a form that is not ours, is its own affair.
+  const where = facts.passesTo !== null && facts.passesTo !== "openai-chat" ? "foreign" : "anywhere";
+  if (facts.imageCount > 0 || facts.unsized) mediaNeeds(request, facts, where, need);
   const offersTools = request.tools.length > 0 && request.toolChoice?.kind !== "none";
   if (request.tools.length > 0) toolNeeds(request, offersTools, need);
   const format = request.responseFormat?.kind;
   if (format === "json_object" || format === "json_schema") {
     const missing = request.choiceCount === 1 ? "emulate" : "skip";
-    need(format, "response_format", missing);
-    if (offersTools) need("json_beside_tools", "response_format", missing);
+    need(format, "response_format", missing, where);
+    if (offersTools) need("json_beside_tools", "response_format", missing, where);
   }
   if (request.choiceCount > 1) need("n", "n");
   if (request.stop.length > 0) need("stop", "stop");
@@ -50,14 +51,12 @@ export function needsOf(request: ChatRequest, facts: NeedsFacts): readonly Need[
   return needs.length === 0 ? NO_NEEDS : needs;
 }
 
-type Tell = (capability: Capability, param: string, missing?: Need["missing"]) => void;
+type Tell = (capability: Capability, param: string, missing?: Need["missing"], where?: Need["where"]) => void;
 
-function mediaNeeds(request: ChatRequest, facts: NeedsFacts, need: Tell): void {
+function mediaNeeds(request: ChatRequest, facts: NeedsFacts, where: Need["where"], need: Tell): void {
   const parts: readonly Part[] = request.messages.flatMap((message) => message.parts);
   if (parts.some((part) => part.kind === "image")) need("image_in", "messages");
-  // What a client wrote in a dialect of its own kind of addresses goes to a target of that dialect as it is.
-  const ownAddresses = facts.passesTo !== null && facts.passesTo !== "openai-chat";
-  if (parts.some(isRemoteImage)) need("image_url", "messages", ownAddresses ? "skip-passed" : facts.fetchesImages ? "emulate" : "skip");
+  if (parts.some(isRemoteImage)) need("image_url", "messages", facts.fetchesImages ? "emulate" : "skip", where);
   if (parts.some((part) => part.kind === "audio")) need("audio_in", "messages");
   if (parts.some((part) => part.kind === "file")) need("file_in", "messages");
 }
@@ -79,9 +78,10 @@ function toolNeeds(request: ChatRequest, offersTools: boolean, need: Tell): void
 /** Wishes about how the answer is drawn. Those that encoders leave out with a word are no reason to leave a candidate out. */
 function samplingNeeds(request: ChatRequest, lenient: boolean, need: Tell): void {
   const refused = lenient ? "drop" : "skip";
-  // 1 is what a model does without being told.
-  if ((request.temperature ?? 1) !== 1) need("sampling", "temperature", lenient ? "drop" : "skip-passed");
-  if ((request.topP ?? 1) !== 1) need("sampling", "top_p", lenient ? "drop" : "skip-passed");
+  // 1 is what a model does without being told. Elsewhere the encoder leaves them out and says so.
+  const where = lenient ? "anywhere" : "passed";
+  if ((request.temperature ?? 1) !== 1) need("sampling", "temperature", refused, where);
+  if ((request.topP ?? 1) !== 1) need("sampling", "top_p", refused, where);
   if ((request.presencePenalty ?? 0) !== 0) need("penalties", "presence_penalty", refused);
   if ((request.frequencyPenalty ?? 0) !== 0) need("penalties", "frequency_penalty", refused);
   if (request.logprobs === true) need("logprobs", "logprobs", refused);
@@ -94,10 +94,12 @@ function samplingNeeds(request: ChatRequest, lenient: boolean, need: Tell): void
   if (request.parallelToolCalls === false && request.tools.length > 0) need("parallel_off", "parallel_tool_calls", "drop");
 }
 
-/** The needs that a table denies. Unknown is not denied. */
-export function lacked(needs: readonly Need[], table: CapabilityTable): readonly Need[] {
+/** The needs that a table denies. Unknown is not denied. `passes`: the client's bytes would reach the target as they are. */
+export function lacked(needs: readonly Need[], table: CapabilityTable, passes: boolean): readonly Need[] {
   let found: Need[] | null = null;
-  for (const need of needs) if (table[need.capability] === false) (found ??= []).push(need);
+  for (const need of needs) {
+    if (table[need.capability] === false && need.where !== (passes ? "foreign" : "passed")) (found ??= []).push(need);
+  }
   return found ?? NO_NEEDS;
 }
 

@@ -3,7 +3,7 @@
  * also says how a chat is prepared for each kind of deployment and how its answer is closed.
  */
 import { choose, type Candidate } from "../decide/choose.ts";
-import type { RequestShape } from "../decide/deployment.ts";
+import type { RequestShape, Route } from "../decide/deployment.ts";
 import { inputEstimateTokens } from "../decide/estimate.ts";
 import { needsOf, type Need } from "../decide/needs.ts";
 import type { Charge } from "../ports.ts";
@@ -24,11 +24,13 @@ import type { Attempt, Reading } from "./attempt.ts";
 import { ByteLane } from "./byte-lane.ts";
 import type { Deps } from "./deps.ts";
 import { Exchange } from "./exchange.ts";
-import { tableOf } from "./fitting.ts";
+import { encodeFor, Fitting, passedWithout, tableOf } from "./fitting.ts";
 import { bytesOf, HubLane } from "./hub-lane.ts";
 import { deadlineMsOf, readBody, refuse, resolveRoute, viaOf, type Inbound, type ReadBody } from "./inbound.ts";
 import type { LaneSink, StreamLane } from "./lane.ts";
 import { PassLane } from "./pass-lane.ts";
+import { RemoteImages } from "./remote-images.ts";
+import type { StructuredOutput } from "./structured.ts";
 import type { Prepared, RequestCost, Surface } from "./surface.ts";
 
 const encoder = new TextEncoder();
@@ -73,7 +75,8 @@ export function serveChat(deps: Deps, inbound: Inbound, more = NOTHING_MORE): Ex
   const unseenBytes = client.unseenBytes?.(body.raw) ?? 0;
   const estimateTokens = inputEstimateTokens(measure.textBytes);
   const passesTo = client.passes === false ? null : client.id;
-  const needs = needsOf(request, { passesTo, lenient: route.lenient === true, fetchesImages: false, imageCount: measure.imageCount, unsized: measure.unsized });
+  const fetchesImages = deps.images !== undefined && inbound.snapshot.fetchesImages === true;
+  const needs = needsOf(request, { passesTo, lenient: route.lenient === true, fetchesImages, imageCount: measure.imageCount, unsized: measure.unsized });
   const choice = choose({
     route,
     shape: shapeOf(request, estimateTokens, measure.imageCount, needs),
@@ -86,7 +89,9 @@ export function serveChat(deps: Deps, inbound: Inbound, more = NOTHING_MORE): Ex
   });
   const unbounded = client.unboundedFields(body.raw);
   const warnings = unbounded.length > 0 ? [`the cost bound does not cover: ${unbounded.join(", ")}`] : [];
-  const surface = new ChatSurface(deps, inbound, { name, client, outside, request, body, forward: route.forwardHeaders, foreignWarnings: parsed.warnings, onlyHere: parsed.onlyHere, more });
+  const images = fetchesImages && needs.some((need) => need.capability === "image_url") ? new RemoteImages(deps.images, deps.clock) : null;
+  const fitting = needs.length === 0 ? null : new Fitting(request, needs, images);
+  const surface = new ChatSurface(deps, inbound, { name, client, outside, request, body, route, fitting, foreignWarnings: parsed.warnings, onlyHere: parsed.onlyHere, more });
   const exchange = new Exchange(deps, surface, inbound.reply, {
     requestId: inbound.requestId,
     caller: inbound.caller,
@@ -98,7 +103,10 @@ export function serveChat(deps: Deps, inbound: Inbound, more = NOTHING_MORE): Ex
     warnings,
     snapshot: inbound.snapshot,
   });
-  exchange.onRecorded = inbound.done;
+  exchange.onRecorded = (): void => {
+    images?.release();
+    inbound.done();
+  };
   exchange.start();
   return exchange;
 }
@@ -122,8 +130,9 @@ interface ChatAsked {
   readonly outside: AskedOutside;
   readonly request: ChatRequest;
   readonly body: ReadBody;
-  /** Headers that the route's owner lists. */
-  readonly forward: readonly string[];
+  readonly route: Route;
+  /** null: the request needs nothing of a model beyond plain chat. */
+  readonly fitting: Fitting | null;
   /** What another dialect cannot carry, and what no answer of another dialect could be the same without. */
   readonly foreignWarnings: readonly string[];
   readonly onlyHere: readonly Unsupported[];
@@ -158,24 +167,31 @@ class ChatSurface implements Surface {
 
   prepare(candidate: Candidate): Prepared {
     const { deployment } = candidate;
-    const { request, outside, more } = this.#asked;
+    const { outside, more, onlyHere, route } = this.#asked;
     const dialect = dialectById(deployment.provider.dialect ?? surfaceDialect.id);
     const target: Target = { provider: deployment.provider, model: deployment.model, upstreamModel: deployment.upstreamModel, maxOutput: deployment.maxOutput };
     const headers = this.#headers(dialect);
     const same = this.#sameAs(dialect);
+    const fitted = this.#asked.fitting?.fit(deployment, same) ?? null;
+    if (fitted !== null && fitted.kind !== "fitted") return fitted;
+    const request = fitted?.request ?? this.#asked.request;
     const asSent = same && more.asSent?.account === deployment.account ? more.asSent : undefined;
     const { body } = asSent ?? this.#asked;
-    const warnings = asSent === undefined ? (more.warnings ?? NO_WARNINGS) : NO_WARNINGS;
-    const passing: PassedBody = { bytes: asSent?.bytes ?? this.#inbound.body, scan: body.scan, raw: body.raw, request, outside };
+    const told = asSent === undefined ? (more.warnings ?? NO_WARNINGS) : NO_WARNINGS;
+    const warnings = fitted === null || fitted.warnings.length === 0 ? told : [...told, ...fitted.warnings];
+    const whole: PassedBody = { bytes: asSent?.bytes ?? this.#inbound.body, scan: body.scan, raw: body.raw, request, outside };
     const plain: DecodeContext = { usage: deployment.provider.usage, upstreamModel: deployment.upstreamModel, provider: deployment.provider.id };
-    if (same && this.#client.mustRewrite?.(passing, target) !== true) {
+    const passing = fitted === null || !same ? whole : fitted.rewritten ? null : passedWithout(whole, fitted.without);
+    if (same && passing !== null && this.#client.mustRewrite?.(passing, target) !== true) {
       const { path, edits } = this.#client.pass(passing, target);
       const replaces = this.#passHeaders(headers);
       return { kind: "prepared", path, headers, replaces, body: splice(passing.bytes, edits), warnings, reading: this.#reading(candidate, dialect, plain) };
     }
-    const [foreign] = this.#asked.onlyHere;
-    if (!same && foreign !== undefined) return foreign;
-    const encoded = dialect.encodeChat(request, target);
+    // A body that is written anew for a client of another form than ours loses what only its own bytes can carry.
+    const loses = !same || (passing === null && dialect.id !== surfaceDialect.id);
+    const [foreign] = onlyHere;
+    if (loses && foreign !== undefined) return foreign;
+    const encoded = encodeFor(dialect, request, target, route.lenient === true);
     if (encoded.kind === "unsupported") return encoded;
     for (const [name, value] of encoded.headers) headers.push(name, value);
     const context = encoded.renames === undefined ? plain : { ...plain, renames: encoded.renames };
@@ -184,8 +200,8 @@ class ChatSurface implements Surface {
       path: encoded.path,
       headers,
       body: encoder.encode(JSON.stringify(encoded.body)),
-      warnings: same ? [...warnings, ...encoded.warnings] : [...warnings, ...this.#asked.foreignWarnings, ...encoded.warnings],
-      reading: this.#reading(candidate, dialect, context),
+      warnings: loses ? [...warnings, ...this.#asked.foreignWarnings, ...encoded.warnings] : [...warnings, ...encoded.warnings],
+      reading: this.#reading(candidate, dialect, context, fitted?.structured ?? null),
     };
   }
 
@@ -211,7 +227,8 @@ class ChatSurface implements Surface {
     const { keep } = this.#asked.more;
     if (keep === undefined) return undefined;
     const { deployment } = attempt.settings.candidate;
-    return keep(last, this.#sameAs(dialectById(deployment.provider.dialect ?? surfaceDialect.id)) ? deployment.account : null);
+    const passed = attempt.settings.reading.held !== true && this.#sameAs(dialectById(deployment.provider.dialect ?? surfaceDialect.id));
+    return keep(last, passed ? deployment.account : null);
   }
 
   errorFrame(error: GatewayError, attempt: Attempt | null): Uint8Array {
@@ -235,7 +252,7 @@ class ChatSurface implements Surface {
     const accept = this.stream ? (dialect.streamType ?? "text/event-stream") : "application/json";
     const headers = ["content-type", "application/json", "accept", accept, "via", viaOf(this.#inbound.header("via"), this.#deps.instance)];
     for (const name of forwardedHeaders(dialect.id)) this.#forward(headers, name);
-    for (const name of this.#asked.forward) this.#forward(headers, name);
+    for (const name of this.#asked.route.forwardHeaders) this.#forward(headers, name);
     return headers;
   }
 
@@ -253,7 +270,7 @@ class ChatSurface implements Surface {
     return told;
   }
 
-  #reading(candidate: Candidate, dialect: Dialect, context: DecodeContext): Reading {
+  #reading(candidate: Candidate, dialect: Dialect, context: DecodeContext, structured: StructuredOutput | null = null): Reading {
     const { deployment } = candidate;
     const { request, body, more } = this.#asked;
     const framing = dialect.framing ?? "sse";
@@ -266,18 +283,21 @@ class ChatSurface implements Surface {
       raw: more.shown ?? body.raw,
       simulated: this.#inbound.snapshot.simulated,
     });
-    const same = this.#sameAs(dialect);
+    // What is checked first is written anew.
+    const same = structured === null && this.#sameAs(dialect);
+    const read = structured?.dialect(dialect) ?? dialect;
     const reading: Reading = {
       mayBeEmpty,
       framing,
+      held: structured !== null,
       openLane: (sink: LaneSink): StreamLane => {
-        const decoder = dialect.openStream(context);
+        const decoder = structured === null ? dialect.openStream(context) : structured.openStream(dialect.openStream(context), sink);
         if (same) return dialect.id === surfaceDialect.id ? new ByteLane(sink, decoder, request.choiceCount) : new PassLane(sink, decoder, request.choiceCount, framing);
         const encode = this.#client.openEncoder(head());
         this.#encoders.set(reading, encode);
         return new HubLane(sink, decoder, encode, request.choiceCount, mayBeEmpty, framing);
       },
-      readAnswer: (bytes) => readChatAnswer(bytes, dialect, context, same ? null : (events) => this.#client.encodeAnswer(events, head()), mayBeEmpty),
+      readAnswer: (bytes) => readChatAnswer(bytes, read, context, same ? null : (events) => this.#client.encodeAnswer(events, head()), mayBeEmpty),
       readError: (status, header, text) => {
         let parsed;
         try {

@@ -3,16 +3,20 @@ import type { Deployment } from "../decide/deployment.ts";
 import type { HealthBook } from "../decide/health.ts";
 import type { Allowance } from "../decide/allowance.ts";
 import type { Directory } from "../decide/names.ts";
-import type { Clock, Ledger, Log, Random, Records, StateStore, Upstream, UpstreamRequest } from "../ports.ts";
+import type { Clock, ImageFetch, Ledger, Log, Random, Records, StateStore, Upstream, UpstreamRequest } from "../ports.ts";
 
 export interface Deps {
   readonly clock: Clock;
   readonly random: Random;
   readonly upstream: Upstream;
+  /** Absent: images by address are not fetched. */
+  readonly images?: ImageFetch;
   readonly ledger: Ledger;
   readonly records: Records;
   /** What is kept for callers between their requests. */
   readonly state: StateStore;
+  /** The same for opaque reasoning. */
+  readonly reasoning: StateStore;
   readonly log: Log;
   readonly health: HealthBook;
   readonly allowance: Allowance;
@@ -44,8 +48,12 @@ export const LIMITS: Limits = { answerBytes: 32 << 20, usageWaitMs: 500, keepali
 export interface Snapshot {
   readonly directory: Directory;
   readonly simulated: boolean;
+  /** Images by address may be fetched for providers that take only bytes. Absent: no. */
+  readonly fetchesImages?: boolean;
   /** How long an answer that a client may continue from is kept. */
   readonly responsesTtlMs: number;
+  /** How long reasoning state is kept after its last use. */
+  readonly reasoningTtlMs: number;
   /** Where and how a deployment's account is called. */
   transport(deployment: Deployment): Transport;
 }

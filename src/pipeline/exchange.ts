@@ -22,7 +22,7 @@ import { failure } from "./lane.ts";
 import { outgoing } from "./outgoing.ts";
 import { recordOf } from "./record.ts";
 import { withoutSecret } from "./redact.ts";
-import type { ExchangeSettings, Surface } from "./surface.ts";
+import type { ExchangeSettings, Later, Surface } from "./surface.ts";
 
 const JSON_TYPE = ["content-type", "application/json"];
 
@@ -189,8 +189,9 @@ export class Exchange implements AttemptOwner {
     return this.#attempts.filter((attempt) => !attempt.over);
   }
 
-  #wait(waitMs: number, then: () => void): void {
-    this.#waiting = this.#deps.clock.after(waitMs, () => {
+  #wait(wait: number | Later["wait"], then: () => void): void {
+    const start = typeof wait === "number" ? (ready: () => void) => this.#deps.clock.after(wait, ready) : wait;
+    this.#waiting = start(() => {
       this.#waiting = null;
       then();
     });
@@ -205,6 +206,7 @@ export class Exchange implements AttemptOwner {
     const candidate = this.settings.choice.candidates[step.candidate] as Candidate;
     const { deployment } = candidate;
     const prepared = this.#surface.prepare(candidate);
+    if (prepared.kind === "later") return this.#wait(prepared.wait, () => this.#launchAfterWait(step));
     if (prepared.kind === "unsupported") {
       this.#unfit.set(step.candidate, prepared);
       this.#step();

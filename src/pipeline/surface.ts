@@ -1,7 +1,7 @@
 /** The joint between the attempt loop and the endpoints that share it. */
 import type { Candidate, Choice } from "../decide/choose.ts";
 import type { Route } from "../decide/deployment.ts";
-import type { Caller, Charge } from "../ports.ts";
+import type { Caller, Charge, Timer } from "../ports.ts";
 import type { GatewayError } from "../wire/errors.ts";
 import type { HttpMethod, ServedName } from "../wire/surfaces.ts";
 import type { UnitCounts } from "../wire/usage.ts";
@@ -28,6 +28,8 @@ export interface Surface {
   /** The dialect's typed error as the end of a stream (`attempt`: the one whose answer broke off, null if none began), and as a body. null: it cannot be told there, so the connection is broken off. */
   errorFrame(error: GatewayError, attempt: Attempt | null): Uint8Array | null;
   errorBody(error: GatewayError): Uint8Array;
+  /** What is answered in place of an error: a surface may know an answer of its own. undefined: the error is told. */
+  instead?(error: GatewayError): { readonly body: Uint8Array; readonly warning: string } | undefined;
   /** Headers of an error that only this surface has. */
   errorHeaders(error: GatewayError): readonly string[];
 }
@@ -36,7 +38,13 @@ export interface RequestCost {
   readonly nanoUsd: number | null;
   readonly estimated: boolean;
 }
+/** Something has to be fetched before the call can be prepared: `then` is called once, unless cancelled; then prepare it again. */
+export interface Later {
+  readonly kind: "later";
+  readonly wait: (then: () => void) => Timer;
+}
 export type Prepared =
+  | Later
   | {
       readonly kind: "prepared";
       /** Below the account's address, or from the origin on where it is `rooted`. */

@@ -59,9 +59,19 @@ const RULES: readonly Rule[] = [
   // Reasoning models answer 400 to what steers sampling token by token.
   { dialect: "openai-chat", provider: /^(openai|azure)$/, model: /(?:^|\/)(?:o[1-9]|gpt-5(?!\.|-chat))/, can: { penalties: false, logprobs: false, logit_bias: false } },
   { dialect: "openai-chat", provider: /^(openai|azure)$/, model: /(?:^|\/)(?:o3|o4-mini|gpt-5(?!\.|-chat))/, can: { stop: false } },
+  // A JSON mode by their own documentation.
+  { dialect: "openai-chat", provider: /^(deepseek|mistral|groq|together|fireworks|moonshot)$/, can: { json_object: true } },
   // Takes images as bytes only.
   { provider: /^ollama$/, can: { image_url: false } },
 ];
+
+/** Addresses that a provider reads itself although it takes no others. */
+const OWN_ADDRESSES: readonly (readonly [DialectId, RegExp])[] = [["gemini", /^https:\/\/generativelanguage\.googleapis\.com\//]];
+
+/** Is this the address of something that the target already holds? */
+export function keepsAddress(target: Pick<Target, "provider">, address: string): boolean {
+  return OWN_ADDRESSES.some(([dialect, pattern]) => dialect === target.provider.dialect && pattern.test(address));
+}
 
 /** What the model that `target` calls can do. Made once for a deployment and kept by the caller. */
 export function capabilitiesOf(target: Target): CapabilityTable {

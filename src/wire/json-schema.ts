@@ -103,7 +103,7 @@ function decoded(step: string): string {
 const KEYWORDS: Readonly<Record<string, Keyword>> = {
   type: (checking, told, value, at) => {
     const types = Array.isArray(told) ? (told as readonly Json[]) : [told];
-    if (!types.some((type) => isOfType(type, value))) checking.tell(at, `must be ${types.map((type) => named(String(type))).join(" or ")}, not ${named(typeOf(value))}`);
+    if (!types.some((type) => isOfType(type, value))) checking.tell(at, `must be ${types.map((type) => named(typeof type === "string" ? type : "?")).join(" or ")}, not ${named(typeOf(value))}`);
   },
   enum: (checking, told, value, at) => {
     if (Array.isArray(told) && !(told as readonly Json[]).some((one) => same(one, value))) checking.tell(at, `must be one of ${clipped(told)}, not ${clipped(value)}`);
@@ -179,8 +179,8 @@ const KEYWORDS: Readonly<Record<string, Keyword>> = {
     const times = value / told;
     if (Math.abs(times - Math.round(times)) > 1e-9 * Math.max(1, Math.abs(times))) checking.tell(at, `must be a multiple of ${told}`);
   },
-  minLength: (checking, told, value, at) => sized(checking, typeof value === "string" ? [...value].length : null, at, told, true, "characters"),
-  maxLength: (checking, told, value, at) => sized(checking, typeof value === "string" ? [...value].length : null, at, told, false, "characters"),
+  minLength: (checking, told, value, at) => sized(checking, charactersOf(value), at, told, true, "characters"),
+  maxLength: (checking, told, value, at) => sized(checking, charactersOf(value), at, told, false, "characters"),
   minItems: (checking, told, value, at) => sized(checking, Array.isArray(value) ? value.length : null, at, told, true, "items"),
   maxItems: (checking, told, value, at) => sized(checking, Array.isArray(value) ? value.length : null, at, told, false, "items"),
   minProperties: (checking, told, value, at) => sized(checking, isObject(value) ? Object.keys(value).length : null, at, told, true, "members"),
@@ -192,6 +192,11 @@ const KEYWORDS: Readonly<Record<string, Keyword>> = {
     else if (!matches) checking.tell(at, `must match ${clipped(told)}`);
   },
 };
+
+/** Code points, as the standard counts them. */
+function charactersOf(value: Json): number | null {
+  return typeof value === "string" ? Array.from(value).length : null;
+}
 
 function oneFits(checking: Checking, told: Json, value: Json, at: string, depth: number, exactlyOne: boolean): void {
   if (!Array.isArray(told)) return;
