@@ -27,6 +27,7 @@ import { serveKept } from "./pipeline/kept-responses.ts";
 import { serveResponses } from "./pipeline/responses.ts";
 import type { Exchange } from "./pipeline/exchange.ts";
 import { InFlight } from "./compose/in-flight.ts";
+import { openKeptState, type KeptState } from "./compose/kept-state.ts";
 import { accountOrigins, pipelineSnapshot, type TransportPorts } from "./compose/pipeline-snapshot.ts";
 import type { InboundCall, Log, RequestRecord } from "./ports.ts";
 import { loadCatalogue } from "./providers/catalog/index.ts";
@@ -34,7 +35,6 @@ import { encodeError, errorHeadersOf, modelEntry, modelList } from "./compose/su
 import { PROVIDERS } from "./providers/registry.ts";
 import { openDataDir, type DataDir } from "./storage/data-dir.ts";
 import { SqliteStorage } from "./storage/sqlite.ts";
-import { openState, type OpenState } from "./storage/state.ts";
 import { VERSION } from "./version.ts";
 import { isKeptName } from "./wire/surfaces.ts";
 
@@ -109,7 +109,7 @@ class Running {
   readonly #log: Log;
   readonly #clock: WheelClock;
   readonly #storage: SqliteStorage;
-  readonly #kept: OpenState;
+  readonly #kept: KeptState;
   readonly #upstream: OutboundUpstream;
   readonly #health: HealthBook;
   readonly #metrics = new Metrics();
@@ -139,7 +139,7 @@ class Running {
     this.#auth = authOf(config);
     this.#clock = new WheelClock((error) => this.#log.error("timer_failed", { error: error instanceof Error ? (error.stack ?? error.message) : String(error) }));
     this.#storage = new SqliteStorage(dataDir.ledgerPath, { sync: config.ledger.sync, log: this.#log, ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }) });
-    this.#kept = openState({ mode: config.responses.store, path: dataDir.statePath, keyPath: dataDir.stateKeyPath, key: config.responses.key?.reveal() ?? null, log: this.#log });
+    this.#kept = openKeptState(config, dataDir, this.#log);
     this.#upstream = openUpstream(options.env);
     this.#snapshot = pipelineSnapshot(this.#config, this.#transportPorts());
     this.#allowOrigins();
@@ -152,7 +152,8 @@ class Running {
       upstream: this.#upstream,
       ledger: this.#storage.ledger,
       records: { append: (record) => this.#recorded(record) },
-      state: this.#kept.store,
+      state: this.#kept.responses,
+      reasoning: this.#kept.reasoning,
       log: this.#log,
       health: this.#health,
       allowance: new Allowance(),
@@ -209,7 +210,8 @@ class Running {
       return this.#keepOld([(error as Error).message]);
     }
     if (loaded.config.ledger.sync !== this.#config.config.ledger.sync) this.#log.warn("config_needs_restart", { key: "ledger.sync" });
-    if (loaded.config.responses.store !== this.#kept.store.mode) this.#log.warn("config_needs_restart", { key: "responses.store" });
+    if (loaded.config.responses.store !== this.#kept.responses.mode) this.#log.warn("config_needs_restart", { key: "responses.store" });
+    if (loaded.config.reasoningState.store !== this.#kept.reasoning.mode) this.#log.warn("config_needs_restart", { key: "reasoning_state.store" });
     this.#config = next;
     this.#snapshot = pipelineSnapshot(next, this.#transportPorts());
     this.#auth = authOf(loaded.config);

@@ -17,6 +17,7 @@ export function pipelineSnapshot(snapshot: ConfigSnapshot, ports: TransportPorts
     directory: snapshot.directory,
     simulated: snapshot.config.simulated,
     responsesTtlMs: snapshot.config.responses.ttlMs,
+    reasoningTtlMs: snapshot.config.reasoningState.ttlMs,
     transport: (deployment: Deployment): Transport => {
       const transport = transports.get(deployment.account);
       if (transport === undefined) throw new Error(`no account ${deployment.account}`);

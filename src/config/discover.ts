@@ -1,5 +1,6 @@
 /** A configuration out of nothing but the environment. */
 import type { ProviderFacts } from "../wire/facts.ts";
+import { REASONING_STATE_DEFAULT } from "./reasoning-state.ts";
 import { RESPONSES_DEFAULT } from "./responses.ts";
 import { Secret } from "./secret.ts";
 import type { Account, Config } from "./types.ts";
@@ -27,6 +28,7 @@ export function configFromEnvironment(env: Readonly<Record<string, string | unde
     ledger: { sync: "process" },
     cors: { origins: [] },
     responses: RESPONSES_DEFAULT,
+    reasoningState: REASONING_STATE_DEFAULT,
     simulated: accounts.length === 0,
   };
 }

@@ -8,6 +8,7 @@ import { readAccounts } from "./accounts.ts";
 import { ConfigDocument, type ConfigError, type Finding, type Path, type Place, type ReadEnvironment } from "./document.ts";
 import { asList, asMap, asText, type Raw } from "./raw.ts";
 import { schemaFindings, SECRET_KEYS, toErrors } from "./report.ts";
+import { readReasoningState } from "./reasoning-state.ts";
 import { readResponses } from "./responses.ts";
 import { readAliases, readRoutes } from "./routes.ts";
 import { configSchema } from "./schema.ts";
@@ -52,7 +53,8 @@ export function parseConfig(text: string, options: ParseOptions): ParsedConfig {
   const aliases = readAliases(asMap(raw["aliases"]), found);
   const health = readHealth(asMap(raw["health"]), found);
   const origins = readOrigins(asMap(raw["cors"]), found);
-  const responses = readResponses(asMap(raw["responses"]), found, warnings);
+  const reasoningState = readReasoningState(asMap(raw["reasoning_state"]), found);
+  const responses = readResponses(asMap(raw["responses"]), reasoningState, found, warnings);
   const secrets = secretsIn(root);
   const report = (findings: readonly Finding[]): ConfigError[] => toErrors(options.source, document, findings, secrets);
   if (found.length > 0 || document.syntaxErrors.length > 0) return { ok: false, errors: report(found) };
@@ -68,6 +70,7 @@ export function parseConfig(text: string, options: ParseOptions): ParsedConfig {
     ledger: { sync: asMap(raw["ledger"])["sync"] === "full" ? "full" : "process" },
     cors: { origins },
     responses,
+    reasoningState,
     simulated: false,
   };
   return { ok: true, config, warnings: report(warnings), refusals: report(lateSteps(config)), locate: (path, at) => document.place(path, at) };

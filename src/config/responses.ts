@@ -10,7 +10,7 @@ export const RESPONSES_DEFAULT: Config["responses"] = { store: "memory", ttlMs: 
 const KEY_CHARACTERS_MIN = 32;
 
 /** Read it; what is wrong goes to `found`, what works but hardly as meant to `warnings`. */
-export function readResponses(map: Raw, found: Finding[], warnings: Finding[]): Config["responses"] {
+export function readResponses(map: Raw, reasoningState: Config["reasoningState"], found: Finding[], warnings: Finding[]): Config["responses"] {
   const text = asText(map["store"]);
   const store = text === "off" || text === "encrypted" ? text : RESPONSES_DEFAULT.store;
   const ttlMs = parseDurationMs(asText(map["ttl"]) ?? "1h") ?? RESPONSES_DEFAULT.ttlMs;
@@ -22,7 +22,7 @@ export function readResponses(map: Raw, found: Finding[], warnings: Finding[]): 
     const hint = "openssl rand -base64 32 makes a good one; without key the data folder gets one";
     found.push({ path: ["responses", "key"], expected: `at least ${KEY_CHARACTERS_MIN} characters`, found: "a key that is easy to guess", hint });
   }
-  if (key !== null && store !== "encrypted") {
+  if (key !== null && store !== "encrypted" && reasoningState.store !== "encrypted") {
     warnings.push({ path: ["responses", "key"], expected: "a key only beside store: encrypted", found: `a key beside store: ${store}`, hint: "", at: "key" });
   }
   return { store, ttlMs, key: key === null ? null : new Secret(key) };

@@ -181,6 +181,16 @@ export function configSchema(forEditor: boolean) {
           )
           .describe("What is kept of answers that clients continue by id")
           .optional(),
+        reasoning_state: z
+          .strictObject(
+            {
+              store: oneOf(["off", "memory", "encrypted"], "off: nothing; memory: until the process ends; encrypted: sealed on disk, with the key of responses (memory)").optional(),
+              ttl: duration("How long it is kept after its last use (1h)").optional(),
+            },
+            { error: "a map with store or ttl" },
+          )
+          .describe("What is kept of signed reasoning beside tool calls, for clients that do not send it back")
+          .optional(),
       },
       { error: "a map with version, providers, routes, …" },
     )

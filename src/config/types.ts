@@ -20,6 +20,8 @@ export interface Config {
   readonly cors: { readonly origins: readonly string[] };
   /** What is kept of answers that clients may continue from; `key`: what the encrypted store is sealed with, null: one of the data folder's. */
   readonly responses: { readonly store: "off" | "memory" | "encrypted"; readonly ttlMs: number; readonly key: Secret | null };
+  /** What is kept of reasoning that clients do not send back with their tool calls; sealed with the key of `responses`. */
+  readonly reasoningState: { readonly store: "off" | "memory" | "encrypted"; readonly ttlMs: number };
   /** Nothing was configured: loopback providers of our own serve, and every answer says so. */
   readonly simulated: boolean;
 }

@@ -17,6 +17,7 @@ export class ByteLane implements StreamLane {
   readonly #decoder: StreamDecoder;
   readonly #framer: SseFramer;
   readonly #choiceCount: number;
+  readonly #watch: ((frame: SseFrame) => void) | null;
   readonly #finishedChoices = new Set<number>();
   #seenChoices = 0;
   /** A usage chunk that came before the finish reason; it leaves with it, in that order. */
@@ -32,8 +33,9 @@ export class ByteLane implements StreamLane {
   #runEvents = 0;
   #runTextBytes = 0;
 
-  /** `choiceCount` is what the client asked: the answer has finished when that many choices have. */
-  constructor(sink: LaneSink, decoder: StreamDecoder, choiceCount: number) {
+  /** `choiceCount` is what the client asked: the answer has finished when that many choices have. `watch` is shown each frame. */
+  constructor(sink: LaneSink, decoder: StreamDecoder, choiceCount: number, watch: ((frame: SseFrame) => void) | null = null) {
+    this.#watch = watch;
     this.#sink = sink;
     this.#decoder = decoder;
     this.#choiceCount = choiceCount;
@@ -63,6 +65,7 @@ export class ByteLane implements StreamLane {
 
   #frame(frame: SseFrame): void {
     if (this.#over || frame.dataLines === 0) return;
+    if (this.#watch !== null) this.#watch(frame);
     if (this.#committed && !this.#finished && frame.dataLines === 1 && frame.event === "") {
       const flags = scanChunk(frame.bytes, frame.dataStart, frame.dataEnd);
       if ((flags & SPECIAL) === 0) {

@@ -8,7 +8,7 @@ import type { Deployment, Pricing, Route, RouteClocks } from "../decide/deployme
 import { DEFAULT_CLOCKS } from "../decide/deployment.ts";
 import { HealthBook, type HealthRow, type HealthView } from "../decide/health.ts";
 import { model, provider, sheet } from "../decide/test-directory.ts";
-import type { Log, RequestRecord } from "../ports.ts";
+import type { Log, RequestRecord, StateStore } from "../ports.ts";
 import type { ModelFacts, ProviderFacts } from "../wire/facts.ts";
 import { serveChat } from "./chat.ts";
 import { LIMITS, type Deps, type Limits, type Snapshot } from "./deps.ts";
@@ -48,6 +48,9 @@ export interface Ask {
 /** USD 1 and 2 per million tokens: 1,000 and 2,000 nano-dollars a token. */
 export const PRICE_INPUT_NANO_USD = 1_000;
 export const PRICE_OUTPUT_NANO_USD = 2_000;
+
+/** Keeps nothing. */
+const OFF: StateStore = { mode: "off", put: () => Promise.resolve(false), get: () => Promise.resolve(undefined), delete: () => Promise.resolve(false) };
 
 export class Asked {
   readonly reply: WatchedReply;
@@ -98,13 +101,15 @@ export class World {
       snapshot: () => this.snapshot,
       limits: { ...LIMITS, ...limits },
       instance: "spillway-test",
-      state: { mode: "off", put: () => Promise.resolve(false), get: () => Promise.resolve(undefined), delete: () => Promise.resolve(false) },
+      state: OFF,
+      reasoning: OFF,
     };
   }
 
   readonly snapshot: Snapshot = {
     simulated: false,
     responsesTtlMs: 3_600_000,
+    reasoningTtlMs: 3_600_000,
     directory: {
       resolve: (name) => (name === "r" ? { kind: "route", route: this.#route, trace: [] } : { kind: "unresolved", code: "unknown_model", message: `no ${name}`, trace: [] }),
       callable: () => [],
