@@ -19,6 +19,7 @@ const schema = { name: "zq_notes", schema: ANSWER_SCHEMA, strict: true };
 export const chatSpec: SurfaceSpec = {
   surface: "chat",
   base: { model: "m", messages: [user(TEXT.hello)] },
+  listening: { stream_options: { include_usage: true } },
   asks: {
     "system-text": { messages: [{ role: "system", content: TEXT.system }, user(TEXT.hello)] },
     "system-middle": { messages: [user(TEXT.hello), { role: "assistant", content: TEXT.answer }, { role: "system", content: TEXT.later }, user(TEXT.next)] },

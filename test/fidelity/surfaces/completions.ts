@@ -5,6 +5,7 @@ import type { SurfaceSpec } from "./spec.ts";
 export const completionsSpec: SurfaceSpec = {
   surface: "completions",
   base: { model: "m", prompt: TEXT.hello },
+  listening: { stream_options: { include_usage: true } },
   asks: {
     "max-output": { max_tokens: ASKED.maxOutput },
     stop: { stop: [ASKED.stop] },

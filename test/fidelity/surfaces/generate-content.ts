@@ -22,6 +22,7 @@ const png = { inlineData: { mimeType: "image/png", data: MEDIA.png } };
 export const generateContentSpec: SurfaceSpec = {
   surface: "generate-content",
   base: { contents: [user(hello)] },
+  listening: config({ thinkingConfig: { includeThoughts: true } }),
   asks: {
     "system-text": { systemInstruction: { parts: [{ text: TEXT.system }] } },
     "multi-turn": { contents: [user(hello), model({ text: TEXT.answer }), user({ text: TEXT.next })] },

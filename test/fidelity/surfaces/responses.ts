@@ -14,6 +14,7 @@ const assistant = { type: "message", role: "assistant", content: [{ type: "outpu
 export const responsesSpec: SurfaceSpec = {
   surface: "responses",
   base: { model: "m", input: TEXT.hello, store: false },
+  listening: { include: ["reasoning.encrypted_content"] },
   asks: {
     "system-text": { instructions: TEXT.system },
     "system-middle": { input: [user(TEXT.hello), assistant, { role: "developer", content: TEXT.later }, user(TEXT.next)] },

@@ -9,6 +9,8 @@ export interface SurfaceSpec {
   readonly base: JsonObject;
   /** Members that take the place of those of `base`. A feature that is missing here is one that the surface does not have. */
   readonly asks: Readonly<Partial<Record<RequestFeature, JsonObject>>>;
+  /** Members that ask to be told all that an answer can tell. */
+  readonly listening?: JsonObject;
   /** The next turn, after an answer that made one call of a tool: the answer as the client keeps it, and the tool's result. Absent: no turns. */
   readonly replay?: (answer: JsonObject) => JsonObject;
 }
