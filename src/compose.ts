@@ -22,6 +22,7 @@ import { UndiciUpstream, type OutboundUpstream } from "./edge/upstream.ts";
 import { OwnUpstream } from "./edge/upstream-own.ts";
 import { serveChat } from "./pipeline/chat.ts";
 import { LIMITS, type Deps, type Limits, type Snapshot } from "./pipeline/deps.ts";
+import { serveCount } from "./pipeline/counting.ts";
 import { serveEmbeddings } from "./pipeline/embeddings.ts";
 import { serveKept } from "./pipeline/kept-responses.ts";
 import { serveResponses } from "./pipeline/responses.ts";
@@ -36,7 +37,7 @@ import { PROVIDERS } from "./providers/registry.ts";
 import { openDataDir, type DataDir } from "./storage/data-dir.ts";
 import { SqliteStorage } from "./storage/sqlite.ts";
 import { VERSION } from "./version.ts";
-import { isKeptName } from "./wire/surfaces.ts";
+import { isCountName, isKeptName } from "./wire/surfaces.ts";
 
 export interface GatewayOptions {
   /** A configuration that parsed. */
@@ -277,6 +278,7 @@ class Running {
       };
       const { surface } = call.asked;
       if (surface === "responses") serveResponses(this.#deps, inbound, started);
+      else if (isCountName(surface)) serveCount(this.#deps, inbound, surface, started);
       else if (isKeptName(surface)) serveKept(this.#deps, inbound);
       else started(surface === "embeddings" ? serveEmbeddings(this.#deps, inbound) : serveChat(this.#deps, inbound));
     };

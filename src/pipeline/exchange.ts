@@ -20,7 +20,7 @@ import { Delivery } from "./delivery.ts";
 import type { Deps } from "./deps.ts";
 import { failure } from "./lane.ts";
 import { outgoing } from "./outgoing.ts";
-import { recordOf } from "./record.ts";
+import { failureFields, recordOf } from "./record.ts";
 import { withoutSecret } from "./redact.ts";
 import type { ExchangeSettings, Later, Surface } from "./surface.ts";
 
@@ -128,7 +128,7 @@ export class Exchange implements AttemptOwner {
     DRAINING.delete(attempt);
     this.#attemptTimers.get(attempt)?.cancel();
     this.#deps.health.observe(attempt.settings.ticket, outcome, this.#deps.clock.nowMs(), this.#deps.random.next());
-    if (outcome.kind === "failed" && outcome.fault !== "client") this.#logFailure(attempt, outcome);
+    if (outcome.kind === "failed" && outcome.fault !== "client") this.#deps.log.warn("attempt_failed", failureFields(this.settings.requestId, attempt, outcome));
     this.#books.settle(attempt, chargeFor(attempt, outcome, this.settings.inputEstimateTokens, this.#deps.clock.wallMs()));
     if (attempt === this.#winner) this.#whenBooked(() => this.#close(attempt, outcome));
     else if (this.#over || this.#gone) this.#whenBooked(() => this.#record());
@@ -339,14 +339,12 @@ export class Exchange implements AttemptOwner {
       if (kept === undefined) this.#answer(attempt, last);
       else kept.then(() => this.#answer(attempt, last)).catch((error: unknown) => this.#crashed(error));
       return;
-    } else {
-      const { deployment } = attempt.settings.candidate;
-      const told = outcome.kind === "failed" ? outcome.error : failure("network", "the attempt was stopped");
-      this.#error = this.#stopping
-        ? gatewayError("stopping", "The gateway is stopping, so the answer breaks off here; try again.")
-        : brokenStream(told, deployment.id);
-      this.#endWith(this.#surface.errorFrame(this.#error, attempt));
     }
+    const told = outcome.kind === "failed" ? outcome.error : failure("network", "the attempt was stopped");
+    this.#error = this.#stopping
+      ? gatewayError("stopping", "The gateway is stopping, so the answer breaks off here; try again.")
+      : brokenStream(told, attempt.settings.candidate.deployment.id);
+    this.#endWith(this.#surface.errorFrame(this.#error, attempt));
     this.#record();
   }
 
@@ -389,8 +387,15 @@ export class Exchange implements AttemptOwner {
       return;
     }
     const facts = this.#facts(this.#attempts.at(-1) ?? null, "known");
-    const body = this.#surface.errorBody(error);
-    this.#delivery.head(statusOf(error), answerHeaders(facts, [...JSON_TYPE, "content-length", String(body.length), ...errorHeaders(error), ...this.#surface.errorHeaders(error)]));
+    const instead = this.#surface.instead?.(error);
+    const body = instead?.body ?? this.#surface.errorBody(error);
+    const told = [...JSON_TYPE, "content-length", String(body.length)];
+    if (instead === undefined) this.#delivery.head(statusOf(error), answerHeaders(facts, [...told, ...errorHeaders(error), ...this.#surface.errorHeaders(error)]));
+    else {
+      this.#error = null;
+      this.#flags.add(instead.flag);
+      this.#delivery.head(200, answerHeaders({ ...facts, warnings: [...facts.warnings, instead.warning] }, told));
+    }
     this.#delivery.end(body);
   }
 
@@ -471,18 +476,6 @@ export class Exchange implements AttemptOwner {
 
   /** Set by whoever counts what is in flight. */
   onRecorded: (() => void) | null = null;
-
-  #logFailure(attempt: Attempt, outcome: Extract<Outcome, { kind: "failed" }>): void {
-    this.#deps.log.warn("attempt_failed", {
-      request: this.settings.requestId,
-      attempt: attempt.settings.id,
-      deployment: attempt.settings.candidate.deployment.id,
-      class: outcome.error.class,
-      phase: outcome.phase,
-      status: attempt.status,
-      reason: outcome.error.code,
-    });
-  }
 
   #crashed(error: unknown): void {
     this.#deps.log.error("exchange_failed", { request: this.settings.requestId, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });

@@ -2,6 +2,7 @@
 import type { AttemptRecord, Charge, RequestRecord } from "../ports.ts";
 import type { GatewayError } from "../wire/errors.ts";
 import type { JsonObject } from "../wire/json.ts";
+import type { Outcome } from "../wire/outcome.ts";
 import type { Unit, UnitCounts } from "../wire/usage.ts";
 import type { Attempt } from "./attempt.ts";
 import type { ExchangeSettings } from "./surface.ts";
@@ -52,6 +53,12 @@ export function recordOf(facts: RecordFacts): RequestRecord {
     warnings: [...settings.warnings, ...(winner?.warnings ?? [])],
     decision: facts.decision,
   };
+}
+
+/** What the log says of an attempt that failed. */
+export function failureFields(requestId: string, attempt: Attempt, { error, phase }: Extract<Outcome, { kind: "failed" }>): Readonly<Record<string, unknown>> {
+  const { id, candidate } = attempt.settings;
+  return { request: requestId, attempt: id, deployment: candidate.deployment.id, class: error.class, phase, status: attempt.status, reason: error.code };
 }
 
 function outcomeOf(facts: RecordFacts): RequestRecord["outcome"] {

@@ -34,13 +34,21 @@ export function serveResponses(deps: Deps, inbound: Inbound, started: (exchange:
     // Clients are told that nothing can be read again.
     return started(serveChat(deps, inbound, { body, shown: { ...raw, store: false } }));
   }
-  const continues = continuesOf(raw);
-  if (continues === undefined) return started(serveChat(deps, inbound, { body, ...keeping(deps, inbound, raw, noItem) }));
+  withEarlier(deps, inbound, body, refused, (next, read, more, itemOf) => started(serveChat(deps, next, { ...more, body: read, ...keeping(deps, inbound, raw, itemOf) })));
+}
+
+/**
+ * Go on with the body and all that it names of earlier answers in it: at once where it names none or none are kept, else after
+ * the look-up. What is not there is refused.
+ */
+export function withEarlier(deps: Deps, inbound: Inbound, body: ReadBody, refused: (error: GatewayError) => void, then: (next: Inbound, body: ReadBody, more: ChatMore, itemOf: Earlier["itemOf"]) => void): void {
+  const continues = deps.state.mode === "off" ? undefined : continuesOf(body.raw);
+  if (continues === undefined) return then(inbound, body, {}, noItem);
   earlierOf(deps, inbound, continues)
     .then((earlier) => {
       if ("code" in earlier) return refused(earlier);
       const next = goOn(inbound, body, earlier);
-      return "code" in next ? refused(next) : started(serveChat(deps, { ...inbound, body: next.bytes }, { ...next.more, ...keeping(deps, inbound, raw, earlier.itemOf) }));
+      return "code" in next ? refused(next) : then({ ...inbound, body: next.bytes }, next.body, next.more, earlier.itemOf);
     })
     .catch((problem: unknown) => {
       deps.log.error("request_crashed", { request: inbound.requestId, error: problem instanceof Error ? (problem.stack ?? problem.message) : String(problem) });
@@ -98,7 +106,7 @@ async function earlierOf(deps: Deps, inbound: Inbound, { previous, items }: Cont
 }
 
 /** The body with all that it refers to in it. */
-function goOn(inbound: Inbound, body: ReadBody, { turns, itemOf, account }: Earlier): { readonly bytes: Uint8Array; readonly more: ChatMore } | GatewayError {
+function goOn(inbound: Inbound, body: ReadBody, { turns, itemOf, account }: Earlier): { readonly bytes: Uint8Array; readonly body: ReadBody; readonly more: ChatMore } | GatewayError {
   const { edits, reasoningLeftOut } = continueEdits(body.raw, body.scan, historyOf(turns), itemOf);
   const bytes = splice(inbound.body, edits);
   if (bytes.length > HISTORY_BYTES_MAX) return gatewayError("body_too_large", `With the conversation so far the body has ${bytes.length} bytes; at most ${HISTORY_BYTES_MAX} are taken.`);
@@ -107,8 +115,8 @@ function goOn(inbound: Inbound, body: ReadBody, { turns, itemOf, account }: Earl
   const previous: Json = body.raw["previous_response_id"] ?? null;
   return {
     bytes,
+    body: whole,
     more: {
-      body: whole,
       shown: { ...whole.raw, previous_response_id: previous },
       warnings: reasoningLeftOut ? ["reasoning of earlier turns that only its maker can read was left out"] : [],
       ...(account === null ? {} : { asSent: { account, bytes: inbound.body, body } }),

@@ -29,7 +29,7 @@ export interface Surface {
   errorFrame(error: GatewayError, attempt: Attempt | null): Uint8Array | null;
   errorBody(error: GatewayError): Uint8Array;
   /** What is answered in place of an error: a surface may know an answer of its own. undefined: the error is told. */
-  instead?(error: GatewayError): { readonly body: Uint8Array; readonly warning: string } | undefined;
+  instead?(error: GatewayError): { readonly body: Uint8Array; readonly warning: string; readonly flag: string } | undefined;
   /** Headers of an error that only this surface has. */
   errorHeaders(error: GatewayError): readonly string[];
 }

@@ -10,6 +10,8 @@ export const anthropic: ProviderFacts = compatible({
   env: ["ANTHROPIC_API_KEY"],
   auth: { kind: "header", name: "x-api-key" },
   headers: [["anthropic-version", "2023-06-01"]],
+  // "Token counting is free to use": its page.
+  freeCounting: "anthropic-messages",
   kind: "maker",
   domain: { edge: "cloudflare" },
   // Read by its own decoder: input, cache reads and cache writes are disjoint, thinking is inside the output.

@@ -11,6 +11,8 @@ export const google: ProviderFacts = compatible({
   baseUrl: "https://generativelanguage.googleapis.com/v1beta",
   env: ["GEMINI_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY"],
   auth: { kind: "header", name: "x-goog-api-key" },
+  // No charge for CountTokens: its pages.
+  freeCounting: "gemini",
   kind: "maker",
   domain: { cloud: "google" },
   // Read by its own decoder: cached tokens are inside the prompt, thoughts outside the candidates' tokens.

@@ -8,6 +8,8 @@ export const openai: ProviderFacts = compatible({
   name: "OpenAI",
   baseUrl: "https://api.openai.com/v1",
   env: ["OPENAI_API_KEY"],
+  // "POST /responses/input_tokens": the guide offers it to estimate costs before a call; nothing is billed for it.
+  freeCounting: "openai-responses",
   kind: "maker",
   domain: { edge: "cloudflare" },
   quirks: {},

@@ -32,6 +32,8 @@ export const vertex: ProviderFacts = compatible({
     tokenUrl: "https://oauth2.googleapis.com/token",
     fileVariables: ["GOOGLE_APPLICATION_CREDENTIALS"],
   },
+  // No charge for CountTokens: its pages.
+  freeCounting: "gemini",
   kind: "maker",
   domain: { cloud: "google" },
   // Read by its dialect's decoder: cached tokens are inside the prompt, thoughts outside the candidates' tokens.

@@ -48,6 +48,8 @@ export interface ProviderFacts {
   /** Addresses that keep processing within a region, where the provider has them. */
   readonly endpoints?: Readonly<Record<string, string>>;
   readonly rateLimitHeaders?: readonly RateLimitHeader[];
+  /** The protocol in which it counts a prompt's tokens without running it, free by contract; absent: it does not, or for money. */
+  readonly freeCounting?: DialectId;
   /** Models that cost nothing by the provider's own terms. */
   readonly freeModels?: readonly string[];
   /** Serves `/files` and `/batches`; `perhaps`: it depends on the server behind the address. */

@@ -54,7 +54,11 @@ export function historyOf(turns: readonly KeptResponse[]): History {
 
 function portable(items: readonly JsonObject[]): History {
   const kept = items.filter((item) => item["type"] !== "reasoning" || isOurs(item["encrypted_content"]));
-  return { items: kept.map(({ id: _, status: __, ...rest }) => rest), reasoningLeftOut: kept.length < items.length };
+  return { items: kept.map(withoutName), reasoningLeftOut: kept.length < items.length };
+}
+
+function withoutName(item: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(item).filter(([key]) => key !== "id" && key !== "status"));
 }
 
 /**
