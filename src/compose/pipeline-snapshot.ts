@@ -16,6 +16,7 @@ export function pipelineSnapshot(snapshot: ConfigSnapshot, ports: TransportPorts
   return {
     directory: snapshot.directory,
     simulated: snapshot.config.simulated,
+    fetchesImages: snapshot.config.remoteImages === "fetch",
     responsesTtlMs: snapshot.config.responses.ttlMs,
     reasoningTtlMs: snapshot.config.reasoningState.ttlMs,
     transport: (deployment: Deployment): Transport => {

@@ -24,6 +24,7 @@ export function configFromEnvironment(env: Readonly<Record<string, string | unde
     aliases: [],
     fallbacks: "auto",
     unpriced: "refuse",
+    remoteImages: "fetch",
     health: { restMs: 5_000, restMaxMs: 300_000 },
     ledger: { sync: "process" },
     cors: { origins: [] },

@@ -66,6 +66,7 @@ export function parseConfig(text: string, options: ParseOptions): ParsedConfig {
     aliases,
     fallbacks: raw["fallbacks"] === "off" ? "off" : "auto",
     unpriced: raw["unpriced"] === "serve" ? "serve" : "refuse",
+    remoteImages: raw["remote_images"] === "off" ? "off" : "fetch",
     health,
     ledger: { sync: asMap(raw["ledger"])["sync"] === "full" ? "full" : "process" },
     cors: { origins },

@@ -2,7 +2,7 @@
 import { DEFAULT_CLOCKS, type RouteClocks } from "../decide/deployment.ts";
 import { DEFAULT_MAX_OUTPUT } from "../decide/directory.ts";
 import type { Finding, Path } from "./document.ts";
-import { asList, asMap, asNumeric, asText, type Raw } from "./raw.ts";
+import { asFlag, asList, asMap, asNumeric, asText, type Raw } from "./raw.ts";
 import { hintNearest } from "./report.ts";
 import type { Config, RouteConfig } from "./types.ts";
 import { parseDurationMs } from "./values.ts";
@@ -38,6 +38,7 @@ export function readRoutes(section: Raw, context: RoutesContext): RouteConfig[] 
       keepalive: map["keepalive"] !== "off" && map["keepalive"] !== false,
       forwardHeaders: readHeaders(map, path, context.found),
       defaultMaxOutput: readDefaultMaxOutput(map, path, context.found),
+      lenient: asFlag(map["lenient"]) ?? false,
     };
   });
 }

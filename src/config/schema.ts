@@ -122,6 +122,7 @@ export function configSchema(forEditor: boolean) {
         .describe("Request headers to pass on besides those of the protocol itself")
         .optional(),
       default_max_output: number("a number of tokens", "Output limit where a budget applies and the client asks none (8192)").optional(),
+      lenient: flag("Sampling fields and other wishes that a target refuses are left out with a warning, in place of leaving the target out (false)").optional(),
     },
     { error: "a map with candidates" },
   );
@@ -149,6 +150,7 @@ export function configSchema(forEditor: boolean) {
           .optional(),
         fallbacks: oneOf(["off", "auto"], "For names that are no routes: fall back to the same model at another provider (auto)").optional(),
         unpriced: oneOf(["refuse", "serve"], "What to do with models whose price is unknown (refuse)").optional(),
+        remote_images: oneOf(["off", "fetch"], "Images that stand in a request by their address, for providers that take only bytes: fetched from public addresses, or refused (fetch)").optional(),
         health: z
           .strictObject(
             { rest: duration("First rest of a failing deployment (5s)").optional(), rest_max: duration("Longest rest (300s)").optional() },

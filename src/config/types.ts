@@ -15,6 +15,8 @@ export interface Config {
   readonly aliases: readonly { readonly pattern: string; readonly target: string }[];
   readonly fallbacks: "off" | "auto";
   readonly unpriced: "refuse" | "serve";
+  /** Images by address, for providers that take only bytes. */
+  readonly remoteImages: "off" | "fetch";
   readonly health: { readonly restMs: number; readonly restMaxMs: number };
   readonly ledger: { readonly sync: "process" | "full" };
   readonly cors: { readonly origins: readonly string[] };
@@ -63,4 +65,6 @@ export interface RouteConfig {
   readonly keepalive: boolean;
   readonly forwardHeaders: readonly string[];
   readonly defaultMaxOutput: number;
+  /** Wishes that a target refuses are left out with a warning, in place of leaving the target out. */
+  readonly lenient: boolean;
 }

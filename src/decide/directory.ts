@@ -23,6 +23,7 @@ export interface DirectoryRoute {
   readonly keepalive: boolean;
   readonly forwardHeaders: readonly string[];
   readonly defaultMaxOutput: number;
+  readonly lenient?: boolean;
 }
 
 /** Something configured that cannot work, by its place in the configuration. */
@@ -349,8 +350,8 @@ class Resolver implements Directory {
       this.#problems.push({ path: ["routes", config.name, "candidates", index], code: supplied.code, name: use, message: supplied.message });
     }
     if (candidates.length === 0) return refusal ?? { code: "unknown_model", message: `route ${config.name} has no candidates` };
-    const { name, strategy, clocks, keepalive, forwardHeaders, defaultMaxOutput } = config;
-    return { name, candidates, strategy, clocks, keepalive, forwardHeaders, defaultMaxOutput, automatic: false };
+    const { name, strategy, clocks, keepalive, forwardHeaders, defaultMaxOutput, lenient } = config;
+    return { name, candidates, strategy, clocks, keepalive, forwardHeaders, defaultMaxOutput, automatic: false, ...(lenient === true && { lenient }) };
   }
 
   #candidate(use: string): ReturnType<Supply["supply"]> {
