@@ -102,7 +102,7 @@ export interface ClientDialect {
    * The request for a target of this same dialect: path, and the few edits of the body's bytes (the model's name, our own
    * `spillway` field out, usage asked for).
    */
-  pass(body: PassedBody, target: Target): { readonly path: string; readonly edits: readonly Edit[] };
+  pass(body: PassedBody, target: Target): Passed;
   openEncoder(head: ClientHead): AnswerEncoder;
   /** The whole JSON answer from a decoded one. `events` holds `usage` too where it was told. */
   encodeAnswer(events: readonly StreamEvent[], head: ClientHead): JsonObject;
@@ -114,6 +114,13 @@ export interface ClientDialect {
   readonly models?: { list(models: readonly ListedModel[]): JsonObject; one(model: ListedModel): JsonObject };
   /** Price-bearing request fields that the bound does not cover (see `Dialect.unboundedFields`). */
   unboundedFields(raw: JsonObject): readonly string[];
+}
+
+export interface Passed {
+  readonly path: string;
+  readonly edits: readonly Edit[];
+  /** What had to be left out of a body that passes otherwise, one sentence each; absent where nothing had. */
+  readonly warnings?: readonly string[];
 }
 
 export interface PassedBody {

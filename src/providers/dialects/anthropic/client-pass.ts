@@ -1,21 +1,24 @@
 /** A Messages body for a provider of the same dialect: which few bytes change. */
 import { asArray, asString, isObject, type Json, type JsonObject, member } from "../../../wire/json.ts";
 import { type Edit, removalOf } from "../../../wire/scan.ts";
-import type { PassedBody } from "../client.ts";
+import type { Passed, PassedBody } from "../client.ts";
 import type { Target } from "../dialect.ts";
 import { isMarked } from "../opaque.ts";
 
+const UNSIGNED_LEFT_OUT = { warnings: ["earlier reasoning that this provider's models did not sign was left out: they would refuse it"] };
+
 /** Path and edits: the model's name, our own field out, and reasoning that this dialect's makers never signed. */
-export function pass(body: PassedBody, target: Target): { readonly path: string; readonly edits: readonly Edit[] } {
+export function pass(body: PassedBody, target: Target): Passed {
   const edits: Edit[] = [];
+  const left = asArray(body.raw.messages).some(holdsUnsigned);
   body.scan.members.forEach((member, at) => {
     if (member.key === "model") edits.push({ start: member.valueStart, end: member.valueEnd, text: JSON.stringify(target.upstreamModel) });
     else if (member.key === "spillway") edits.push(removalOf(body.scan, at));
-    else if (member.key === "messages" && asArray(body.raw.messages).some(holdsUnsigned)) {
+    else if (member.key === "messages" && left) {
       edits.push({ start: member.valueStart, end: member.valueEnd, text: JSON.stringify(signedOnly(asArray(body.raw.messages))) });
     }
   });
-  return { path: "/messages", edits };
+  return { path: "/messages", edits, ...(left && UNSIGNED_LEFT_OUT) };
 }
 
 /**

@@ -1,23 +1,25 @@
 /** A Converse body for a provider of the same dialect: which few bytes change. */
 import { asArray, asString, isObject, type Json, type JsonObject, member } from "../../../wire/json.ts";
 import { type Edit, removalOf } from "../../../wire/scan.ts";
-import type { PassedBody } from "../client.ts";
+import type { Passed, PassedBody } from "../client.ts";
 import type { Target } from "../dialect.ts";
 import { isMarked } from "../opaque.ts";
 import { modelPath } from "./names.ts";
 import { traitsOf } from "./traits.ts";
 
+const UNSIGNED_LEFT_OUT = { warnings: ["earlier reasoning that this provider's models did not sign was left out: they would refuse it"] };
+
 /** Path and edits: our own field out, and reasoning that the model's maker never signed. */
-export function pass(body: PassedBody, target: Target): { readonly path: string; readonly edits: readonly Edit[] } {
+export function pass(body: PassedBody, target: Target): Passed {
   const edits: Edit[] = [];
-  const signs = traitsOf(target).maker === "claude";
+  const left = traitsOf(target).maker === "claude" && asArray(body.raw.messages).some(holdsUnsigned);
   body.scan.members.forEach((member, at) => {
     if (member.key === "spillway") edits.push(removalOf(body.scan, at));
-    else if (member.key === "messages" && signs && asArray(body.raw.messages).some(holdsUnsigned)) {
+    else if (member.key === "messages" && left) {
       edits.push({ start: member.valueStart, end: member.valueEnd, text: JSON.stringify(signedOnly(asArray(body.raw.messages))) });
     }
   });
-  return { path: modelPath(target.upstreamModel, body.request.stream), edits };
+  return { path: modelPath(target.upstreamModel, body.request.stream), edits, ...(left && UNSIGNED_LEFT_OUT) };
 }
 
 /**

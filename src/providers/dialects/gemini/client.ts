@@ -4,7 +4,7 @@
  */
 import { asArray, asString, isObject, member, type JsonObject } from "../../../wire/json.ts";
 import { removalOf, type Edit } from "../../../wire/scan.ts";
-import type { ClientDialect, PassedBody } from "../client.ts";
+import type { ClientDialect, Passed, PassedBody } from "../client.ts";
 import type { Target } from "../dialect.ts";
 import { KEEP_ALIVE, encodeAnswer, errorFrame, openEncoder } from "./client-encode.ts";
 import { encodeError } from "./client-errors.ts";
@@ -30,16 +30,17 @@ export const geminiClient: ClientDialect = {
   unboundedFields,
 };
 
-function pass(body: PassedBody, target: Target): { readonly path: string; readonly edits: readonly Edit[] } {
+function pass(body: PassedBody, target: Target): Passed {
   const path = modelPath(target.upstreamModel) + (body.request.stream ? ":streamGenerateContent?alt=sse" : ":generateContent");
   const ours = body.scan.members.findIndex((member) => member.key === "spillway");
   const edits: Edit[] = ours < 0 ? [] : [removalOf(body.scan, ours)];
   // Reasoning that another maker signed in an earlier turn: this dialect's models refuse a conversation that holds it.
-  if (holdsWrapped(body.raw)) {
+  const left = holdsWrapped(body.raw);
+  if (left) {
     const inOurs = (at: number): boolean => edits.some((edit) => at >= edit.start && at < edit.end);
     for (const { start, end } of wrappedRanges(body.bytes)) if (!inOurs(start)) edits.push({ start, end, text: `""` });
   }
-  return { path, edits };
+  return { path, edits, ...(left && { warnings: ["earlier reasoning of another maker was left out: only it can read it"] }) };
 }
 
 function holdsWrapped(raw: JsonObject): boolean {

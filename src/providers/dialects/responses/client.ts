@@ -6,7 +6,7 @@ import type { Json, JsonObject } from "../../../wire/json.ts";
 import { removalOf } from "../../../wire/scan.ts";
 import type { Edit } from "../../../wire/scan.ts";
 import type { Usage } from "../../../wire/usage.ts";
-import type { ClientDialect, ClientHead, PassedBody } from "../client.ts";
+import type { ClientDialect, ClientHead, Passed, PassedBody } from "../client.ts";
 import { sseFrame } from "../client.ts";
 import type { Target } from "../dialect.ts";
 import { encodeError } from "../openai/encode.ts";
@@ -53,17 +53,15 @@ function encodeAnswer(events: readonly StreamEvent[], head: ClientHead): JsonObj
  * The model's name, our own field out, and reasoning of other makers out: what we wrote into `encrypted_content` is an
  * error at a real Responses API. Only a body that holds such items gets its `input` written anew.
  */
-function pass(body: PassedBody, target: Target): { readonly path: string; readonly edits: readonly Edit[] } {
+function pass(body: PassedBody, target: Target): Passed {
   const edits: Edit[] = [];
+  const input = withoutOurState(body.raw["input"]);
   body.scan.members.forEach((found, i) => {
     if (found.key === "model") edits.push({ start: found.valueStart, end: found.valueEnd, text: JSON.stringify(target.upstreamModel) });
     else if (found.key === "spillway") edits.push(removalOf(body.scan, i));
-    else if (found.key === "input") {
-      const input = withoutOurState(body.raw["input"]);
-      if (input !== undefined) edits.push({ start: found.valueStart, end: found.valueEnd, text: JSON.stringify(input) });
-    }
+    else if (found.key === "input" && input !== undefined) edits.push({ start: found.valueStart, end: found.valueEnd, text: JSON.stringify(input) });
   });
-  return { path: "/responses", edits };
+  return { path: "/responses", edits, ...(input !== undefined && { warnings: ["earlier reasoning of another maker was left out: only it can read it"] }) };
 }
 
 /** The input without reasoning items that we authored; undefined where there are none. */
