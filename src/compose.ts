@@ -280,7 +280,8 @@ class Running {
       if (surface === "responses") serveResponses(this.#deps, inbound, started);
       else if (isCountName(surface)) serveCount(this.#deps, inbound, surface, started);
       else if (isKeptName(surface)) serveKept(this.#deps, inbound);
-      else started(surface === "embeddings" ? serveEmbeddings(this.#deps, inbound) : serveChat(this.#deps, inbound));
+      else if (surface === "embeddings") started(serveEmbeddings(this.#deps, inbound));
+      else serveChat(this.#deps, inbound, started);
     };
     return new GatewayServer({
       auth: () => this.#auth,

@@ -7,14 +7,16 @@ import type { RequestShape, Route } from "../decide/deployment.ts";
 import { inputEstimateTokens } from "../decide/estimate.ts";
 import { needsOf, type Need } from "../decide/needs.ts";
 import type { Charge } from "../ports.ts";
-import { measureText, surfaceDialect } from "../providers/dialects/chat-surface.ts";
-import type { AnswerEncoder, AskedOutside, ClientDialect, ClientHead, PassedBody } from "../providers/dialects/client.ts";
+import { measureText, restoredEdits, surfaceDialect } from "../providers/dialects/chat-surface.ts";
+import type { AnswerEncoder, AskedOutside, ClientDialect, ClientHead, ParsedByClient, PassedBody } from "../providers/dialects/client.ts";
 import { clientOf } from "../providers/dialects/clients.ts";
 import type { DecodeContext, Dialect, Target, Unsupported } from "../providers/dialects/dialect.ts";
 import { forwardedHeaders } from "../providers/dialects/forwarded.ts";
 import { dialectById } from "../providers/dialects/index.ts";
+import { keptBytes, withKept, type KeptTurns } from "../providers/dialects/kept-reasoning.ts";
 import type { ChatRequest } from "../wire/chat.ts";
-import type { GatewayError } from "../wire/errors.ts";
+import { gatewayError, type GatewayError } from "../wire/errors.ts";
+import type { DialectId } from "../wire/facts.ts";
 import type { JsonObject } from "../wire/json.ts";
 import { splice } from "../wire/scan.ts";
 import type { SurfaceName } from "../wire/surfaces.ts";
@@ -29,6 +31,7 @@ import { bytesOf, HubLane } from "./hub-lane.ts";
 import { deadlineMsOf, readBody, refuse, resolveRoute, viaOf, type Inbound, type ReadBody } from "./inbound.ts";
 import type { LaneSink, StreamLane } from "./lane.ts";
 import { PassLane } from "./pass-lane.ts";
+import { lookUpReasoning, NOTHING_KEPT, openKeeper, type ReasoningKeeper } from "./reasoning-state.ts";
 import { RemoteImages } from "./remote-images.ts";
 import type { StructuredOutput } from "./structured.ts";
 import type { Prepared, RequestCost, Surface } from "./surface.ts";
@@ -50,13 +53,12 @@ export interface ChatMore {
 }
 const NOTHING_MORE: ChatMore = {};
 
-/** Serve one chat request. Returns the running exchange, or null if the request was refused at once. */
-export function serveChat(deps: Deps, inbound: Inbound, more = NOTHING_MORE): Exchange | null {
-  const name = inbound.asked.surface as SurfaceName;
-  const client = clientOf(name);
-  const refused = (error: GatewayError): null => {
+/** Serve one chat request. `started` is told once, at once or after a look-up: the running exchange, or null if the request was refused. */
+export function serveChat(deps: Deps, inbound: Inbound, started: (exchange: Exchange | null) => void, more = NOTHING_MORE): void {
+  const client = clientOf(inbound.asked.surface as SurfaceName);
+  const refused = (error: GatewayError): void => {
     refuse(inbound, error, (told) => client.encodeError(told, inbound.requestId), client.errorHeaders?.(error));
-    return null;
+    started(null);
   };
   const body = more.body ?? readBody(inbound.body);
   if (body.kind === "error") return refused(body.error);
@@ -64,17 +66,43 @@ export function serveChat(deps: Deps, inbound: Inbound, more = NOTHING_MORE): Ex
   const outside: AskedOutside = { ...address, header: inbound.header };
   const parsed = client.parse(body.raw, outside);
   if (parsed.kind === "error") return refused(parsed.error);
-  const { request } = parsed;
-  const resolved = resolveRoute(inbound.snapshot, request.model);
+  const resolved = resolveRoute(inbound.snapshot, parsed.request.model);
   if (resolved.kind === "error") return refused(resolved.error);
   const { route } = resolved;
   const deadlineMs = deadlineMsOf(route, inbound.header);
   if (typeof deadlineMs !== "number") return refused(deadlineMs);
 
-  const measure = measureText(request);
-  const unseenBytes = client.unseenBytes?.(body.raw) ?? 0;
-  const estimateTokens = inputEstimateTokens(measure.textBytes);
   const passesTo = client.passes === false ? null : client.id;
+  const begun = (kept: KeptTurns): void => started(begin(deps, inbound, { client, outside, body, parsed, route, deadlineMs, passesTo, kept, more }));
+  const found = lookUpReasoning(deps, inbound, parsed.request, passesTo, route);
+  if (found === undefined) return begun(NOTHING_KEPT);
+  found.then(begun).catch((problem: unknown) => {
+    deps.log.error("request_crashed", { request: inbound.requestId, error: problem instanceof Error ? (problem.stack ?? problem.message) : String(problem) });
+    refused(gatewayError("internal_error", "The gateway failed at this request; its log says how."));
+  });
+}
+
+interface Ready {
+  readonly client: ClientDialect;
+  readonly outside: AskedOutside;
+  readonly body: ReadBody;
+  readonly parsed: Extract<ParsedByClient, { kind: "request" }>;
+  readonly route: Route;
+  readonly deadlineMs: number;
+  /** Where the client's bytes pass. */
+  readonly passesTo: DialectId | null;
+  /** Reasoning state that turns of the request came back without. */
+  readonly kept: KeptTurns;
+  readonly more: ChatMore;
+}
+
+/** Weigh the candidates and begin. */
+function begin(deps: Deps, inbound: Inbound, ready: Ready): Exchange {
+  const { client, outside, body, parsed, route, passesTo, kept, more } = ready;
+  const { request } = parsed;
+  const measure = measureText(request);
+  const unseenBytes = (client.unseenBytes?.(body.raw) ?? 0) + keptBytes(kept);
+  const estimateTokens = inputEstimateTokens(measure.textBytes);
   const fetchesImages = deps.images !== undefined && inbound.snapshot.fetchesImages === true;
   const needs = needsOf(request, { passesTo, lenient: route.lenient === true, fetchesImages, imageCount: measure.imageCount, unsized: measure.unsized });
   const choice = choose({
@@ -91,7 +119,8 @@ export function serveChat(deps: Deps, inbound: Inbound, more = NOTHING_MORE): Ex
   const warnings = unbounded.length > 0 ? [`the cost bound does not cover: ${unbounded.join(", ")}`] : [];
   const images = fetchesImages && needs.some((need) => need.capability === "image_url") ? new RemoteImages(deps.images, deps.clock) : null;
   const fitting = needs.length === 0 ? null : new Fitting(request, needs, images);
-  const surface = new ChatSurface(deps, inbound, { name, client, outside, request, body, route, fitting, foreignWarnings: parsed.warnings, onlyHere: parsed.onlyHere, more });
+  const name = inbound.asked.surface as SurfaceName;
+  const surface = new ChatSurface(deps, inbound, { name, client, outside, request, body, route, fitting, passesTo, kept, foreignWarnings: parsed.warnings, onlyHere: parsed.onlyHere, more });
   const exchange = new Exchange(deps, surface, inbound.reply, {
     requestId: inbound.requestId,
     caller: inbound.caller,
@@ -99,7 +128,7 @@ export function serveChat(deps: Deps, inbound: Inbound, more = NOTHING_MORE): Ex
     modelAsked: request.model,
     choice,
     inputEstimateTokens: estimateTokens,
-    deadlineMs,
+    deadlineMs: ready.deadlineMs,
     warnings,
     snapshot: inbound.snapshot,
   });
@@ -133,6 +162,8 @@ interface ChatAsked {
   readonly route: Route;
   /** null: the request needs nothing of a model beyond plain chat. */
   readonly fitting: Fitting | null;
+  readonly passesTo: DialectId | null;
+  readonly kept: KeptTurns;
   /** What another dialect cannot carry, and what no answer of another dialect could be the same without. */
   readonly foreignWarnings: readonly string[];
   readonly onlyHere: readonly Unsupported[];
@@ -150,6 +181,7 @@ class ChatSurface implements Surface {
   readonly #asked: ChatAsked;
   /** Encoders of hub lanes, for what closes their answers. */
   readonly #encoders = new Map<Reading, AnswerEncoder>();
+  readonly #keepers = new Map<Reading, ReasoningKeeper>();
 
   constructor(deps: Deps, inbound: Inbound, asked: ChatAsked) {
     this.#deps = deps;
@@ -167,14 +199,15 @@ class ChatSurface implements Surface {
 
   prepare(candidate: Candidate): Prepared {
     const { deployment } = candidate;
-    const { outside, more, onlyHere, route } = this.#asked;
+    const { outside, more, onlyHere, route, kept, passesTo } = this.#asked;
     const dialect = dialectById(deployment.provider.dialect ?? surfaceDialect.id);
     const target: Target = { provider: deployment.provider, model: deployment.model, upstreamModel: deployment.upstreamModel, maxOutput: deployment.maxOutput };
     const headers = this.#headers(dialect);
     const same = this.#sameAs(dialect);
     const fitted = this.#asked.fitting?.fit(deployment, same) ?? null;
     if (fitted !== null && fitted.kind !== "fitted") return fitted;
-    const request = fitted?.request ?? this.#asked.request;
+    const sent = fitted?.request ?? this.#asked.request;
+    const request = withKept(sent, kept, passesTo, deployment);
     const asSent = same && more.asSent?.account === deployment.account ? more.asSent : undefined;
     const { body } = asSent ?? this.#asked;
     const told = asSent === undefined ? (more.warnings ?? NO_WARNINGS) : NO_WARNINGS;
@@ -183,9 +216,9 @@ class ChatSurface implements Surface {
     const plain: DecodeContext = { usage: deployment.provider.usage, upstreamModel: deployment.upstreamModel, provider: deployment.provider.id };
     const passing = fitted === null || !same ? whole : fitted.rewritten ? null : passedWithout(whole, fitted.without);
     if (same && passing !== null && this.#client.mustRewrite?.(passing, target) !== true) {
-      const { path, edits } = this.#client.pass(passing, target);
+      const { path, edits, warnings: left = NO_WARNINGS } = this.#client.pass(passing, target);
       const replaces = this.#passHeaders(headers);
-      return { kind: "prepared", path, headers, replaces, body: splice(passing.bytes, edits), warnings, reading: this.#reading(candidate, dialect, plain) };
+      return { kind: "prepared", path, headers, replaces, body: splice(passing.bytes, request === sent ? edits : [...edits, ...restoredEdits(passing, request)]), warnings: left.length === 0 ? warnings : [...warnings, ...left], reading: this.#reading(candidate, dialect, plain) };
     }
     // A body that is written anew for a client of another form than ours loses what only its own bytes can carry.
     const loses = !same || (passing === null && dialect.id !== surfaceDialect.id);
@@ -225,10 +258,12 @@ class ChatSurface implements Surface {
 
   keep(attempt: Attempt, last: Uint8Array): Promise<void> | undefined {
     const { keep } = this.#asked.more;
-    if (keep === undefined) return undefined;
+    const state = this.#keepers.get(attempt.settings.reading)?.keep();
+    if (keep === undefined) return state;
     const { deployment } = attempt.settings.candidate;
     const passed = attempt.settings.reading.held !== true && this.#sameAs(dialectById(deployment.provider.dialect ?? surfaceDialect.id));
-    return keep(last, passed ? deployment.account : null);
+    const kept = keep(last, passed ? deployment.account : null);
+    return state === undefined ? kept : Promise.all([state, kept]).then(() => undefined);
   }
 
   errorFrame(error: GatewayError, attempt: Attempt | null): Uint8Array {
@@ -285,14 +320,18 @@ class ChatSurface implements Surface {
     });
     // What is checked first is written anew.
     const same = structured === null && this.#sameAs(dialect);
-    const read = structured?.dialect(dialect) ?? dialect;
+    const keeper = openKeeper(this.#deps, this.#inbound, request, this.#client.id, this.#asked.passesTo, deployment);
+    const whole = structured?.dialect(dialect) ?? dialect;
+    const read = keeper?.watchAnswer(whole) ?? whole;
     const reading: Reading = {
       mayBeEmpty,
       framing,
       held: structured !== null,
       openLane: (sink: LaneSink): StreamLane => {
-        const decoder = structured === null ? dialect.openStream(context) : structured.openStream(dialect.openStream(context), sink);
-        if (same) return dialect.id === surfaceDialect.id ? new ByteLane(sink, decoder, request.choiceCount) : new PassLane(sink, decoder, request.choiceCount, framing);
+        const opened = structured === null ? dialect.openStream(context) : structured.openStream(dialect.openStream(context), sink);
+        if (same && dialect.id === surfaceDialect.id) return new ByteLane(sink, opened, request.choiceCount, keeper?.frameWatcher(dialect.openStream(context)));
+        if (same) return new PassLane(sink, opened, request.choiceCount, framing);
+        const decoder = keeper?.watchStream(opened) ?? opened;
         const encode = this.#client.openEncoder(head());
         this.#encoders.set(reading, encode);
         return new HubLane(sink, decoder, encode, request.choiceCount, mayBeEmpty, framing);

@@ -2,6 +2,7 @@
  * Reasoning state on its way through clients that drop it: kept, for the caller alone, when an answer has it beside tool
  * calls, and looked up when a turn comes back without it. Requests and answers without tools never come here.
  */
+import type { Route } from "../decide/deployment.ts";
 import type { StateScope } from "../ports.ts";
 import { ReasoningCollector, readKept, takesKept, turnsWithoutState, type KeptReasoning, type KeptTurns, type ReasoningPlace } from "../providers/dialects/kept-reasoning.ts";
 import type { Dialect, StreamDecoder } from "../providers/dialects/dialect.ts";
@@ -20,11 +21,11 @@ function scopeOf({ caller }: Pick<Inbound, "caller">): StateScope {
   return { tenant: caller.tenant, key: caller.key, kind: "reasoning" };
 }
 
-/** Look up what the request's turns lack and one of these places may want. undefined: there is nothing to look up. */
-export function lookUpReasoning(deps: Deps, inbound: Inbound, request: ChatRequest, passesTo: DialectId | null, places: readonly ReasoningPlace[]): Promise<KeptTurns> | undefined {
+/** Look up what the request's turns lack and a candidate may want. undefined: there is nothing to look up. */
+export function lookUpReasoning(deps: Deps, inbound: Inbound, request: ChatRequest, passesTo: DialectId | null, route: Route): Promise<KeptTurns> | undefined {
   if (deps.reasoning.mode === "off") return undefined;
   const ids = turnsWithoutState(request);
-  if (ids.length === 0 || !places.some((place) => takesKept(passesTo, place.provider))) return undefined;
+  if (ids.length === 0 || !route.candidates.some(({ deployment }) => takesKept(passesTo, deployment.provider))) return undefined;
   return lookUp(deps, scopeOf(inbound), ids, inbound.snapshot.reasoningTtlMs);
 }
 

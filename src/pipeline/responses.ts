@@ -32,9 +32,9 @@ export function serveResponses(deps: Deps, inbound: Inbound, started: (exchange:
   }
   if (deps.state.mode === "off") {
     // Clients are told that nothing can be read again.
-    return started(serveChat(deps, inbound, { body, shown: { ...raw, store: false } }));
+    return serveChat(deps, inbound, started, { body, shown: { ...raw, store: false } });
   }
-  withEarlier(deps, inbound, body, refused, (next, read, more, itemOf) => started(serveChat(deps, next, { ...more, body: read, ...keeping(deps, inbound, raw, itemOf) })));
+  withEarlier(deps, inbound, body, refused, (next, read, more, itemOf) => serveChat(deps, next, started, { ...more, body: read, ...keeping(deps, inbound, raw, itemOf) }));
 }
 
 /**

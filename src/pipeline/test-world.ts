@@ -14,6 +14,7 @@ import { serveChat } from "./chat.ts";
 import { LIMITS, type Deps, type Limits, type Snapshot } from "./deps.ts";
 import { serveEmbeddings } from "./embeddings.ts";
 import type { Exchange } from "./exchange.ts";
+import type { Inbound } from "./inbound.ts";
 import { VirtualClock, flush } from "./test-clock.ts";
 import { GatedLedger } from "./test-ledger.ts";
 import { WatchedReply } from "./test-reply.ts";
@@ -131,8 +132,7 @@ export class World {
     const asked = new Asked(this.deps.ids.requestId(), (event) => void this.events.push(event));
     const what = ask.embeddings === true ? { input: "hi" } : { messages: [{ role: "user", content: "hi there" }], ...(ask.stream === true ? { stream: true } : {}) };
     const body = new TextEncoder().encode(JSON.stringify({ model: "r", ...what, ...ask.body }));
-    const serve = ask.embeddings === true ? serveEmbeddings : serveChat;
-    asked.exchange = serve(this.deps, {
+    const inbound: Inbound = {
       requestId: asked.requestId,
       caller: { tenant: "default", key: "app", scopes: ["tenant/default", "key/app"] },
       body,
@@ -144,7 +144,9 @@ export class World {
         asked.done = true;
       },
       snapshot: this.snapshot,
-    });
+    };
+    if (ask.embeddings === true) asked.exchange = serveEmbeddings(this.deps, inbound);
+    else serveChat(this.deps, inbound, (exchange) => void (asked.exchange = exchange));
     return asked;
   }
 

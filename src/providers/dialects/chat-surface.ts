@@ -4,5 +4,6 @@
  */
 export { openaiChat as surfaceDialect } from "./openai/upstream.ts";
 export { parseChatRequest, parseEmbeddingsRequest, measureText } from "./openai/parse.ts";
+export { restoredEdits } from "./openai/restored.ts";
 export { ChunkEncoder, encodeAnswer, encodeError } from "./openai/encode.ts";
 export { readUsage } from "./openai/usage.ts";

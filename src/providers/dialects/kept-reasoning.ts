@@ -7,6 +7,7 @@ import type { StreamEvent } from "../../wire/events.ts";
 import type { DialectId, ProviderFacts } from "../../wire/facts.ts";
 import { asArray, asString, isObject, type Json, type JsonObject } from "../../wire/json.ts";
 import { upstreamCallId as messagesCallId } from "./anthropic/names.ts";
+import { utf8Bytes } from "./openai/measure.ts";
 import { callIdOf as responsesCallId } from "./responses/client-ids.ts";
 
 /** Where an answer comes from, and where a request goes. */
@@ -127,21 +128,14 @@ function dialectOf({ provider }: ReasoningPlace): DialectId {
   return provider.dialect ?? "openai-chat";
 }
 
-/** A turn of a request that came back without its state: where it stands, and the id that the state is kept under. */
-export interface LackingTurn {
-  readonly index: number;
-  readonly id: string;
-}
-
-/** The turns with tool calls that hold nothing opaque, latest last. */
-export function turnsWithoutState(request: ChatRequest): readonly LackingTurn[] {
-  const found: LackingTurn[] = [];
-  request.messages.forEach((message, index) => {
-    if (message.role !== "assistant") return;
-    const [first] = message.toolCalls;
-    if (first !== undefined && !holdsState(message)) found.push({ index, id: first.id });
-  });
-  return found.slice(-TURNS_MAX);
+/** The turns with tool calls that came back without anything opaque, by the ids that their state is kept under. */
+export function turnsWithoutState(request: ChatRequest): readonly string[] {
+  const found: string[] = [];
+  for (const message of request.messages) {
+    const first = message.role === "assistant" ? message.toolCalls[0] : undefined;
+    if (message.role === "assistant" && first !== undefined && !holdsState(message)) found.push(first.id);
+  }
+  return found.length > TURNS_MAX ? found.slice(-TURNS_MAX) : found;
 }
 
 function holdsState(message: AssistantMessage): boolean {
@@ -151,26 +145,27 @@ function holdsState(message: AssistantMessage): boolean {
   );
 }
 
-/** What was kept of the turns of one request, by their index. */
-export type KeptTurns = ReadonlyMap<number, KeptReasoning>;
+/** What was kept of the turns of one request, by the ids of their first calls. */
+export type KeptTurns = ReadonlyMap<string, KeptReasoning>;
 
-/** UTF-16 units of all that may be put back; a model reads it like the rest of the prompt. */
-export function keptLength(kept: KeptTurns): number {
-  let length = 0;
+/** UTF-8 bytes of all that may be put back; a model reads it like the rest of the prompt. */
+export function keptBytes(kept: KeptTurns): number {
+  let bytes = 0;
   for (const { blocks, signatures } of kept.values()) {
-    for (const block of blocks) length += block.kind === "redacted" ? block.data.length : block.text.length + (block.signature?.length ?? 0);
-    for (const [, signature] of signatures) length += signature.length;
+    for (const block of blocks) bytes += utf8Bytes(block.kind === "redacted" ? block.data : block.text + (block.signature ?? ""));
+    for (const [, signature] of signatures) bytes += utf8Bytes(signature);
   }
-  return length;
+  return bytes;
 }
 
 /** The request with the state that this place made; the same request where there is none. What the client sent stays. */
 export function withKept(request: ChatRequest, kept: KeptTurns, passesTo: DialectId | null, place: ReasoningPlace): ChatRequest {
   if (kept.size === 0 || !takesKept(passesTo, place.provider)) return request;
   let changed = false;
-  const messages = request.messages.map((message, index): Message => {
-    const state = kept.get(index);
-    if (state === undefined || message.role !== "assistant" || !isOf(state, place)) return message;
+  const messages = request.messages.map((message): Message => {
+    const first = message.role === "assistant" ? message.toolCalls[0] : undefined;
+    const state = first === undefined ? undefined : kept.get(first.id);
+    if (message.role !== "assistant" || state === undefined || !isOf(state, place) || holdsState(message)) return message;
     const restored = restore(message, state, request.tools.length > 0);
     changed ||= restored !== message;
     return restored;
