@@ -29,7 +29,9 @@ export interface BillRow {
   readonly cached_tokens: number;
   /** Handed to the socket, reasoning among them. */
   readonly output_tokens: number;
-  /** Always the price of the three counts above. */
+  /** Counted one by one (images, seconds …), where the call is billed so. */
+  readonly units?: Readonly<Record<string, number>>;
+  /** Always the price of the counts above. */
   readonly cost_nano_usd: number;
   /** Whether the client was told the usage. */
   readonly usage_sent: boolean;
@@ -70,7 +72,7 @@ export class Bill {
   rows(sinceMs = 0): BillRow[] {
     return this.#entries.filter(({ row }) => row.at >= sinceMs).map(({ row, price }) => ({
       ...row,
-      cost_nano_usd: costNanoUsd(price, { input: row.input_tokens, cached: row.cached_tokens, output: row.output_tokens }),
+      cost_nano_usd: costNanoUsd(price, { input: row.input_tokens, cached: row.cached_tokens, output: row.output_tokens }, row.units),
     }));
   }
 

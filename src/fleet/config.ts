@@ -12,6 +12,8 @@ const modelSchema = z.strictObject({
   input: z.number().nonnegative().optional(),
   output: z.number().nonnegative().optional(),
   cache_read: z.number().nonnegative().optional(),
+  /** USD each, of models that are billed by the piece. */
+  units: z.partialRecord(z.enum(["images", "seconds", "characters", "searches", "requests"]), z.number().nonnegative()).optional(),
   first_token: distributionSchema.optional(),
   token_rate: distributionSchema.optional(),
   tokens_out: distributionSchema.optional(),
@@ -21,7 +23,7 @@ const modelSchema = z.strictObject({
 
 const providerSchema = z.strictObject({
   name: z.string().min(1),
-  dialect: z.enum(["openai-chat", "anthropic-messages", "gemini"]),
+  dialect: z.enum(["openai-chat", "anthropic-messages", "gemini", "cohere-v2"]),
   host: z.string().default("127.0.0.1"),
   /** 0: any free port. */
   port: z.int().min(0).max(65535).default(0),
@@ -76,8 +78,9 @@ export type ModelConfig = z.output<typeof modelSchema>;
 
 /** A model's price: its own, else the price file's. Undefined: none; `"*"` may stand without one and is then asked by name. */
 export function resolvePrice(name: string, model: ModelConfig): ModelPrice | undefined {
-  if (model.input !== undefined || model.output !== undefined) {
-    return { input: model.input ?? 0, output: model.output ?? 0, cache_read: model.cache_read };
+  if (model.input !== undefined || model.output !== undefined || model.units !== undefined) {
+    const units = model.units as ModelPrice["units"];
+    return { input: model.input ?? 0, output: model.output ?? 0, cache_read: model.cache_read, ...(units === undefined ? {} : { units }) };
   }
   return priceOf(name) ?? (name === "*" ? { input: 0, output: 0 } : undefined);
 }

@@ -59,7 +59,7 @@ export class Exchange {
   }
 
   /** One write; waits while the client reads too slowly. Returns whether to go on. */
-  async write(text: string): Promise<boolean> {
+  async write(text: string | Buffer): Promise<boolean> {
     if (!this.alive) return false;
     if (this.gone || this.res.write(text)) return true;
     await new Promise<void>((resolve) => {

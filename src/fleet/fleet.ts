@@ -7,7 +7,7 @@ import { checkScenario, type PlayOptions } from "./scenario.ts";
 
 export interface FleetProvider {
   readonly name: string;
-  readonly dialect: "openai-chat" | "anthropic-messages" | "gemini";
+  readonly dialect: "openai-chat" | "anthropic-messages" | "gemini" | "cohere-v2";
   readonly host: string;
   readonly port: number;
   /** `http://host:port`, no path. */
@@ -96,7 +96,7 @@ export async function startFleet(config: FleetConfig, clock: FleetClock = { nowM
   };
 }
 
-const BASE_PATHS = { "openai-chat": "/v1", "anthropic-messages": "/v1", gemini: "/v1beta" } as const;
+const BASE_PATHS = { "openai-chat": "/v1", "anthropic-messages": "/v1", gemini: "/v1beta", "cohere-v2": "/v2" } as const;
 
 function describe(provider: SimulatedProvider): FleetProvider {
   const { name, dialect, host, models } = provider.config;

@@ -3,7 +3,7 @@ import { stringify } from "yaml";
 import { checkFleetConfig, type FleetConfig, resolvePrice } from "./config.ts";
 import type { Fleet } from "./fleet.ts";
 
-const TYPES = { "openai-chat": "openai-compatible", "anthropic-messages": "anthropic", gemini: "google" } as const;
+const TYPES = { "openai-chat": "openai-compatible", "anthropic-messages": "anthropic", gemini: "google", "cohere-v2": "cohere" } as const;
 
 export interface GatewayConfigOptions {
   /** More of the file: `routes`, `aliases`, `health` … */
@@ -17,7 +17,9 @@ export function gatewayConfig(config: FleetConfig, fleet: Fleet, options: Gatewa
   const accounts = checkFleetConfig(config).providers.map((provider) => {
     const models = Object.entries(provider.models).filter(([name]) => name !== "*").map(([name, model]) => {
       const { input = 0, output = 0, cache_read } = resolvePrice(name, model) ?? {};
-      const price = { input, output, ...(cache_read === undefined ? {} : { cache_read }) };
+      const tokens = { input, output, ...(cache_read === undefined ? {} : { cache_read }) };
+      // A model that is billed by the piece alone has no price of tokens, which is not a price of zero.
+      const price = model.units === undefined ? tokens : { ...(model.input === undefined && model.output === undefined ? {} : tokens), ...model.units };
       return [name, { price, context: 131072, max_output: 16384 }];
     });
     return [provider.name, {

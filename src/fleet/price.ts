@@ -9,6 +9,8 @@ export interface ModelPrice {
   readonly output: number;
   /** USD per million input tokens read from the cache; the input price where absent. */
   readonly cache_read?: number | undefined;
+  /** USD for each of what is counted one by one: images, seconds, characters, searches, requests. */
+  readonly units?: Readonly<Record<string, number>> | undefined;
 }
 
 export interface BilledTokens {
@@ -25,9 +27,12 @@ function picoPerToken(usdPerMillion: number): bigint {
 }
 
 /** Cost in nano-dollars (1e-9 USD). */
-export function costNanoUsd(price: ModelPrice, tokens: BilledTokens): number {
+export function costNanoUsd(price: ModelPrice, tokens: BilledTokens, pieces: Readonly<Record<string, number>> = {}): number {
   const fresh = BigInt(tokens.input - tokens.cached) * picoPerToken(price.input);
   const cached = BigInt(tokens.cached) * picoPerToken(price.cache_read ?? price.input);
   const output = BigInt(tokens.output) * picoPerToken(price.output);
-  return Number((fresh + cached + output + 500n) / 1000n);
+  let counted = 0n;
+  // Whole pieces only: the fleet rounds seconds up.
+  for (const [unit, count] of Object.entries(pieces)) counted += BigInt(count) * BigInt(Math.round((price.units?.[unit] ?? 0) * 1e12));
+  return Number((fresh + cached + output + counted + 500n) / 1000n);
 }

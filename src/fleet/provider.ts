@@ -7,11 +7,13 @@ import { type ModelConfig, type ProviderConfig, resolvePrice } from "./config.ts
 import { dialectOf } from "./dialects/index.ts";
 import type { Endpoint, FleetDialect } from "./dialects/dialect.ts";
 import { Exchange } from "./exchange.ts";
+import { Kept, type KeptEndpoint } from "./kept.ts";
+import { readForm, type FormFile } from "./made.ts";
 import { type CallFacts, type Fault, type RuleInput, Script } from "./fault.ts";
 import type { ModelPrice } from "./price.ts";
 import { hashText, type Random, randomOfCall, seededRandom } from "./random.ts";
 import { type PlayOptions, type Scenario, ScenarioPlayer } from "./scenario.ts";
-import { refuse, serveChat, serveEmbeddings, type Pace } from "./serve.ts";
+import { refuse, serveChat, serveCount, serveEmbeddings, serveKept, serveMade, type Call, type Pace } from "./serve.ts";
 
 /** A call as it came, for those who ask what was sent. */
 export interface ReceivedCall {
@@ -22,7 +24,7 @@ export interface ReceivedCall {
   /** With its query. */
   readonly url: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** The parsed body, or its text where it is not JSON. */
+  /** The parsed body, or its text where it is not JSON (of a form: a character for each byte). */
   readonly body: unknown;
 }
 
@@ -39,6 +41,15 @@ export interface FleetShared {
   nowMs(): number;
 }
 
+type Served = Exclude<Endpoint, { kind: "models" }>;
+/** A body as it is served: JSON, or the fields and files of a form. */
+interface Sent {
+  readonly body: Body | undefined;
+  readonly files: readonly FormFile[];
+}
+
+/** Who is asked for moderation without a name. */
+const DEFAULT_MODERATOR = "omni-moderation-latest";
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 /** Of names that are not served: their calls are refused and cost nothing. */
 const UNPRICED: ModelPrice = { input: 0, output: 0 };
@@ -52,6 +63,7 @@ export class SimulatedProvider {
   readonly #running = new Set<Exchange>();
   readonly #firstScript: readonly RuleInput[];
   readonly #prices = new Map<string, ModelPrice>();
+  readonly #kept = new Kept();
   #script: Script;
   #player: ScenarioPlayer | undefined;
   #edgeTimer: NodeJS.Timeout | undefined;
@@ -177,19 +189,22 @@ export class SimulatedProvider {
     const endpoint = this.#dialect.endpoint(req.method ?? "GET", url.pathname, url.searchParams);
     let row: OpenRow | undefined;
     try {
-      const text = await readBody(req);
-      const body = parseBody(text);
+      const bytes = await readBody(req);
+      const type = req.headers["content-type"] ?? "";
+      const isForm = /^multipart\/form-data\b/i.test(type);
+      const text = bytes.toString(isForm ? "latin1" : "utf8");
+      const sent: Sent = isForm ? ((await readForm(bytes, type)) ?? { body: undefined, files: [] }) : { body: parseBody(text), files: [] };
       const at = this.#shared.wallMs();
       const id = `call_${String(number).padStart(7, "0")}`;
       this.#shared.keep({
         call: id, provider: this.config.name, at, method: req.method ?? "", url: req.url ?? "", headers: req.headers,
-        body: body ?? text,
+        body: isForm ? text : (sent.body ?? text),
       });
       if (endpoint?.kind === "models" || !endpoint) this.#serveList(req, url, exchange, endpoint);
       else {
-        const facts = factsOf(url.pathname, endpoint, body);
+        const facts = factsOf(url.pathname, endpoint, sent.body);
         row = this.#openRow(id, at, req, facts);
-        await this.#serve(exchange, url, endpoint, body, facts, row, number);
+        await this.#serve(exchange, url, endpoint, sent, facts, row, number);
       }
     } catch (error) {
       // A request that broke off before its end, or a fault of the fleet itself: the client sees a dead connection.
@@ -212,33 +227,45 @@ export class SimulatedProvider {
   }
 
   async #serve(
-    exchange: Exchange, url: URL, endpoint: Endpoint & { kind: "chat" | "embeddings" }, body: Body | undefined,
-    facts: CallFacts, row: OpenRow, number: number,
+    exchange: Exchange, url: URL, endpoint: Served, { body, files }: Sent, facts: CallFacts, row: OpenRow, number: number,
   ): Promise<void> {
     const fault = this.#pickFault(facts);
     if (fault.kind !== "none") row.fault = fault.kind;
     const fail = (cls: "auth" | "bad-request" | "not-found", status: number, message: string): void =>
       refuse({ exchange, row }, status, this.#dialect.error(cls, status, message, `req_${row.call}`));
     // A fault of the edge comes before the provider has looked at anything.
-    const bare = fault.kind === "none" ? this.#refusal(exchange.req, url, facts) : undefined;
+    const bare = fault.kind === "none" ? this.#refusal(exchange.req, url, facts, endpoint.kind !== "kept") : undefined;
     if (bare) return fail(bare.cls, bare.status, bare.message);
-    if (!body) return fail("bad-request", 400, "We could not parse the JSON body of your request.");
+    const bodiless = endpoint.kind === "kept" && (exchange.req.method !== "POST" || endpoint.part !== undefined);
+    if (!body && !bodiless) return fail("bad-request", 400, "We could not parse the JSON body of your request.");
     const model = this.#modelOf(facts.model) ?? {};
-    const call = {
+    const call: Call = {
       exchange, provider: this.config, dialect: this.#dialect, model, row, fault, pace: this.#pace(model, facts),
       random: randomOfCall(this.#shared.seed, this.config.name, number),
     };
+    if (endpoint.kind === "kept") return this.#serveKept(call, url, endpoint, body ?? {}, files);
+    if (!body) return undefined;
     if (endpoint.kind === "embeddings") return serveEmbeddings(call, body, endpoint);
+    if (endpoint.kind === "made") {
+      const prices = (unit: string): boolean => this.#priceOf(facts.model).units?.[unit] !== undefined;
+      return serveMade(call, (envelope) => this.#dialect.made?.(endpoint.name, { body, files, prices }, envelope) ?? "not served here");
+    }
+    if (endpoint.kind === "count") return serveCount(call, body, endpoint);
     const ask = this.#dialect.read(body, endpoint);
     if (typeof ask === "string") return fail("bad-request", 400, ask);
     return serveChat(call, ask, endpoint);
   }
 
-  #refusal(req: IncomingMessage, url: URL, facts: CallFacts): { cls: "auth" | "not-found"; status: number; message: string } | undefined {
+  #serveKept(call: Call, url: URL, endpoint: KeptEndpoint, body: Body, files: readonly FormFile[]): Promise<void> {
+    const method = call.exchange.req.method ?? "GET";
+    return serveKept(call, (id, createdS) => this.#kept.answer(method, endpoint, body, files, url.searchParams, { id, createdS }));
+  }
+
+  #refusal(req: IncomingMessage, url: URL, facts: CallFacts, needsModel = true): { cls: "auth" | "not-found"; status: number; message: string } | undefined {
     const key = this.#dialect.credential(req.headers, url.searchParams);
     if (key === undefined) return { cls: "auth", status: 401, message: "You didn't provide an API key." };
     if (key.startsWith("bad")) return { cls: "auth", status: 401, message: "Incorrect API key provided." };
-    if (this.#modelOf(facts.model)) return undefined;
+    if (!needsModel || this.#modelOf(facts.model)) return undefined;
     return { cls: "not-found", status: 404, message: `The model '${facts.model}' does not exist.` };
   }
 
@@ -284,13 +311,16 @@ export class SimulatedProvider {
   }
 }
 
-function factsOf(path: string, endpoint: Endpoint & { kind: "chat" | "embeddings" }, body: Body | undefined): CallFacts {
-  const asked = endpoint.model ?? body?.["model"];
-  const stream = endpoint.kind === "chat" && (endpoint.stream ?? body?.["stream"] === true);
+function factsOf(path: string, endpoint: Served, body: Body | undefined): CallFacts {
+  if (endpoint.kind === "kept") return { model: "files", stream: false, path };
+  const moderator = endpoint.kind === "made" && endpoint.name === "moderations" ? DEFAULT_MODERATOR : undefined;
+  const asked = endpoint.model ?? body?.["model"] ?? moderator;
+  const told = body?.["stream"] === true || body?.["stream"] === "true" || body?.["stream_format"] === "sse";
+  const stream = endpoint.kind === "chat" ? (endpoint.stream ?? body?.["stream"] === true) : endpoint.kind === "made" && told;
   return { model: typeof asked === "string" ? asked : "", stream, path };
 }
 
-async function readBody(req: IncomingMessage): Promise<string> {
+async function readBody(req: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of req as AsyncIterable<Buffer>) {
@@ -298,7 +328,7 @@ async function readBody(req: IncomingMessage): Promise<string> {
     if (size > MAX_BODY_BYTES) throw new Error("body too large");
     chunks.push(chunk);
   }
-  return chunks.length === 1 ? (chunks[0] as Buffer).toString("utf8") : Buffer.concat(chunks).toString("utf8");
+  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
 }
 
 function parseBody(text: string): Body | undefined {

@@ -7,6 +7,8 @@ import type { Endpoint, Envelope, FleetDialect, Frame } from "./dialects/dialect
 import { draw, type Distribution } from "./distribution.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Fault } from "./fault.ts";
+import type { KeptAnswer } from "./kept.ts";
+import type { Made, Pieces } from "./made.ts";
 import { randomId, type Random } from "./random.ts";
 
 export interface Pace {
@@ -25,6 +27,8 @@ export interface Call {
   readonly random: Random;
   readonly fault: Fault;
   readonly pace: Pace;
+  /** What is counted one by one, of calls that are billed so. */
+  readonly pieces?: Pieces;
 }
 
 /** Serves a chat call whose request has been read. The row's outcome is set when it returns. */
@@ -54,6 +58,43 @@ export async function serveEmbeddings(call: Call, body: Body, endpoint: Endpoint
   if (await beforeHeaders(call, false, envelope)) return;
   const counted = { ...envelope, inputTokens: made.inputTokens };
   return jsonAnswer(call, made.body, 0, counted, drawRhythm(call).firstTokenMs);
+}
+
+/** Serves what is no chat: made first, so that it is known what it costs. */
+export async function serveMade(call: Call, make: (envelope: Envelope) => Made | string): Promise<void> {
+  const bare = envelopeOf(call, call.row.model, 0, true);
+  const made = make(bare);
+  if (typeof made === "string") return refuse(call, 400, call.dialect.error("bad-request", 400, made, bare.requestId));
+  const envelope = { ...bare, inputTokens: made.inputTokens };
+  const counted = Object.keys(made.pieces).length === 0 ? call : { ...call, pieces: made.pieces };
+  const rhythm = drawRhythm(counted);
+  const { events } = made;
+  if (await beforeHeaders(counted, events !== undefined, envelope)) return;
+  if (events === undefined) return wholeAnswer(counted, made.type, made.data, made.outputTokens, envelope, rhythm.firstTokenMs);
+  const frames = events.map((event, at): Frame => ({
+    text: `data: ${JSON.stringify(event)}\n\n`, tokens: at === events.length - 1 ? made.outputTokens : 0,
+    kind: at === events.length - 1 ? "tail" : "content", usage: at === events.length - 1,
+  }));
+  return streamFrames(counted, frames, envelope, rhythm);
+}
+
+/** Serves a question for the size of a prompt, which is free. */
+export async function serveCount(call: Call, body: Body, endpoint: Endpoint & { kind: "count" }): Promise<void> {
+  const envelope = envelopeOf(call, call.row.model, 0, true);
+  const counted = call.dialect.count?.(body, endpoint) ?? "Nothing is counted here.";
+  if (typeof counted === "string") return refuse(call, 400, call.dialect.error("bad-request", 400, counted, envelope.requestId));
+  if (await beforeHeaders(call, false, envelope)) return;
+  return jsonAnswer(call, counted, 0, envelope, drawRhythm(call).firstTokenMs);
+}
+
+/** Serves files and batches: nothing of it is billed here. */
+export async function serveKept(call: Call, look: (id: string, createdS: number) => KeptAnswer): Promise<void> {
+  const envelope = envelopeOf(call, call.row.model, 0, true);
+  if (await beforeHeaders(call, false, envelope)) return;
+  const { status, message, body } = look(envelope.id, envelope.created);
+  if (message !== undefined) return refuse(call, status, call.dialect.error(status === 404 ? "not-found" : "bad-request", status, message, envelope.requestId));
+  const [type, data] = Buffer.isBuffer(body) ? ["application/octet-stream", body] : ["application/json", JSON.stringify(body)];
+  return wholeAnswer(call, type, data, 0, envelope, drawRhythm(call).firstTokenMs);
 }
 
 /** Answers with an error status; nothing is billed. */
@@ -136,13 +177,15 @@ function writePage({ exchange, row }: Call, type: string, text: string): void {
 }
 
 /** The client left (or the fleet stopped) before the headers. */
-function left({ exchange, row, provider }: Call, inputTokens: number): true {
+function left({ exchange, row, provider, pieces }: Call, inputTokens: number): true {
   row.outcome = exchange.stopped ? "stopped" : "client_gone";
   if (provider.bills_on_abort) row.input_tokens = inputTokens;
+  if (provider.bills_on_abort && pieces !== undefined) row.units = pieces;
   return true;
 }
 
-function billPrompt(row: OpenRow, envelope: Envelope): void {
+function billPrompt({ row, pieces }: Call, envelope: Envelope): void {
+  if (pieces !== undefined) row.units = pieces;
   row.status = 200;
   row.input_tokens = envelope.inputTokens;
   row.cached_tokens = envelope.cachedTokens;
@@ -151,12 +194,16 @@ function billPrompt(row: OpenRow, envelope: Envelope): void {
 async function streamAnswer(
   call: Call, ask: Ask, answers: readonly Answer[], envelope: Envelope, rhythm: Rhythm,
 ): Promise<void> {
+  return streamFrames(call, call.dialect.frames(ask, answers, envelope), envelope, rhythm);
+}
+
+async function streamFrames(call: Call, frames: Iterable<Frame>, envelope: Envelope, rhythm: Rhythm): Promise<void> {
   const { exchange, row, fault, provider, dialect } = call;
   if (provider.headers_with === "first_token" && !(await exchange.sleep(rhythm.firstTokenMs))) {
     left(call, envelope.inputTokens);
     return;
   }
-  billPrompt(row, envelope);
+  billPrompt(call, envelope);
   exchange.res.writeHead(200, {
     "content-type": envelope.sse ? "text/event-stream; charset=utf-8" : "application/json; charset=utf-8",
     "cache-control": "no-cache",
@@ -164,7 +211,7 @@ async function streamAnswer(
   });
   exchange.res.flushHeaders();
   const firstTokenMs = provider.headers_with === "first_token" ? 0 : rhythm.firstTokenMs;
-  const ended = await playFrames(call, dialect.frames(ask, answers, envelope), { ...rhythm, firstTokenMs });
+  const ended = await playFrames(call, frames, { ...rhythm, firstTokenMs });
   if (ended === "faulted") return;
   if (ended === "gone" || exchange.gone) {
     row.outcome = exchange.stopped ? "stopped" : "client_gone";
@@ -262,29 +309,36 @@ function breakFrame(text: string): string {
   return `${body.slice(0, data + Math.max(1, Math.floor((body.length - data) * 0.6)))}\n\n`;
 }
 
-async function writeFrame(exchange: Exchange, text: string, fault: Fault): Promise<boolean> {
-  if (fault.kind !== "slow_drip") return exchange.write(text);
-  const size = Math.max(1, Math.ceil(text.length / fault.pieces));
-  for (let at = 0; at < text.length; at += size) {
-    if (!(await exchange.write(text.slice(at, at + size)))) return false;
+async function writeFrame(exchange: Exchange, data: string | Buffer, fault: Fault): Promise<boolean> {
+  if (fault.kind !== "slow_drip") return exchange.write(data);
+  const size = Math.max(1, Math.ceil(data.length / fault.pieces));
+  for (let at = 0; at < data.length; at += size) {
+    if (!(await exchange.write(part(data, at, at + size)))) return false;
     if (!(await exchange.sleep(fault.delay_ms))) return false;
   }
   return true;
 }
 
-/** Sends a whole JSON answer, or what the fault leaves of it. */
-async function jsonAnswer(call: Call, value: unknown, outputTokens: number, envelope: Envelope, waitMs: number): Promise<void> {
+function part<T extends string | Buffer>(data: T, from: number, to: number): T {
+  return (typeof data === "string" ? data.slice(from, to) : data.subarray(from, to)) as T;
+}
+
+function jsonAnswer(call: Call, value: unknown, outputTokens: number, envelope: Envelope, waitMs: number): Promise<void> {
+  return wholeAnswer(call, "application/json", JSON.stringify(value), outputTokens, envelope, waitMs);
+}
+
+/** Sends a whole answer, or what the fault leaves of it. */
+async function wholeAnswer(call: Call, type: string, text: string | Buffer, outputTokens: number, envelope: Envelope, waitMs: number): Promise<void> {
   const { exchange, row, fault, dialect } = call;
-  const headers = { "content-type": "application/json", ...dialect.headers(envelope) };
+  const headers = { "content-type": type, ...dialect.headers(envelope) };
   if (fault.kind === "stall_before_content") {
-    billPrompt(row, envelope);
+    billPrompt(call, envelope);
     exchange.res.writeHead(200, headers);
     exchange.res.flushHeaders();
     if (!(await exchange.sleep(fault.for_ms ?? Infinity))) return void left(call, envelope.inputTokens);
   }
   if (!(await exchange.sleep(waitMs))) return void left(call, envelope.inputTokens);
-  billPrompt(row, envelope);
-  const text = JSON.stringify(value);
+  billPrompt(call, envelope);
   if (await brokenJson(call, text, outputTokens, headers)) return;
   if (fault.kind === "slow_drip") {
     exchange.res.writeHead(200, { ...headers, "content-length": Buffer.byteLength(text) });
@@ -301,14 +355,15 @@ async function jsonAnswer(call: Call, value: unknown, outputTokens: number, enve
 }
 
 /** Plays the faults that spoil a JSON body. True: the call is over. A part of the body bills its part of the tokens. */
-async function brokenJson(call: Call, text: string, outputTokens: number, headers: Record<string, string>): Promise<boolean> {
+async function brokenJson(call: Call, text: string | Buffer, outputTokens: number, headers: Record<string, string>): Promise<boolean> {
   const { exchange, row, fault, dialect } = call;
   const { res } = exchange;
-  const half = text.slice(0, Math.floor(text.length / 2));
+  const middle = Math.floor(text.length / 2);
+  const half = part(text, 0, middle);
   switch (fault.kind) {
     case "malformed_json":
     case "malformed_event": {
-      const broken = text.replace(/"(choices|content|candidates|data)":/, '"$1" ');
+      const broken = text.toString("latin1").replace(/"(choices|content|candidates|data)":/, '"$1" ');
       row.output_tokens = outputTokens;
       row.outcome = "garbled";
       res.writeHead(200, { ...headers, "content-length": Buffer.byteLength(broken) });
@@ -337,7 +392,7 @@ async function brokenJson(call: Call, text: string, outputTokens: number, header
         row.output_tokens = outputTokens;
         row.usage_sent = true;
         row.outcome = "answered";
-        res.end(text.slice(half.length));
+        res.end(part(text, middle, text.length));
         return true;
       }
       row.outcome = "cut";

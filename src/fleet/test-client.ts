@@ -13,6 +13,7 @@ export function oneProvider(dialect: Dialect, more: Partial<FleetConfig["provide
 const PATHS: Readonly<Record<Dialect, (stream: boolean) => string>> = {
   "openai-chat": () => "/v1/chat/completions",
   "anthropic-messages": () => "/v1/messages",
+  "cohere-v2": () => "/v2/chat",
   gemini: (stream) => (stream ? "/v1beta/models/m:streamGenerateContent?alt=sse" : "/v1beta/models/m:generateContent"),
 };
 

@@ -13,6 +13,7 @@ export const anthropicMessages: FleetDialect = {
 
   endpoint(method, path) {
     if (method === "POST" && path === "/v1/messages") return { kind: "chat" };
+    if (method === "POST" && path === "/v1/messages/count_tokens") return { kind: "count" };
     if (method === "GET" && path === "/v1/models") return { kind: "models" };
     if (method === "GET" && path.startsWith("/v1/models/")) return { kind: "models", id: decodeURIComponent(path.slice(11)) };
     return undefined;
@@ -100,6 +101,11 @@ export const anthropicMessages: FleetDialect = {
   },
 
   embeddings: () => "There are no embeddings here.",
+
+  count(body) {
+    const ask = anthropicMessages.read({ ...body, max_tokens: 1 }, { kind: "chat" });
+    return typeof ask === "string" ? ask : { input_tokens: ask.inputTokens };
+  },
 
   headers(envelope) {
     return { "request-id": envelope.requestId, "anthropic-organization-id": "00000000-0000-4000-8000-000000000000" };

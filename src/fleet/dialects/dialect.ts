@@ -2,10 +2,16 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Answer } from "../answer.ts";
 import type { Ask, Body } from "../ask.ts";
+import type { KeptEndpoint } from "../kept.ts";
+import type { Made, MadeName, MadeRequest } from "../made.ts";
 
 export type Endpoint =
   | { readonly kind: "chat"; readonly model?: string; readonly stream?: boolean; readonly sse?: boolean }
   | { readonly kind: "embeddings"; readonly model?: string; readonly batch?: boolean }
+  /** How many tokens a prompt has; free. */
+  | { readonly kind: "count"; readonly model?: string }
+  | { readonly kind: "made"; readonly name: MadeName; readonly model?: string }
+  | KeptEndpoint
   | { readonly kind: "models"; readonly id?: string };
 
 /** What surrounds an answer. */
@@ -52,5 +58,9 @@ export interface FleetDialect {
   errorFrame(type: string | undefined, message: string | undefined): string;
   models(names: readonly string[], id: string | undefined): unknown;
   embeddings(body: Body, endpoint: Endpoint & { kind: "embeddings" }, envelope: Envelope): { body: unknown; inputTokens: number } | string;
+  /** What is no chat; absent: `endpoint` never gives any. */
+  made?(name: MadeName, request: MadeRequest, envelope: Envelope): Made | string;
+  /** Counts by the rule that its answers are billed by. A sentence says what is wrong with the call. */
+  count?(body: Body, endpoint: Endpoint & { kind: "count" }): object | string;
   headers(envelope: Envelope): Record<string, string>;
 }

@@ -20,6 +20,7 @@ export const gemini: FleetDialect = {
     if (method !== "POST" || model === undefined) return undefined;
     if (match[2] === "generateContent") return { kind: "chat", model, stream: false };
     if (match[2] === "streamGenerateContent") return { kind: "chat", model, stream: true, sse: query.get("alt") === "sse" };
+    if (match[2] === "countTokens") return { kind: "count", model };
     if (match[2] === "embedContent") return { kind: "embeddings", model };
     return match[2] === "batchEmbedContents" ? { kind: "embeddings", model, batch: true } : undefined;
   },
@@ -111,15 +112,21 @@ export const gemini: FleetDialect = {
     return id === undefined ? { models: names.map(entry) } : entry(id);
   },
 
-  embeddings(body, endpoint) {
+  embeddings(body, endpoint, envelope) {
     const requests = endpoint.batch === true ? asArray(body["requests"]).map(asObject) : [body];
     if (requests.length === 0) return "* BatchEmbedContentsRequest.requests: requests is not specified";
     const texts = requests.map((request) => asArray(asObject(request["content"])["parts"]).map((part) => asText(asObject(part)["text"]) ?? "").join(""));
     const values = texts.map((text, at) => ({ values: [...embed(text, asCount(requests[at]?.["outputDimensionality"]) ?? 256)] }));
-    return {
-      body: endpoint.batch === true ? { embeddings: values } : { embedding: values[0] },
-      inputTokens: countInput(texts, undefined),
-    };
+    const inputTokens = countInput(texts, undefined);
+    const told = envelope.usage === "missing" ? {} : { usageMetadata: { promptTokenCount: inputTokens } };
+    return { body: { ...(endpoint.batch === true ? { embeddings: envelope.empty ? [] : values } : { embedding: envelope.empty ? { values: [] } : values[0] }), ...told }, inputTokens };
+  },
+
+  count(body, endpoint) {
+    const asked = body["generateContentRequest"] === undefined ? body : (asObject(body["generateContentRequest"]) as Body);
+    const ask = gemini.read(asked, { kind: "chat", ...(endpoint.model === undefined ? {} : { model: endpoint.model }) });
+    if (typeof ask === "string") return ask;
+    return { totalTokens: ask.inputTokens, promptTokensDetails: [{ modality: "TEXT", tokenCount: ask.inputTokens }] };
   },
 
   headers: () => ({ server: "scaffolding on HTTPServer2", "x-gemini-service-tier": "standard" }),

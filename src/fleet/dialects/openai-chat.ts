@@ -1,9 +1,14 @@
-/** OpenAI chat completions, embeddings and the model list. */
+/** OpenAI chat completions, embeddings, the model list, and where to find what is no chat. */
 import type { Answer } from "../answer.ts";
 import { asArray, asCount, asObject, asText, countInput, type AskedTool, type Body, type Json } from "../ask.ts";
 import { embed } from "../embedding.ts";
-import type { Envelope, ErrorClass, FleetDialect, Frame } from "./dialect.ts";
+import type { MadeName } from "../made.ts";
+import type { Endpoint, Envelope, ErrorClass, FleetDialect, Frame } from "./dialect.ts";
+import { makeOpenai } from "./openai-made.ts";
 
+const MADE: ReadonlySet<string> = new Set<MadeName>([
+  "moderations", "images/generations", "images/edits", "images/variations", "audio/speech", "audio/transcriptions", "audio/translations", "rerank",
+]);
 const FINISH = { stop: "stop", "stop-sequence": "stop", length: "length", tool: "tool_calls" } as const;
 
 export const openaiChat: FleetDialect = {
@@ -12,12 +17,14 @@ export const openaiChat: FleetDialect = {
   },
 
   endpoint(method, path) {
-    const at = path.replace(/^\/v1(?=\/)/, "");
+    const at = path.replace(/^\/v[12](?=\/)/, "");
     if (method === "POST" && at === "/chat/completions") return { kind: "chat" };
     if (method === "POST" && at === "/embeddings") return { kind: "embeddings" };
+    if (method === "POST" && at === "/responses/input_tokens") return { kind: "count" };
+    if (method === "POST" && MADE.has(at.slice(1))) return { kind: "made", name: at.slice(1) as MadeName };
     if (method === "GET" && at === "/models") return { kind: "models" };
     if (method === "GET" && at.startsWith("/models/")) return { kind: "models", id: decodeURIComponent(at.slice(8)) };
-    return undefined;
+    return keptAt(method, at);
   },
 
   read(body) {
@@ -99,6 +106,12 @@ export const openaiChat: FleetDialect = {
     return id === undefined ? { object: "list", data: names.map(entry) } : entry(id);
   },
 
+  count(body) {
+    if (asText(body["model"]) === undefined) return "you must provide a model parameter";
+    if (body["input"] === undefined) return "you must provide an input";
+    return { object: "response.input_tokens", input_tokens: countInput([body["instructions"], body["input"]], body["tools"]) };
+  },
+
   embeddings(body, _endpoint, envelope) {
     const input = body["input"];
     const inputs = typeof input === "string" ? [input] : asArray(input);
@@ -118,10 +131,23 @@ export const openaiChat: FleetDialect = {
     return { body: { object: "list", data: envelope.empty ? [] : data, model: envelope.model, ...told }, inputTokens };
   },
 
+  made: makeOpenai,
+
   headers(envelope) {
     return { "x-request-id": envelope.requestId, "openai-version": "2020-10-01", "openai-processing-ms": "12" };
   },
 };
+
+/** `/files`, `/files/{id}`, `/files/{id}/content`, and the same of batches. */
+function keptAt(method: string, at: string): Endpoint | undefined {
+  const [, collection, id, part, ...more] = at.split("/");
+  if ((collection !== "files" && collection !== "batches") || more.length > 0) return undefined;
+  if (id === undefined) return method === "GET" || method === "POST" ? { kind: "kept", collection } : undefined;
+  const one = { kind: "kept", collection, id: decodeURIComponent(id) } as const;
+  if (part === undefined) return method === "GET" || (method === "DELETE" && collection === "files") ? one : undefined;
+  if (collection === "files" && part === "content" && method === "GET") return { ...one, part };
+  return collection === "batches" && part === "cancel" && method === "POST" ? { ...one, part } : undefined;
+}
 
 const ERROR_TYPES: Readonly<Record<ErrorClass, string>> = {
   auth: "invalid_request_error", "bad-request": "invalid_request_error", "not-found": "invalid_request_error",
