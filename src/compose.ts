@@ -25,6 +25,8 @@ import { LIMITS, type Deps, type Limits, type Snapshot } from "./pipeline/deps.t
 import { serveCount } from "./pipeline/counting.ts";
 import { serveEmbeddings } from "./pipeline/embeddings.ts";
 import { serveKept } from "./pipeline/kept-responses.ts";
+import { serveOwned } from "./pipeline/owned.ts";
+import { servePass } from "./pipeline/pass-endpoint.ts";
 import { serveResponses } from "./pipeline/responses.ts";
 import type { Exchange } from "./pipeline/exchange.ts";
 import { InFlight } from "./compose/in-flight.ts";
@@ -37,7 +39,7 @@ import { PROVIDERS } from "./providers/registry.ts";
 import { openDataDir, type DataDir } from "./storage/data-dir.ts";
 import { SqliteStorage } from "./storage/sqlite.ts";
 import { VERSION } from "./version.ts";
-import { isCountName, isKeptName } from "./wire/surfaces.ts";
+import { isCountName, isKeptName, isOwnedName, isPassName } from "./wire/surfaces.ts";
 
 export interface GatewayOptions {
   /** A configuration that parsed. */
@@ -280,6 +282,8 @@ class Running {
       if (surface === "responses") serveResponses(this.#deps, inbound, started);
       else if (isCountName(surface)) serveCount(this.#deps, inbound, surface, started);
       else if (isKeptName(surface)) serveKept(this.#deps, inbound);
+      else if (isPassName(surface)) started(servePass(this.#deps, inbound, surface));
+      else if (isOwnedName(surface)) started(serveOwned(this.#deps, inbound, surface));
       else if (surface === "embeddings") started(serveEmbeddings(this.#deps, inbound));
       else serveChat(this.#deps, inbound, started);
     };
