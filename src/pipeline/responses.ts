@@ -61,12 +61,12 @@ export function responseScope(inbound: Pick<Inbound, "caller">, kind: "responses
   return { tenant: inbound.caller.tenant, key: inbound.caller.key, kind };
 }
 
-/** The response of this id and all that it continues, oldest first; each is kept for another while. null: one of them is not there. */
-export async function turnsOf(deps: Deps, inbound: Inbound, id: string): Promise<readonly KeptResponse[] | null> {
+/** The response of this id and all that it continues, oldest first. `renewMs`: each is kept that long from now. null: one of them is not there. */
+export async function turnsOf(deps: Deps, inbound: Inbound, id: string, renewMs?: number): Promise<readonly KeptResponse[] | null> {
   const scope = responseScope(inbound, "responses");
   const turns: KeptResponse[] = [];
   for (let next: string | null = id; next !== null; ) {
-    const turn: KeptResponse | undefined = readKept(await deps.state.get(scope, next, inbound.snapshot.responsesTtlMs));
+    const turn: KeptResponse | undefined = readKept(await deps.state.get(scope, next, renewMs));
     if (turn === undefined || turns.length === TURNS_MAX) return null;
     turns.push(turn);
     next = turn.previous;
@@ -83,7 +83,7 @@ interface Earlier {
 
 /** All that a body refers to, or the error that names what is not there. */
 async function earlierOf(deps: Deps, inbound: Inbound, { previous, items }: Continues): Promise<Earlier | GatewayError> {
-  const turns = previous === null ? [] : await turnsOf(deps, inbound, previous);
+  const turns = previous === null ? [] : await turnsOf(deps, inbound, previous, inbound.snapshot.responsesTtlMs);
   if (turns === null) {
     return gatewayError("previous_response_not_found", `Previous response with id '${clip(previous)}' not found. It may have expired, or one that it continues may have been deleted.`, { param: "previous_response_id" });
   }

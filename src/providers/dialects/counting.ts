@@ -44,7 +44,7 @@ const COUNTINGS: Readonly<Record<CountName, Counting>> = {
       return [{ start: at.valueStart, end: at.valueEnd, text: JSON.stringify({ ...inside, model: `models/${upstreamModel}` }) }];
     },
     tokensIn: (answer) => asNumber(member(answer, "totalTokens")),
-    answer: (tokens) => ({ totalTokens: tokens, promptTokensDetails: [{ modality: "TEXT", tokenCount: tokens }] }),
+    answer: (tokens) => ({ totalTokens: tokens }),
   },
 };
 
