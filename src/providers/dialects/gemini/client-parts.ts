@@ -36,8 +36,18 @@ export function readPart(part: Json, path: string, reader: Reader): ReadPart {
       kind = holder;
     } else if (ONLY_HERE.has(name)) reader.only(`${path}.${key}`, `${name} can be sent only to providers of the same dialect`);
   }
-  reader.warnUnknown(part, READ, path);
+  if (kind === undefined) onlyUnknown(part, path, reader);
+  else reader.warnUnknown(part, READ, path);
   return { raw: part, path, kind };
+}
+
+/** A part of a kind that nobody here knows says something that no other dialect could be told. */
+function onlyUnknown(part: JsonObject, path: string, reader: Reader): void {
+  for (const [key, value] of Object.entries(part)) {
+    if (value === null || value === undefined || READ.has(camelCase(key))) continue;
+    const name = key.slice(0, 60);
+    reader.only(`${path}.${name}`, `content of the kind ${name} can be sent only to providers of the same dialect`);
+  }
 }
 
 /** Text, media or a file; undefined for what is no such thing, and for text without a letter. */

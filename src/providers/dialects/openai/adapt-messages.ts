@@ -169,6 +169,10 @@ class Adapter {
         this.#draft.refuse(`${param}.file`, "this provider takes files as bytes only and remote ones are not fetched; send the file itself");
         return [];
       case "base64":
+        if (source.mediaType.startsWith("video/")) {
+          this.#draft.refuse(`${param}.file`, "this provider takes no video");
+          return [];
+        }
         if (source.mediaType.startsWith("image/")) return [{ kind: "image", source, detail: undefined, cacheControl: part.cacheControl }];
         return [{ ...part, filename: part.filename ?? (source.mediaType === "application/pdf" ? "file.pdf" : "file") }];
     }

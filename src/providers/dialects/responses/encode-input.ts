@@ -89,6 +89,7 @@ function encodePart(part: Part, param: string, draft: Draft): readonly JsonObjec
     case "image":
       return [imagePart(part)];
     case "file":
+      if (part.source.kind === "base64" && part.source.mediaType.startsWith("video/")) draft.refuse(param, "this model takes no video over this protocol");
       return [filePart(part)];
     case "audio":
       draft.refuse(param, "this model takes no audio over this protocol");
