@@ -31,6 +31,8 @@ export interface ChatRequest {
   readonly reasoningEffort: string | undefined;
   /** Anthropic-style thinking asked in band: `thinking: {type, budget_tokens}`. */
   readonly thinking: JsonObject | undefined;
+  /** The client asked to be shown the reasoning, in a field of its own dialect that is not `thinking`. */
+  readonly reasoningShown?: true;
   readonly logprobs: boolean | undefined;
   readonly topLogprobs: number | undefined;
   readonly logitBias: JsonObject | undefined;

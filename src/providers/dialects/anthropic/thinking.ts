@@ -38,7 +38,7 @@ export function encodeThinking(
     draft.warn("reasoning_effort was left out: the model is not known to reason");
     return NOTHING;
   }
-  if (model.adaptive) return { thinking: { type: "adaptive" }, effort: effortOf(wanted, model, draft), on: true };
+  if (model.adaptive) return { thinking: adaptive(request), effort: effortOf(wanted, model, draft), on: true };
   if (toolTurnWithoutThinking) {
     draft.warn("reasoning_effort was left out: the tool turn being answered came without its signed reasoning");
     return NOTHING;
@@ -47,6 +47,12 @@ export function encodeThinking(
 }
 
 const NOTHING: EncodedThinking = { thinking: undefined, effort: undefined, on: false };
+
+/** Newer models keep what they think to themselves unless they are asked to show it. */
+function adaptive(request: ChatRequest): JsonObject {
+  const display = request.reasoningShown === true ? "summarized" : request.thinking?.display;
+  return { type: "adaptive", ...(display !== undefined && { display }) };
+}
 
 /** `thinking` as the client wrote it, as far as the model takes it so; an effort beside it goes where the model has a place for it. */
 function inBand(
@@ -75,7 +81,7 @@ function inBand(
     if (asked.type === "enabled" && model.refusesBudgets) {
       draft.warn("a thinking budget was sent as an effort, which is what the model takes");
       const effort = wanted ?? askedEffort(request)?.effort;
-      return { thinking: { type: "adaptive" }, effort: effort === undefined ? undefined : effortOf(effort, model, draft), on: true };
+      return { thinking: adaptive(request), effort: effort === undefined ? undefined : effortOf(effort, model, draft), on: true };
     }
   }
   const thinking = fitted(asked, request, maxTokens, draft);

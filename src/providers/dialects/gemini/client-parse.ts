@@ -63,8 +63,7 @@ function parse(raw: JsonObject, outside: AskedOutside, reader: Reader): ChatRequ
     choiceCount: reader.integerFrom(1, config, "candidateCount", at) ?? 1,
     stop: reader.strings(config, "stopSequences", at),
     responseFormat,
-    reasoningEffort: parseEffort(config, at, reader),
-    thinking: undefined,
+    ...parseThinking(config, at, reader),
     logprobs,
     topLogprobs: logprobs === true ? reader.integerFrom(0, config, "logprobs", at) : undefined,
     logitBias: undefined,
@@ -126,21 +125,24 @@ function parseFormat(config: JsonObject, at: string, reader: Reader): ResponseFo
   return mimeType === "application/json" ? { kind: "json_object" } : undefined;
 }
 
-/** A level is an effort by another name; a budget becomes the nearest effort, which every other dialect has a word for. */
-function parseEffort(config: JsonObject, at: string, reader: Reader): string | undefined {
+type AskedThinking = Pick<ChatRequest, "reasoningEffort" | "thinking" | "reasoningShown">;
+
+/** A level is an effort by another name, and so is a budget that stands for one; any other goes on as a budget. */
+function parseThinking(config: JsonObject, at: string, reader: Reader): AskedThinking {
+  const nothing = { reasoningEffort: undefined, thinking: undefined };
   const thinking = reader.object(config, "thinkingConfig", at);
-  if (thinking === undefined) return undefined;
+  if (thinking === undefined) return nothing;
   const { path } = reader.field(config, "thinkingConfig", at);
   reader.warnUnknown(thinking, THINKING, path);
-  reader.boolean(thinking, "includeThoughts", path);
+  const shown = reader.boolean(thinking, "includeThoughts", path) === true ? { reasoningShown: true as const } : {};
   const level = reader.string(thinking, "thinkingLevel", path)?.toLowerCase();
-  if (level !== undefined && level !== "" && level !== "thinking_level_unspecified") return level;
+  if (level !== undefined && level !== "" && level !== "thinking_level_unspecified") return { ...nothing, ...shown, reasoningEffort: level };
   const budget = reader.number(thinking, "thinkingBudget", path);
   // -1: the model decides, as it does without being told.
-  if (budget === undefined || budget < 0) return undefined;
-  const effort = EFFORTS.find(([most]) => budget <= most)?.[1] ?? "high";
-  if (!EFFORTS.some(([exact]) => exact === budget)) reader.warn(`a thinking budget of ${budget} tokens is carried to other providers as the effort "${effort}"`);
-  return effort;
+  if (budget === undefined || budget < 0) return { ...nothing, ...shown };
+  const effort = EFFORTS.find(([exact]) => exact === budget)?.[1];
+  if (effort !== undefined) return { ...nothing, ...shown, reasoningEffort: effort };
+  return { ...nothing, ...shown, thinking: { type: "enabled", budget_tokens: budget } };
 }
 
 function parseTier(raw: JsonObject, reader: Reader): string | undefined {

@@ -26,8 +26,8 @@ export function generationOf(target: Target): number {
 /** `generationConfig.thinkingConfig` for the request, or undefined where nothing was asked or nothing can be sent. */
 export function thinkingConfig(request: ChatRequest, target: Target, notes: Notes): JsonObject | undefined {
   const asked = askedEffort(request);
-  if (asked === undefined) return undefined;
   const generation = generationOf(target);
+  if (asked === undefined) return request.reasoningShown === true && generation >= 2.5 && target.model?.reasoning !== false ? { includeThoughts: true } : undefined;
   const field = request.reasoningEffort === undefined ? "thinking" : "reasoning_effort";
   const thinks = generation >= 2.5 || (generation === 0 && target.model?.reasoning === true);
   if (!thinks || target.model?.reasoning === false) {

@@ -20,6 +20,8 @@ export function adaptRequest(request: ChatRequest, target: Target, draft: Draft)
   if (request.topK !== undefined) draft.warn("top_k was left out: the protocol has none");
   if (Object.keys(request.metadata ?? {}).length > 0) draft.warn("metadata was left out: hosts take it only with answers that they store");
   const effort = effortFor(request, target, draft);
+  const asksToShow = request.reasoningShown === true || request.thinking?.["display"] === "summarized";
+  if (asksToShow) draft.warn("this protocol cannot ask for reasoning to be shown; what the provider shows of itself is passed on");
   return {
     ...withinOutputLimit(request, target, "openai-chat", (message) => draft.warn(message)),
     messages: adaptMessages(request, target, draft),

@@ -70,7 +70,7 @@ function parse(raw: JsonObject, intake: Intake): ChatRequest {
     choiceCount: 1,
     stop: [],
     responseFormat: parseText(raw["text"], intake),
-    reasoningEffort: parseReasoning(raw["reasoning"], intake),
+    ...parseReasoning(raw["reasoning"], intake),
     thinking: undefined,
     logprobs: include.logprobs ? true : undefined,
     topLogprobs: include.logprobs ? topLogprobs : undefined,
@@ -132,13 +132,14 @@ function parseText(value: Json | undefined, intake: Intake): ResponseFormat | un
   };
 }
 
-/** `summary` asks that reasoning be shown: what a provider shows is always passed on. */
-function parseReasoning(value: Json | undefined, intake: Intake): string | undefined {
+/** `summary` asks that reasoning be shown; how much of it is the provider's affair. */
+function parseReasoning(value: Json | undefined, intake: Intake): Pick<ChatRequest, "reasoningEffort" | "reasoningShown"> {
   const reasoning = intake.object(value, "reasoning");
   for (const key of Object.keys(reasoning ?? {})) {
     if (!["effort", "summary", "generate_summary"].includes(key) && isSet(reasoning?.[key])) intake.warn(`reasoning.${key} ${SAME_DIALECT_ONLY}`);
   }
-  return intake.string(reasoning?.["effort"], "reasoning.effort");
+  const shown = isSet(reasoning?.["summary"] ?? reasoning?.["generate_summary"]);
+  return { reasoningEffort: intake.string(reasoning?.["effort"], "reasoning.effort"), ...(shown ? { reasoningShown: true } : {}) };
 }
 
 /** `safety_identifier` took the place of `user`; where both are sent and differ, the newer one counts. */
