@@ -23,7 +23,7 @@ export class ResponseEncoder implements AnswerEncoder {
   readonly #calls = new Map<number, CallItem>();
   /** The item that text or reasoning goes to. Calls stay open beside it: their arguments may come interleaved. */
   #current: MessageItem | ReasoningItem | null = null;
-  #heldLogprobs: readonly JsonObject[] = [];
+  #heldLogprobs: JsonObject[] = [];
   #heldAnnotations: readonly JsonObject[] = [];
   #finish: FinishReason | undefined;
   #serviceTier: string | undefined;
@@ -162,6 +162,8 @@ export class ResponseEncoder implements AnswerEncoder {
     const part = message.parts.at(-1);
     if (part?.open !== true) return;
     part.open = false;
+    // Told behind the text that they are of.
+    if (part.kind === "text") part.logprobs.push(...this.#heldLogprobs.splice(0));
     if (part.kind === "refusal") this.#emit("response.refusal.done", { ...partPlace(message, part), refusal: part.text });
     else this.#emit("response.output_text.done", { ...partPlace(message, part), text: part.text, logprobs: part.logprobs });
     this.#emit("response.content_part.done", { ...partPlace(message, part), part: partObject(part) });
