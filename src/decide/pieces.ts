@@ -16,6 +16,8 @@ export interface Counted {
   readonly tokens: UnitCounts | null;
   readonly tokensGuess: UnitCounts;
   readonly raw: Json;
+  /** The pieces are near the truth, and not told. */
+  readonly guessed?: true;
 }
 
 /** Is this deployment paid by the piece, where such pieces are counted? */
@@ -35,7 +37,7 @@ export function usageOf(pricing: Pricing, counted: Counted): Usage {
   if (pricesTokens(pricing) && !byPiece) return { units: tokens ?? tokensGuess, raw, ...(tokens === null ? guess : {}) };
   // A price for both is a bill of both; without any price everything that was told is kept.
   const beside = byPiece && !pricesTokens(pricing) ? {} : (tokens ?? {});
-  return { units: { ...beside, ...(pieces ?? piecesGuess) }, raw, ...(pieces === null ? guess : {}) };
+  return { units: { ...beside, ...(pieces ?? piecesGuess) }, raw, ...(pieces === null || counted.guessed === true ? guess : {}) };
 }
 
 /** What the whole call is likely to be billed for, if its answer never says. */

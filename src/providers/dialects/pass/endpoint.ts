@@ -33,7 +33,7 @@ export interface PassMeasure {
 
 /** What an answer tells. `problem`: it is none. */
 export type PassAnswer =
-  | { readonly kind: "answer"; readonly pieces: UnitCounts | null; readonly tokens: UnitCounts | null; readonly raw: Json }
+  | { readonly kind: "answer"; readonly pieces: UnitCounts | null; readonly tokens: UnitCounts | null; readonly raw: Json; /** The pieces are read off the answer, and not told by it. */ readonly guessed?: true }
   | { readonly kind: "problem"; readonly class: "malformed" | "empty" | "truncated" | "server"; readonly message: string };
 
 export interface PassEndpoint {

@@ -117,7 +117,7 @@ export function secondsOf(file: Uint8Array | undefined, fileBytes: number): numb
 }
 
 function readAudio({ json, text }: PassRead): PassAnswer {
-  if (json === undefined) return { kind: "answer", pieces: captionSeconds(text), tokens: null, raw: null };
+  if (json === undefined) return { kind: "answer", pieces: captionSeconds(text), tokens: null, raw: null, guessed: true };
   const wrong = wrongObject(json);
   if (wrong !== null) return wrong;
   const usage = member(json, "usage");
