@@ -350,6 +350,7 @@ class ChatSurface implements Surface {
         return override === undefined ? error : { ...error, class: override };
       },
     };
+    if (keeper !== undefined) this.#keepers.set(reading, keeper);
     return reading;
   }
 }

@@ -1,0 +1,131 @@
+/** What keeping reasoning state costs those who have none, and what it may cost those who have. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { StateScope, StateStore } from "../ports.ts";
+import { MemoryState } from "../storage/state-memory.ts";
+import type { Json } from "../wire/json.ts";
+import { World, type Place } from "./test-world.ts";
+import { GOOD_ANSWER, GOOD_STREAM } from "./test-upstream.ts";
+
+const MESSAGES: Place = { name: "m", provider: { dialect: "anthropic-messages" } };
+const SIGNER: Place = { name: "s", provider: { quirks: { signsToolCalls: true } } };
+const TOOLS = [{ type: "function", function: { name: "f", parameters: { type: "object" } } }];
+const THOUGHT = "a long thought ".repeat(100);
+const CALLED = {
+  id: "msg", type: "message", role: "assistant", model: "m", stop_reason: "tool_use", usage: { input_tokens: 5, output_tokens: 5 },
+  content: [{ type: "thinking", thinking: THOUGHT, signature: "U0lHTkVE" }, { type: "tool_use", id: "call_1", name: "f", input: {} }],
+};
+const TURN = { role: "assistant", content: null, tool_calls: [{ id: "call_1", type: "function", function: { name: "f", arguments: "{}" } }] };
+const CONVERSATION = [{ role: "user", content: "hi" }, TURN, { role: "tool", tool_call_id: "call_1", content: "1" }];
+
+/** A store that tells what is asked of it. */
+class Watched implements StateStore {
+  readonly mode = "memory";
+  readonly seen: string[] = [];
+  readonly #inner = new MemoryState();
+
+  put(scope: StateScope, id: string, value: Json, ttlMs: number): Promise<boolean> {
+    this.seen.push(`put ${scope.tenant}/${scope.key}/${scope.kind} ${id} ${ttlMs}`);
+    return this.#inner.put(scope, id, value, ttlMs);
+  }
+
+  get(scope: StateScope, id: string, renewMs?: number): Promise<Json | undefined> {
+    this.seen.push(`get ${id}`);
+    return this.#inner.get(scope, id, renewMs);
+  }
+
+  delete(scope: StateScope, id: string): Promise<boolean> {
+    return this.#inner.delete(scope, id);
+  }
+}
+
+function worldOf(...candidates: readonly (string | Place)[]): { world: World; store: Watched } {
+  const world = new World({ candidates });
+  const store = new Watched();
+  Object.assign(world.deps, { reasoning: store });
+  return { world, store };
+}
+
+describe("nothing is looked up and nothing is kept", () => {
+  it("for requests without tools, though the answer were signed", async () => {
+    const { world, store } = worldOf(MESSAGES);
+    await world.ask();
+    world.call("m").json(CALLED);
+    await world.pass();
+    assert.equal(world.record.outcome, "ok");
+    assert.deepEqual(store.seen, []);
+  });
+
+  it("for answers without calls", async () => {
+    const { world, store } = worldOf(SIGNER);
+    await world.ask({ stream: true, body: { tools: TOOLS } });
+    world.call("s").stream(...GOOD_STREAM);
+    await world.pass();
+    assert.equal(world.record.outcome, "ok");
+    assert.deepEqual(store.seen, []);
+  });
+
+  it("for conversations with calls where no candidate would take it", async () => {
+    const { world, store } = worldOf("a");
+    const { exchange } = await world.ask({ body: { tools: TOOLS, messages: CONVERSATION } });
+    assert.notEqual(exchange, null);
+    world.call("a").json(GOOD_ANSWER);
+    await world.pass();
+    assert.deepEqual(store.seen, []);
+  });
+
+  it("for turns that hold what is theirs", async () => {
+    const { world, store } = worldOf(MESSAGES);
+    const own = { ...TURN, thinking_blocks: [{ type: "thinking", thinking: "mine", signature: "TUlORQ==" }] };
+    await world.ask({ body: { tools: TOOLS, messages: [CONVERSATION[0], own, CONVERSATION[2]] } });
+    assert.equal(world.called, "m");
+    assert.deepEqual(store.seen, []);
+  });
+});
+
+describe("what is kept", () => {
+  it("is there before the last byte of the answer leaves, under tenant and key, for its time", async () => {
+    const { world, store } = worldOf(MESSAGES);
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const told = store.put.bind(store);
+    store.put = (scope, id, value, ttlMs) => told(scope, id, value, ttlMs).then(() => promise);
+    const { reply } = await world.ask({ body: { tools: TOOLS } });
+    world.call("m").json(CALLED);
+    await world.pass();
+    assert.deepEqual(store.seen, ["put default/app/reasoning call_1 3600000"]);
+    assert.equal(reply.status, 0, "the answer left before its state was kept");
+    resolve(true);
+    await world.pass();
+    assert.equal(reply.status, 200);
+  });
+
+  it("that could not be kept costs the answer nothing, and a word in the log", async () => {
+    const { world, store } = worldOf(MESSAGES);
+    store.put = () => Promise.resolve(false);
+    const { reply } = await world.ask({ body: { tools: TOOLS } });
+    world.call("m").json(CALLED);
+    await world.pass();
+    assert.equal(reply.status, 200);
+    assert.deepEqual(world.logged.map((one) => one.event), ["reasoning_not_kept"]);
+  });
+
+  it("counts in the hold of the request that it goes back with", async () => {
+    const bounds: number[] = [];
+    for (const keeps of [false, true]) {
+      const { world, store } = worldOf(MESSAGES);
+      if (keeps) {
+        await world.ask({ body: { tools: TOOLS } });
+        world.call("m").json(CALLED);
+        await world.pass();
+      }
+      await world.ask({ body: { tools: TOOLS, messages: CONVERSATION } });
+      await world.pass();
+      assert.equal(store.seen.at(-1), "get call_1");
+      const sent = new TextDecoder().decode(world.call("m").request.body as Uint8Array);
+      assert.equal(sent.includes("U0lHTkVE"), keeps);
+      bounds.push(world.ledger.holds.at(-1)?.boundNanoUsd ?? 0);
+    }
+    const [without = 0, withIt = 0] = bounds;
+    assert.ok(withIt - without >= THOUGHT.length * 1_000, `${withIt} - ${without}`);
+  });
+});
