@@ -32,7 +32,8 @@ export const REQUEST_FEATURES = {
   "image-base64": { title: "Image as bytes", group: "Conversation", named: /image/i },
   "image-url": { title: "Image by address", group: "Conversation", named: /image/i },
   "image-detail": { title: "Resolution hint of an image", group: "Conversation", named: /detail/i },
-  pdf: { title: "PDF", group: "Conversation", named: /file|document|pdf/i },
+  pdf: { title: "PDF", group: "Conversation", named: /no files|not file|pdf/i },
+  "file-name": { title: "Name of a file", group: "Conversation", named: /filename|no files|not file/i },
   "file-by-id": { title: "File by the provider's id", group: "Conversation", named: /file|s3Location|source/i },
   "audio-in": { title: "Sound", group: "Conversation", profile: "media", named: /audio/i },
   "video-in": { title: "Moving pictures", group: "Conversation", profile: "media", named: /video|file/i },
@@ -94,7 +95,7 @@ export const REQUEST_FEATURES = {
   "user-id": { title: "The end user's id", group: "Caching, tiers, identity", named: /\buser\b|user_id/i },
   metadata: { title: "Labels (metadata)", group: "Caching, tiers, identity", named: /metadata/i },
   "safety-settings": { title: "Safety settings", group: "Caching, tiers, identity", named: /safety|guardrail/i },
-  citations: { title: "Asking for citations", group: "Caching, tiers, identity", named: /citation/i },
+  citations: { title: "Asking for citations", group: "Caching, tiers, identity", named: /citation|no files/i },
   "unknown-field": { title: "Field that nobody knows", group: "Caching, tiers, identity", named: /zq_unknown_field/ },
 } as const satisfies Readonly<Record<string, Feature>>;
 

@@ -11,7 +11,7 @@ import { LIMITS, type Deps, type Snapshot } from "../../src/pipeline/deps.ts";
 import { serveResponses } from "../../src/pipeline/responses.ts";
 import { flush, VirtualClock } from "../../src/pipeline/test-clock.ts";
 import { ScriptedUpstream } from "../../src/pipeline/test-upstream.ts";
-import type { ClientReply } from "../../src/ports.ts";
+import type { ClientReply, FetchedImage, Timer } from "../../src/ports.ts";
 import type { Target } from "../../src/providers/dialects/dialect.ts";
 import { dialectById } from "../../src/providers/dialects/index.ts";
 import { MemoryLedger } from "../../src/storage/memory.ts";
@@ -20,6 +20,7 @@ import { encodeMessage } from "../../src/wire/event-stream.ts";
 import { isObject, type JsonObject } from "../../src/wire/json.ts";
 import type { SseEvent } from "../../src/wire/sse-event.ts";
 import type { SurfaceName } from "../../src/wire/surfaces.ts";
+import { MEDIA } from "./marks.ts";
 
 /** An upstream's answer in both forms. */
 export interface Upstream {
@@ -75,6 +76,7 @@ const OF_THE_BOUND = /^the cost bound does not cover/;
 export class Gateway {
   readonly #clock = new VirtualClock();
   readonly #state = new MemoryState({}, () => this.#clock.wallMs());
+  readonly #reasoning = new MemoryState({}, () => this.#clock.wallMs());
   #count = 0;
 
   /** One request of a client, served by one deployment that answers so. */
@@ -103,11 +105,17 @@ export class Gateway {
       snapshot,
     };
     if (surface === "responses") serveResponses(deps, inbound, nothing);
-    else serveChat(deps, inbound);
+    else serveChat(deps, inbound, nothing);
     for (let turns = 0; !reply.ended && turns < 40; turns++) await flush();
     if (!reply.ended) throw new Error(`${surface} over ${target.provider.dialect}: no end`);
     const warnings = headerOf(reply.headers, "x-spillway-warning").split("; ").filter((one) => one !== "" && !OF_THE_BOUND.test(one));
     return { status: reply.status, warnings, sent: upstream.calls.map((call) => bodyOf(call.request.body)), reply: Buffer.concat(reply.pieces) };
+  }
+
+  /** Is this state kept for the caller beside the call that it belongs to? */
+  async keepsAside(callId: string, state: string): Promise<boolean> {
+    const kept = await this.#reasoning.get({ tenant: "default", key: "app", kind: "reasoning" }, callId);
+    return JSON.stringify(kept ?? null).includes(state);
   }
 
   #deps(upstream: ScriptedUpstream): Deps {
@@ -127,12 +135,20 @@ export class Gateway {
       },
       limits: LIMITS,
       instance: "spillway-test",
+      images: { fetch: fetchedImage },
       state: this.#state,
+      reasoning: this.#reasoning,
     };
   }
 }
 
 function nothing(): void {}
+
+/** The image that stands at any address. */
+function fetchedImage(_address: string, done: (image: FetchedImage) => void): Timer {
+  const timer = setImmediate(() => done({ kind: "image", mediaType: "image/png", base64: MEDIA.png, bytes: MEDIA.png.length, release: nothing }));
+  return { cancel: () => clearImmediate(timer) };
+}
 
 function deploymentOf({ provider, model, upstreamModel }: Target): Deployment {
   return {
@@ -148,7 +164,9 @@ function snapshotOf(deployment: Deployment): Snapshot {
   } as const;
   return {
     simulated: false,
+    fetchesImages: true,
     responsesTtlMs: 3_600_000,
+    reasoningTtlMs: 3_600_000,
     directory: { resolve: () => ({ kind: "route", route, trace: [] }), callable: () => [] },
     transport: () => ({ origin: "https://upstream.example", basePath: "/v1", headers: [], proxyUrl: null, caFile: null, secret: null }),
   };

@@ -23,6 +23,9 @@ export const MEDIA = {
   fileId: "file-zq7f3a",
 } as const;
 
+/** A name that every protocol allows. */
+export const FILE_NAME = "zq-notes.pdf";
+
 /** Tools, their calls, and what they are called with. */
 export const TOOL = {
   name: "zq_weather",

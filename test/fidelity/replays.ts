@@ -30,6 +30,7 @@ export async function judgeReplay(key: RequestFeature, spec: SurfaceSpec, dialec
   for (const maker of makersFor(key, dialect)) {
     for (const stream of [false, true]) {
       const one = await replayOnce(key, spec, maker, dialect, target, stream);
+      if (one === null) continue;
       found.set(`${maker}${stream ? " as a stream" : ""}`, one.word);
       for (const sentence of one.said) said.add(sentence);
     }
@@ -39,13 +40,15 @@ export async function judgeReplay(key: RequestFeature, spec: SurfaceSpec, dialec
   return { word: words.size === 1 ? word : [...found].map(([where, what]) => `${what} (${where})`).join(", "), said: [...said] };
 }
 
-async function replayOnce(key: RequestFeature, spec: SurfaceSpec, maker: DialectId, dialect: DialectId, target: Target, stream: boolean): Promise<Found> {
+/** null: the state never came to the client, so that there is nothing to give back. */
+async function replayOnce(key: RequestFeature, spec: SurfaceSpec, maker: DialectId, dialect: DialectId, target: Target, stream: boolean): Promise<Found | null> {
   if (spec.replay === undefined) throw new Error(`${spec.surface} has no turns`);
   const gateway = new Gateway();
   const made = targetFor(maker, "effort");
   if (made === null) throw new Error(`${maker} has no model that reasons`);
   const turn = key === "redacted-replay" ? REDACTED_TURN : SIGNED_TURN;
   const first = await deliver(gateway, spec.surface, askingFor(null, spec), made, written(turn, maker), stream);
+  if (key === "foreign-state" && !isInside(first.answer, ANSWER.signature)) return null;
   const outcome = await gateway.ask(spec.surface, spec.replay(first.answer), target, written({ choices: [[{ kind: "text", text: ANSWER.text }]], finish: "stop" }, dialect));
   const refusal = refusalOf(key, outcome);
   if (refusal !== null) return refusal;

@@ -6,6 +6,7 @@ import type { JsonObject } from "../../src/wire/json.ts";
 import { passes } from "./expected.ts";
 import { featureOf, type RequestFeature } from "./features.ts";
 import type { Gateway, Outcome } from "./gateway.ts";
+import { TEXT } from "./marks.ts";
 import type { SurfaceSpec } from "./surfaces/spec.ts";
 import type { Place } from "./upstreams/places.ts";
 import { WRITERS } from "./writers/index.ts";
@@ -30,6 +31,26 @@ export async function judgeRequest(gateway: Gateway, key: RequestFeature, spec: 
   if (body === undefined) throw new Error(`${spec.surface} over ${dialect}: nothing was sent`);
   if (passes(spec.surface, dialect) && isDeepStrictEqual(withoutModel(body), withoutModel(raw))) return { word: "carried", said: [] };
   return judgeBody(key, body, outcome.warnings, place);
+}
+
+/**
+ * Judge what refers to an earlier answer by its id, which the gateway keeps. Asked to keep the first, it is asked to go on from
+ * it: then what the first said is in what the provider gets.
+ */
+export async function judgeKept(gateway: Gateway, key: RequestFeature, spec: SurfaceSpec, dialect: DialectId, target: Target): Promise<Found> {
+  const answer = { json: WRITERS[dialect].json(ANSWER), events: WRITERS[dialect].stream(ANSWER) };
+  const asked = { ...spec.base, store: true };
+  const first = await gateway.ask(spec.surface, asked, target, answer);
+  const passed = passes(spec.surface, dialect);
+  if (key === "store" && passed && isDeepStrictEqual(withoutModel(first.sent[0] ?? {}), withoutModel(asked))) return { word: "carried", said: [] };
+  const { id } = JSON.parse(new TextDecoder().decode(first.reply)) as { readonly id: string };
+  const raw = { ...spec.base, store: false, input: TEXT.next, previous_response_id: id };
+  const next = await gateway.ask(spec.surface, raw, target, answer);
+  const refusal = refusalOf(key, next);
+  if (refusal !== null) return refusal;
+  const [body = {}] = next.sent;
+  if (passed && isDeepStrictEqual(withoutModel(body), withoutModel(raw))) return { word: "carried", said: [] };
+  return judgeBody(key, body, [...first.warnings, ...next.warnings], { emulated: (one) => JSON.stringify(one).includes(TEXT.hello) });
 }
 
 /** What a refusal comes to; null where it was served. */

@@ -14,7 +14,9 @@ function assemble(events: Parameters<Reader["assemble"]>[0]): JsonObject {
       const before = candidates.get(index) ?? { index, content: { role: "model", parts: [] } };
       const { content, ...rest } = candidate;
       const parts = [...list(obj(before["content"])["parts"]), ...list(obj(content)["parts"])];
-      candidates.set(index, { ...before, ...(rest as Record<string, Json>), content: { role: "model", parts } });
+      const chosen = [before, rest].flatMap((one) => list(obj(one["logprobsResult"])["chosenCandidates"]));
+      const logprobs = chosen.length === 0 ? {} : { logprobsResult: { chosenCandidates: chosen } };
+      candidates.set(index, { ...before, ...(rest as Record<string, Json>), ...logprobs, content: { role: "model", parts } });
     }
   }
   return { candidates: [...candidates.values()], usageMetadata, ...(promptFeedback === undefined ? {} : { promptFeedback }) };

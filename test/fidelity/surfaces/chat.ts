@@ -1,6 +1,6 @@
 /** Chat Completions as clients write it. */
 import type { Json, JsonObject } from "../../../src/wire/json.ts";
-import { ANSWER, ANSWER_SCHEMA, ASKED, MEDIA, TEXT, TOOL } from "../marks.ts";
+import { ANSWER, ANSWER_SCHEMA, ASKED, FILE_NAME, MEDIA, TEXT, TOOL } from "../marks.ts";
 import { dataUri, type SurfaceSpec } from "./spec.ts";
 
 const user = (content: Json): JsonObject => ({ role: "user", content });
@@ -28,7 +28,8 @@ export const chatSpec: SurfaceSpec = {
     "image-base64": shows({ type: "image_url", image_url: { url: dataUri("image/png", MEDIA.png) } }),
     "image-url": shows({ type: "image_url", image_url: { url: MEDIA.pngUrl } }),
     "image-detail": shows({ type: "image_url", image_url: { url: dataUri("image/png", MEDIA.png), detail: "low" } }),
-    pdf: shows({ type: "file", file: { filename: "zq.pdf", file_data: dataUri("application/pdf", MEDIA.pdf) } }),
+    pdf: shows({ type: "file", file: { filename: "a.pdf", file_data: dataUri("application/pdf", MEDIA.pdf) } }),
+    "file-name": shows({ type: "file", file: { filename: FILE_NAME, file_data: dataUri("application/pdf", MEDIA.pdf) } }),
     "file-by-id": shows({ type: "file", file: { file_id: MEDIA.fileId } }),
     "audio-in": shows({ type: "input_audio", input_audio: { data: MEDIA.wav, format: "wav" } }),
     "unknown-part": shows({ type: "zq_part", zq: true }),

@@ -1,6 +1,6 @@
 /** Converse as clients write it. */
 import type { Json, JsonObject } from "../../../src/wire/json.ts";
-import { ANSWER, ANSWER_SCHEMA, ASKED, MEDIA, TEXT, TOOL } from "../marks.ts";
+import { ANSWER, ANSWER_SCHEMA, ASKED, FILE_NAME, MEDIA, TEXT, TOOL } from "../marks.ts";
 import type { SurfaceSpec } from "./spec.ts";
 
 const user = (...content: readonly Json[]): JsonObject => ({ role: "user", content });
@@ -16,7 +16,7 @@ const called = (...results: readonly JsonObject[]): JsonObject => ({ ...offering
 const inferring = (inferenceConfig: JsonObject): JsonObject => ({ inferenceConfig });
 const telling = (additionalModelRequestFields: JsonObject): JsonObject => ({ additionalModelRequestFields });
 const png = { image: { format: "png", source: { bytes: MEDIA.png } } };
-const pdf = { format: "pdf", name: "zq", source: { bytes: MEDIA.pdf } };
+const pdf = { format: "pdf", name: "a", source: { bytes: MEDIA.pdf } };
 const point = { cachePoint: { type: "default" } };
 
 export const converseSpec: SurfaceSpec = {
@@ -27,6 +27,7 @@ export const converseSpec: SurfaceSpec = {
     "multi-turn": { messages: [user(hello), assistant({ text: TEXT.answer }), user({ text: TEXT.next })] },
     "image-base64": shows(png),
     pdf: shows({ document: pdf }),
+    "file-name": shows({ document: { ...pdf, name: FILE_NAME.replace(".pdf", "") } }),
     "file-by-id": shows({ document: { ...pdf, source: { s3Location: { uri: `s3://zq/${MEDIA.fileId}` } } } }),
     "audio-in": shows({ audio: { format: "wav", source: { bytes: MEDIA.wav } } }),
     "video-in": shows({ video: { format: "mp4", source: { bytes: MEDIA.mp4 } } }),

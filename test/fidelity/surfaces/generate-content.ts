@@ -1,6 +1,6 @@
 /** generateContent as clients write it. */
 import type { Json, JsonObject } from "../../../src/wire/json.ts";
-import { ANSWER, ANSWER_SCHEMA, ASKED, MEDIA, TEXT, TOOL } from "../marks.ts";
+import { ANSWER, ANSWER_SCHEMA, ASKED, FILE_NAME, MEDIA, TEXT, TOOL } from "../marks.ts";
 import type { SurfaceSpec } from "./spec.ts";
 
 const user = (...parts: readonly Json[]): JsonObject => ({ role: "user", parts });
@@ -29,6 +29,7 @@ export const generateContentSpec: SurfaceSpec = {
     "image-base64": shows(png),
     "image-url": shows({ fileData: { mimeType: "image/png", fileUri: MEDIA.pngUrl } }),
     pdf: shows({ inlineData: { mimeType: "application/pdf", data: MEDIA.pdf } }),
+    "file-name": shows({ inlineData: { mimeType: "application/pdf", data: MEDIA.pdf, displayName: FILE_NAME } }),
     "file-by-id": shows({ fileData: { mimeType: "application/pdf", fileUri: `https://generativelanguage.googleapis.com/v1beta/files/${MEDIA.fileId}` } }),
     "audio-in": shows({ inlineData: { mimeType: "audio/wav", data: MEDIA.wav } }),
     "video-in": shows({ inlineData: { mimeType: "video/mp4", data: MEDIA.mp4 } }),

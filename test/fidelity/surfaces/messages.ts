@@ -1,6 +1,6 @@
 /** Messages as clients write it. */
 import type { Json, JsonObject } from "../../../src/wire/json.ts";
-import { ANSWER, ANSWER_SCHEMA, ASKED, MEDIA, TEXT, TOOL } from "../marks.ts";
+import { ANSWER, ANSWER_SCHEMA, ASKED, FILE_NAME, MEDIA, TEXT, TOOL } from "../marks.ts";
 import type { SurfaceSpec } from "./spec.ts";
 
 const user = (content: Json): JsonObject => ({ role: "user", content });
@@ -26,6 +26,7 @@ export const messagesSpec: SurfaceSpec = {
     "image-base64": shows(image),
     "image-url": shows({ type: "image", source: { type: "url", url: MEDIA.pngUrl } }),
     pdf: shows(pdf),
+    "file-name": shows({ ...pdf, title: FILE_NAME }),
     "file-by-id": shows({ type: "document", source: { type: "file", file_id: MEDIA.fileId } }),
     "unknown-part": shows({ type: "zq_part", zq: true }),
     "tool-definition": { tools },

@@ -1,6 +1,6 @@
 /** Responses as clients write it. */
 import type { Json, JsonObject } from "../../../src/wire/json.ts";
-import { ANSWER, ANSWER_SCHEMA, ASKED, MEDIA, TEXT, TOOL } from "../marks.ts";
+import { ANSWER, ANSWER_SCHEMA, ASKED, FILE_NAME, MEDIA, TEXT, TOOL } from "../marks.ts";
 import { dataUri, type SurfaceSpec } from "./spec.ts";
 
 const user = (content: Json): JsonObject => ({ role: "user", content });
@@ -22,7 +22,8 @@ export const responsesSpec: SurfaceSpec = {
     "image-base64": shows({ type: "input_image", image_url: dataUri("image/png", MEDIA.png), detail: "auto" }),
     "image-url": shows({ type: "input_image", image_url: MEDIA.pngUrl, detail: "auto" }),
     "image-detail": shows({ type: "input_image", image_url: dataUri("image/png", MEDIA.png), detail: "low" }),
-    pdf: shows({ type: "input_file", filename: "zq.pdf", file_data: dataUri("application/pdf", MEDIA.pdf) }),
+    pdf: shows({ type: "input_file", filename: "a.pdf", file_data: dataUri("application/pdf", MEDIA.pdf) }),
+    "file-name": shows({ type: "input_file", filename: FILE_NAME, file_data: dataUri("application/pdf", MEDIA.pdf) }),
     "file-by-id": shows({ type: "input_file", file_id: MEDIA.fileId }),
     "unknown-part": shows({ type: "zq_part", zq: true }),
     "tool-definition": { tools },

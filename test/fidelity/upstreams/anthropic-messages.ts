@@ -1,7 +1,7 @@
 /** Where Messages has what; see the API reference of `POST /v1/messages`. */
-import { ANSWER, ANSWER_SCHEMA, ASKED, MEDIA, TEXT, TOOL } from "../marks.ts";
-import { all, either, exactly, has, lacks, says } from "../paths.ts";
-import { offersOnly, type Places } from "./places.ts";
+import { ANSWER, ANSWER_SCHEMA, ASKED, FILE_NAME, MEDIA, TEXT, TOOL } from "../marks.ts";
+import { all, contains, either, exactly, has, lacks, says } from "../paths.ts";
+import { asksInWords, offersOnly, type Places } from "./places.ts";
 
 const NAMES = "tools.*.name";
 const blocks = (role: string, type: string): string => `messages.*.?role=${role}.content.*.?type=${type}`;
@@ -16,6 +16,7 @@ export const anthropicMessagesPlaces: Places = {
   "image-base64": { native: has(`${blocks("user", "image")}.source`, { type: "base64", media_type: "image/png", data: MEDIA.png }) },
   "image-url": { native: has(`${blocks("user", "image")}.source`, { type: "url", url: MEDIA.pngUrl }) },
   pdf: { native: has(`${blocks("user", "document")}.source`, { type: "base64", media_type: "application/pdf", data: MEDIA.pdf }) },
+  "file-name": { native: has(`${blocks("user", "document")}.title`, FILE_NAME) },
   "file-by-id": { native: has("messages.*.content.*.source.file_id", MEDIA.fileId) },
   "tool-definition": { native: all(has(NAMES, TOOL.name), has("tools.*.description", TOOL.description), has("tools.*.input_schema", TOOL.schema)) },
   "tool-strict": { native: has("tools.*.strict", true) },
@@ -33,7 +34,7 @@ export const anthropicMessagesPlaces: Places = {
     ),
   },
   "tool-result": { native: says(`${result(TOOL.callId)}.content`, TEXT.result) },
-  "tool-result-error": { native: all(has(`${result(TOOL.callId)}.is_error`, true), says(`${result(TOOL.callId)}.content`, TEXT.failure)) },
+  "tool-result-error": { native: all(has(`${result(TOOL.callId)}.is_error`, true), contains(`${result(TOOL.callId)}.content`, TEXT.failure)) },
   "parallel-results": {
     native: all(
       says(`messages.2.content.0.?tool_use_id=${TOOL.callId}.content`, TEXT.result),
@@ -49,6 +50,7 @@ export const anthropicMessagesPlaces: Places = {
   "temperature-refused": { native: has("temperature", ASKED.temperature) },
   "top-p": { native: has("top_p", ASKED.topP) },
   "top-k": { native: has("top_k", ASKED.topK) },
+  "json-object": { emulated: asksInWords },
   "json-schema": { native: has("output_config.format.schema", ANSWER_SCHEMA) },
   effort: { native: all(has("output_config.effort", ASKED.effort), has("thinking.type", "adaptive")) },
   "thinking-budget": { native: has("thinking.budget_tokens", ASKED.budget), emulated: has("thinking.type", "enabled") },

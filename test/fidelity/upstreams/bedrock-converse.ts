@@ -1,7 +1,7 @@
 /** Where Converse has what; see the API reference of `POST /model/{id}/converse`. What models take in their own words stands in `additionalModelRequestFields`. */
-import { ANSWER, ANSWER_SCHEMA, ASKED, MEDIA, TEXT, TOOL } from "../marks.ts";
-import { all, exactly, has, hasJson, lacks, says, valuesAt, type Finder } from "../paths.ts";
-import { offersOnly, type Places } from "./places.ts";
+import { ANSWER, ANSWER_SCHEMA, ASKED, FILE_NAME, MEDIA, TEXT, TOOL } from "../marks.ts";
+import { all, contains, exactly, has, hasJson, lacks, says, valuesAt, type Finder } from "../paths.ts";
+import { asksInWords, offersOnly, type Places } from "./places.ts";
 
 const NAMES = "toolConfig.tools.*.toolSpec.name";
 const CHOICE = "toolConfig.toolChoice";
@@ -26,6 +26,8 @@ export const bedrockConversePlaces: Places = {
   },
   "image-base64": { native: has(`${USER}.image`, { format: "png", source: { bytes: MEDIA.png } }) },
   pdf: { native: all(has(`${USER}.document.format`, "pdf"), has(`${USER}.document.source.bytes`, MEDIA.pdf)) },
+  "image-url": { emulated: has(`${USER}.image`, { format: "png", source: { bytes: MEDIA.png } }) },
+  "file-name": { native: contains(`${USER}.document.name`, FILE_NAME.replace(".pdf", "")) },
   "audio-in": { native: has(`${USER}.audio`, { format: "wav", source: { bytes: MEDIA.wav } }) },
   "video-in": { native: has(`${USER}.video`, { format: "mp4", source: { bytes: MEDIA.mp4 } }) },
   "tool-definition": {
@@ -40,7 +42,7 @@ export const bedrockConversePlaces: Places = {
   "parallel-off": { native: has(`${MODEL}.tool_choice.disable_parallel_tool_use`, true) },
   "tool-call": { native: has("messages.*.?role=assistant.content.*.toolUse", { toolUseId: TOOL.callId, name: TOOL.name, input: TOOL.input }) },
   "tool-result": { native: says(`${result(TOOL.callId)}.content`, TEXT.result) },
-  "tool-result-error": { native: all(has(`${result(TOOL.callId)}.status`, "error"), says(`${result(TOOL.callId)}.content`, TEXT.failure)) },
+  "tool-result-error": { native: all(has(`${result(TOOL.callId)}.status`, "error"), contains(`${result(TOOL.callId)}.content`, TEXT.failure)) },
   "parallel-results": {
     native: all(
       says(`messages.2.content.0.toolResult.?toolUseId=${TOOL.callId}.content`, TEXT.result),
@@ -56,6 +58,7 @@ export const bedrockConversePlaces: Places = {
   "temperature-refused": { native: has("inferenceConfig.temperature", ASKED.temperature) },
   "top-p": { native: has("inferenceConfig.topP", ASKED.topP) },
   "top-k": { native: has(`${MODEL}.top_k`, ASKED.topK) },
+  "json-object": { emulated: asksInWords },
   "json-schema": { native: hasJson("outputConfig.textFormat.structure.jsonSchema.schema", ANSWER_SCHEMA) },
   effort: { native: all(has(`${MODEL}.output_config.effort`, ASKED.effort), has(`${MODEL}.thinking.type`, "adaptive")) },
   "thinking-budget": { native: has(`${MODEL}.thinking.budget_tokens`, ASKED.budget), emulated: has(`${MODEL}.thinking.type`, "enabled") },

@@ -17,7 +17,7 @@ export const geminiPlaces: Places = {
     native: all(exactly("contents.*.role", "user", "model", "user"), says("contents.0.parts", TEXT.hello), says("contents.1.parts", TEXT.answer), says("contents.2.parts", TEXT.next)),
   },
   "image-base64": { native: media("image/png", MEDIA.png) },
-  "image-url": { native: has("contents.*.parts.*.fileData.fileUri", MEDIA.pngUrl) },
+  "image-url": { native: has("contents.*.parts.*.fileData.fileUri", MEDIA.pngUrl), emulated: media("image/png", MEDIA.png) },
   pdf: { native: media("application/pdf", MEDIA.pdf) },
   "audio-in": { native: either(media("audio/wav", MEDIA.wav), media("audio/x-wav", MEDIA.wav)) },
   "video-in": { native: media("video/mp4", MEDIA.mp4) },

@@ -1,5 +1,5 @@
 /** Where Chat Completions has what; see the API reference of `POST /chat/completions`. */
-import { ANSWER, ANSWER_SCHEMA, ASKED, MEDIA, TEXT, TOOL } from "../marks.ts";
+import { ANSWER, ANSWER_SCHEMA, ASKED, FILE_NAME, MEDIA, TEXT, TOOL } from "../marks.ts";
 import { all, either, exactly, has, hasJson, lacks, says } from "../paths.ts";
 import { failedInWords, offersOnly, type Places } from "./places.ts";
 
@@ -17,6 +17,7 @@ export const openaiChatPlaces: Places = {
   "image-url": { native: has(`${parts("image_url")}.image_url.url`, MEDIA.pngUrl) },
   "image-detail": { native: has(`${parts("image_url")}.image_url.detail`, "low") },
   pdf: { native: has(`${parts("file")}.file.file_data`, `data:application/pdf;base64,${MEDIA.pdf}`) },
+  "file-name": { native: has(`${parts("file")}.file.filename`, FILE_NAME) },
   "file-by-id": { native: has(`${parts("file")}.file.file_id`, MEDIA.fileId) },
   "audio-in": { native: has(`${parts("input_audio")}.input_audio`, { data: MEDIA.wav, format: "wav" }) },
   "tool-definition": {

@@ -1,5 +1,5 @@
 /** Where Responses has what; see the API reference of `POST /responses`. */
-import { ANSWER, ANSWER_SCHEMA, ASKED, MEDIA, TEXT, TOOL } from "../marks.ts";
+import { ANSWER, ANSWER_SCHEMA, ASKED, FILE_NAME, MEDIA, TEXT, TOOL } from "../marks.ts";
 import { all, either, exactly, has, hasJson, lacks, says } from "../paths.ts";
 import { failedInWords, offersOnly, type Places } from "./places.ts";
 
@@ -17,6 +17,7 @@ export const openaiResponsesPlaces: Places = {
   "image-url": { native: has(`${parts("input_image")}.image_url`, MEDIA.pngUrl) },
   "image-detail": { native: has(`${parts("input_image")}.detail`, "low") },
   pdf: { native: has(`${parts("input_file")}.file_data`, `data:application/pdf;base64,${MEDIA.pdf}`) },
+  "file-name": { native: has(`${parts("input_file")}.filename`, FILE_NAME) },
   "file-by-id": { native: has(`${parts("input_file")}.file_id`, MEDIA.fileId) },
   "tool-definition": { native: all(has(NAMES, TOOL.name), has("tools.*.description", TOOL.description), has("tools.*.parameters", TOOL.schema)) },
   "tool-strict": { native: has("tools.*.strict", true) },

@@ -22,6 +22,9 @@ export function saysNothingOfChoice(tools: string, choice: string): Finder {
   return all(has(tools, TOOL.name), lacks(choice));
 }
 
+/** JSON is asked for in the prompt. */
+export const asksInWords: Finder = (body) => /JSON/.test(JSON.stringify(body["system"] ?? body["messages"] ?? null));
+
 /** A failed result told in words. */
 export function failedInWords(path: string): Finder {
   return either(says(path, `[error] ${TEXT.failure}`), contains(path, `[error] `));

@@ -36,7 +36,7 @@ function itemOf(piece: Piece, at: number, answer: AnswerSpec): JsonObject {
 function response(answer: AnswerSpec, items: readonly JsonObject[]): JsonObject {
   const reason = answer.finish === "length" ? "max_output_tokens" : answer.finish === "filter" ? "content_filter" : null;
   return {
-    id: "resp_zq", object: "response", created_at: 1_780_000_000, model: "m-up", status: reason === null ? "completed" : "incomplete", error: null,
+    id: "resp_zq", object: "response", created_at: 1_780_000_000, model: "m-up", status: reason === null ? "completed" : "incomplete", store: true, error: null,
     incomplete_details: reason === null ? null : { reason }, output: items, usage, service_tier: "default", parallel_tool_calls: true, tool_choice: "auto", tools: [],
     text: { format: { type: "text" } }, temperature: 1, top_p: 1, metadata: {}, instructions: null,
   };
