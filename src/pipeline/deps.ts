@@ -17,8 +17,6 @@ export interface Deps {
   readonly state: StateStore;
   /** The same for opaque reasoning. */
   readonly reasoning: StateStore;
-  /** The same for opaque reasoning. */
-  readonly reasoning: StateStore;
   readonly log: Log;
   readonly health: HealthBook;
   readonly allowance: Allowance;
@@ -54,8 +52,6 @@ export interface Snapshot {
   readonly fetchesImages?: boolean;
   /** How long an answer that a client may continue from is kept. */
   readonly responsesTtlMs: number;
-  /** How long reasoning state is kept after its last use. */
-  readonly reasoningTtlMs: number;
   /** How long reasoning state is kept after its last use. */
   readonly reasoningTtlMs: number;
   /** Where and how a deployment's account is called. */
