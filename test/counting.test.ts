@@ -67,7 +67,7 @@ describe("a provider that counts is asked", () => {
     assert.match(fleet.calls().at(-1)?.url ?? "", /\/models\/chat:countTokens$/);
     const whole = await post("/v1beta/models/g%2Fchat:countTokens", JSON.stringify({ generateContentRequest: { model: "models/g/chat", contents: [{ role: "user", parts: [{ text: TEXT }] }], systemInstruction: { parts: [{ text: "Rivers only." }] } } }));
     assert.equal(((await whole.json()) as { totalTokens: number }).totalTokens, billed(`${TEXT}Rivers only.`));
-    assert.equal((fleet.calls().at(-1)?.body as { generateContentRequest: { model: string } }).generateContentRequest.model, "models/chat");
+    assert.match(JSON.stringify(fleet.calls().at(-1)?.body), /"generateContentRequest":\{"model":"models\/chat"/);
   });
 
   it("byte for byte but for the model's name", async () => {

@@ -5,7 +5,7 @@ import type { AssistantMessage, Message } from "../../../wire/chat.ts";
 import type { JsonObject } from "../../../wire/json.ts";
 import { scanBody, splice } from "../../../wire/scan.ts";
 import { target } from "../openai/test-target.ts";
-import { inputItemsOf, outputItemsOf, responsesClient, unseenBytes, withHistory, withReferences } from "./client.ts";
+import { outputItemsOf, responsesClient, unseenBytes } from "./client.ts";
 import { OUTSIDE, START, USAGE, call, finish, headOf, parsed, redacted, signature, started, text, thought } from "./test-client.ts";
 
 const said = (role: "user" | "system" | "developer", value: string): Message => ({ role, parts: [{ kind: "text", text: value, cacheControl: undefined }], name: undefined });
@@ -249,22 +249,6 @@ describe("reasoning that travels through the client", () => {
   test("a turn of thoughts alone is left out", () => {
     const { request, warnings } = parsed({ input: [{ role: "user", content: "x" }, ...answered(thought("hm"), finish("length"))] });
     assert.deepEqual([request.messages.length, warnings.length], [1, 1]);
-  });
-});
-
-describe("for a keeper of responses", () => {
-  test("a body goes on from the items of earlier turns, without the id that named them", () => {
-    const first = { input: "hi" };
-    const output = outputItemsOf(responsesClient.encodeAnswer([START, text("hello"), finish("stop")], headOf(first)));
-    const next = withHistory({ model: "m", previous_response_id: "resp_1", input: "and?" }, [...inputItemsOf(first), ...output]);
-    assert.deepEqual(clean(next).messages, [said("user", "hi"), turn({ parts: [part("hello")] }), said("user", "and?")]);
-  });
-
-  test("references become the items that are known; others stay and are refused", () => {
-    const raw = { input: [{ type: "item_reference", id: "msg_1" }, { type: "item_reference", id: "msg_2" }] };
-    const known = withReferences(raw, (id) => (id === "msg_1" ? { type: "message", role: "assistant", content: "hello" } : undefined));
-    assert.deepEqual(parsed(known).onlyHere.map(({ param }) => param), ["input[1]"]);
-    assert.equal(withReferences(raw, () => undefined), raw);
   });
 });
 

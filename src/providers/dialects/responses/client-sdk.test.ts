@@ -10,7 +10,7 @@ import { z } from "zod";
 import type { AssistantMessage, ChatRequest } from "../../../wire/chat.ts";
 import type { StreamEvent } from "../../../wire/events.ts";
 import type { JsonObject } from "../../../wire/json.ts";
-import { outputItemsOf, withReferences } from "./client.ts";
+import { outputItemsOf } from "./client.ts";
 import { START, broken, call, finish, refusal, serveClients, signature, text, thought, type ClientServer, type Script } from "./test-client.ts";
 
 const HELLO: readonly StreamEvent[] = [START, thought("I "), thought("think"), signature("SIG"), text("Hel"), text("lo"), finish("stop")];
@@ -27,7 +27,11 @@ const script: Script = (request) => {
 let current: Script = script;
 let server: ClientServer;
 /** A keeper of items, as small as one can be: what was answered may be named by its id. */
-const kept = (raw: JsonObject): JsonObject => withReferences(raw, (id) => server.responses.flatMap(outputItemsOf).find((item) => item["id"] === id));
+const kept = (raw: JsonObject): JsonObject => {
+  const known = new Map(server.responses.flatMap(outputItemsOf).map((item) => [item["id"], item]));
+  const { input } = raw;
+  return Array.isArray(input) ? { ...raw, input: (input as readonly JsonObject[]).map((item) => (item["type"] === "item_reference" ? (known.get(item["id"]) ?? item) : item)) } : raw;
+};
 before(async () => {
   server = await serveClients((request, turn) => current(request, turn), kept);
 });

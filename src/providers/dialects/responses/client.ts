@@ -17,7 +17,7 @@ import { responseError } from "./client-response.ts";
 import { isOurs } from "./client-state.ts";
 import { unboundedByClient, unseenBytes } from "./client-unbounded.ts";
 
-export { inputItemsOf, outputItemsOf, withHistory, withReferences } from "./client-history.ts";
+export { inputItemsOf, outputItemsOf } from "./client-history.ts";
 export { continueEdits, continuesOf, historyOf, inputItemsPage, itemIdsOf, itemIn, keptOf, readKept, responseIn } from "./client-kept.ts";
 export type { Continues, KeptResponse } from "./client-kept.ts";
 export { unseenBytes } from "./client-unbounded.ts";
