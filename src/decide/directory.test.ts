@@ -300,3 +300,27 @@ describe("memory", () => {
     assert.notEqual(directory.resolve("zz-0"), miss, "misses are kept for ever");
   });
 });
+
+describe("what a provider gives or keeps", () => {
+  const giving = { ...(WORLD.get("maker") as NonNullable<ReturnType<typeof WORLD.get>>), freeModels: ["guard"], keepsFiles: true };
+  const perhaps = { ...(WORLD.get("compat") as typeof giving), keepsFiles: "perhaps" as const };
+  const accounts = [account("mine", "compat", { provider: perhaps }), account("maker", "maker", { provider: giving }), account("hosta")];
+
+  it("a model that is free by contract resolves by its name alone, at a price of nothing that is meant", () => {
+    const found = resolve("guard", accounts);
+    assert.equal(ids(found), "maker/guard");
+    const pricing = found.kind === "route" ? found.route.candidates[0]?.deployment.pricing : undefined;
+    assert.equal(pricing?.kind === "sheet" && pricing.sheet.free, true);
+  });
+
+  it("the owner's own price goes before the provider's gift", () => {
+    const found = resolve("guard", [account("maker", "maker", { provider: giving, models: new Map([["guard", own(sheet(1, 1))]]) })]);
+    const pricing = found.kind === "route" ? found.route.candidates[0]?.deployment.pricing : undefined;
+    assert.equal(pricing?.kind === "sheet" && pricing.sheet.free, undefined);
+  });
+
+  it("files are kept by accounts that surely do before those that may, and are not metered", () => {
+    const keepers = buildDirectory(directoryInput(accounts)).directory.keepers?.() ?? [];
+    assert.deepEqual(keepers.map((one) => [one.account, one.pricing.kind, one.model]), [["maker", "unmetered", null], ["mine", "unmetered", null]]);
+  });
+});

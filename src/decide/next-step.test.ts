@@ -270,3 +270,16 @@ describe("an answer that cannot be read", () => {
     assert.equal(step(["ok"], ["0:server", "0:server"]).kind, "launch", "what passes is tried a third time");
   });
 });
+
+describe("a request that must not be done twice", () => {
+  const step = (outcome: Outcome | null): string => {
+    const next = nextStep({ nowMs: NOW, deadlineMs: NOW + 60_000, once: true, candidates: [candidate("a"), candidate("b")], tries: [{ candidate: 0, outcome }], view: () => viewOf("ok"), random: () => 0 });
+    return next.kind === "stop" ? next.why : `${next.why} ${next.candidate}`;
+  };
+
+  it("is not sent again, there or elsewhere, once it may have arrived; what never left is", () => {
+    assert.equal(step(failed("server")), "nothing_left");
+    assert.equal(step(null), "nothing_left");
+    assert.equal(step({ ...failed("network"), phase: "unsent" } as Outcome), "failover 1");
+  });
+});
