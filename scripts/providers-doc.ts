@@ -200,6 +200,7 @@ function factLines(facts: ProviderFacts): readonly string[] {
     ...(facts.quirks.developerAsSystem === true ? ["`developer` is sent as `system`"] : []),
     ...(facts.quirks.maxTokensField === undefined ? [] : [`the output limit goes into ${code(facts.quirks.maxTokensField)}`]),
     ...(facts.quirks.replaysReasoningContent === true ? ["earlier reasoning goes back with tools"] : []),
+    ...(facts.quirks.signsToolCalls === true ? ["thought signatures on tool calls go back"] : []),
     ...Object.entries(fields).map(([name, rule]) => `${code(name)} is ${rule === "refuse" ? "refused" : "left out with a warning"}`),
   ];
   return quirks.length === 0 ? lines : [...lines, `- Differences: ${quirks.join("; ")}`];
