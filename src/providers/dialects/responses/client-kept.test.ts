@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { JsonObject } from "../../../wire/json.ts";
 import { scanBody, splice } from "../../../wire/scan.ts";
+import { descriptionAbsent, problems } from "../openai/test-schemas.ts";
 import { continueEdits, continuesOf, historyOf, inputItemsPage, itemIdsOf, itemIn, keptOf, readKept, responseIn, type KeptResponse } from "./client.ts";
 
 const MESSAGE = { type: "message", id: "msg_1", status: "completed", role: "assistant", content: [{ type: "output_text", text: "hello", annotations: [] }] };
@@ -59,7 +60,7 @@ describe("what a body continues", () => {
 describe("what is kept of a response", () => {
   test("its own input with ids and parts, what it continues, and whether its maker keeps it too", () => {
     const one = kept({ input: [{ role: "user", content: "hi" }, { type: "function_call_output", call_id: "c", output: "x" }], previous_response_id: "resp_0" });
-    assert.deepEqual(one.input, [{ ...ASKED, id: "msg_1_i0", status: "completed" }, { type: "function_call_output", call_id: "c", output: "x", id: "fco_1_i1" }]);
+    assert.deepEqual(one.input, [{ ...ASKED, id: "msg_1_i0", status: "completed" }, { type: "function_call_output", call_id: "c", output: "x", id: "fco_1_i1", status: "completed" }]);
     assert.deepEqual([one.previous, one.keptBy], ["resp_0", null]);
     assert.equal(kept({}, [MESSAGE], { store: true }, "acme").keptBy, "acme");
     for (const told of [{ store: false }, {}]) assert.equal(kept({}, [MESSAGE], told, "acme").keptBy, null);
@@ -97,5 +98,10 @@ describe("what is kept of a response", () => {
     assert.deepEqual(page({ order: "asc", after: "msg_1" }), [["msg_2_i0"], false]);
     for (const limit of ["0", "-1"]) assert.deepEqual(page({ limit }), [["msg_2_i0"], true]);
     assert.deepEqual(page({ limit: "many" })[0], page({})[0]);
+  });
+
+  test("its input is a list by the maker's own description", { skip: descriptionAbsent }, () => {
+    const input = [{ role: "user", content: "hi" }, { role: "developer", content: "brief" }, { role: "assistant", content: "yes" }, { type: "function_call", call_id: "c", name: "f", arguments: "{}" }, { type: "function_call_output", call_id: "c", output: "x" }];
+    assert.deepEqual(problems("ResponseItemList", inputItemsPage([kept({ input })], { order: null, after: null, limit: null })), []);
   });
 });

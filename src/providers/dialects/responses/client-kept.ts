@@ -158,10 +158,10 @@ function listed(item: Json, bare: string): JsonObject {
   if (!isObject(item)) return { type: "message", id: `msg_${bare}`, role: "user", content: [] };
   const type = asString(item["type"]) ?? "message";
   const id = asString(item["id"]) ?? `${PREFIXES[type] ?? "item"}_${bare}`;
-  if (type !== "message") return { ...item, type, id };
+  if (type !== "message") return type.endsWith("_call") || type.endsWith("_output") ? { status: "completed", ...item, type, id } : { ...item, type, id };
   const { content } = item;
   const part = item["role"] === "assistant" ? "output_text" : "input_text";
-  const parts: Json = typeof content === "string" ? [{ type: part, text: content, ...(part === "output_text" ? { annotations: [] } : {}) }] : (content ?? []);
+  const parts: Json = typeof content === "string" ? [{ type: part, text: content, ...(part === "output_text" ? { annotations: [], logprobs: [] } : {}) }] : (content ?? []);
   return { ...item, type, id, status: item["status"] ?? "completed", content: parts };
 }
 
