@@ -279,7 +279,8 @@ class Running {
         else this.#active.add(exchange);
       };
       const { surface } = call.asked;
-      if (surface === "responses") serveResponses(this.#deps, inbound, started);
+      if (surface === "chat") serveChat(this.#deps, inbound, started);
+      else if (surface === "responses") serveResponses(this.#deps, inbound, started);
       else if (isCountName(surface)) serveCount(this.#deps, inbound, surface, started);
       else if (isKeptName(surface)) serveKept(this.#deps, inbound);
       else if (isPassName(surface)) started(servePass(this.#deps, inbound, surface));
