@@ -198,6 +198,7 @@ function factLines(facts: ProviderFacts): readonly string[] {
   const { fields = {} } = facts.quirks;
   const quirks = [
     ...(facts.quirks.developerAsSystem === true ? ["`developer` is sent as `system`"] : []),
+    ...(facts.quirks.chunks === true ? [`thinking, documents and sound go among the chunks of a message; ${code("seed")} is sent as ${code("random_seed")}`] : []),
     ...(facts.quirks.maxTokensField === undefined ? [] : [`the output limit goes into ${code(facts.quirks.maxTokensField)}`]),
     ...(facts.quirks.replaysReasoningContent === true ? ["earlier reasoning goes back with tools"] : []),
     ...(facts.quirks.signsToolCalls === true ? ["thought signatures on tool calls go back"] : []),

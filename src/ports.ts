@@ -4,7 +4,7 @@
  */
 import type { FailureClass } from "./wire/outcome.ts";
 import type { Json, JsonObject } from "./wire/json.ts";
-import type { HttpMethod, ServedName } from "./wire/surfaces.ts";
+import type { HttpMethod, ServedName, SurfaceName } from "./wire/surfaces.ts";
 import type { UnitCounts } from "./wire/usage.ts";
 
 export interface Clock {
@@ -112,6 +112,8 @@ export interface Asked {
   readonly stream: boolean | undefined;
   /** Without "?". */
   readonly query: string;
+  /** Whose form an answer takes that is no chat; absent: the usual one. */
+  readonly form?: SurfaceName;
   /** Of endpoints that take several. */
   readonly method?: HttpMethod;
   /** What the path names besides a model (a file, a batch), percent-decoded once. */

@@ -41,6 +41,10 @@ const KNOWN: Readonly<Record<string, Target>> = {
   "/batches": served("batches"),
 };
 const CHAT = KNOWN["/chat/completions"] as Target;
+/** Chat completions as one maker's clients read them, who name it in their base URL or by their `user-agent`. */
+const OWN_FORM: SurfaceName = "chat-mistral";
+const OWN_CHAT = target(OWN_FORM, OWN_FORM);
+const OWN_EMBEDDINGS = target("embeddings", OWN_FORM);
 const PROBES: Readonly<Record<string, Target>> = {
   "/healthz": target("healthz"),
   "/readyz": target("readyz"),
@@ -85,6 +89,7 @@ function aliasOf(path: string): Target {
   if (beta) rest = rest.slice(7);
   // A base URL that names the protocol's maker, as some clients are given.
   if (rest.startsWith("/anthropic/")) rest = rest.slice(10);
+  if (rest.startsWith("/mistral/")) return inOwnForm(aliasOf(rest.slice(8)));
   while (rest.startsWith("/v1/")) rest = rest.slice(3);
   const known = KNOWN[rest];
   if (known !== undefined) return beta && known.endpoint === "models" ? target("models", "generate-content") : known;
@@ -94,6 +99,23 @@ function aliasOf(path: string): Target {
   if (rest.startsWith("/model/")) return converse(rest.slice(7));
   if (COLLECTION.test(rest)) return kept(rest);
   return rest.startsWith("/v2/") ? (PROBES[rest] ?? UNKNOWN) : UNKNOWN;
+}
+
+/**
+ * The target as this client means it. Clients that read chat completions more strictly than their hosts write them are known by
+ * their `user-agent`, so that the usual base URL serves them too; the same path has nothing else to tell them by.
+ */
+export function meantBy(target: Target, headers: Readonly<Record<string, unknown>>): Target {
+  if (target.form !== "chat") return target;
+  const agent = headers["user-agent"];
+  if (typeof agent !== "string") return target;
+  return agent.startsWith("mistral-client-") || (agent.startsWith("ai") && agent.includes("ai-sdk/mistral/")) ? inOwnForm(target) : target;
+}
+
+function inOwnForm(target: Target): Target {
+  if (target.endpoint === "chat") return target.model === undefined ? OWN_CHAT : { ...target, endpoint: OWN_FORM, form: OWN_FORM };
+  if (target === KNOWN["/embeddings"]) return OWN_EMBEDDINGS;
+  return target.form === "chat" ? { ...target, form: OWN_FORM } : target;
 }
 
 /** Whose list of models a client wants is told by what else it sends: the paths are the same. */

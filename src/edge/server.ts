@@ -11,7 +11,7 @@ import type { JsonObject } from "../wire/json.ts";
 import { servedFacts, type HttpMethod, type ServedName, type SurfaceName } from "../wire/surfaces.ts";
 import { authenticate, type AuthSettings } from "./auth.ts";
 import { readRequestBody } from "./body.ts";
-import { formOf, targetOf, type EndpointName } from "./paths.ts";
+import { formOf, meantBy, targetOf, type EndpointName } from "./paths.ts";
 import { NodeReply } from "./reply.ts";
 
 export interface ServerSettings {
@@ -128,7 +128,7 @@ export class GatewayServer {
     const { url = "/" } = request;
     const question = url.indexOf("?");
     const path = question < 0 ? url : url.slice(0, question);
-    const target = targetOf(path);
+    const target = meantBy(targetOf(path), request.headers);
     const origin = request.headers.origin;
     if (origin !== undefined && this.#cors(request, response, origin)) return;
     if (target.endpoint === "healthz" || target.endpoint === "readyz") return this.#probe(target.endpoint, response);
@@ -153,7 +153,7 @@ export class GatewayServer {
       const found = this.#settings.endpoints.model(target.model ?? "", form);
       return "code" in found && "message" in found ? this.#refuse(request, response, form, found as GatewayError) : this.#listing(response, found as JsonObject);
     }
-    const asked = { surface: endpoint as ServedName, model: target.model, stream: target.stream, query };
+    const asked = { surface: endpoint as ServedName, model: target.model, stream: target.stream, query, ...(endpoint === "embeddings" && form !== "chat" ? { form } : {}) };
     const kept = target.id === undefined && methods.length === 1 ? {} : { method: request.method as HttpMethod, ...(target.id === undefined ? {} : { id: target.id }) };
     this.#call(request, response, authenticated.caller, form, { ...asked, ...kept });
   }

@@ -221,7 +221,7 @@ class ChatSurface implements Surface {
       return { kind: "prepared", path, headers, replaces, body: splice(passing.bytes, request === sent ? edits : [...edits, ...restoredEdits(passing, request)]), warnings: left.length === 0 ? warnings : [...warnings, ...left], reading: this.#reading(candidate, dialect, plain) };
     }
     // A body that is written anew for a client of another form than ours loses what only its own bytes can carry.
-    const loses = !same || (passing === null && dialect.id !== surfaceDialect.id);
+    const loses = (!same && this.#client.ownForm?.(target) !== true) || (same && passing === null && dialect.id !== surfaceDialect.id);
     const [foreign] = onlyHere;
     if (loses && foreign !== undefined) return foreign;
     const encoded = encodeFor(dialect, request, target, route.lenient === true);

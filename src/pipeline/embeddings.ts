@@ -2,12 +2,14 @@
 import { choose, type Candidate } from "../decide/choose.ts";
 import { inputEstimateTokens } from "../decide/estimate.ts";
 import { NO_NEEDS } from "../decide/needs.ts";
-import { encodeError, parseEmbeddingsRequest, readUsage, surfaceDialect } from "../providers/dialects/chat-surface.ts";
+import { parseEmbeddingsRequest, readUsage, surfaceDialect } from "../providers/dialects/chat-surface.ts";
+import { clientOf } from "../providers/dialects/clients.ts";
 import { forwardedHeaders } from "../providers/dialects/forwarded.ts";
 import type { GatewayError } from "../wire/errors.ts";
 import type { DialectId } from "../wire/facts.ts";
-import { asArray, isObject, member } from "../wire/json.ts";
+import { asArray, isObject, member, type JsonObject } from "../wire/json.ts";
 import { removalOf, splice, type Edit } from "../wire/scan.ts";
+import type { SurfaceName } from "../wire/surfaces.ts";
 import type { AnswerReading, Reading } from "./attempt.ts";
 import type { Deps } from "./deps.ts";
 import { Exchange } from "./exchange.ts";
@@ -17,13 +19,14 @@ import { failure, malformed } from "./lane.ts";
 
 /** Embeddings have one form beside both chat protocols of one maker. */
 const SERVED_BY: ReadonlySet<DialectId> = new Set<DialectId>([surfaceDialect.id, "openai-responses"]);
+const OPENING_BRACE = 123;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /** Serve one embeddings request. Returns the running exchange, or null if the request was refused at once. */
 export function serveEmbeddings(deps: Deps, inbound: Inbound): Exchange | null {
   const refused = (error: GatewayError): null => {
-    refuse(inbound, error, encodeError);
+    refuse(inbound, error, (told) => clientOf(formOf(inbound)).encodeError(told, inbound.requestId));
     return null;
   };
   const body = readBody(inbound.body);
@@ -63,6 +66,8 @@ export function serveEmbeddings(deps: Deps, inbound: Inbound): Exchange | null {
   return exchange;
 }
 
+const formOf = ({ asked }: Inbound): SurfaceName => asked.form ?? "chat";
+
 class EmbeddingsSurface implements Surface {
   readonly endpoint = "embeddings";
   readonly name = "embeddings";
@@ -89,19 +94,28 @@ class EmbeddingsSurface implements Surface {
     if (provider.dialect === null || !SERVED_BY.has(provider.dialect)) {
       return { kind: "unsupported", param: "model", message: `${deployment.id} serves no embeddings in this version.` };
     }
-    const edits: Edit[] = [];
-    const { scan } = this.#body;
-    for (let i = 0; i < scan.members.length; i++) {
-      const one = scan.members[i] as (typeof scan.members)[number];
-      if (one.key === "model") edits.push({ start: one.valueStart, end: one.valueEnd, text: JSON.stringify(deployment.upstreamModel) });
-      else if (one.key === "spillway") edits.push(removalOf(scan, i));
-    }
+    const { form } = this.#inbound.asked;
+    const asked = form === undefined ? undefined : clientOf(form).embeddings?.body(this.#body.raw, deployment);
+    if (asked?.kind === "unsupported") return asked;
+    const body = asked === undefined || asked.body === this.#body.raw ? this.#passed(deployment.upstreamModel) : written(asked.body, deployment.upstreamModel);
     const headers = ["content-type", "application/json", "accept", "application/json", "via", viaOf(this.#inbound.header("via"), this.#deps.instance)];
     for (const name of [...forwardedHeaders(surfaceDialect.id), ...this.#forward]) {
       const value = this.#inbound.header(name);
       if (value !== undefined && value.length > 0) headers.push(name, value);
     }
-    return { kind: "prepared", path: "/embeddings", headers, body: splice(this.#inbound.body, edits), warnings: [], reading: this.#reading(candidate) };
+    return { kind: "prepared", path: "/embeddings", headers, body, warnings: [], reading: this.#reading(candidate) };
+  }
+
+  /** The client's own bytes, with the target's name for the model. */
+  #passed(upstreamModel: string): Uint8Array {
+    const edits: Edit[] = [];
+    const { scan } = this.#body;
+    for (let i = 0; i < scan.members.length; i++) {
+      const one = scan.members[i] as (typeof scan.members)[number];
+      if (one.key === "model") edits.push({ start: one.valueStart, end: one.valueEnd, text: JSON.stringify(upstreamModel) });
+      else if (one.key === "spillway") edits.push(removalOf(scan, i));
+    }
+    return splice(this.#inbound.body, edits);
   }
 
   closing(): Uint8Array {
@@ -114,7 +128,7 @@ class EmbeddingsSurface implements Surface {
   }
 
   errorBody(error: GatewayError): Uint8Array {
-    return encoder.encode(JSON.stringify(encodeError(error)));
+    return encoder.encode(JSON.stringify(clientOf(formOf(this.#inbound)).encodeError(error, this.#inbound.requestId)));
   }
 
   errorHeaders(): readonly string[] {
@@ -128,7 +142,7 @@ class EmbeddingsSurface implements Surface {
       openLane: () => {
         throw new Error("embeddings are no stream");
       },
-      readAnswer: (body) => readEmbeddings(body, this.#inputCount, candidate),
+      readAnswer: (body) => inForm(readEmbeddings(body, this.#inputCount, candidate), this.#inbound),
       readError: (status, header, text) => {
         let parsed;
         try {
@@ -141,6 +155,21 @@ class EmbeddingsSurface implements Surface {
       },
     };
   }
+}
+
+function written(asked: JsonObject, upstreamModel: string): Uint8Array {
+  const { spillway: _, ...body } = asked;
+  return encoder.encode(JSON.stringify({ ...body, model: upstreamModel }));
+}
+
+/** Clients of another form than ours may want members that the usual answer lacks. */
+function inForm(reading: AnswerReading, { asked, requestId }: Inbound): AnswerReading {
+  const extra = asked.form === undefined || reading.kind !== "answer" ? undefined : clientOf(asked.form).embeddings?.id(requestId);
+  if (extra === undefined || reading.kind !== "answer") return reading;
+  const told: unknown = JSON.parse(decoder.decode(reading.body));
+  if (isObject(told) && typeof told["id"] === "string") return reading;
+  const at = reading.body.indexOf(OPENING_BRACE) + 1;
+  return { ...reading, body: splice(reading.body, [{ start: at, end: at, text: `"id":${JSON.stringify(extra)},` }]) };
 }
 
 /** As many vectors as inputs, or it is no answer. */

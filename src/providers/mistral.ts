@@ -25,12 +25,12 @@ export const mistral: ProviderFacts = compatible({
   quirks: {
     developerAsSystem: true,
     nineLetterCallIds: true,
+    chunks: true,
     maxTokensField: "max_tokens",
     fields: {
       logit_bias: "refuse",
       logprobs: "refuse",
       top_logprobs: "refuse",
-      seed: "drop-and-warn",
       user: "drop-and-warn",
       safety_identifier: "drop-and-warn",
       store: "drop-and-warn",

@@ -134,6 +134,8 @@ export interface Quirks {
   readonly cacheControl?: boolean;
   /** Host takes ids of tool calls of exactly nine letters and digits. */
   readonly nineLetterCallIds?: boolean;
+  /** Host has thinking, documents and sound among the chunks of a message, `random_seed` for `seed`, and fields of its own. */
+  readonly chunks?: boolean;
 }
 
 /**

@@ -36,6 +36,8 @@ const READ_KEYS = [
   "metadata", "spillway", "cache_control", "ttl", "best_of", "parallel_tool_calls", "background", "search_parameters",
   "enable_search", "audio", "route", "temperature", "top_p", "top_k", "seed", "logprobs", "top_logprobs", "refusal", "strict",
   "suffix", "echo", "prompt", "file_url", "filename", "detail", "safety_identifier", "store", "id",
+  // Chat completions of one maker's own
+  "random_seed", "safe_prompt", "prefix", "document_url", "document_name", "output_dimension",
   // Messages
   "system", "tool_use_id", "source", "media_type", "output_config", "output_format", "effort", "stop_sequences", "mcp_servers",
   "container", "is_error", "input_schema", "speed", "inference_geo", "disable_parallel_tool_use", "citations", "defer_loading",

@@ -34,7 +34,8 @@ export const LONG_FILES: Readonly<Record<string, string>> = {};
 export const PROVIDER_NAMES_ALLOWED: Readonly<Record<string, { readonly words: "*" | readonly string[]; readonly reason: string }>> = {
   "src/fleet/": { words: "*", reason: "speaks the dialects, which bear the names of those who made them" },
   "src/config/report.ts": { words: ["xai"], reason: "the prefix of a key, which no message may repeat" },
-  "src/edge/paths.ts": { words: ["openai", "anthropic"], reason: "base URLs that clients made for one maker are given" },
+  "src/edge/paths.ts": { words: ["openai", "anthropic", "mistral"], reason: "base URLs that clients made for one maker are given, and the names by which its clients call themselves" },
+  "src/wire/surfaces.ts": { words: ["mistral"], reason: "the name of a surface that only this maker's clients speak" },
   "src/pipeline/conclude.ts": { words: ["xai"], reason: "the prefix of a key, to be blotted out of what a provider says" },
 };
 

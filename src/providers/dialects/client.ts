@@ -92,6 +92,8 @@ export interface ClientDialect {
   errorHeaders?(error: GatewayError): readonly string[];
   /** Did the client ask to be told the usage of a stream? Absent: it is always told. */
   usageAsked?(request: ChatRequest): boolean;
+  /** Where no bytes pass: is this a host whose own form the client speaks, so that a body written anew loses nothing? Absent: none is. */
+  ownForm?(target: Target): boolean;
   /** Does a quirk of this target forbid passing the bytes on? Absent: never. */
   mustRewrite?(body: PassedBody, target: Target): boolean;
   /** Bytes that the model sees where the body passes, and that the hub's request does not hold. Absent: none. */
@@ -114,6 +116,13 @@ export interface ClientDialect {
   readonly models?: { list(models: readonly ListedModel[]): JsonObject; one(model: ListedModel): JsonObject };
   /** Price-bearing request fields that the bound does not cover (see `Dialect.unboundedFields`). */
   unboundedFields(raw: JsonObject): readonly string[];
+  /** Embeddings, where the clients of this form ask for them or read them in another way than the usual; absent: they do not. */
+  readonly embeddings?: {
+    /** The body as this target takes it; the same object where nothing changes. */
+    body(raw: JsonObject, target: Target): { readonly kind: "body"; readonly body: JsonObject } | Unsupported;
+    /** The `id` of an answer that has none. */
+    id(requestId: string): string;
+  };
 }
 
 export interface Passed {

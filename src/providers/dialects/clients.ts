@@ -6,11 +6,13 @@ import type { ClientDialect } from "./client.ts";
 import { cohereClient } from "./cohere/index.ts";
 import { completionsClient } from "./completions/index.ts";
 import { geminiClient } from "./gemini/client.ts";
+import { mistralClient } from "./mistral/index.ts";
 import { openaiClient } from "./openai/client.ts";
 import { responsesClient } from "./responses/client.ts";
 
 const CLIENTS: Readonly<Record<SurfaceName, ClientDialect>> = {
   chat: openaiClient,
+  "chat-mistral": mistralClient,
   completions: completionsClient,
   responses: responsesClient,
   messages: anthropicClient,

@@ -16,6 +16,7 @@ export function needsRewrite(body: PassThrough, provider: ProviderFacts): boolea
   if (quirks.maxTokensField === "max_tokens" && raw["max_completion_tokens"] !== undefined) return true;
   if (quirks.maxTokensField === "max_completion_tokens" && raw["max_tokens"] !== undefined) return true;
   if (quirks.fields !== undefined && hasRuledField(raw, quirks.fields)) return true;
+  if (quirks.chunks === true && request.seed !== undefined) return true;
   return quirks.developerAsSystem === true && request.messages.some((message) => message.role === "developer");
 }
 

@@ -10,6 +10,7 @@ import type { Reader } from "./spec.ts";
 
 export const READERS: Readonly<Record<SurfaceName, Reader>> = {
   chat: chatReader,
+  "chat-mistral": chatReader,
   completions: completionsReader,
   responses: responsesReader,
   messages: messagesReader,

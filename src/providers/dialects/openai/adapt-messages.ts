@@ -37,7 +37,7 @@ class Adapter {
     this.#draft = draft;
     this.#callId = callIds(target, true);
     this.#marksCache = quirks.cacheControl === true;
-    this.#replaysReasoning = quirks.replaysReasoningContent === true;
+    this.#replaysReasoning = quirks.replaysReasoningContent === true || quirks.chunks === true;
     this.#knowsFileIds = request.surface === "openai-responses";
   }
 

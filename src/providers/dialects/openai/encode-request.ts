@@ -9,6 +9,7 @@ import { renamesOf } from "../responses/encode-names.ts";
 import { adaptRequest } from "./adapt.ts";
 import { callIds, withCallIds } from "./call-ids.ts";
 import { applyFieldRules } from "./field-rules.ts";
+import { inOwnForm, withoutOwnForm } from "./own-form.ts";
 
 /** Encode for `POST /chat/completions`; see `Dialect.encodeChat`. What a client of this dialect wrote is sent as it is. */
 export function encodeChat(asked: ChatRequest, target: Target): EncodedRequest | Unsupported {
@@ -22,8 +23,9 @@ export function encodeChat(asked: ChatRequest, target: Target): EncodedRequest |
   return write(request, target, [...draft.warnings], renamesOf(asked.tools.flatMap((tool) => (tool.kind === "function" ? [tool.name] : []))));
 }
 
-function write(request: ChatRequest, target: Target, warnings: string[], renames: Readonly<Record<string, string>>): EncodedRequest | Unsupported {
+function write(asked: ChatRequest, target: Target, warnings: string[], renames: Readonly<Record<string, string>>): EncodedRequest | Unsupported {
   const { quirks, usage } = target.provider;
+  const request = quirks.chunks === true ? inOwnForm(asked, warnings) : withoutOwnForm(asked, target.provider.name, warnings);
   const needsReasoning = quirks.replaysReasoningContent === true && request.tools.length > 0;
   const messages = request.messages.map((message, index) =>
     encodeMessage(message, index, quirks.developerAsSystem === true, needsReasoning, warnings),
