@@ -119,7 +119,7 @@ export class Gateway {
   }
 
   #deps(upstream: ScriptedUpstream): Deps {
-    const silent = { info: nothing, warn: nothing, error: (event: string, fields?: unknown) => void console.error(event, fields) };
+    const silent = { info: nothing, warn: nothing, error: (event: string, fields?: unknown) => console.error(event, fields) };
     return {
       clock: this.#clock,
       random: { next: () => 0.5 },

@@ -22,6 +22,7 @@ const signed: Piece = { ...reasoning, signature: ANSWER.signature };
 const redacted: Piece = { kind: "redacted", data: ANSWER.redacted };
 const call: Piece = { kind: "call", id: TOOL.callId, name: TOOL.name, args: TOOL.input };
 const second: Piece = { kind: "call", id: TOOL.secondId, name: TOOL.name, args: TOOL.secondInput };
+const BOTH_CALLS = [{ id: TOOL.callId, name: TOOL.name, input: TOOL.input }, { id: TOOL.secondId, name: TOOL.name, input: TOOL.secondInput }];
 const one = (finish: AnswerSpec["finish"], ...pieces: readonly Piece[]): AnswerSpec => ({ choices: [pieces], finish });
 
 /** An answer with opaque state of its maker, and one call. */
@@ -94,9 +95,7 @@ function seen(feature: AnswerFeature, reader: Reader, answer: JsonObject, told: 
     case "tool-call-out":
       return carried(called(choice, TOOL.input) && choice.finish === reader.finish.calls);
     case "parallel-calls-out":
-      return carried(
-        isDeepStrictEqual(choice.calls, [{ id: TOOL.callId, name: TOOL.name, input: TOOL.input }, { id: TOOL.secondId, name: TOOL.name, input: TOOL.secondInput }]) && choice.finish === reader.finish.calls,
-      );
+      return carried(isDeepStrictEqual(choice.calls, BOTH_CALLS) && choice.finish === reader.finish.calls);
     case "zero-argument-call":
       return carried(called(choice, {}) || (passed && sentNoArguments(choice)));
     case "refusal-out":

@@ -40,34 +40,35 @@ const KEPT: ReadonlySet<RequestFeature> = new Set(["store", "state-at-provider"]
 export async function runMatrix(): Promise<MatrixRun> {
   const expected = readExpected();
   const cells: Cell[] = [];
+  const pairs = SURFACES.flatMap((spec) => DIALECTS.map((dialect) => ({ spec, dialect })));
   for (const key of Object.keys(REQUEST_FEATURES) as RequestFeature[]) {
-    for (const spec of SURFACES) {
-      for (const dialect of DIALECTS) cells.push({ table: "requests", key, spec, dialect, expected: expectedOf(expected, "requests", key, spec.surface, dialect), found: await requestCell(expected, key, spec, dialect) });
+    for (const { spec, dialect } of pairs) {
+      const verdict = expectedOf(expected, "requests", key, spec.surface, dialect);
+      cells.push({ table: "requests", key, spec, dialect, expected: verdict, found: await requestCell(verdict, key, spec, dialect) });
     }
   }
   for (const key of Object.keys(ANSWER_FEATURES) as AnswerFeature[]) {
-    for (const spec of SURFACES) {
-      for (const dialect of DIALECTS) cells.push({ table: "answers", key, spec, dialect, expected: expectedOf(expected, "answers", key, spec.surface, dialect), found: await answerCell(expected, key, spec, dialect) });
+    for (const { spec, dialect } of pairs) {
+      const verdict = expectedOf(expected, "answers", key, spec.surface, dialect);
+      cells.push({ table: "answers", key, spec, dialect, expected: verdict, found: await answerCell(verdict, key, spec, dialect) });
     }
   }
   return { expected, cells, page: renderPage(expected, cells) };
 }
 
-async function requestCell(expected: Expected, key: RequestFeature, spec: SurfaceSpec, dialect: DialectId): Promise<Found> {
+/** Whether a protocol has a state, or an answer, at all is a fact of the expectation: what would be written for it would be no answer of that protocol. */
+async function requestCell(expected: Verdict, key: RequestFeature, spec: SurfaceSpec, dialect: DialectId): Promise<Found> {
   const target = targetFor(dialect, featureOf(key).profile ?? "plain");
   if (target === null) return ABSENT;
-  if (REPLAYED.has(key)) {
-    // Whether a protocol has such state is a fact of the expectation; what is written for it would be no answer of the other.
-    return expectedOf(expected, "requests", key, spec.surface, dialect).word === "n-a" ? ABSENT : judgeReplay(key, spec, dialect, target);
-  }
+  if (REPLAYED.has(key)) return expected.word === "n-a" ? ABSENT : judgeReplay(key, spec, dialect, target);
   const asks = spec.asks[key];
   if (asks === undefined) return ABSENT;
   if (KEPT.has(key) && spec.surface === "responses") return judgeKept(new Gateway(), key, spec, dialect, target);
   return judgeRequest(new Gateway(), key, spec, { ...spec.base, ...asks }, dialect, target, PLACES[dialect][key] ?? {});
 }
 
-async function answerCell(expected: Expected, key: AnswerFeature, spec: SurfaceSpec, dialect: DialectId): Promise<Found> {
-  if (expectedOf(expected, "answers", key, spec.surface, dialect).word === "n-a") return ABSENT;
+async function answerCell(expected: Verdict, key: AnswerFeature, spec: SurfaceSpec, dialect: DialectId): Promise<Found> {
+  if (expected.word === "n-a") return ABSENT;
   const target = targetFor(dialect, key === "logprobs-out" || key === "several-choices" ? "plain" : "effort");
   return target === null ? ABSENT : judgeAnswer(new Gateway(), key, spec, dialect, target, upstreamAnswer(key, dialect));
 }
@@ -76,5 +77,8 @@ async function answerCell(expected: Expected, key: AnswerFeature, spec: SurfaceS
 export function disagreements(cells: readonly Cell[]): readonly string[] {
   return cells
     .filter((cell) => cell.found.word !== cell.expected.word)
-    .map(({ key, spec, dialect, expected, found }) => `${key}: ${spec.surface} > ${dialect}: ${found.word}, expected ${expected.word}${found.said.length === 0 ? "" : ` (${found.said.join(" | ").slice(0, 200)})`}`);
+    .map(({ key, spec, dialect, expected, found }) => {
+      const said = found.said.length === 0 ? "" : ` (${found.said.join(" | ").slice(0, 200)})`;
+      return `${key}: ${spec.surface} > ${dialect}: ${found.word}, expected ${expected.word}${said}`;
+    });
 }

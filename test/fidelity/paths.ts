@@ -19,7 +19,7 @@ function stepInto(value: Json, step: string): readonly Json[] {
   if (step.startsWith("?")) {
     const [key = "", wanted] = step.slice(1).split("=");
     const held = isObject(value) ? value[key] : undefined;
-    return held !== undefined && (wanted === undefined || String(held) === wanted) ? [value] : [];
+    return held !== undefined && (wanted === undefined || held === wanted || (held === true && wanted === "true")) ? [value] : [];
   }
   if (step === "*") return Array.isArray(value) ? (value as readonly Json[]) : isObject(value) ? Object.values(value).filter((one) => one !== undefined) : [];
   const inner = isObject(value) ? value[step] : Array.isArray(value) ? (value as readonly Json[])[Number(step)] : undefined;

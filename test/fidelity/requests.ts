@@ -70,6 +70,6 @@ export function judgeBody(key: RequestFeature, body: JsonObject, warnings: reado
   return { word: said.length > 0 ? "warned" : "lost", said };
 }
 
-function withoutModel({ model: _, ...rest }: JsonObject): JsonObject {
-  return rest;
+function withoutModel(body: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(body).filter(([key]) => key !== "model"));
 }

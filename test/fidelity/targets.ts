@@ -7,26 +7,34 @@ import type { Profile } from "./features.ts";
 /** Upstream dialects, in the order of the page. */
 export const DIALECTS = ["openai-chat", "openai-responses", "anthropic-messages", "gemini", "bedrock-converse", "cohere-v2"] as const satisfies readonly DialectId[];
 
+const SONNET = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
+const OPUS = "us.anthropic.claude-opus-4-7-v1:0";
+
 /** Provider and upstream names of models, by profile; null where the dialect has no model of that kind. */
 const MODELS: Readonly<Record<DialectId, Readonly<Record<Profile, readonly [string, string] | null>>>> = {
   "openai-chat": {
-    plain: ["openai", "gpt-4.1"], effort: ["openai", "gpt-5.1"], budget: ["openai", "gpt-5.1"], unsampled: ["openai", "gpt-5"], media: ["openai", "gpt-4o-audio-preview"], replays: ["deepseek", "deepseek-reasoner"],
+    plain: ["openai", "gpt-4.1"], effort: ["openai", "gpt-5.1"], budget: ["openai", "gpt-5.1"], unsampled: ["openai", "gpt-5"],
+    media: ["openai", "gpt-4o-audio-preview"], replays: ["deepseek", "deepseek-reasoner"],
   },
   "openai-responses": {
-    plain: ["openai", "gpt-4.1"], effort: ["openai", "gpt-5.1"], budget: ["openai", "gpt-5.1"], unsampled: ["openai", "gpt-5"], media: ["openai", "gpt-4.1"], replays: ["openai", "gpt-5.1"],
+    plain: ["openai", "gpt-4.1"], effort: ["openai", "gpt-5.1"], budget: ["openai", "gpt-5.1"], unsampled: ["openai", "gpt-5"],
+    media: ["openai", "gpt-4.1"], replays: ["openai", "gpt-5.1"],
   },
   "anthropic-messages": {
-    plain: ["anthropic", "claude-sonnet-4-5"], effort: ["anthropic", "claude-opus-4-7"], budget: ["anthropic", "claude-sonnet-4-5"], unsampled: ["anthropic", "claude-opus-4-7"], media: ["anthropic", "claude-sonnet-4-5"], replays: ["anthropic", "claude-sonnet-4-5"],
+    plain: ["anthropic", "claude-sonnet-4-5"], effort: ["anthropic", "claude-opus-4-7"], budget: ["anthropic", "claude-sonnet-4-5"],
+    unsampled: ["anthropic", "claude-opus-4-7"], media: ["anthropic", "claude-sonnet-4-5"], replays: ["anthropic", "claude-sonnet-4-5"],
   },
   gemini: {
-    plain: ["google", "gemini-2.5-flash"], effort: ["google", "gemini-3.1-pro-preview"], budget: ["google", "gemini-2.5-flash"], unsampled: null, media: ["google", "gemini-2.5-flash"], replays: ["google", "gemini-3.1-pro-preview"],
+    plain: ["google", "gemini-2.5-flash"], effort: ["google", "gemini-3.1-pro-preview"], budget: ["google", "gemini-2.5-flash"], unsampled: null,
+    media: ["google", "gemini-2.5-flash"], replays: ["google", "gemini-3.1-pro-preview"],
   },
   "bedrock-converse": {
-    plain: ["bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"], effort: ["bedrock", "us.anthropic.claude-opus-4-7-v1:0"], budget: ["bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"],
-    unsampled: ["bedrock", "us.anthropic.claude-opus-4-7-v1:0"], media: ["bedrock", "us.amazon.nova-2-omni-v1:0"], replays: ["bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"],
+    plain: ["bedrock", SONNET], effort: ["bedrock", OPUS], budget: ["bedrock", SONNET], unsampled: ["bedrock", OPUS],
+    media: ["bedrock", "us.amazon.nova-2-omni-v1:0"], replays: ["bedrock", SONNET],
   },
   "cohere-v2": {
-    plain: ["cohere", "command-a-vision-07-2025"], effort: ["cohere", "command-a-reasoning-08-2025"], budget: ["cohere", "command-a-reasoning-08-2025"], unsampled: null, media: ["cohere", "command-a-vision-07-2025"], replays: ["cohere", "command-a-reasoning-08-2025"],
+    plain: ["cohere", "command-a-vision-07-2025"], effort: ["cohere", "command-a-reasoning-08-2025"], budget: ["cohere", "command-a-reasoning-08-2025"],
+    unsampled: null, media: ["cohere", "command-a-vision-07-2025"], replays: ["cohere", "command-a-reasoning-08-2025"],
   },
 };
 

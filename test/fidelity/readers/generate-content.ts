@@ -11,12 +11,13 @@ function assemble(events: Parameters<Reader["assemble"]>[0]): JsonObject {
     usageMetadata = chunk["usageMetadata"] ?? usageMetadata;
     for (const candidate of list(chunk["candidates"]).map(obj)) {
       const index = num(candidate["index"]);
-      const before = candidates.get(index) ?? { index, content: { role: "model", parts: [] } };
+      const before: Record<string, Json> = candidates.get(index) ?? { index, content: { role: "model", parts: [] } };
       const { content, ...rest } = candidate;
       const parts = [...list(obj(before["content"])["parts"]), ...list(obj(content)["parts"])];
       const chosen = [before, rest].flatMap((one) => list(obj(one["logprobsResult"])["chosenCandidates"]));
-      const logprobs = chosen.length === 0 ? {} : { logprobsResult: { chosenCandidates: chosen } };
-      candidates.set(index, { ...before, ...(rest as Record<string, Json>), ...logprobs, content: { role: "model", parts } });
+      const merged: Record<string, Json> = { ...before, ...(rest as Record<string, Json>), content: { role: "model", parts } };
+      if (chosen.length > 0) merged["logprobsResult"] = { chosenCandidates: chosen };
+      candidates.set(index, merged);
     }
   }
   return { candidates: [...candidates.values()], usageMetadata, ...(promptFeedback === undefined ? {} : { promptFeedback }) };

@@ -12,6 +12,10 @@ const usage = {
   input_tokens_details: { cached_tokens: USED.cacheRead, cache_write_tokens: USED.cacheWrite }, output_tokens_details: { reasoning_tokens: USED.reasoning },
 };
 
+function argumentsOf(args: JsonObject | null): string {
+  return args === null ? "" : JSON.stringify(args);
+}
+
 function itemOf(piece: Piece, at: number, answer: AnswerSpec): JsonObject {
   const status = "completed";
   switch (piece.kind) {
@@ -27,7 +31,7 @@ function itemOf(piece: Piece, at: number, answer: AnswerSpec): JsonObject {
         ...(piece.signature === undefined ? {} : { encrypted_content: piece.signature }),
       };
     case "call":
-      return { type: "function_call", id: `fc_${at}`, status, call_id: piece.id, name: piece.name, arguments: piece.args === null ? "" : JSON.stringify(piece.args) };
+      return { type: "function_call", id: `fc_${at}`, status, call_id: piece.id, name: piece.name, arguments: argumentsOf(piece.args) };
     case "redacted":
       throw new Error("this protocol has no redacted reasoning");
   }
@@ -65,13 +69,13 @@ function stream(answer: AnswerSpec): readonly SseEvent[] {
     return item;
   });
   const whole = response(answer, items);
-  emit(`response.${String(whole["status"])}`, { response: whole });
+  emit(`response.${answer.finish === "length" || answer.finish === "filter" ? "incomplete" : "completed"}`, { response: whole });
   return events;
 }
 
 function fill(piece: Piece, item: JsonObject, place: JsonObject, emit: (type: string, more: JsonObject) => void): void {
   if (piece.kind === "call") {
-    const json = String(item["arguments"]);
+    const json = argumentsOf(piece.args);
     for (const delta of halves(json)) if (delta !== "") emit("response.function_call_arguments.delta", { ...place, delta });
     emit("response.function_call_arguments.done", { ...place, name: piece.name, arguments: json });
   } else if (piece.kind === "reasoning") {
