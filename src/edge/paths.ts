@@ -108,8 +108,7 @@ function aliasOf(path: string): Target {
 export function meantBy(target: Target, headers: Readonly<Record<string, unknown>>): Target {
   if (target.form !== "chat") return target;
   const agent = headers["user-agent"];
-  if (typeof agent !== "string") return target;
-  return agent.startsWith("mistral-client-") || (agent.startsWith("ai") && agent.includes("ai-sdk/mistral/")) ? inOwnForm(target) : target;
+  return typeof agent === "string" && agent.startsWith("mistral-client-") ? inOwnForm(target) : target;
 }
 
 function inOwnForm(target: Target): Target {

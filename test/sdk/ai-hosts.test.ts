@@ -11,10 +11,23 @@ import { matrix, type Cell } from "./matrix.ts";
 import { checkProof } from "./proof.ts";
 import { EMBEDDING_MODEL, model, Toolbox, type Behaviour } from "./world.ts";
 
-const mistral = ({ world }: Cell) => createMistral({ baseURL: world.gateway.baseUrl, apiKey: world.apiKey });
+/** By the base URL of its maker's own form: nothing else tells this package from the others of the AI SDK. */
+const mistral = ({ world }: Cell) => createMistral({ baseURL: `${world.gateway.url}/mistral/v1`, apiKey: world.apiKey });
 
 matrix("AI SDK by @ai-sdk/mistral", {
-  ...aiSdkFeatures((cell, behaviour) => mistral(cell)(model(cell.dialect, behaviour)), { asksNoUsageOfStreams: true, wordsInBody: true, ownPictures: true }),
+  ...aiSdkFeatures((cell, behaviour) => mistral(cell)(model(cell.dialect, behaviour))),
+
+  async "reads what a model thought, and brings its signatures back"(cell) {
+    const box = new Toolbox();
+    const answer = streamText({ model: mistral(cell)(model(cell.dialect, "thinker")), ...asked, tools: toolsOf(box, ["get_weather"]), stopWhen: stepCountIs(3) });
+    await answer.consumeStream();
+    box.check(["get_weather"], await answer.text, cell.calls());
+    const [first] = await answer.steps;
+    checkThoughts(first?.reasoningText);
+    checkProof(cell);
+    return { calls: 2, usage: usageOf(await answer.totalUsage) };
+  },
+
   "gets vectors": (cell) => getVectors(cell, mistral(cell).embeddingModel(EMBEDDING_MODEL)),
 });
 

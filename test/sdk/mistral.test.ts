@@ -1,11 +1,12 @@
 /** `@mistralai/mistralai`, unmodified, on every upstream. */
 import assert from "node:assert/strict";
 import { Mistral } from "@mistralai/mistralai";
-import type { AssistantMessage, ChatCompletionRequestMessage, ToolCall } from "@mistralai/mistralai/models/components/index.js";
+import type { AssistantMessage, ChatCompletionRequest, ChatCompletionRequestMessage, ToolCall, UsageInfo } from "@mistralai/mistralai/models/components/index.js";
 import { MistralError } from "@mistralai/mistralai/models/errors/index.js";
-import { checkPerson, checkPicture, Person } from "./checks.ts";
+import { checkPerson, checkPicture, checkThoughts, checkVectors, Person } from "./checks.ts";
 import { matrix, type Cell, type Seen } from "./matrix.ts";
-import { CITY_SCHEMA, JSON_QUESTION, model, PNG, QUESTION, SYSTEM, Toolbox, TOOLS, WORDS, type ToolName } from "./world.ts";
+import { checkProof } from "./proof.ts";
+import { CITY_SCHEMA, EMBEDDING_MODEL, JSON_QUESTION, model, PNG, QUESTION, SYSTEM, Toolbox, TOOLS, WORDS, type ToolName } from "./world.ts";
 
 const client = ({ world }: Cell): Mistral => new Mistral({ serverURL: world.gateway.url, apiKey: world.apiKey, retryConfig: { strategy: "none" } });
 const messages: ChatCompletionRequestMessage[] = [{ role: "system", content: SYSTEM }, { role: "user", content: QUESTION }];
@@ -23,6 +24,37 @@ function goOn(called: AssistantMessage, box: Toolbox): ChatCompletionRequestMess
   return [...messages, { ...called, role: "assistant" }, ...results];
 }
 
+/** A stream, put together: calls come whole, so that each chunk's are calls of their own. */
+async function gathered(cell: Cell, asked: ChatCompletionRequest) {
+  const calls: ToolCall[] = [];
+  let [text, thoughts, pieces] = ["", "", 0];
+  let finish: string | null = null;
+  let usage: UsageInfo | undefined;
+  for await (const { data } of await client(cell).chat.stream(asked)) {
+    const [choice] = data.choices;
+    const said = spoken(choice?.delta.content);
+    text += said;
+    thoughts += thoughtsIn(choice?.delta.content);
+    if (said !== "") pieces += 1;
+    calls.push(...(choice?.delta.toolCalls ?? []));
+    finish = choice?.finishReason ?? finish;
+    usage = data.usage ?? usage;
+  }
+  return { text, thoughts, pieces, calls, finish, usage };
+}
+
+type Content = AssistantMessage["content"];
+
+function spoken(content: Content): string {
+  if (typeof content === "string") return content;
+  return (content ?? []).map((chunk) => (chunk.type === "text" ? chunk.text : "")).join("");
+}
+
+function thoughtsIn(content: Content): string {
+  if (!Array.isArray(content)) return "";
+  return content.flatMap((chunk) => (chunk.type === "thinking" ? chunk.thinking : [])).map((part) => ("text" in part ? part.text : "")).join("");
+}
+
 function argumentsOf({ function: { arguments: given } }: ToolCall): { city: string } {
   return (typeof given === "string" ? JSON.parse(given) : given) as { city: string };
 }
@@ -36,20 +68,12 @@ matrix("Mistral SDK", {
     return { usage: usageOf(answer.usage) };
   },
 
-  async streams(cell) {
-    let text = "";
-    let pieces = 0;
-    let finish: unknown;
-    for await (const { data } of await client(cell).chat.stream({ model: model(cell.dialect), messages })) {
-      const piece = data.choices[0]?.delta.content ?? "";
-      text += piece as string;
-      if (piece !== "") pieces += 1;
-      finish = data.choices[0]?.finishReason ?? finish;
-    }
+  async "streams, with usage"(cell) {
+    const { text, pieces, finish, usage } = await gathered(cell, { model: model(cell.dialect), messages });
     cell.world.checkText(text);
     assert.ok(pieces >= 10, `in ${pieces} pieces only`);
     assert.equal(finish, "stop");
-    return {};
+    return { usage: usageOf(usage ?? {}) };
   },
 
   async "runs two tools called at once"(cell) {
@@ -60,6 +84,45 @@ matrix("Mistral SDK", {
     const second = await ask(goOn(first.choices[0]?.message ?? assert.fail("no message"), box));
     box.check(NAMES, second.choices[0]?.message?.content as string, cell.calls());
     return { calls: 2, usage: usageOf(first.usage, second.usage) };
+  },
+
+  async "runs two tools called at once over streams"(cell) {
+    const box = new Toolbox();
+    const first = await gathered(cell, { model: model(cell.dialect), messages, tools });
+    assert.equal(first.finish, "tool_calls");
+    const second = await gathered(cell, { model: model(cell.dialect), messages: goOn({ content: first.text, toolCalls: first.calls }, box), tools });
+    box.check(NAMES, second.text, cell.calls());
+    return { calls: 2, usage: usageOf(first.usage ?? {}, second.usage ?? {}) };
+  },
+
+  async "reads what a model thought, and brings its signatures back"(cell) {
+    const box = new Toolbox();
+    const ask = (asked: ChatCompletionRequestMessage[]) => client(cell).chat.complete({ model: model(cell.dialect, "thinker"), messages: asked, tools: tools.slice(0, 1) });
+    const first = await ask(messages);
+    const message = first.choices[0]?.message ?? assert.fail("no message");
+    checkThoughts(thoughtsIn(message.content));
+    const second = await ask(goOn(message, box));
+    checkProof(cell);
+    box.check(["get_weather"], spoken(second.choices[0]?.message?.content), cell.calls());
+    const streamed = await gathered(cell, { model: model(cell.dialect, "thinker"), messages });
+    checkThoughts(streamed.thoughts);
+    cell.world.checkText(streamed.text);
+    return { calls: 3, usage: usageOf(first.usage, second.usage, streamed.usage ?? {}) };
+  },
+
+  async "gets vectors"(cell) {
+    const answer = await client(cell).embeddings.create({ model: EMBEDDING_MODEL, inputs: ["over", "under"] });
+    assert.match(answer.id, /^embd-./);
+    checkVectors(cell, answer.data.map((one) => one.embedding ?? []));
+    return {};
+  },
+
+  async "lists and retrieves models"(cell) {
+    const wanted = model(cell.dialect);
+    const { data = [] } = await client(cell).models.list();
+    assert.ok(data.some((one) => "id" in one && one.id === wanted), JSON.stringify(data));
+    assert.equal((await client(cell).models.retrieve({ modelId: wanted }) as { id: string }).id, wanted);
+    return { calls: 0 };
   },
 
   async "parses structured output"(cell) {
@@ -74,8 +137,7 @@ matrix("Mistral SDK", {
       messages: [{ role: "user", content: [{ type: "text", text: QUESTION }, { type: "image_url", imageUrl: `data:image/png;base64,${PNG}` }] }],
     });
     cell.world.checkText(answer.choices[0]?.message?.content as string);
-    // It writes the address itself where OpenAI has an object, which a host of chat completions is given as it came.
-    if (cell.world.kind === "fleet" && cell.dialect !== "openai") checkPicture(cell);
+    if (cell.world.kind === "fleet") checkPicture(cell);
     return { usage: usageOf(answer.usage) };
   },
 

@@ -1,7 +1,7 @@
 /** The rows of the clients that speak responses, the old completions, Converse, Cohere's chat, or another maker's reading of chat completions. */
-import { inEveryProtocol, leaving, nowhere, reasoning, type Row } from "./row.ts";
+import { everywhere, inEveryProtocol, leaving, nowhere, reasoning, type Row } from "./row.ts";
 import { AI_SDK, LANGCHAIN, vectors } from "./table-openai.ts";
-import { DIALECTS, UPSTREAMS } from "./world.ts";
+import { DIALECTS } from "./world.ts";
 
 const NO_VECTORS = nowhere("vectors", "the protocol has none");
 
@@ -48,8 +48,6 @@ export const AGENT_CLIENTS = {
   "OpenAI Agents by chat completions": { ...AGENTS, "reads what a model thought": nowhere("reasoning", "the package reads `reasoning`, where chat completions of most makers have `reasoning_content`") },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, Row>>>>;
 
-const NO_NULL = "the package refuses the `usage: null` that OpenAI writes into every chunk of a stream of which the gateway asks the usage";
-
 /** Clients of protocols that are like chat completions, or were before them. */
 export const OTHER_CLIENTS = {
   "openai SDK by completions": {
@@ -63,18 +61,19 @@ export const OTHER_CLIENTS = {
     "sends a picture": nowhere("picture", "the protocol has text only"),
     "gets vectors": NO_VECTORS,
   },
-  "AI SDK by @ai-sdk/mistral": { ...AI_SDK, "gets vectors": vectors, "reads what a model thought": nowhere("reasoning", "the package reads thoughts among a message's parts, as its maker alone tells them") },
+  "AI SDK by @ai-sdk/mistral": { ...AI_SDK, "gets vectors": vectors, "reads what a model thought, and brings its signatures back": reasoning(DIALECTS) },
   "Mistral SDK": {
     "completes": inEveryProtocol("chat", "usage"),
-    "streams": { areas: ["stream"], cells: { fleet: ["anthropic", "gemini"], aimock: UPSTREAMS }, why: NO_NULL },
+    "streams, with usage": inEveryProtocol("stream", "usage"),
     "runs two tools called at once": inEveryProtocol("tools"),
-    "runs a tool over streams": nowhere("tools", "the package wants a call's name with every piece of its arguments, as its maker alone streams calls"),
+    "runs two tools called at once over streams": inEveryProtocol("tools"),
     "parses structured output": inEveryProtocol("structured output"),
-    "reads what a model thought": nowhere("reasoning", "the package reads thoughts among a message's parts, as its maker alone tells them"),
+    "reads what a model thought, and brings its signatures back": reasoning(DIALECTS),
     "sends a picture": inEveryProtocol("picture"),
-    "gets vectors": nowhere("vectors", "the package wants an id that OpenAI's embeddings do not have"),
+    "gets vectors": vectors,
+    "lists and retrieves models": everywhere("models"),
     "raises an error with status 400 in the provider's words": inEveryProtocol("error"),
-    "leaves a stream by its signal": { areas: ["leaving"], cells: { fleet: ["anthropic", "gemini"], aimock: [] }, why: `${NO_NULL}; ${leaving.why}` },
+    "leaves a stream by its signal": leaving,
   },
   "AI SDK by @ai-sdk/amazon-bedrock": { ...AI_SDK, "gets vectors": nowhere("vectors", "the host's embeddings are asked in another form than Converse"), "reads what a model thought, and brings its signatures back": reasoning(DIALECTS) },
   "Cohere SDK": {
