@@ -19,6 +19,7 @@ import { RequestLog } from "./edge/log.ts";
 import { Metrics } from "./edge/metrics.ts";
 import { GatewayServer } from "./edge/server.ts";
 import { UndiciUpstream, type OutboundUpstream } from "./edge/upstream.ts";
+import { ImageFetcher } from "./edge/upstream-images.ts";
 import { OwnUpstream } from "./edge/upstream-own.ts";
 import { serveChat } from "./pipeline/chat.ts";
 import { LIMITS, type Deps, type Limits, type Snapshot } from "./pipeline/deps.ts";
@@ -32,7 +33,7 @@ import type { Exchange } from "./pipeline/exchange.ts";
 import { InFlight } from "./compose/in-flight.ts";
 import { openKeptState, type KeptState } from "./compose/kept-state.ts";
 import { accountOrigins, pipelineSnapshot, type TransportPorts } from "./compose/pipeline-snapshot.ts";
-import type { InboundCall, Log, RequestRecord } from "./ports.ts";
+import type { ImageFetch, InboundCall, Log, RequestRecord } from "./ports.ts";
 import { loadCatalogue } from "./providers/catalog/index.ts";
 import { encodeError, errorHeadersOf, modelEntry, modelList } from "./compose/surfaces.ts";
 import { PROVIDERS } from "./providers/registry.ts";
@@ -61,6 +62,8 @@ export interface GatewayOptions {
   /** Reload when the file changes. */
   readonly watch: boolean;
   readonly limits?: Partial<Limits>;
+  /** Fetches images by address; absent: from public addresses, over the network. */
+  readonly images?: ImageFetch;
   /** How long rows of a dead process wait before they settle as orphans. */
   readonly leaseMs?: number;
 }
@@ -153,6 +156,7 @@ class Running {
       clock: this.#clock,
       random: { next: Math.random },
       upstream: this.#upstream,
+      images: options.images ?? new ImageFetcher({ env: options.env }),
       ledger: this.#storage.ledger,
       records: { append: (record) => this.#recorded(record) },
       state: this.#kept.responses,

@@ -70,7 +70,7 @@ export interface UpstreamCall {
 /** Fetches an image whose address came in a request: bounded in every way, and only from addresses that are public. */
 export interface ImageFetch {
   /** `done` is called once, in a later turn, unless cancelled. */
-  fetch(address: string, done: (image: FetchedImage) => void): Timer;
+  load(address: string, done: (image: FetchedImage) => void): Timer;
 }
 export type FetchedImage =
   | { readonly kind: "image"; readonly mediaType: string; readonly base64: string; readonly bytes: number; /** Its memory is counted until this is called. */ readonly release: () => void }

@@ -56,7 +56,7 @@ function fetcher(more: Partial<ImageFetcherOptions> = {}): ImageFetcher {
     ...more,
   });
 }
-const get = (address: string, images = fetcher()): Promise<FetchedImage> => new Promise((resolve) => void images.fetch(address, resolve));
+const get = (address: string, images = fetcher()): Promise<FetchedImage> => new Promise((resolve) => void images.load(address, resolve));
 const why = async (address: string, images = fetcher()): Promise<string> => {
   const image = await get(address, images);
   return image.kind === "failed" ? image.why : "fetched";
@@ -234,7 +234,7 @@ describe("time, number and memory are bounded", () => {
       };
     });
     let told = false;
-    const timer = fetcher().fetch("http://img.example/a", () => (told = true));
+    const timer = fetcher().load("http://img.example/a", () => (told = true));
     const cancel = (): void => timer.cancel();
     await closed;
     assert.equal(told, false);

@@ -51,7 +51,7 @@ export class ImageFetcher implements ImageFetch {
     this.#proxies = new EnvironmentProxies(options.env);
   }
 
-  fetch(address: string, done: (image: FetchedImage) => void): Timer {
+  load(address: string, done: (image: FetchedImage) => void): Timer {
     const { wholeMs = WHOLE_MS } = this.#options;
     const stop = new AbortController();
     const timer = setTimeout(() => stop.abort(new Refused(`not within ${wholeMs / 1_000} s`)), wholeMs).unref();

@@ -49,10 +49,11 @@ export class Fitting {
     this.#images = images;
   }
 
-  /** The request for this deployment; `later`: something has to be fetched first. `passes`: the client's bytes would reach it. */
-  fit(deployment: Deployment, passes: boolean): Fitted | Later | Unsupported {
+  /** null: the request fits as it is; `later`: something has to be fetched first. `passes`: the client's bytes would reach the deployment. */
+  fit(deployment: Deployment, passes: boolean): Fitted | Later | Unsupported | null {
     const table = tableOf(deployment);
     const lacks = lacked(this.#needs, table, passes);
+    if (lacks.length === 0) return null;
     let request = this.#request;
     let structured: StructuredOutput | null = null;
     let rewritten = false;

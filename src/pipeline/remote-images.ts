@@ -73,7 +73,7 @@ export class RemoteImages {
     const next = (): void => {
       const address = waiting.shift();
       if (address === undefined) return;
-      running.set(address, this.#port.fetch(address, (image) => {
+      running.set(address, this.#port.load(address, (image) => {
         running.delete(address);
         if (this.#released) {
           if (image.kind === "image") image.release();

@@ -4,7 +4,6 @@
  * shown it with what is wrong and asked to mend it, once.
  */
 import type { Dialect, StreamDecoder } from "../providers/dialects/dialect.ts";
-import { utf8Bytes } from "../providers/dialects/openai/measure.ts";
 import type { ChatRequest, Message, Part, ResponseFormat } from "../wire/chat.ts";
 import { commits, type StreamEvent } from "../wire/events.ts";
 import { isObject, type Json } from "../wire/json.ts";
@@ -195,7 +194,7 @@ class HoldingDecoder implements StreamDecoder {
 
   #hold(event: StreamEvent): readonly StreamEvent[] {
     if (!commits(event) && event.kind !== "tool-arguments") return [];
-    const bytes = event.kind === "text" ? utf8Bytes(event.text) : textBytesOf(event);
+    const bytes = textBytesOf(event);
     this.#heldEvents++;
     this.#heldBytes += bytes;
     this.#sink.held?.(1, bytes);

@@ -135,7 +135,7 @@ export class Gateway {
       },
       limits: LIMITS,
       instance: "spillway-test",
-      images: { fetch: fetchedImage },
+      images: { load: fetchedImage },
       state: this.#state,
       reasoning: this.#reasoning,
     };
