@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { targetOf } from "./paths.ts";
+import { formOf, meantBy, targetOf } from "./paths.ts";
 
 describe("a path means", () => {
   const ROWS: readonly (readonly [path: string, endpoint: string | null, model?: string])[] = [
@@ -50,6 +50,12 @@ describe("a path means", () => {
     ["/openai/deployments/my-mini/chat/completions", "chat", "my-mini"],
     ["/openai/deployments/a%2Fb/embeddings", "embeddings", "a/b"],
     ["/openai/v1/chat/completions", "chat"],
+    ["/mistral/v1/chat/completions", "chat-mistral"],
+    ["/mistral/chat/completions", "chat-mistral"],
+    ["/mistral/v1/embeddings", "embeddings"],
+    ["/mistral/v1/models", "models"],
+    ["/mistral/v1/models/small", "model", "small"],
+    ["/mistral/v1/nothing", null],
     ["/openai/deployments/my-mini/models", null],
     ["/openai/deployments/my-mini", null],
     ["/v2/chat", "chat-v2"],
@@ -84,7 +90,26 @@ describe("a path means", () => {
     assert.equal(targetOf("/v1/chat/completions").stream, undefined);
   });
 
+  it("another form of chat completions to the clients that read it so, and to no others", () => {
+    const meant = (path: string, agent?: string) => {
+      const headers = agent === undefined ? {} : { "user-agent": agent };
+      const target = meantBy(targetOf(path), headers);
+      return [target.endpoint, formOf(target, headers)];
+    };
+    for (const agent of ["mistral-client-typescript/2.7.0", "mistral-client-python/1.9.3"]) {
+      assert.deepEqual(meant("/v1/chat/completions", agent), ["chat-mistral", "chat-mistral"]);
+      assert.deepEqual(meant("/v1/embeddings", agent), ["embeddings", "chat-mistral"]);
+      assert.deepEqual(meant("/v1/models", agent), ["models", "chat-mistral"]);
+      assert.deepEqual(meant("/openai/deployments/mini/chat/completions", agent), ["chat-mistral", "chat-mistral"]);
+      assert.deepEqual(meant("/v1/messages", agent), ["messages", "messages"]);
+    }
+    for (const agent of [undefined, "", "OpenAI/JS 7.57.0", "my mistral-client-typescript/2.7.0"]) {
+      const target = targetOf("/v1/chat/completions");
+      assert.equal(meantBy(target, agent === undefined ? {} : { "user-agent": agent }), target);
+    }
+  });
+
   it("in whose form errors are told", () => {
-    assert.deepEqual(["/v1/messages", "/v1beta/models", "/v1/responses", "/v2/chat", "/model/m/nothing", "/nothing"].map((path) => targetOf(path).form), ["messages", "generate-content", "responses", "chat-v2", "converse", "chat"]);
+    assert.deepEqual(["/v1/messages", "/v1beta/models", "/v1/responses", "/v2/chat", "/model/m/nothing", "/mistral/nothing", "/nothing"].map((path) => targetOf(path).form), ["messages", "generate-content", "responses", "chat-v2", "converse", "chat-mistral", "chat"]);
   });
 });
