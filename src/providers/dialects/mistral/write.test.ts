@@ -63,7 +63,7 @@ test("a stream has its thoughts among the chunks of a content, its calls whole, 
   const all = chunks(ANSWER);
   for (const chunk of all) assert.deepEqual([chunk["id"], chunk["object"], chunk["created"], chunk["model"]], ["cmpl-req-1", "chat.completion.chunk", 1_700_000_000, "m"]);
   assert.deepEqual(all.map((chunk) => "usage" in chunk), all.map((_, at) => at === all.length - 1));
-  const { prompt_tokens, completion_tokens, total_tokens } = all.at(-1)?.["usage"] as typeof TOLD;
+  const { prompt_tokens, completion_tokens, total_tokens } = (all.at(-1) ?? {})["usage"] as typeof TOLD;
   assert.deepEqual({ prompt_tokens, completion_tokens, total_tokens }, TOLD);
   assert.deepEqual(all.flatMap((chunk) => nulls(chunk)), []);
 });
