@@ -92,7 +92,7 @@ aliases: { helpdesk: support }
     ["more words than the model reads", { model: "near/small", messages: [{ role: "user", content: "long ".repeat(1_000) }] }, 400, "context_length_exceeded", null, /near\/small/],
     ["a parameter that the provider lacks", { model: "ant/claude-x", messages: hi, n: 2 }, 400, "unsupported_parameter", "n", /one choice/],
     ["a parameter that the provider ignores", { model: "ant/claude-x", messages: hi, logprobs: true }, 400, "unsupported_parameter", "logprobs", /logprobs/],
-    ["a parameter that the host refuses", { model: "gro/g-x", messages: hi, logit_bias: { 1: 1 } }, 400, "unsupported_parameter", "logit_bias", /Groq does not support logit_bias/],
+    ["a parameter that the host refuses", { model: "gro/g-x", messages: hi, logit_bias: { 1: 1 } }, 400, "unsupported_parameter", "logit_bias", /gro\/g-x: the model takes no logit_bias/],
     ["a tool that only another provider has", { model: "gem/gem-x", messages: hi, tools: [{ type: "web_search" }] }, 400, "unsupported_parameter", "tools[0].type", /web_search/],
   ];
   for (const [what, body, status, code, param, says] of CASES) {

@@ -107,6 +107,15 @@ const TABLE: readonly (readonly [what: string, views: readonly Word[], tries: re
   ["nothing where it rests now", ["rest"], ["0:server"], "stop nothing_left"],
   ["a longer pause before the second repeat", ["ok"], ["0:server", "0:server"], "repeat 0 metered after 250"],
 
+  // A whole answer that does not fit the form that was asked.
+  ["a repair at the same place rather than another that is well, unmetered and at once", ["ok", "ok"], ["0:schema_mismatch"], "repair 0"],
+  ["another after a repair that did not fit either", ["ok", "ok"], ["0:schema_mismatch", "0:schema_mismatch"], "failover 1"],
+  ["another after a repair that failed", ["ok", "ok"], ["0:schema_mismatch", "0:server"], "failover 1"],
+  ["another where the place of the repair rests now", ["rest", "ok"], ["0:schema_mismatch"], "failover 1"],
+  ["another where the place of the repair is paced now", ["ok+5000", "ok"], ["0:schema_mismatch"], "failover 1"],
+  ["a repair beside one that is under way", ["ok", "ok"], ["0:schema_mismatch", "1:flying"], "repair 0"],
+  ["no third turn where nothing else is left", ["ok"], ["0:schema_mismatch", "0:schema_mismatch"], "stop nothing_left"],
+
   // Two in flight.
   ["an admitting one beside a late one", ["ok", "ok"], ["0:flying"], "failover 1"],
   ["a due probe beside a late one", ["ok", "due"], ["0:flying"], "probe 1 probing"],
