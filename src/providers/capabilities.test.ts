@@ -88,6 +88,12 @@ describe("the capability table", () => {
     assert.equal(table.tools, null);
   });
 
+  it("denies what a host refuses, and not what its rules leave out with a word", () => {
+    const of = (id: string): ReturnType<typeof capabilitiesOf> => capabilitiesOf({ provider: PROVIDERS.get(id) as NonNullable<ReturnType<typeof PROVIDERS.get>>, model: null, upstreamModel: "m" });
+    assert.deepEqual([of("groq").logit_bias, of("groq").n, of("deepseek").n], [false, false, false]);
+    assert.deepEqual([of("deepseek").logit_bias, of("mistral").seed], [null, null]);
+  });
+
   it("case 31: denies sampling to reasoning models that refuse it, at their maker and elsewhere", () => {
     const sampling = (id: string): boolean | null => {
       const target = targets.find((one) => one.model?.id === id);

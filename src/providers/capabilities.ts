@@ -101,9 +101,10 @@ function ofCatalogue({ model }: Target, table: CapabilityTable): Words {
   };
 }
 
+/** What a host refuses. What its rules leave out with a word is no reason to pass it over. */
 function ofFields(fields: Quirks["fields"]): Words {
   const lost: Words = {};
-  for (const field of Object.keys(fields ?? {})) for (const name of BY_FIELD[field] ?? []) lost[name] = false;
+  for (const [field, rule] of Object.entries(fields ?? {})) if (rule === "refuse") for (const name of BY_FIELD[field] ?? []) lost[name] = false;
   return lost;
 }
 
