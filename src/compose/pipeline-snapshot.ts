@@ -17,6 +17,7 @@ export function pipelineSnapshot(snapshot: ConfigSnapshot, ports: TransportPorts
     directory: snapshot.directory,
     simulated: snapshot.config.simulated,
     fetchesImages: snapshot.config.remoteImages === "fetch",
+    showsReasoningTwice: snapshot.config.chat.reasoningField === "both",
     responsesTtlMs: snapshot.config.responses.ttlMs,
     reasoningTtlMs: snapshot.config.reasoningState.ttlMs,
     transport: (deployment: Deployment): Transport => {

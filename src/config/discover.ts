@@ -30,6 +30,7 @@ export function configFromEnvironment(env: Readonly<Record<string, string | unde
     cors: { origins: [] },
     responses: RESPONSES_DEFAULT,
     reasoningState: REASONING_STATE_DEFAULT,
+    chat: { reasoningField: "reasoning_content" },
     simulated: accounts.length === 0,
   };
 }

@@ -72,6 +72,7 @@ export function parseConfig(text: string, options: ParseOptions): ParsedConfig {
     cors: { origins },
     responses,
     reasoningState,
+    chat: { reasoningField: asMap(raw["chat"])["reasoning_field"] === "both" ? "both" : "reasoning_content" },
     simulated: false,
   };
   return { ok: true, config, warnings: report(warnings), refusals: report(lateSteps(config)), locate: (path, at) => document.place(path, at) };

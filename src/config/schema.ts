@@ -193,6 +193,13 @@ export function configSchema(forEditor: boolean) {
           )
           .describe("What is kept of signed reasoning beside tool calls, for clients that do not send it back")
           .optional(),
+        chat: z
+          .strictObject(
+            { reasoning_field: oneOf(["reasoning_content", "both"], "Where chat completions show reasoning; both: also as reasoning, for which answers are written anew (reasoning_content)").optional() },
+            { error: "a map with reasoning_field" },
+          )
+          .describe("How chat completions are answered")
+          .optional(),
       },
       { error: "a map with version, providers, routes, …" },
     )

@@ -24,6 +24,8 @@ export interface Config {
   readonly responses: { readonly store: "off" | "memory" | "encrypted"; readonly ttlMs: number; readonly key: Secret | null };
   /** What is kept of reasoning that clients do not send back with their tool calls; sealed with the key of `responses`. */
   readonly reasoningState: { readonly store: "off" | "memory" | "encrypted"; readonly ttlMs: number };
+  /** Where chat completions show reasoning; `both`: in `reasoning` too, as some clients read it. */
+  readonly chat: { readonly reasoningField: "reasoning_content" | "both" };
   /** Nothing was configured: loopback providers of our own serve, and every answer says so. */
   readonly simulated: boolean;
 }

@@ -55,7 +55,7 @@ const NOTHING_MORE: ChatMore = {};
 
 /** Serve one chat request. `started` is told once, at once or after a look-up: the running exchange, or null if the request was refused. */
 export function serveChat(deps: Deps, inbound: Inbound, started: (exchange: Exchange | null) => void, more = NOTHING_MORE): void {
-  const client = clientOf(inbound.asked.surface as SurfaceName);
+  const client = clientOf(inbound.asked.surface as SurfaceName, inbound.snapshot.showsReasoningTwice);
   const refused = (error: GatewayError): void => {
     refuse(inbound, error, (told) => client.encodeError(told, inbound.requestId), client.errorHeaders?.(error));
     started(null);
@@ -319,7 +319,7 @@ class ChatSurface implements Surface {
       simulated: this.#inbound.snapshot.simulated,
     });
     // What is checked first is written anew.
-    const same = structured === null && this.#sameAs(dialect);
+    const same = structured === null && this.#client.answersAnew !== true && this.#sameAs(dialect);
     const keeper = openKeeper(this.#deps, this.#inbound, request, this.#client.id, this.#asked.passesTo, deployment);
     const whole = structured?.dialect(dialect) ?? dialect;
     const read = keeper?.watchAnswer(whole) ?? whole;

@@ -50,6 +50,8 @@ export interface Snapshot {
   readonly simulated: boolean;
   /** Images by address may be fetched for providers that take only bytes. Absent: no. */
   readonly fetchesImages?: boolean;
+  /** Chat completions show reasoning in both of the fields that clients read. Absent: in one. */
+  readonly showsReasoningTwice?: boolean;
   /** How long an answer that a client may continue from is kept. */
   readonly responsesTtlMs: number;
   /** How long reasoning state is kept after its last use. */

@@ -1,16 +1,18 @@
 /** `@openai/agents`, unmodified, in both of its modes, on every upstream. */
 import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
 import { Agent, OpenAIProvider, Runner, tool, type AgentInputItem } from "@openai/agents";
 import OpenAI from "openai";
 import { z } from "zod";
 import { checkPerson, checkPicture, checkThoughts, Person } from "./checks.ts";
+import { fleetWorld } from "./fleet-world.ts";
 import { matrix, type Cell, type Features, type Seen } from "./matrix.ts";
 import { checkProofOrWarning } from "./proof.ts";
-import { JSON_QUESTION, model, PNG, QUESTION, SYSTEM, Toolbox, TOOLS, WORDS, type ToolName } from "./world.ts";
+import { DIALECTS, JSON_QUESTION, model, PNG, QUESTION, SYSTEM, Toolbox, TOOLS, WORDS, type ToolName, type UpstreamCall, type World } from "./world.ts";
 
 const NAMES = ["get_weather", "get_time"] as const;
 
-function runnerOf({ world }: Cell, useResponses: boolean, answered: (headers: Headers) => void = () => undefined): Runner {
+function runnerOf({ world }: Pick<Cell, "world">, useResponses: boolean, answered: (headers: Headers) => void = () => undefined): Runner {
   const noting: typeof fetch = async (input, init) => {
     const answer = await fetch(input, init);
     answered(answer.headers);
@@ -20,7 +22,7 @@ function runnerOf({ world }: Cell, useResponses: boolean, answered: (headers: He
   return new Runner({ modelProvider: new OpenAIProvider({ openAIClient, useResponses }), tracingDisabled: true });
 }
 
-const agent = ({ dialect }: Cell, more: { readonly tools?: ReturnType<typeof toolsOf> } = {}) =>
+const agent = ({ dialect }: Pick<Cell, "dialect">, more: { readonly tools?: ReturnType<typeof toolsOf> } = {}) =>
   new Agent({ name: "guide", instructions: SYSTEM, model: model(dialect), ...more });
 
 const toolsOf = (box: Toolbox, names: readonly ToolName[]) => names.map((name) => tool({
@@ -135,3 +137,51 @@ matrix("OpenAI Agents by responses", {
     return { calls: 2, usage: usageOf(ran) };
   },
 });
+
+describe("OpenAI Agents by chat completions, where reasoning is shown in both fields", () => {
+  let world: World;
+  before(async () => {
+    world = await fleetWorld({ chat: { reasoning_field: "both" } });
+  });
+  after(() => world.close());
+
+  for (const dialect of DIALECTS) {
+    for (const stream of [false, true]) {
+      it(`case 30: ${stream ? "streams" : "reads"} what a model thought, and goes on from it, with ${dialect} behind`, async () => {
+        const mark = world.calls().length;
+        const box = new Toolbox();
+        const thinker = new Agent({ name: "guide", instructions: SYSTEM, model: model(dialect, "thinker"), tools: toolsOf(box, ["get_weather"]) });
+        const runner = runnerOf({ world }, false);
+        const ran = stream ? await runner.run(thinker, QUESTION, { stream: true }) : await runner.run(thinker, QUESTION);
+        if ("completed" in ran) await ran.completed;
+        const calls = world.calls().slice(mark);
+        box.check(["get_weather"], ran.finalOutput, calls);
+        const [thought] = ran.newItems;
+        assert.ok(thought?.type === "reasoning_item", thought?.type);
+        checkThoughts((thought.rawItem.rawContent ?? []).map((part) => part.text).join(""));
+        assert.deepEqual(usageOf(ran), { input: sum(calls, "input"), output: sum(calls, "output") });
+      });
+    }
+  }
+
+  it("case 30: is read by clients of the other field as before", async () => {
+    const client = new OpenAI({ baseURL: world.gateway.baseUrl, apiKey: world.apiKey, maxRetries: 0 });
+    for (const dialect of DIALECTS) {
+      const asked = { model: model(dialect, "thinker"), messages: [{ role: "user" as const, content: QUESTION }] };
+      const { choices: [choice] } = await client.chat.completions.create(asked);
+      const { reasoning, reasoning_content: content } = (choice?.message ?? {}) as Record<string, unknown>;
+      checkThoughts(content);
+      assert.equal(reasoning, content);
+      let [streamed, again] = ["", ""];
+      for await (const { choices: [piece] } of await client.chat.completions.create({ ...asked, stream: true })) {
+        const delta = (piece?.delta ?? {}) as Record<string, unknown>;
+        streamed += (delta["reasoning_content"] as string | undefined) ?? "";
+        again += (delta["reasoning"] as string | undefined) ?? "";
+      }
+      checkThoughts(streamed);
+      assert.equal(again, streamed);
+    }
+  });
+});
+
+const sum = (calls: readonly UpstreamCall[], key: "input" | "output"): number => calls.reduce((total, { usage }) => total + (usage?.[key] ?? 0), 0);

@@ -47,13 +47,15 @@ function config(): FleetConfig {
 
 const NAMES: Readonly<Record<string, DialectName>> = { "at-openai": "openai", "at-anthropic": "anthropic", "at-gemini": "gemini" };
 
-export async function fleetWorld(): Promise<World> {
+/** `configured`: sections of the gateway's configuration beside its keys, accounts and routes. */
+export async function fleetWorld(configured: Readonly<Record<string, unknown>> = {}): Promise<World> {
   const fleetConfig = config();
   const fleet = await startFleet(fleetConfig);
   const more = {
     keys: [{ name: "matrix", key: CALLER_KEY }],
     routes: routes({ openai: "at-openai/", anthropic: "at-anthropic/", gemini: "at-gemini/" }, ["chat", "thinker", "slow", "faulty", "broken"]),
     fallbacks: "off",
+    ...configured,
   };
   const gateway = await testGateway(gatewayConfig(fleetConfig, fleet, { apiKey: UPSTREAM_KEY, more }));
   const calls = (): UpstreamCall[] => {

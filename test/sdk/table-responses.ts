@@ -45,7 +45,7 @@ const AGENTS = {
 /** Agents, in both modes. */
 export const AGENT_CLIENTS = {
   "OpenAI Agents by responses": { ...AGENTS, "reads what a model thought, and brings its signatures back": reasoning(DIALECTS) },
-  "OpenAI Agents by chat completions": { ...AGENTS, "reads what a model thought": nowhere("reasoning", "the package reads `reasoning`, where chat completions of most makers have `reasoning_content`") },
+  "OpenAI Agents by chat completions": { ...AGENTS, "reads what a model thought": nowhere("reasoning", "the package reads `reasoning`, which chat completions have only where the configuration says `reasoning_field: both`: shown beside the matrix") },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, Row>>>>;
 
 /** Clients of protocols that are like chat completions, or were before them. */

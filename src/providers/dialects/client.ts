@@ -92,6 +92,8 @@ export interface ClientDialect {
   errorHeaders?(error: GatewayError): readonly string[];
   /** Did the client ask to be told the usage of a stream? Absent: it is always told. */
   usageAsked?(request: ChatRequest): boolean;
+  /** Requests may pass as they are; answers are written anew all the same. */
+  readonly answersAnew?: true;
   /** Where no bytes pass: is this a host whose own form the client speaks, so that a body written anew loses nothing? Absent: none is. */
   ownForm?(target: Target): boolean;
   /** Does a quirk of this target forbid passing the bytes on? Absent: never. */

@@ -7,7 +7,7 @@ import { cohereClient } from "./cohere/index.ts";
 import { completionsClient } from "./completions/index.ts";
 import { geminiClient } from "./gemini/client.ts";
 import { mistralClient } from "./mistral/index.ts";
-import { openaiClient } from "./openai/client.ts";
+import { openaiClient, openaiClientOfBothFields } from "./openai/client.ts";
 import { responsesClient } from "./responses/client.ts";
 
 const CLIENTS: Readonly<Record<SurfaceName, ClientDialect>> = {
@@ -21,7 +21,7 @@ const CLIENTS: Readonly<Record<SurfaceName, ClientDialect>> = {
   "chat-v2": cohereClient,
 };
 
-/** The protocol of a surface. */
-export function clientOf(surface: SurfaceName): ClientDialect {
-  return CLIENTS[surface];
+/** The protocol of a surface. `showsReasoningTwice`: chat completions show reasoning in both of the fields that clients read. */
+export function clientOf(surface: SurfaceName, showsReasoningTwice = false): ClientDialect {
+  return showsReasoningTwice && surface === "chat" ? openaiClientOfBothFields : CLIENTS[surface];
 }

@@ -27,13 +27,26 @@ export const openaiClient: ClientDialect = {
   usageAsked: (request) => request.includeUsage,
   mustRewrite: (body, target) => needsRewrite(body, target.provider),
   pass: (body, target) => ({ path: "/chat/completions", edits: passThroughEdits(body, target.provider, target.upstreamModel) }),
-  openEncoder: (head) => new ChunkWriter(head),
-  encodeAnswer: (events, head) => encodeAnswer(events, answerHead(head), head.simulated ? { system_fingerprint: SIMULATED_FINGERPRINT } : {}),
+  openEncoder: (head) => new ChunkWriter(head, false),
+  encodeAnswer: (events, head) => whole(events, head, false),
   encodeError: (error) => encodeError(error),
   brokenFrame: (error) => sseFrame(null, encodeError(error)),
   models: { list: (models) => ({ object: "list", data: models.map(listed) }), one: listed },
   unboundedFields,
 };
+
+/** The same for clients that read reasoning in `reasoning`. What such a client sends back there goes on as the host has it. */
+export const openaiClientOfBothFields: ClientDialect = {
+  ...openaiClient,
+  answersAnew: true,
+  mustRewrite: (body, target) => needsRewrite(body, target.provider) || body.request.messages.some((message) => message.role === "assistant" && message.reasoning.length > 0),
+  openEncoder: (head) => new ChunkWriter(head, true),
+  encodeAnswer: (events, head) => whole(events, head, true),
+};
+
+function whole(events: readonly StreamEvent[], head: ClientHead, bothFields: boolean): JsonObject {
+  return encodeAnswer(events, answerHead(head), head.simulated ? { system_fingerprint: SIMULATED_FINGERPRINT } : {}, bothFields);
+}
 
 function listed(model: ListedModel): JsonObject {
   return { id: model.id, object: "model", created: model.createdS, owned_by: model.ownedBy };
@@ -48,10 +61,10 @@ class ChunkWriter implements AnswerEncoder {
   readonly #includeUsage: boolean;
   readonly #simulated: boolean;
 
-  constructor(head: ClientHead) {
+  constructor(head: ClientHead, bothFields: boolean) {
     this.#includeUsage = head.request.includeUsage;
     this.#simulated = head.simulated;
-    this.#chunks = new ChunkEncoder({ ...answerHead(head), includeUsage: this.#includeUsage });
+    this.#chunks = new ChunkEncoder({ ...answerHead(head), includeUsage: this.#includeUsage, bothFields });
   }
 
   encode(event: StreamEvent): string {

@@ -52,13 +52,16 @@ interface OpenChoice {
 export class ChunkEncoder {
   readonly #head: AnswerHead;
   readonly #includeUsage: boolean;
+  readonly #bothFields: boolean;
   readonly #choices = new Map<number, OpenChoice>();
   #about: JsonObject = {};
   #usage: Usage | undefined;
   #suffix: string;
 
-  constructor(options: AnswerHead & { readonly includeUsage: boolean }) {
+  /** `bothFields`: reasoning stands in `reasoning` too. */
+  constructor(options: AnswerHead & { readonly includeUsage: boolean; readonly bothFields?: boolean }) {
     this.#head = options;
+    this.#bothFields = options.bothFields === true;
     this.#includeUsage = options.includeUsage;
     this.#suffix = `},"logprobs":null,"finish_reason":null}]${options.includeUsage ? `,"usage":null` : ""}}`;
   }
@@ -73,7 +76,7 @@ export class ChunkEncoder {
         return this.#delta(event.choice, { content: event.text });
       case "reasoning":
         this.#choice(event.choice).reasoning += event.text;
-        return this.#delta(event.choice, { reasoning_content: event.text });
+        return this.#delta(event.choice, shownReasoning(event.text, this.#bothFields));
       case "signature":
         return this.#delta(event.choice, { thinking_blocks: [this.#signed(event)] });
       case "redacted":
@@ -103,7 +106,7 @@ export class ChunkEncoder {
 
   /** The same chunks as JSON text; the common ones are cut from a prepared prefix and suffix. */
   encodeJson(event: StreamEvent): string[] {
-    if (event.kind === "text" || event.kind === "reasoning") {
+    if (event.kind === "text" || (event.kind === "reasoning" && !this.#bothFields)) {
       const choice = this.#choices.get(event.choice);
       if (choice !== undefined && !this.#roles.has(event.choice) && choice.extras.size === 0 && choice.deltaExtras.size === 0) {
         const key = event.kind === "text" ? "content" : "reasoning_content";
@@ -195,8 +198,13 @@ interface WholeChoice {
   deltaExtras: Map<string, Json>;
 }
 
-/** The whole `chat.completion` of a decoded answer. `extra` members stand at the top level. */
-export function encodeAnswer(events: readonly StreamEvent[], head: AnswerHead, extra: JsonObject = {}): JsonObject {
+/** Visible reasoning in the fields that clients read: some know the second one only. */
+function shownReasoning(text: string, bothFields: boolean): JsonObject {
+  return bothFields ? { reasoning_content: text, reasoning: text } : { reasoning_content: text };
+}
+
+/** The whole `chat.completion` of a decoded answer. `extra` members stand at the top level. `bothFields`: reasoning stands in `reasoning` too. */
+export function encodeAnswer(events: readonly StreamEvent[], head: AnswerHead, extra: JsonObject = {}, bothFields = false): JsonObject {
   const choices = new Map<number, WholeChoice>();
   let usage: Usage | undefined;
   let start: JsonObject = {};
@@ -212,7 +220,7 @@ export function encodeAnswer(events: readonly StreamEvent[], head: AnswerHead, e
     created: head.createdS,
     model: head.model,
     ...start,
-    choices: ordered.map(([index, choice]) => encodeChoice(index, choice)),
+    choices: ordered.map(([index, choice]) => encodeChoice(index, choice, bothFields)),
     ...(usage === undefined ? {} : { usage: encodeUsage(usage) }),
     ...extra,
   };
@@ -272,7 +280,7 @@ function collect(choice: WholeChoice, event: Extract<StreamEvent, { choice: numb
   }
 }
 
-function encodeChoice(index: number, choice: WholeChoice): JsonObject {
+function encodeChoice(index: number, choice: WholeChoice, bothFields: boolean): JsonObject {
   const calls = choice.calls
     .filter((call) => call !== undefined)
     .map((call) => ({ ...call.head, function: { name: call.name, arguments: call.arguments === "" ? "{}" : call.arguments } }));
@@ -282,7 +290,7 @@ function encodeChoice(index: number, choice: WholeChoice): JsonObject {
     role: "assistant",
     content: absent ? null : choice.text,
     refusal: choice.refusal === "" ? null : choice.refusal,
-    ...(choice.reasoning === "" ? {} : { reasoning_content: choice.reasoning }),
+    ...(choice.reasoning === "" ? {} : shownReasoning(choice.reasoning, bothFields)),
     ...(choice.blocks.length === 0 ? {} : { thinking_blocks: choice.blocks }),
     ...(calls.length === 0 ? {} : { tool_calls: calls }),
   };
