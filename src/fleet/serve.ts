@@ -55,8 +55,8 @@ export async function serveEmbeddings(call: Call, body: Body, endpoint: Endpoint
   const envelope = envelopeOf(call, call.row.model, 0, true);
   const made = call.dialect.embeddings(body, endpoint, envelope);
   if (typeof made === "string") return refuse(call, 400, call.dialect.error("bad-request", 400, made, envelope.requestId));
-  if (await beforeHeaders(call, false, envelope)) return;
   const counted = { ...envelope, inputTokens: made.inputTokens };
+  if (await beforeHeaders(call, false, counted)) return;
   return jsonAnswer(call, made.body, 0, counted, drawRhythm(call).firstTokenMs);
 }
 

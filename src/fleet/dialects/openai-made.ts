@@ -120,7 +120,8 @@ function hear(name: "audio/transcriptions" | "audio/translations", { body, files
 function rerank({ body, prices }: MadeRequest, envelope: Envelope): Made | string {
   const ranked = rank(body);
   if (typeof ranked === "string") return ranked;
-  const tokens = countInput([body["query"], body["documents"]], undefined);
+  // The query is read anew with each document.
+  const tokens = countInput([body["documents"], ...asArray(body["documents"]).map(() => body["query"])], undefined);
   const searches = Math.max(1, Math.ceil(asArray(body["documents"]).length / 100));
   const byPiece = prices("searches");
   const told = byPiece ? { meta: { billed_units: { search_units: searches } } } : { usage: { total_tokens: tokens } };
