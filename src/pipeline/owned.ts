@@ -87,6 +87,8 @@ interface OwnedAsked {
 /** What is asked, in the provider's own ids, and the account that they name. */
 function readAsked(inbound: Inbound, name: OwnedName): OwnedAsked | GatewayError {
   const own = readOwnedId(inbound.asked.id ?? "");
+  // No id of anybody's, but a way up in a path.
+  if (/^\.{1,2}$/.test(own.id)) return gatewayError("unknown_id", `There is no ${name} of that id.`);
   const query = new URLSearchParams(inbound.asked.query);
   // A caller's credential.
   query.delete("key");
