@@ -59,6 +59,31 @@ describe("a path means", () => {
     ["/openai/deployments/my-mini/models", null],
     ["/openai/deployments/my-mini", null],
     ["/v2/chat", "chat-v2"],
+    ["/v2/rerank", "rerank-v2"],
+    ["/v1/rerank", "rerank"],
+    ["/rerank", "rerank"],
+    ["/v2/embed", "embed-v2"],
+    ["/v2/nothing", null],
+    ["/v1/moderations", "moderations"],
+    ["/v1/images/generations", "image-generations"],
+    ["/v1/images/edits", "image-edits"],
+    ["/v1/images", null],
+    ["/audio/speech", "audio-speech"],
+    ["/openai/deployments/my-whisper/audio/transcriptions", "audio-transcriptions", "my-whisper"],
+    ["/openai/deployments/my-mini/files", null],
+    ["/v1beta/models/e:embedContent", "embed-content", "e"],
+    ["/v1beta/models/a%2Fe:batchEmbedContents", "batch-embed-contents", "a/e"],
+    ["/v1/models/e:constructor", "model", "e:constructor"],
+    ["/v1/files", "files"],
+    ["/v1/files/file-1%40a", "file"],
+    ["/v1/files/file-1/content", "file-content"],
+    ["/v1/files/file-1/cancel", null],
+    ["/v1/files/file-1/content/more", null],
+    ["/v1/files//content", null],
+    ["/v1/files/%E0%A4%A", null],
+    ["/v1/batches", "batches"],
+    ["/v1/batches/batch_1", "batch"],
+    ["/v1/batches/batch_1/cancel", "batch-cancel"],
     ["/model/anthropic.claude%3A0/converse", "converse", "anthropic.claude:0"],
     ["/model/a/b/converse", "converse", "a/b"],
     ["/model/a/invoke", null],
@@ -107,6 +132,10 @@ describe("a path means", () => {
       const target = targetOf("/v1/chat/completions");
       assert.equal(meantBy(target, agent === undefined ? {} : { "user-agent": agent }), target);
     }
+  });
+
+  it("which file or batch, percent-decoded once", () => {
+    assert.deepEqual(["/v1/files/file-1%40a", "/v1/batches/b%252F/cancel", "/v1/files"].map((path) => targetOf(path).id), ["file-1@a", "b%2F", undefined]);
   });
 
   it("in whose form errors are told", () => {
