@@ -69,6 +69,7 @@ export const NO_MEASURE: PassMeasure = { textBytes: 0, count: 1, pieces: {}, pie
 
 const encoder = new TextEncoder();
 
+/** UTF-8 bytes of all text in a value. */
 export function utf8Bytes(value: Json | undefined): number {
   if (typeof value === "string") return encoder.encode(value).length;
   if (Array.isArray(value)) return (value as readonly Json[]).reduce<number>((sum, one) => sum + utf8Bytes(one), 0);
