@@ -169,7 +169,7 @@ function noDeployment(account: SupplyAccount, upstream: string): string {
 /** The YAML to paste so that a name without a known price can be called. Its blanks are refused until they are filled in. */
 function priceLines(account: string, upstream: string): string {
   return [
-    "To call it, state its price in USD per million tokens (or `unmetered: true`) in the configuration:",
+    "To call it, state its price in USD per million tokens (USD each for images, seconds, characters, searches; or `unmetered: true`) in the configuration:",
     "providers:",
     `  ${account}:`,
     "    models:",

@@ -31,7 +31,7 @@ export function serveEmbeddings(deps: Deps, inbound: Inbound): Exchange | null {
   };
   const body = readBody(inbound.body);
   if (body.kind === "error") return refused(body.error);
-  const parsed = parseEmbeddingsRequest(body.raw);
+  const parsed = parseEmbeddingsRequest(inbound.asked.model === undefined ? body.raw : { ...body.raw, model: inbound.asked.model });
   if (parsed.kind === "error") return refused(parsed.error);
   const { request } = parsed;
   const resolved = resolveRoute(inbound.snapshot, request.model);
@@ -115,6 +115,8 @@ class EmbeddingsSurface implements Surface {
       if (one.key === "model") edits.push({ start: one.valueStart, end: one.valueEnd, text: JSON.stringify(upstreamModel) });
       else if (one.key === "spillway") edits.push(removalOf(scan, i));
     }
+    // The path named it; there is an input at least, so a comma is due.
+    if (this.#body.raw["model"] === undefined) edits.push({ start: scan.open + 1, end: scan.open + 1, text: `"model":${JSON.stringify(upstreamModel)},` });
     return splice(this.#inbound.body, edits);
   }
 

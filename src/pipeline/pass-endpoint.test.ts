@@ -4,6 +4,7 @@ import type { Pricing } from "../decide/deployment.ts";
 import { plainSheet } from "../decide/price-at.ts";
 import type { HttpMethod, OwnedName, PassName } from "../wire/surfaces.ts";
 import type { UnitPrices } from "../wire/facts.ts";
+import { serveEmbeddings } from "./embeddings.ts";
 import { serveOwned } from "./owned.ts";
 import { servePass } from "./pass-endpoint.ts";
 import { flush } from "./test-clock.ts";
@@ -29,7 +30,7 @@ interface PassAsk {
   readonly query?: string;
 }
 
-async function ask(world: World, name: PassName | OwnedName, { body, type = JSON_TYPE, model, headers = {}, method, id, query = "" }: PassAsk): Promise<Asked> {
+async function ask(world: World, name: PassName | OwnedName | "embeddings", { body, type = JSON_TYPE, model, headers = {}, method, id, query = "" }: PassAsk): Promise<Asked> {
   const asked = new Asked(world.deps.ids.requestId(), (event) => void world.events.push(event));
   const inbound = {
     requestId: asked.requestId,
@@ -41,6 +42,8 @@ async function ask(world: World, name: PassName | OwnedName, { body, type = JSON
     done: () => void (asked.done = true),
     snapshot: { ...world.snapshot, directory: { ...world.snapshot.directory, keepers: () => [deploymentOf({ name: "a", pricing: { kind: "unmetered" } })] } },
   };
+  if (name === "embeddings") asked.exchange = serveEmbeddings(world.deps, inbound);
+  if (name === "embeddings") return asked;
   const owned = name.startsWith("file") || name.startsWith("batch") ? name !== "batch-embed-contents" : false;
   asked.exchange = owned ? serveOwned(world.deps, inbound, name as OwnedName) : servePass(world.deps, inbound, name as PassName);
   await flush();
@@ -102,6 +105,13 @@ describe("an endpoint that is no chat", () => {
     assert.deepEqual([none.reply.status, none.reply.json.error.code, none.reply.json.error.param], [400, "missing_field", "model"]);
     const moderated = await ask(world, "moderations", { body: `{"input":"x"}` });
     assert.match(moderated.reply.json.error.message, /omni-moderation-latest/);
+  });
+
+  it("embeddings too take the model of the path", async () => {
+    const world = new World({ candidates: [{ name: "a", model: { type: "embedding" } }] });
+    await ask(world, "embeddings", { body: `{"input":"x"}`, model: "r" });
+    await flush();
+    assert.equal(textOf(world.call("a").request.body), `{"model":"m","input":"x"}`);
   });
 
   it("names the model wherever a protocol repeats it", async () => {
