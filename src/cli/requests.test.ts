@@ -113,6 +113,7 @@ test("an unmetered attempt makes the cost null, and non-token units are no token
   const [line] = (await running.requests("--json")).lines;
   assert.equal(line?.["cost_usd"], null);
   assert.deepEqual(line?.attempts[0]?.["tokens"], { input: 4 });
+  assert.deepEqual(line?.attempts[0]?.["units"], { web_searches: 1 });
   await running.end();
 });
 

@@ -186,6 +186,7 @@ export function requestJson(view: RequestView): JsonObject {
     deployment: record === null ? (last?.deployment ?? null) : record.deployment,
     attempts: attempts.map((attempt) => attempt.json),
     tokens: tokensJson(record?.units ?? sumUnits(view.attempts)),
+    ...pieces(record?.units ?? sumUnits(view.attempts)),
     cost_usd: usd(sumCosts(attempts.map((attempt) => attempt.costNanoUsd))),
     ttft_ms: record?.ttftMs ?? null,
     total_ms: record?.totalMs ?? null,
@@ -231,6 +232,7 @@ function shownAttempt(row: AttemptView | null, attempt: AttemptRecord | undefine
       state: row?.state ?? attempt?.state ?? null,
       outcome: settled?.outcome ?? null,
       tokens: tokensJson(settled?.units ?? {}),
+      ...pieces(settled?.units ?? {}),
       cost_nano_usd: costNanoUsd,
       flags: [...new Set([...(row?.flags ?? []), ...(row === null || row.state === "held" ? (attempt?.flags ?? []) : [])])],
       status: attempt?.status ?? null,
@@ -249,6 +251,12 @@ function tokensJson(units: UnitCounts): JsonObject {
     if (count !== undefined) tokens[unit] = count;
   }
   return tokens;
+}
+
+/** `units`, where anything was counted one by one: images, seconds, characters, searches … */
+function pieces(units: UnitCounts): JsonObject {
+  const counted = Object.entries(units).filter(([unit]) => !TOKEN_UNITS.includes(unit as Unit));
+  return counted.length === 0 ? {} : { units: Object.fromEntries(counted) };
 }
 
 function sumUnits(attempts: readonly AttemptView[]): UnitCounts {
