@@ -132,12 +132,17 @@ function begin(deps: Deps, inbound: Inbound, ready: Ready): Exchange {
     warnings,
     snapshot: inbound.snapshot,
   });
-  exchange.onRecorded = (): void => {
-    images?.release();
-    inbound.done();
-  };
+  exchange.onRecorded = images === null ? inbound.done : releasing(images, inbound.done);
   exchange.start();
   return exchange;
+}
+
+/** A function of its own: a closure in the one above would share its scope, and once optimized outlives the request and keeps all of it. */
+function releasing(images: RemoteImages, done: () => void): () => void {
+  return () => {
+    images.release();
+    done();
+  };
 }
 
 function shapeOf(request: ChatRequest, estimateTokens: number, imageCount: number, needs: readonly Need[]): RequestShape {
