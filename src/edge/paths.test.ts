@@ -134,6 +134,13 @@ describe("a path means", () => {
     }
   });
 
+  it("nothing of a path that is longer than any that is served, however often a prefix stands in it", () => {
+    const repeated = (times: number): string => `${"/openai".repeat(times)}/v1/chat/completions`;
+    assert.equal(targetOf(repeated(100)).endpoint, "chat");
+    assert.equal(targetOf(repeated(300)).endpoint, null);
+    assert.equal(targetOf(`/v1/models/${"m".repeat(1_000)}:generateContent`).endpoint, "generate-content");
+  });
+
   it("which file or batch, percent-decoded once", () => {
     assert.deepEqual(["/v1/files/file-1%40a", "/v1/batches/b%252F/cancel", "/v1/files"].map((path) => targetOf(path).id), ["file-1@a", "b%2F", undefined]);
   });

@@ -77,10 +77,13 @@ const KEPT: Readonly<Record<string, OwnedName | KeptName>> = {
 };
 const COLLECTION = /^\/(?:files|batches|responses)\//;
 
+/** Nothing that is served has a longer path. Prefixes are taken off one by one, before it is known who asks. */
+const PATH_CHARS_MAX = 2_048;
+
 /** Resolve a path without its query. A trailing slash is ignored. */
 export function targetOf(path: string): Target {
   if (path === "/v1/chat/completions") return CHAT;
-  return PROBES[path] ?? aliasOf(path);
+  return PROBES[path] ?? (path.length > PATH_CHARS_MAX ? UNKNOWN : aliasOf(path));
 }
 
 function aliasOf(path: string): Target {
