@@ -27,6 +27,7 @@ import { ByteLane } from "./byte-lane.ts";
 import type { Deps } from "./deps.ts";
 import { Exchange } from "./exchange.ts";
 import { encodeFor, Fitting, passedWithout, tableOf } from "./fitting.ts";
+import { hiddenBytes } from "./hidden-bytes.ts";
 import { bytesOf, HubLane } from "./hub-lane.ts";
 import { deadlineMsOf, readBody, refuse, resolveRoute, viaOf, type Inbound, type ReadBody } from "./inbound.ts";
 import type { LaneSink, StreamLane } from "./lane.ts";
@@ -101,7 +102,7 @@ function begin(deps: Deps, inbound: Inbound, ready: Ready): Exchange {
   const { client, outside, body, parsed, route, passesTo, kept, more } = ready;
   const { request } = parsed;
   const measure = measureText(request);
-  const unseenBytes = (client.unseenBytes?.(body.raw) ?? 0) + keptBytes(kept);
+  const unseenBytes = Math.max(client.unseenBytes?.(body.raw) ?? 0, hiddenBytes(inbound.body.length, measure, request)) + keptBytes(kept);
   const estimateTokens = inputEstimateTokens(measure.textBytes);
   const fetchesImages = deps.images !== undefined && inbound.snapshot.fetchesImages === true;
   const needs = needsOf(request, { passesTo, lenient: route.lenient === true, fetchesImages, imageCount: measure.imageCount, unsized: measure.unsized });
