@@ -167,6 +167,7 @@ class Running {
       ids: this.#ids,
       snapshot: () => this.#snapshot,
       limits: { ...LIMITS, ...options.limits },
+      secure: options.tls !== null,
       instance: this.#instance,
     };
     this.#server = this.#makeServer();

@@ -320,7 +320,13 @@ describe("what a provider gives or keeps", () => {
   });
 
   it("files are kept by accounts that surely do before those that may, and are not metered", () => {
-    const keepers = buildDirectory(directoryInput(accounts)).directory.keepers?.() ?? [];
+    const keepers = buildDirectory(directoryInput(accounts)).directory.keepers?.("files") ?? [];
     assert.deepEqual(keepers.map((one) => [one.account, one.pricing.kind, one.model]), [["maker", "unmetered", null], ["mine", "unmetered", null]]);
+  });
+
+  it("batches of messages are kept by accounts of providers that say so, whatever they do with files", () => {
+    const batching = account("batching", "maker", { provider: { ...giving, keepsFiles: false, keepsMessageBatches: true } });
+    const { directory } = buildDirectory(directoryInput([...accounts, batching]));
+    assert.deepEqual(directory.keepers?.("message-batches").map((one) => [one.id, one.pricing.kind]), [["batching/message-batches", "unmetered"]]);
   });
 });

@@ -4,6 +4,7 @@
  * are remembered in bounded maps, so that a known name costs one lookup.
  */
 import type { ModelFacts, ProviderFacts } from "../wire/facts.ts";
+import type { OwnedKind } from "../wire/surfaces.ts";
 import { DEFAULT_CLOCKS, type Deployment, type Route, type RouteCandidate, type RouteClocks } from "./deployment.ts";
 import { byPreference, closest, plainVariant, unfitReason } from "./equivalence.ts";
 import type { CallableModel, Directory, Resolution } from "./names.ts";
@@ -108,8 +109,8 @@ class Resolver implements Directory {
     return this.#callable;
   }
 
-  keepers(): readonly Deployment[] {
-    return this.#supply.keepers();
+  keepers(kind: OwnedKind): readonly Deployment[] {
+    return this.#supply.keepers(kind);
   }
 
   #search(asked: string): Resolution {

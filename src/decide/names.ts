@@ -1,4 +1,5 @@
 /** What a name in `model` stands for. Types only until resolution is written. */
+import type { OwnedKind } from "../wire/surfaces.ts";
 import type { Deployment, Route } from "./deployment.ts";
 
 export type Resolution =
@@ -16,6 +17,6 @@ export interface CallableModel {
 export interface Directory {
   resolve(name: string): Resolution;
   callable(): readonly CallableModel[];
-  /** Accounts at providers that keep files, in file order; absent: none. */
-  keepers?(): readonly Deployment[];
+  /** Accounts at providers that keep such things, in file order; absent: none. */
+  keepers?(kind: OwnedKind): readonly Deployment[];
 }

@@ -3,6 +3,7 @@
  * why it cannot be called. Pure; the first half of what a directory of names rests on.
  */
 import type { ModelFacts, PriceSheet, ProviderFacts } from "../wire/facts.ts";
+import type { OwnedKind } from "../wire/surfaces.ts";
 import type { Deployment, Pricing } from "./deployment.ts";
 import type { Resolution } from "./names.ts";
 import { didYouMean, nearestNames } from "./nearest.ts";
@@ -83,10 +84,11 @@ export class Supply {
     return this.#byProvider.get(providerId) ?? [];
   }
 
-  /** Accounts at providers that keep files, surely or perhaps, in file order: each as no model, and not metered. */
-  keepers(): readonly Deployment[] {
-    const keeping = (sure: boolean | "perhaps"): readonly SupplyAccount[] => this.#input.accounts.filter(({ provider }) => provider.keepsFiles === sure && provider.dialect !== null);
-    return [...keeping(true), ...keeping("perhaps")].map((account) => deploymentOf(account, null, "files", { kind: "unmetered" }, undefined));
+  /** Accounts at providers that keep such things, surely or perhaps, in file order: each as no model, and not metered. */
+  keepers(kind: OwnedKind): readonly Deployment[] {
+    const told = ({ keepsFiles, keepsMessageBatches }: ProviderFacts) => (kind === "files" ? keepsFiles : keepsMessageBatches);
+    const keeping = (sure: true | "perhaps") => this.#input.accounts.filter(({ provider }) => told(provider) === sure && provider.dialect !== null);
+    return [...keeping(true), ...keeping("perhaps")].map((account) => deploymentOf(account, null, kind, { kind: "unmetered" }, undefined));
   }
 
   /** Facts of `provider/upstream`, also by another name that the provider gives the model. */

@@ -39,6 +39,7 @@ const KNOWN: Readonly<Record<string, Target>> = {
   "/rerank": served("rerank"),
   "/files": served("files"),
   "/batches": served("batches"),
+  "/messages/batches": served("message-batches"),
 };
 const CHAT = KNOWN["/chat/completions"] as Target;
 /** Chat completions as one maker's clients read them, who name it in their base URL or by their `user-agent`. */
@@ -56,7 +57,7 @@ const PROBES: Readonly<Record<string, Target>> = {
 };
 const UNKNOWN = target(null);
 /** Not called by a model. */
-const NO_MODEL: ReadonlySet<EndpointName | null> = new Set<EndpointName | null>(["models", "files", "batches"]);
+const NO_MODEL: ReadonlySet<EndpointName | null> = new Set<EndpointName | null>(["models", "files", "batches", "message-batches"]);
 /** `models/{model}:{verb}`, where a model may hold ":" itself. */
 const VERBS: ReadonlyMap<string, { readonly endpoint: SurfaceName | PassName | CountName; readonly stream: boolean | undefined }> = new Map([
   ["generateContent", { endpoint: "generate-content", stream: false }],
@@ -71,11 +72,14 @@ const KEPT: Readonly<Record<string, OwnedName | KeptName>> = {
   "files/content": "file-content",
   "batches/": "batch",
   "batches/cancel": "batch-cancel",
+  "messages/batches/": "message-batch",
+  "messages/batches/cancel": "message-batch-cancel",
+  "messages/batches/results": "message-batch-results",
   "responses/": "response",
   "responses/input_items": "response-input-items",
   "responses/cancel": "response-cancel",
 };
-const COLLECTION = /^\/(?:files|batches|responses)\//;
+const COLLECTION = /^\/(files|batches|messages\/batches|responses)\/([^/]+)(?:\/([^/]+))?$/;
 
 /** Nothing that is served has a longer path. Prefixes are taken off one by one, before it is known who asks. */
 const PATH_CHARS_MAX = 2_048;
@@ -100,7 +104,8 @@ function aliasOf(path: string): Target {
   if (rest.startsWith("/openai/deployments/")) return ofDeployment(rest.slice(20));
   if (rest.startsWith("/openai/")) return aliasOf(rest.slice(7));
   if (rest.startsWith("/model/")) return converse(rest.slice(7));
-  if (COLLECTION.test(rest)) return kept(rest);
+  const found = COLLECTION.exec(rest);
+  if (found !== null) return kept(found);
   return rest.startsWith("/v2/") ? (PROBES[rest] ?? UNKNOWN) : UNKNOWN;
 }
 
@@ -150,10 +155,10 @@ function converse(rest: string): Target {
   return target(null, "converse");
 }
 
-/** `/files/{id}`, `/files/{id}/content`, `/batches/{id}`, `/batches/{id}/cancel`, and the same of responses. */
-function kept(rest: string): Target {
-  const [, collection = "", id = "", part = "", ...more] = rest.split("/");
-  const endpoint = more.length > 0 || id === "" ? undefined : KEPT[`${collection}/${part}`];
+/** `/files/{id}`, `/files/{id}/content`, `/batches/{id}`, `/batches/{id}/cancel`, and the same of others. */
+function kept([, collection = "", id = "", part = ""]: readonly string[]): Target {
+  const key = `${collection}/${part}`;
+  const endpoint = Object.hasOwn(KEPT, key) ? KEPT[key] : undefined;
   if (endpoint === undefined) return UNKNOWN;
   try {
     return { ...served(endpoint), id: decodeURIComponent(id) };

@@ -24,6 +24,8 @@ export interface Deps {
   /** The configuration that new requests start with; a running request keeps the one it took. */
   readonly snapshot: () => Snapshot;
   readonly limits: Limits;
+  /** Clients reach us over TLS. Absent: no. */
+  readonly secure?: boolean;
   /** Named in `via`, so that a gateway pointed at itself notices. */
   readonly instance: string;
 }

@@ -1,7 +1,8 @@
 /**
  * Files and batches: what a provider keeps is asked of the account that owns it. The id says which; a new one goes where
- * `x-spillway-account` says, else to the first account whose provider keeps files. Nothing fails over, and what was sent is
- * not sent again: a batch that was made twice costs twice. What a batch costs is not known here, so it has no cost at all.
+ * `x-spillway-account` says, else where its requests' model is, else to the first account whose provider keeps such things.
+ * Nothing fails over, and what was sent is not sent again: a batch that was made twice costs twice. What a batch costs is not
+ * known here, so it has no cost at all.
  */
 import { choose, type Candidate } from "../decide/choose.ts";
 import { DEFAULT_CLOCKS, type Deployment, type Route } from "../decide/deployment.ts";
@@ -13,7 +14,7 @@ import { gatewayError, type GatewayError } from "../wire/errors.ts";
 import { isObject, member } from "../wire/json.ts";
 import type { UpstreamError } from "../wire/outcome.ts";
 import { readOwnedId, tagIds, untagIds } from "../wire/owned-ids.ts";
-import { SERVED, type OwnedName } from "../wire/surfaces.ts";
+import { ownedKind, SERVED, type OwnedKind, type OwnedName } from "../wire/surfaces.ts";
 import type { Usage } from "../wire/usage.ts";
 import type { Attempt, Reading } from "./attempt.ts";
 import type { Deps } from "./deps.ts";
@@ -21,6 +22,7 @@ import { Exchange } from "./exchange.ts";
 import { bytesOf } from "./hub-lane.ts";
 import { deadlineMsOf, readBody, refuse, viaOf, type Inbound } from "./inbound.ts";
 import { failure, malformed } from "./lane.ts";
+import { readMessageBatch } from "./message-batch.ts";
 import { jsonOf } from "./pass-endpoint.ts";
 import { RawLane } from "./raw-lane.ts";
 import type { Prepared, Surface } from "./surface.ts";
@@ -35,7 +37,16 @@ const PATHS: Readonly<Record<OwnedName, (id: string) => string>> = {
   batches: () => "/batches",
   batch: (id) => `/batches/${id}`,
   "batch-cancel": (id) => `/batches/${id}/cancel`,
+  "message-batches": () => "/messages/batches",
+  "message-batch": (id) => `/messages/batches/${id}`,
+  "message-batch-cancel": (id) => `/messages/batches/${id}/cancel`,
+  "message-batch-results": (id) => `/messages/batches/${id}/results`,
 };
+/** What comes as bytes, whatever their type. */
+const IN_BYTES: ReadonlySet<OwnedName> = new Set<OwnedName>(["file-content", "message-batch-results"]);
+/** Where pages of lists begin and end. */
+const ID_QUERIES = ["after", "after_id", "before_id"];
+const KEPT_THINGS: Readonly<Record<OwnedKind, string>> = { files: "files and batches", "message-batches": "batches of messages" };
 
 /** Serve one request. Returns the running exchange, or null if the request was refused at once. */
 export function serveOwned(deps: Deps, inbound: Inbound, name: OwnedName): Exchange | null {
@@ -44,18 +55,17 @@ export function serveOwned(deps: Deps, inbound: Inbound, name: OwnedName): Excha
     refuse(inbound, error, (told) => client.encodeError(told, inbound.requestId), client.errorHeaders?.(error));
     return null;
   };
+  const kind = ownedKind(name);
   const asked = readAsked(inbound, name);
   if ("code" in asked) return refused(asked);
-  const owner = ownerOf(inbound, asked.account);
-  if ("code" in owner) return refused(owner);
-  const route = routeOf(owner);
+  const route = routeOf(asked.owner);
   const deadlineMs = deadlineMsOf(route, inbound.header);
   if (typeof deadlineMs !== "number") return refused(deadlineMs);
   const choice = choose({
     route,
-    shape: { endpoint: "other", stream: name === "file-content", inputBoundTokens: 0, inputEstimateTokens: 0, imageCount: 0, maxOutputTokens: 0, choiceCount: 1, needs: NO_NEEDS, pieces: {} },
+    shape: { endpoint: "other", stream: IN_BYTES.has(name), inputBoundTokens: 0, inputEstimateTokens: 0, imageCount: 0, maxOutputTokens: 0, choiceCount: 1, needs: NO_NEEDS, pieces: {} },
     measure: { textBytes: 0, messageAndToolCount: 0, imageCount: 0, unsized: false },
-    view: (deployment) => deps.health.view(deployment.id, deployment.account, "files", deps.clock.nowMs()),
+    view: (deployment) => deps.health.view(deployment.id, deployment.account, kind, deps.clock.nowMs()),
     wallMs: deps.clock.wallMs(),
     random: () => deps.random.next(),
   });
@@ -63,7 +73,7 @@ export function serveOwned(deps: Deps, inbound: Inbound, name: OwnedName): Excha
     requestId: inbound.requestId,
     caller: inbound.caller,
     route,
-    modelAsked: "files",
+    modelAsked: kind,
     choice,
     inputEstimateTokens: 0,
     deadlineMs,
@@ -79,12 +89,12 @@ export function serveOwned(deps: Deps, inbound: Inbound, name: OwnedName): Excha
 interface OwnedAsked {
   /** Below the address, with its query. */
   readonly path: string;
-  readonly account: string | null;
+  readonly owner: Deployment;
   readonly body: Uint8Array | null;
   readonly contentType: string | null;
 }
 
-/** What is asked, in the provider's own ids, and the account that they name. */
+/** What is asked, in the provider's own ids, and of whom. */
 function readAsked(inbound: Inbound, name: OwnedName): OwnedAsked | GatewayError {
   const own = readOwnedId(inbound.asked.id ?? "");
   // No id of anybody's, but a way up in a path.
@@ -92,26 +102,37 @@ function readAsked(inbound: Inbound, name: OwnedName): OwnedAsked | GatewayError
   const query = new URLSearchParams(inbound.asked.query);
   // A caller's credential.
   query.delete("key");
-  const after = readOwnedId(query.get("after") ?? "");
-  if (after.id !== "") query.set("after", after.id);
+  let named = own.account;
+  for (const key of ID_QUERIES) {
+    const at = readOwnedId(query.get(key) ?? "");
+    if (at.id !== "") query.set(key, at.id);
+    named ??= at.account;
+  }
+  named ??= inbound.header("x-spillway-account") ?? null;
   const path = PATHS[name](encodeURIComponent(own.id)) + (query.size > 0 ? `?${query.toString()}` : "");
-  const named = own.account ?? after.account ?? inbound.header("x-spillway-account") ?? null;
-  if (inbound.asked.method !== "POST") return { path, account: named, body: null, contentType: null };
   const contentType = inbound.header("content-type") ?? "application/json";
-  if (name !== "batches") return { path, account: named, body: inbound.body, contentType: inbound.body.length === 0 ? null : contentType };
-  const body = readBody(inbound.body);
-  if (body.kind === "error") return body.error;
-  const input = body.raw["input_file_id"];
-  const account = typeof input === "string" ? readOwnedId(input).account : null;
-  return { path, account: account ?? named, body: untagIds(inbound.body), contentType };
+  let body = inbound.asked.method === "POST" ? inbound.body : null;
+  if (name === "batches" && body !== null) {
+    const read = readBody(body);
+    if (read.kind === "error") return read.error;
+    const input = read.raw["input_file_id"];
+    named = (typeof input === "string" ? readOwnedId(input).account : null) ?? named;
+    body = untagIds(body);
+  }
+  const kind = ownedKind(name);
+  const keepers = inbound.snapshot.directory.keepers?.(kind) ?? [];
+  const owner = ownerOf(keepers, named, KEPT_THINGS[kind]);
+  if ("code" in owner) return owner;
+  if (name !== "message-batches" || body === null) return { path, owner, body, contentType: body === null || body.length === 0 ? null : contentType };
+  const batch = readMessageBatch(inbound, named, keepers);
+  return batch.kind === "error" ? batch.error : { path, owner: batch.owner, body: batch.body, contentType };
 }
 
-function ownerOf(inbound: Inbound, account: string | null): Deployment | GatewayError {
-  const keepers = inbound.snapshot.directory.keepers?.() ?? [];
+function ownerOf(keepers: readonly Deployment[], account: string | null, things: string): Deployment | GatewayError {
   const owner = account === null ? keepers[0] : keepers.find((one) => one.account === account);
   if (owner !== undefined) return owner;
-  if (account === null) return gatewayError("no_usable_deployment", "No configured account is at a provider that keeps files and batches.");
-  return gatewayError("unknown_id", `No configured account ${JSON.stringify(account.slice(0, 80))} keeps files and batches; those that do: ${keepers.map((one) => one.account).join(", ") || "none"}.`);
+  if (account === null) return gatewayError("no_usable_deployment", `No configured account is at a provider that keeps ${things}.`);
+  return gatewayError("unknown_id", `No configured account ${JSON.stringify(account.slice(0, 80))} keeps ${things}; those that do: ${keepers.map((one) => one.account).join(", ") || "none"}.`);
 }
 
 function routeOf(deployment: Deployment): Route {
@@ -119,7 +140,7 @@ function routeOf(deployment: Deployment): Route {
 }
 
 class OwnedSurface implements Surface {
-  readonly endpoint = "files";
+  readonly endpoint: OwnedKind;
   readonly name: OwnedName;
   readonly stream: boolean;
   readonly streamType = "application/octet-stream";
@@ -133,7 +154,8 @@ class OwnedSurface implements Surface {
     this.#inbound = inbound;
     this.#asked = asked;
     this.name = name;
-    this.stream = name === "file-content";
+    this.endpoint = ownedKind(name);
+    this.stream = IN_BYTES.has(name);
   }
 
   prepare(candidate: Candidate): Prepared {
@@ -142,11 +164,12 @@ class OwnedSurface implements Surface {
     if (dialect === null) return { kind: "unsupported", param: "model", message: `${candidate.deployment.account} is not spoken to.` };
     const headers = ["accept", this.stream ? "*/*" : "application/json", "via", viaOf(this.#inbound.header("via"), this.#deps.instance)];
     if (contentType !== null) headers.push("content-type", contentType);
-    for (const header of forwardedHeaders(dialect)) {
+    const replaces = (clientOf(SERVED[this.name].form).passedHeaders ?? []).filter((header) => this.#inbound.header(header) !== undefined);
+    for (const header of [...forwardedHeaders(dialect), ...replaces]) {
       const value = this.#inbound.header(header);
       if (value !== undefined && value.length > 0) headers.push(header, value);
     }
-    return { kind: "prepared", path, method: this.#inbound.asked.method ?? "POST", headers, body, warnings: [], expectedUnits: {}, reading: this.#reading(candidate) };
+    return { kind: "prepared", path, method: this.#inbound.asked.method ?? "POST", headers, replaces, body, warnings: [], expectedUnits: {}, reading: this.#reading(candidate) };
   }
 
   closing(attempt: Attempt): Uint8Array {
@@ -166,6 +189,15 @@ class OwnedSurface implements Surface {
     return [];
   }
 
+  /** Where results are had of us, as this client reaches us. Only itself can be misled by what it says of that. */
+  #resultsOf(id: string): string {
+    const told = (header: string): string => this.#inbound.header(header)?.split(",", 1)[0]?.trim() ?? "";
+    const host = told("x-forwarded-host") || told("host");
+    const scheme = /^https?$/.test(told("x-forwarded-proto")) ? told("x-forwarded-proto") : this.#deps.secure === true ? "https" : "http";
+    const origin = /^[\w.[\]:-]+$/.test(host) ? `${scheme}://${host}` : "";
+    return `${origin}/v1${PATHS["message-batch-results"](encodeURIComponent(id))}`;
+  }
+
   #reading({ deployment }: Candidate): Reading {
     return {
       // A file may be empty.
@@ -178,7 +210,7 @@ class OwnedSurface implements Surface {
         if (!isObject(json)) return { kind: "error", error: malformed("the answer is no JSON object"), usage: null };
         const told = member(json, "error");
         if (told !== undefined && told !== null) return { kind: "error", error: failure("server", `an error in a 200: ${JSON.stringify(told).slice(0, 200)}`), usage: null };
-        return { kind: "answer", body: tagIds(bytes, deployment.account), usage: USAGE, contentEvents: 0, textBytes: 0, warnings: [] };
+        return { kind: "answer", body: tagIds(bytes, deployment.account, (id) => this.#resultsOf(id)), usage: USAGE, contentEvents: 0, textBytes: 0, warnings: [] };
       },
       readError: (status, header, text) => clientsOwn(dialectById(deployment.provider.dialect ?? "openai-chat").readError(status, header, jsonOf(text), text, this.#deps.clock.wallMs())),
     };

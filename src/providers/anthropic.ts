@@ -12,6 +12,7 @@ export const anthropic: ProviderFacts = compatible({
   headers: [["anthropic-version", "2023-06-01"]],
   // "Token counting is free to use": its page.
   freeCounting: "anthropic-messages",
+  keepsMessageBatches: true,
   kind: "maker",
   domain: { edge: "cloudflare" },
   // Read by its own decoder: input, cache reads and cache writes are disjoint, thinking is inside the output.

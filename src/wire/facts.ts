@@ -54,6 +54,8 @@ export interface ProviderFacts {
   readonly freeModels?: readonly string[];
   /** Serves `/files` and `/batches`; `perhaps`: it depends on the server behind the address. */
   readonly keepsFiles?: boolean | "perhaps";
+  /** Serves `/messages/batches`. */
+  readonly keepsMessageBatches?: boolean;
 }
 
 export type AuthFacts =

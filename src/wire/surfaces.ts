@@ -22,7 +22,12 @@ export type PassName =
   | "batch-embed-contents";
 
 /** Endpoints of what a provider keeps for its account: called by account, not by model. */
-export type OwnedName = "files" | "file" | "file-content" | "batches" | "batch" | "batch-cancel";
+export type OwnedName = FileName | MessageBatchName;
+type FileName = "files" | "file" | "file-content" | "batches" | "batch" | "batch-cancel";
+type MessageBatchName = "message-batches" | "message-batch" | "message-batch-cancel" | "message-batch-results";
+
+/** What an account has to keep so that it can be asked. */
+export type OwnedKind = "files" | "message-batches";
 
 /** Questions about a prompt that is not run: how many tokens it has. Free, and with a record. */
 export type CountName = "responses-input-tokens" | "messages-count-tokens" | "generate-content-count-tokens";
@@ -66,6 +71,10 @@ export const SERVED: Readonly<Record<PassName | OwnedName | CountName | KeptName
   batches: { form: "chat", methods: ["GET", "POST"] },
   batch: { form: "chat", methods: ["GET"] },
   "batch-cancel": post("chat", { bodiless: true }),
+  "message-batches": { form: "messages", methods: ["GET", "POST"] },
+  "message-batch": { form: "messages", methods: ["GET", "DELETE"] },
+  "message-batch-cancel": post("messages", { bodiless: true }),
+  "message-batch-results": { form: "messages", methods: ["GET"] },
   "responses-input-tokens": post("responses"),
   "messages-count-tokens": post("messages"),
   "generate-content-count-tokens": post("generate-content"),
@@ -79,7 +88,18 @@ export function servedFacts(name: string): ServedFacts | undefined {
   return Object.hasOwn(SERVED, name) ? SERVED[name as keyof typeof SERVED] : undefined;
 }
 
-const OWNED: ReadonlySet<string> = new Set<OwnedName>(["files", "file", "file-content", "batches", "batch", "batch-cancel"]);
+const OWNED: Readonly<Record<OwnedName, OwnedKind>> = {
+  files: "files",
+  file: "files",
+  "file-content": "files",
+  batches: "files",
+  batch: "files",
+  "batch-cancel": "files",
+  "message-batches": "message-batches",
+  "message-batch": "message-batches",
+  "message-batch-cancel": "message-batches",
+  "message-batch-results": "message-batches",
+};
 const PASSED: ReadonlySet<string> = new Set<PassName>([
   "moderations", "image-generations", "image-edits", "image-variations", "audio-speech", "audio-transcriptions", "audio-translations", "rerank",
   "rerank-v2", "embed-v2", "embed-content", "batch-embed-contents",
@@ -92,7 +112,12 @@ export function isPassName(name: ServedName): name is PassName {
 
 /** Is it about what a provider keeps? */
 export function isOwnedName(name: ServedName): name is OwnedName {
-  return OWNED.has(name);
+  return Object.hasOwn(OWNED, name);
+}
+
+/** What its account keeps. */
+export function ownedKind(name: OwnedName): OwnedKind {
+  return OWNED[name];
 }
 
 /** Is it about responses that the gateway keeps? */

@@ -1,0 +1,113 @@
+/**
+ * A batch of messages on its way to the account that will own it: each of its requests names a model as any other request
+ * does, and all of them have to mean models of one account. Only those names change, everything else passes byte for byte.
+ */
+import type { Deployment, RouteCandidate } from "../decide/deployment.ts";
+import { gatewayError, type GatewayError } from "../wire/errors.ts";
+import { elementsOf } from "../wire/scan-list.ts";
+import { scanBody, splice, type Edit, type TopLevelMember } from "../wire/scan.ts";
+import { readBody, type Inbound } from "./inbound.ts";
+
+export interface MessageBatch {
+  readonly kind: "batch";
+  readonly owner: Deployment;
+  readonly body: Uint8Array;
+}
+type Refused = { readonly kind: "error"; readonly error: GatewayError };
+interface NamedModel {
+  /** Its place, as a client would write it. */
+  readonly param: string;
+  readonly name: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Read a batch for one of the `keepers`: `account` if that is named, else the first that its first request's model means. */
+export function readMessageBatch(inbound: Inbound, account: string | null, keepers: readonly Deployment[]): MessageBatch | Refused {
+  const models = namedModels(inbound.body);
+  if ("kind" in models) return models;
+  const upstreamNames = new Map<string, string>();
+  const edits: Edit[] = [];
+  let owner = account === null ? undefined : keepers.find((one) => one.account === account);
+  for (const { name, param, start, end } of models) {
+    let upstream = upstreamNames.get(name);
+    if (upstream === undefined) {
+      const candidates = candidatesOf(inbound, name, owner?.account);
+      if ("kind" in candidates) return { kind: "error", error: { ...candidates.error, param } };
+      owner ??= firstKeeper(candidates, keepers);
+      if (owner === undefined) return refused("unsupported_parameter", `${JSON.stringify(name)} is served by no account that keeps batches of messages; those that do: ${keepers.map((one) => one.account).join(", ") || "none"}.`, param);
+      const { account: ownerName } = owner;
+      const found = candidates.find(({ deployment }) => deployment.account === ownerName);
+      if (found === undefined) {
+        const why = account === null ? `the first request goes to the account ${ownerName}` : `the batch is for the account ${ownerName}`;
+        return refused("unsupported_parameter", `All requests of a batch go to one account: ${why}, but ${JSON.stringify(name)} means ${candidates.map(({ deployment }) => deployment.id).join(", ")}. Send it as a batch of its own.`, param);
+      }
+      upstream = found.deployment.upstreamModel;
+      upstreamNames.set(name, upstream);
+    }
+    if (upstream !== name) edits.push({ start, end, text: JSON.stringify(upstream) });
+  }
+  return { kind: "batch", owner: owner as Deployment, body: edits.length === 0 ? inbound.body : splice(inbound.body, edits) };
+}
+
+/** What a name means; one that alone means nothing, or too much, may still be the account's own. */
+function candidatesOf({ snapshot: { directory } }: Inbound, name: string, account: string | undefined): readonly RouteCandidate[] | Refused {
+  const meant = directory.resolve(name);
+  if (meant.kind === "route") return meant.route.candidates;
+  const own = account === undefined ? meant : directory.resolve(`${account}/${name}`);
+  return own.kind === "route" ? own.route.candidates : refused(meant.code, meant.message, null);
+}
+
+function firstKeeper(candidates: readonly RouteCandidate[], keepers: readonly Deployment[]): Deployment | undefined {
+  for (const { deployment } of candidates) {
+    const keeper = keepers.find((one) => one.account === deployment.account);
+    if (keeper !== undefined) return keeper;
+  }
+  return undefined;
+}
+
+/** The models of all requests, with their places. */
+function namedModels(bytes: Uint8Array): readonly NamedModel[] | Refused {
+  const body = readBody(bytes);
+  if (body.kind === "error") return body;
+  const list = memberOf(body.scan.members, "requests", "requests");
+  if ("kind" in list) return list;
+  const requests = body.raw["requests"];
+  if (!Array.isArray(requests)) return refused("invalid_type", "requests must be a list.", "requests");
+  if (requests.length === 0) return refused("missing_field", "requests is empty: a batch has at least one request.", "requests");
+  const found: NamedModel[] = [];
+  for (const [i, { start, end }] of elementsOf(bytes, list.valueStart).entries()) {
+    const model = modelOf(bytes, start, end, `requests[${i}]`);
+    if ("kind" in model) return model;
+    found.push(model);
+  }
+  return found;
+}
+
+/** `params.model` of the request that stands at these bytes. */
+function modelOf(bytes: Uint8Array, start: number, end: number, place: string): NamedModel | Refused {
+  const request = scanBody(bytes.subarray(start, end));
+  if (request.kind !== "object") return refused("invalid_type", `${place} must be an object.`, place);
+  const params = memberOf(request.members, "params", `${place}.params`);
+  if ("kind" in params) return params;
+  const at = start + params.valueStart;
+  const inside = scanBody(bytes.subarray(at, start + params.valueEnd));
+  if (inside.kind !== "object") return refused("invalid_type", `${place}.params must be an object.`, `${place}.params`);
+  const param = `${place}.params.model`;
+  const model = memberOf(inside.members, "model", param);
+  if ("kind" in model) return model;
+  const name: unknown = JSON.parse(new TextDecoder().decode(bytes.subarray(at + model.valueStart, at + model.valueEnd)));
+  if (typeof name !== "string") return refused("invalid_type", `${param} must be a string.`, param);
+  return { param, name, start: at + model.valueStart, end: at + model.valueEnd };
+}
+
+/** The one member of that name. */
+function memberOf(members: readonly TopLevelMember[], key: string, param: string): TopLevelMember | Refused {
+  const [first, second] = members.filter((member) => member.key === key);
+  if (first === undefined) return refused("missing_field", `${param} is missing.`, param);
+  return second === undefined ? first : refused("duplicate_field", `${param} occurs twice. Two readers may take different ones, so neither is taken: send it once.`, param);
+}
+
+function refused(code: GatewayError["code"], message: string, param: string | null): Refused {
+  return { kind: "error", error: gatewayError(code, message, { param }) };
+}
