@@ -22,6 +22,7 @@ export function configFromEnvironment(env: Readonly<Record<string, string | unde
     accounts,
     routes: [],
     aliases: [],
+    files: "auto",
     fallbacks: "auto",
     unpriced: "refuse",
     remoteImages: "fetch",

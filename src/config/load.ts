@@ -64,6 +64,7 @@ export function parseConfig(text: string, options: ParseOptions): ParsedConfig {
     accounts,
     routes,
     aliases,
+    files: raw["files"] === "off" || raw["files"] === "shared" ? raw["files"] : "auto",
     fallbacks: raw["fallbacks"] === "off" ? "off" : "auto",
     unpriced: raw["unpriced"] === "serve" ? "serve" : "refuse",
     remoteImages: raw["remote_images"] === "off" ? "off" : "fetch",

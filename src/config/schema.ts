@@ -148,6 +148,7 @@ export function configSchema(forEditor: boolean) {
           .record(z.string(), text("the name of a route or model", "A route, or any name that resolves"), { error: "a map from name or pattern to a route or model" })
           .describe("Other names; * matches any run of characters")
           .optional(),
+        files: oneOf(["auto", "shared", "off"], "Files and batches are the provider's account's, and so every caller's: shared serves them to all keys, auto only while there is at most one key").optional(),
         fallbacks: oneOf(["off", "auto"], "For names that are no routes: fall back to the same model at another provider (auto)").optional(),
         unpriced: oneOf(["refuse", "serve"], "What to do with models whose price is unknown (refuse)").optional(),
         remote_images: oneOf(["off", "fetch"], "Images that stand in a request by their address, for providers that take only bytes: fetched from public addresses, or refused (fetch)").optional(),

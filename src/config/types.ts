@@ -13,6 +13,8 @@ export interface Config {
   readonly routes: readonly RouteConfig[];
   /** In file order; a target is a route or any resolvable name. `*` matches any run of characters. */
   readonly aliases: readonly { readonly pattern: string; readonly target: string }[];
+  /** Files and batches of a provider's account, which all callers would share. `auto`: served while there is at most one key. */
+  readonly files: "auto" | "shared" | "off";
   readonly fallbacks: "off" | "auto";
   readonly unpriced: "refuse" | "serve";
   /** Images by address, for providers that take only bytes. */

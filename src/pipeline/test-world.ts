@@ -108,7 +108,7 @@ export class World {
   }
 
   readonly snapshot: Snapshot = {
-    simulated: false,
+    simulated: false, servesFiles: true,
     responsesTtlMs: 3_600_000,
     reasoningTtlMs: 3_600_000,
     directory: {

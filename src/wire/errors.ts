@@ -45,6 +45,7 @@ export const ERRORS = {
   invalid_key: { status: 401, type: "authentication_error", retry: false },
   conflicting_keys: { status: 400, type: "invalid_request_error", retry: false },
   forbidden_origin: { status: 403, type: "permission_error", retry: false },
+  files_not_served: { status: 403, type: "permission_error", retry: false },
   forbidden_host: { status: 403, type: "permission_error", retry: false },
   request_loop: { status: 508, type: "invalid_request_error", retry: false },
   // Upstreams. After our own attempts are used up a client's retry would only multiply them.
