@@ -109,6 +109,18 @@ describe("what is kept", () => {
     assert.deepEqual(world.logged.map((one) => one.event), ["reasoning_not_kept"]);
   });
 
+  it("is looked up once for an id, the latest turns first, until it is as much as a body may be", async () => {
+    const { world, store } = worldOf(MESSAGES);
+    const signature = "U0lH".repeat(1 << 18);
+    const ids = Array.from({ length: 40 }, (_, i) => `call_${i}`);
+    for (const id of ids) await store.put({ tenant: "default", key: "app", kind: "reasoning" }, id, { dialect: "gemini", provider: "p", account: "g", model: "m", blocks: [{ kind: "thinking", text: "", signature }], signatures: [] }, 60_000);
+    const turns = [...ids, ...ids].flatMap((id) => [{ ...TURN, tool_calls: [{ ...TURN.tool_calls[0], id }] }, { role: "tool", tool_call_id: id, content: "1" }]);
+    await world.ask({ body: { tools: TOOLS, messages: [CONVERSATION[0], ...turns] } });
+    await world.pass();
+    const asked = store.seen.filter((one) => one.startsWith("get "));
+    assert.deepEqual([asked.length, asked[0], asked.at(-1)], [33, "get call_39", "get call_7"]);
+  });
+
   it("counts in the hold of the request that it goes back with", async () => {
     const bounds: number[] = [];
     for (const keeps of [false, true]) {

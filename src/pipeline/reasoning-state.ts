@@ -4,7 +4,7 @@
  */
 import type { Route } from "../decide/deployment.ts";
 import type { StateScope } from "../ports.ts";
-import { ReasoningCollector, readKept, takesKept, turnsWithoutState, type KeptReasoning, type KeptTurns, type ReasoningPlace } from "../providers/dialects/kept-reasoning.ts";
+import { ReasoningCollector, readKept, stateBytes, takesKept, turnsWithoutState, type KeptReasoning, type KeptTurns, type ReasoningPlace } from "../providers/dialects/kept-reasoning.ts";
 import type { Dialect, StreamDecoder } from "../providers/dialects/dialect.ts";
 import type { ChatRequest } from "../wire/chat.ts";
 import type { DialectId } from "../wire/facts.ts";
@@ -29,12 +29,19 @@ export function lookUpReasoning(deps: Deps, inbound: Inbound, request: ChatReque
   return lookUp(deps, scopeOf(inbound), ids, inbound.snapshot.reasoningTtlMs);
 }
 
+/** What one request may be given back, as much as a body may have; the latest turns come first. */
+const RESTORED_BYTES_MAX = 32 << 20;
+
 /** A conversation that goes on keeps its state alive. */
 async function lookUp(deps: Deps, scope: StateScope, ids: readonly string[], ttlMs: number): Promise<KeptTurns> {
   const found = new Map<string, KeptReasoning>();
-  for (const id of ids) {
+  let bytes = 0;
+  for (const id of new Set(ids.toReversed())) {
     const kept = readKept(await deps.reasoning.get(scope, id, ttlMs));
-    if (kept !== undefined) found.set(id, kept);
+    if (kept === undefined) continue;
+    bytes += stateBytes(kept);
+    if (bytes > RESTORED_BYTES_MAX) break;
+    found.set(id, kept);
   }
   return found;
 }

@@ -125,6 +125,13 @@ describe("what goes back", () => {
     assert.equal(withKept(bare, words, "openai-chat", host), bare);
   });
 
+  test("once, to the latest turn of its id: hosts that count their calls anew, and clients that repeat a turn, get no more than was kept", () => {
+    const one = asked();
+    const again: ChatRequest = { ...one, messages: [...one.messages, ...one.messages.map((message) => ({ ...message })), { role: "user", parts: [], name: undefined }] };
+    const restored = withKept(again, kept("anthropic-messages"), "openai-chat", place("anthropic-messages"));
+    assert.deepEqual(restored.messages.flatMap((message) => (message.role === "assistant" ? [message.reasoning.length] : [])), [0, 1]);
+  });
+
   test("all of it counts in what the prompt may cost", () => {
     assert.equal(keptBytes(kept("gemini", { blocks: [SIGNED, { kind: "redacted", data: "é" }], signatures: [["call_1", "TT"]] })), 2 + 1 + 2 + 2);
   });

@@ -151,20 +151,30 @@ export type KeptTurns = ReadonlyMap<string, KeptReasoning>;
 /** UTF-8 bytes of all that may be put back; a model reads it like the rest of the prompt. */
 export function keptBytes(kept: KeptTurns): number {
   let bytes = 0;
-  for (const { blocks, signatures } of kept.values()) {
-    for (const block of blocks) bytes += utf8Bytes(block.kind === "redacted" ? block.data : block.text + (block.signature ?? ""));
-    for (const [, signature] of signatures) bytes += utf8Bytes(signature);
-  }
+  for (const state of kept.values()) bytes += stateBytes(state);
   return bytes;
 }
 
-/** The request with the state that this place made; the same request where there is none. What the client sent stays. */
+/** The same of one turn. */
+export function stateBytes({ blocks, signatures }: KeptReasoning): number {
+  let bytes = 0;
+  for (const block of blocks) bytes += utf8Bytes(block.kind === "redacted" ? block.data : block.text + (block.signature ?? ""));
+  for (const [, signature] of signatures) bytes += utf8Bytes(signature);
+  return bytes;
+}
+
+/**
+ * The request with the state that this place made; the same request where there is none. What the client sent stays. Ids may
+ * come again in a conversation: what is kept under one is the latest turn's, so it goes there, and once.
+ */
 export function withKept(request: ChatRequest, kept: KeptTurns, passesTo: DialectId | null, place: ReasoningPlace): ChatRequest {
   if (kept.size === 0 || !takesKept(passesTo, place.provider)) return request;
   let changed = false;
+  const latest = new Map<string, Message>();
+  for (const message of request.messages) if (message.role === "assistant" && message.toolCalls[0] !== undefined) latest.set(message.toolCalls[0].id, message);
   const messages = request.messages.map((message): Message => {
     const first = message.role === "assistant" ? message.toolCalls[0] : undefined;
-    const state = first === undefined ? undefined : kept.get(first.id);
+    const state = first === undefined || latest.get(first.id) !== message ? undefined : kept.get(first.id);
     if (message.role !== "assistant" || state === undefined || !isOf(state, place) || holdsState(message)) return message;
     const restored = restore(message, state, request.tools.length > 0);
     changed ||= restored !== message;
