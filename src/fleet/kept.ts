@@ -5,15 +5,17 @@ import type { FormFile } from "./made.ts";
 /** What is asked: a collection, one of it, or what is behind one. */
 export interface KeptEndpoint {
   readonly kind: "kept";
-  readonly collection: "files" | "batches";
+  readonly collection: "files" | "batches" | "messages/batches";
   readonly id?: string;
-  readonly part?: "content" | "cancel";
+  readonly part?: "content" | "cancel" | "results";
 }
 export interface KeptAnswer {
   readonly status: number;
   /** What is wrong, where the status says so. */
   readonly message?: string;
   readonly body: object | Buffer;
+  /** Of bytes; absent: any. */
+  readonly type?: string;
 }
 
 interface KeptFile {

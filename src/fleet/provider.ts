@@ -7,13 +7,14 @@ import { type ModelConfig, type ProviderConfig, resolvePrice } from "./config.ts
 import { dialectOf } from "./dialects/index.ts";
 import type { Endpoint, FleetDialect } from "./dialects/dialect.ts";
 import { Exchange } from "./exchange.ts";
+import { KeptMessages } from "./kept-messages.ts";
 import { Kept, type KeptEndpoint } from "./kept.ts";
 import { readForm, type FormFile } from "./made.ts";
 import { type CallFacts, type Fault, type RuleInput, Script } from "./fault.ts";
 import type { ModelPrice } from "./price.ts";
 import { hashText, type Random, randomOfCall, seededRandom } from "./random.ts";
 import { type PlayOptions, type Scenario, ScenarioPlayer } from "./scenario.ts";
-import { refuse, serveChat, serveCount, serveEmbeddings, serveKept, serveMade, type Call, type Pace } from "./serve.ts";
+import { refuse, runBatched, serveChat, serveCount, serveEmbeddings, serveKept, serveMade, type Call, type Pace } from "./serve.ts";
 
 /** A call as it came, for those who ask what was sent. */
 export interface ReceivedCall {
@@ -64,6 +65,7 @@ export class SimulatedProvider {
   readonly #firstScript: readonly RuleInput[];
   readonly #prices = new Map<string, ModelPrice>();
   readonly #kept = new Kept();
+  readonly #keptMessages = new KeptMessages();
   #script: Script;
   #player: ScenarioPlayer | undefined;
   #edgeTimer: NodeJS.Timeout | undefined;
@@ -258,7 +260,15 @@ export class SimulatedProvider {
 
   #serveKept(call: Call, url: URL, endpoint: KeptEndpoint, body: Body, files: readonly FormFile[]): Promise<void> {
     const method = call.exchange.req.method ?? "GET";
-    return serveKept(call, (id, createdS) => this.#kept.answer(method, endpoint, body, files, url.searchParams, { id, createdS }));
+    const { searchParams: query } = url;
+    if (endpoint.collection === "messages/batches") {
+      const run = (params: Body) => {
+        const model = this.#modelOf(typeof params["model"] === "string" ? params["model"] : "");
+        return runBatched({ ...call, model: model ?? {} }, params, model !== undefined);
+      };
+      return serveKept(call, (id, createdS) => this.#keptMessages.answer({ method, endpoint, body, query, id, atMs: createdS * 1000, origin: this.origin, run }));
+    }
+    return serveKept(call, (id, createdS) => this.#kept.answer(method, endpoint, body, files, query, { id, createdS }));
   }
 
   #refusal(req: IncomingMessage, url: URL, facts: CallFacts, needsModel = true): { cls: "auth" | "not-found"; status: number; message: string } | undefined {

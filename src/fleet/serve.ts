@@ -1,12 +1,13 @@
 /** Answers one call: reads it, plays its fault, paces its tokens, and writes its row of the bill. */
 import { composeAnswer, type Answer } from "./answer.ts";
-import type { Ask, Body } from "./ask.ts";
+import { asText, type Ask, type Body } from "./ask.ts";
 import type { OpenRow } from "./bill.ts";
 import type { ModelConfig, ProviderConfig } from "./config.ts";
 import type { Endpoint, Envelope, FleetDialect, Frame } from "./dialects/dialect.ts";
 import { draw, type Distribution } from "./distribution.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Fault } from "./fault.ts";
+import type { BatchResult } from "./kept-messages.ts";
 import type { KeptAnswer } from "./kept.ts";
 import type { Made, Pieces } from "./made.ts";
 import { randomId, type Random } from "./random.ts";
@@ -31,9 +32,9 @@ export interface Call {
   readonly pieces?: Pieces;
 }
 
-/** Serves a chat call whose request has been read. The row's outcome is set when it returns. */
-export async function serveChat(call: Call, ask: Ask, endpoint: Endpoint & { kind: "chat" }): Promise<void> {
-  const answers = Array.from({ length: Math.max(1, Math.min(ask.choices, 16)) }, () =>
+/** What the model says. */
+function answersTo(call: Pick<Call, "model" | "provider" | "random">, ask: Ask): readonly Answer[] {
+  return Array.from({ length: Math.max(1, Math.min(ask.choices, 16)) }, () =>
     composeAnswer(ask, {
       wantedTokens: Math.round(draw(call.model.tokens_out ?? call.provider.tokens_out, call.random)),
       thoughts: call.model.thoughts ?? 0,
@@ -41,6 +42,21 @@ export async function serveChat(call: Call, ask: Ask, endpoint: Endpoint & { kin
       toolCalls: call.provider.tool_calls,
       simulated: call.provider.simulated,
     }, call.random));
+}
+
+/** Runs one request of a batch, whose body is that of a chat call. */
+export function runBatched(call: Call, params: Body, served: boolean): BatchResult {
+  const name = asText(params["model"]) ?? "";
+  const ask = call.dialect.read(params, { kind: "chat" });
+  const envelope = envelopeOf(call, name, typeof ask === "string" ? 0 : ask.inputTokens, true);
+  if (typeof ask === "string") return { type: "errored", error: call.dialect.error("bad-request", 400, ask, envelope.requestId) as object };
+  if (!served) return { type: "errored", error: call.dialect.error("not-found", 404, `model: ${name}`, envelope.requestId) as object };
+  return { type: "succeeded", message: call.dialect.json(ask, answersTo(call, ask), envelope) as object };
+}
+
+/** Serves a chat call whose request has been read. The row's outcome is set when it returns. */
+export async function serveChat(call: Call, ask: Ask, endpoint: Endpoint & { kind: "chat" }): Promise<void> {
+  const answers = answersTo(call, ask);
   const envelope = envelopeOf(call, ask.model, ask.inputTokens, endpoint.sse !== false);
   const rhythm = drawRhythm(call);
   if (await beforeHeaders(call, ask.stream, envelope)) return;
@@ -91,9 +107,9 @@ export async function serveCount(call: Call, body: Body, endpoint: Endpoint & { 
 export async function serveKept(call: Call, look: (id: string, createdS: number) => KeptAnswer): Promise<void> {
   const envelope = envelopeOf(call, call.row.model, 0, true);
   if (await beforeHeaders(call, false, envelope)) return;
-  const { status, message, body } = look(envelope.id, envelope.created);
+  const { status, message, body, type: told = "application/octet-stream" } = look(envelope.id, envelope.created);
   if (message !== undefined) return refuse(call, status, call.dialect.error(status === 404 ? "not-found" : "bad-request", status, message, envelope.requestId));
-  const [type, data] = Buffer.isBuffer(body) ? ["application/octet-stream", body] : ["application/json", JSON.stringify(body)];
+  const [type, data] = Buffer.isBuffer(body) ? [told, body] : ["application/json", JSON.stringify(body)];
   return wholeAnswer(call, type, data, 0, envelope, drawRhythm(call).firstTokenMs);
 }
 

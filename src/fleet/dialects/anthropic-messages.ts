@@ -1,7 +1,7 @@
 /** Anthropic Messages: whole answers and the full set of stream events. */
 import type { Answer } from "../answer.ts";
 import { asArray, asCount, asObject, asText, countInput, type AskedTool, type Body, type Json } from "../ask.ts";
-import type { Envelope, ErrorClass, FleetDialect, Frame } from "./dialect.ts";
+import type { Endpoint, Envelope, ErrorClass, FleetDialect, Frame } from "./dialect.ts";
 import { contentText } from "./openai-chat.ts";
 
 const FINISH = { stop: "end_turn", "stop-sequence": "stop_sequence", length: "max_tokens", tool: "tool_use" } as const;
@@ -14,6 +14,7 @@ export const anthropicMessages: FleetDialect = {
   endpoint(method, path) {
     if (method === "POST" && path === "/v1/messages") return { kind: "chat" };
     if (method === "POST" && path === "/v1/messages/count_tokens") return { kind: "count" };
+    if (path.startsWith("/v1/messages/batches")) return batchAt(method, path.slice(20));
     if (method === "GET" && path === "/v1/models") return { kind: "models" };
     if (method === "GET" && path.startsWith("/v1/models/")) return { kind: "models", id: decodeURIComponent(path.slice(11)) };
     return undefined;
@@ -111,6 +112,18 @@ export const anthropicMessages: FleetDialect = {
     return { "request-id": envelope.requestId, "anthropic-organization-id": "00000000-0000-4000-8000-000000000000" };
   },
 };
+
+/** What stands below `/messages/batches`: `/{id}`, `/{id}/cancel`, `/{id}/results`, or nothing. */
+function batchAt(method: string, rest: string): Endpoint | undefined {
+  const [before, id, part, ...more] = rest.split("/");
+  if (before !== "" || more.length > 0) return undefined;
+  const collection = "messages/batches";
+  if (id === undefined) return method === "GET" || method === "POST" ? { kind: "kept", collection } : undefined;
+  const one = { kind: "kept", collection, id: decodeURIComponent(id) } as const;
+  if (part === undefined) return method === "GET" || method === "DELETE" ? one : undefined;
+  if (part === "cancel" && method === "POST") return { ...one, part };
+  return part === "results" && method === "GET" ? { ...one, part } : undefined;
+}
 
 const ERROR_TYPES: Readonly<Record<ErrorClass, string>> = {
   auth: "authentication_error", "bad-request": "invalid_request_error", "not-found": "not_found_error",
