@@ -17,6 +17,13 @@ describe("ids of what a provider keeps", () => {
     assert.equal(text(tagIds(bytes(`{"object":"list","data":[{"id":"x"}, {"id":"y"}],"first_id":"x","last_id":"y"}`), "a")), `{"object":"list","data":[{"id":"x@a"}, {"id":"y@a"}],"first_id":"x@a","last_id":"y@a"}`);
   });
 
+  it("stand in addresses of results, which lead to us or nowhere, never to the provider", () => {
+    const link = (id: string): string => `http://here/${id}`;
+    assert.equal(text(tagIds(bytes(`{"results_url": "https://far/b1/results","id":"b1"}`), "a", link)), `{"results_url": "http://here/b1@a","id":"b1@a"}`);
+    assert.equal(text(tagIds(bytes(`{"data":[{"id":"b1","results_url":null},{"id":"b2","results_url":"https://far/b2"}],"last_id":"b2"}`), "a", link)), `{"data":[{"id":"b1@a","results_url":null},{"id":"b2@a","results_url":"http://here/b2@a"}],"last_id":"b2@a"}`);
+    assert.equal(text(tagIds(bytes(`{"results_url":"https://far/b1","id":7}`), "a", link)), `{"results_url":null,"id":7}`);
+  });
+
   it("are as they were again in a request", () => {
     assert.equal(text(untagIds(bytes(`{"input_file_id":"file-1@a","endpoint":"/v1/x","data":[{"id":"1@b"}]}`))), `{"input_file_id":"file-1","endpoint":"/v1/x","data":[{"id":"1@b"}]}`);
   });

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import Anthropic from "@anthropic-ai/sdk";
 import { ApiError, GoogleGenAI } from "@google/genai";
 import { CohereClient, CohereError } from "cohere-ai";
 import OpenAI, { toFile } from "openai";
@@ -34,11 +35,13 @@ const CONFIG: FleetConfig = {
       },
     },
     { name: "at-cohere", dialect: "cohere-v2", models: { rerank: { units: { searches: 0.002 } }, vectors: { input: 0.12, output: 0 } } },
+    { name: "at-anthropic", dialect: "anthropic-messages", models: { talk: { input: 1, output: 5 } } },
     { name: "at-gemini", dialect: "gemini", models: { meaning: { input: 0.15, output: 0 } } },
   ],
 };
 const REFUSAL: Readonly<Record<string, Record<string, unknown>>> = {
   "at-openai": { error: { message: WORDS, type: "invalid_request_error", param: "input", code: "bad_cat" } },
+  "at-anthropic": { type: "error", error: { type: "invalid_request_error", message: WORDS } },
   "at-cohere": { id: "x", message: WORDS },
   "at-gemini": { error: { code: 400, message: WORDS, status: "INVALID_ARGUMENT" } },
 };
@@ -53,9 +56,10 @@ interface Clients {
   readonly openai: OpenAI;
   readonly cohere: CohereClient;
   readonly google: GoogleGenAI;
+  readonly anthropic: Anthropic;
   readonly direct: OpenAI;
   /** Ids of what was kept by earlier lines. */
-  readonly ids: { file: string; batch: string };
+  readonly ids: { file: string; batch: string; messages: string };
 }
 interface Line {
   readonly name: string;
@@ -78,6 +82,7 @@ async function typesOf(stream: AsyncIterable<{ readonly type: string }>): Promis
   return types.join(" ");
 }
 const O = "at-openai";
+const A = "at-anthropic";
 
 const LINES: readonly Line[] = [
   line("moderations.create", "moderations", O, ({ openai }, signal) => openai.moderations.create({ input: ["I hate it", "fine"] }, { signal }), (answer) => {
@@ -182,6 +187,26 @@ const LINES: readonly Line[] = [
   line("files.delete", "file", O, ({ openai, ids }, signal) => openai.files.delete(ids.file, { signal }), (told, { ids }) => {
     assert.deepEqual([told.id, told.deleted], [ids.file, true]);
   }, true),
+  line("messages.batches.create", "message-batches", A, async ({ anthropic, ids }, signal) => {
+    const batch = await anthropic.messages.batches.create({ requests: [{ custom_id: "one", params: { model: "talk", max_tokens: 9, messages: [{ role: "user", content: "hi" }] } }] }, { signal });
+    ids.messages = batch.id;
+    return batch;
+  }, (batch) => {
+    assert.match(batch.id, /^msgbatch_\w+@at-anthropic$/);
+    assert.deepEqual([batch.processing_status, batch.results_url], ["in_progress", null]);
+  }, true),
+  line("messages.batches.cancel", "message-batch-cancel", A, ({ anthropic, ids }, signal) => anthropic.messages.batches.cancel(ids.messages, {}, { signal }), (batch) => {
+    assert.equal(batch.processing_status, "canceling");
+  }, true),
+  line("messages.batches.list", "message-batches", A, ({ anthropic }, signal) => anthropic.messages.batches.list({ limit: 3 }, { signal }), (page, { ids }) => {
+    assert.deepEqual([page.data.map((batch) => batch.id), page.first_id, page.last_id], [[ids.messages], ids.messages, ids.messages]);
+  }, true),
+  line("messages.batches.retrieve", "message-batch", A, ({ anthropic, ids }, signal) => anthropic.messages.batches.retrieve(ids.messages, {}, { signal }), (batch) => {
+    assert.deepEqual([batch.processing_status, batch.request_counts.canceled], ["ended", 1]);
+  }, true),
+  line("messages.batches.delete", "message-batch", A, ({ anthropic, ids }, signal) => anthropic.messages.batches.delete(ids.messages, {}, { signal }), (told, { ids }) => {
+    assert.deepEqual([told.id, told.type], [ids.messages, "message_batch_deleted"]);
+  }, true),
 ];
 
 /** What one call came to, on both sides. */
@@ -229,13 +254,14 @@ before(async () => {
     openai: new OpenAI({ baseURL: gateway.baseUrl, apiKey: CALLER_KEY, maxRetries: 0 }),
     // Its timers run on after calls that failed, and would keep the process.
     cohere: new CohereClient({ environment: gateway.url, token: CALLER_KEY, maxRetries: 0, timeoutInSeconds: 4 }),
+    anthropic: new Anthropic({ baseURL: gateway.url, apiKey: CALLER_KEY, maxRetries: 0 }),
     google: new GoogleGenAI({ apiKey: CALLER_KEY, httpOptions: { baseUrl: gateway.url } }),
     direct: new OpenAI({ baseURL: fleet.provider(O).baseUrl, apiKey: "upstream-key", maxRetries: 0 }),
-    ids: { file: "", batch: "" },
+    ids: { file: "", batch: "", messages: "" },
   };
   const played: [string, Omit<Outcome, "request">][] = [];
   for (const one of LINES) for (const how of ["answered", ...(hasEnds(one) ? (["refused", "left"] as const) : [])] as const) played.push([`${one.name} ${how}`, await play(one, how)]);
-  await fleet.script(O, []);
+  for (const at of [O, A]) await fleet.script(at, []);
   const requests = await gateway.requests();
   assert.equal(requests.length, played.length, "a record for each call");
   played.forEach(([key, outcome], i) => outcomes.set(key, { ...outcome, request: () => requests[i] as RequestView }));
@@ -290,6 +316,7 @@ for (const one of LINES) {
       const outcome = outcomeOf(one, "refused");
       const { problem } = outcome;
       if (problem instanceof OpenAI.BadRequestError) assert.deepEqual([problem.status, problem.code, problem.param, problem.message.includes(WORDS)], [400, "bad_cat", "input", true]);
+      else if (problem instanceof Anthropic.BadRequestError) assert.deepEqual([problem.status, problem.type, problem.message.includes(WORDS)], [400, "invalid_request_error", true]);
       else if (problem instanceof CohereError) assert.deepEqual([problem.statusCode, (problem.body as { message?: string }).message], [400, WORDS]);
       else if (problem instanceof ApiError) assert.deepEqual([problem.status, (JSON.parse(problem.message) as { error: { message: string } }).error.message], [400, WORDS]);
       else assert.fail(`no error of the SDK: ${String(problem)}`);
