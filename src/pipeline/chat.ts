@@ -259,6 +259,7 @@ class ChatSurface implements Surface {
     const encode = this.#encoders.get(attempt.settings.reading);
     if (encode !== undefined) pieces.push(bytesOf([encode.closing(attempt.usage ?? { units: charge.units, raw: null }, { ...spillway, cost_usd: cost.nanoUsd === null ? null : Number(costText) })]));
     else if (this.#client.terminal !== undefined) pieces.push(bytesOf([this.#client.terminal]));
+    else if (this.#client.lastEvent !== undefined && !attempt.sawEnd) pieces.push(bytesOf([this.#client.lastEvent]));
     return bytesOf(pieces);
   }
 

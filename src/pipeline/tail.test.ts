@@ -299,3 +299,27 @@ describe("the bytes of a stream may be cut anywhere", () => {
     assert.equal(world.booked, "a:charged/answered");
   });
 });
+
+describe("a stream of messages that passes", () => {
+  const event = (type: string, members: object = {}): string => `event: ${type}\ndata: ${JSON.stringify({ type, ...members })}\n\n`;
+  const STOP = event("message_stop");
+  const REASON = event("message_delta", { delta: { stop_reason: "end_turn", stop_sequence: null }, usage: { output_tokens: 2 } });
+  const FRAMES = [
+    event("message_start", { message: { id: "msg_1", type: "message", role: "assistant", model: "m", content: [], stop_reason: null, stop_sequence: null, usage: { input_tokens: 5, output_tokens: 1 } } }),
+    event("content_block_start", { index: 0, content_block: { type: "text", text: "" } }),
+    event("content_block_delta", { index: 0, delta: { type: "text_delta", text: "Hello" } }),
+    event("content_block_stop", { index: 0 }),
+    REASON,
+  ];
+
+  for (const [what, last] of [["keeps its last event", [STOP]], ["is given the last event where it broke off right before it", []]] as const) {
+    it(what, async () => {
+      const world = new World({ candidates: [{ name: "m", provider: { dialect: "anthropic-messages" } }] });
+      const { reply } = await world.ask({ surface: "messages", stream: true, body: { max_tokens: 50 } });
+      world.call("m").stream(...FRAMES, ...last).end();
+      await world.pass();
+      assert.equal(reply.text.replace(/,"spillway":{[^}]*}/, ""), FRAMES.join("") + STOP);
+      assert.equal(world.booked, "m:charged/answered");
+    });
+  }
+});

@@ -10,6 +10,7 @@ import { HealthBook, type HealthRow, type HealthView } from "../decide/health.ts
 import { model, provider, sheet } from "../decide/test-directory.ts";
 import type { Log, RequestRecord, StateStore } from "../ports.ts";
 import type { ModelFacts, ProviderFacts } from "../wire/facts.ts";
+import type { SurfaceName } from "../wire/surfaces.ts";
 import { serveChat } from "./chat.ts";
 import { LIMITS, type Deps, type Limits, type Snapshot } from "./deps.ts";
 import { serveEmbeddings } from "./embeddings.ts";
@@ -44,6 +45,8 @@ export interface Ask {
   /** More members of the body. */
   readonly body?: Readonly<Record<string, unknown>>;
   readonly embeddings?: boolean;
+  /** In which protocol; absent: chat completions. */
+  readonly surface?: SurfaceName;
 }
 
 /** USD 1 and 2 per million tokens: 1,000 and 2,000 nano-dollars a token. */
@@ -136,7 +139,7 @@ export class World {
       requestId: asked.requestId,
       caller: { tenant: "default", key: "app", scopes: ["tenant/default", "key/app"] },
       body,
-      asked: { surface: ask.embeddings === true ? "embeddings" : "chat", model: undefined, stream: undefined, query: "" },
+      asked: { surface: ask.embeddings === true ? "embeddings" : (ask.surface ?? "chat"), model: undefined, stream: undefined, query: "" },
       header: (name) => ask.headers?.[name],
       reply: asked.reply,
       done: () => {

@@ -86,6 +86,8 @@ export interface ClientDialect {
   readonly keepAlive: Frames;
   /** Ends a stream whose own terminal signal is no event of it; absent: the last event is the signal. */
   readonly terminal?: Frames;
+  /** The terminal event, for a stream that passed byte for byte, finished, and broke before it; absent: what finishes a stream ends it. */
+  readonly lastEvent?: Frames;
   /** Request headers that go on as the client sent them where bytes pass, in place of what the provider's facts pin. Lower case. */
   readonly passedHeaders?: readonly string[];
   /** Headers of an error answer beyond those of every surface: name, value, … */

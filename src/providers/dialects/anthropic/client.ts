@@ -14,6 +14,7 @@ export const anthropicClient: ClientDialect = {
   id: "anthropic-messages",
   streamType: "text/event-stream; charset=utf-8",
   keepAlive: sseFrame("ping", { type: "ping" }),
+  lastEvent: sseFrame("message_stop", { type: "message_stop" }),
   passedHeaders: ["anthropic-version"],
   parse,
   pass,
