@@ -325,7 +325,13 @@ class Resolver implements Directory {
 
   #unknown(name: string): Refusal {
     const near = nearestNames(name, this.#names());
-    return { code: "unknown_model", message: `there is no model ${quoted(name)}${didYouMean(near)}` };
+    return { code: "unknown_model", message: `there is no model ${quoted(name)}${didYouMean(near)}${this.#statedByAccount(name)}` };
+  }
+
+  /** The catalogue does not know every model; what it does not know is called by its account. */
+  #statedByAccount(name: string): string {
+    const [account] = this.#input.accounts;
+    return account === undefined || name.includes("/") || name.length > 100 ? "" : `; a model that the catalogue does not list is called as account/model, here ${quoted(`${account.name}/${name}`)}`;
   }
 
   /** What would resolve, for suggestions. */

@@ -48,6 +48,8 @@ const IN_BYTES: ReadonlySet<OwnedName> = new Set<OwnedName>(["file-content", "me
 const ID_QUERIES = ["after", "after_id", "before_id"];
 const KEPT_THINGS: Readonly<Record<OwnedKind, string>> = { files: "files and batches", "message-batches": "batches of messages" };
 
+const NOT_SERVED = "Files and batches belong to the provider's account, so all caller keys would read and delete each other's. To serve them all the same, say files: shared in the configuration.";
+
 /** Serve one request. Returns the running exchange, or null if the request was refused at once. */
 export function serveOwned(deps: Deps, inbound: Inbound, name: OwnedName): Exchange | null {
   const client = clientOf(SERVED[name].form);
@@ -55,6 +57,7 @@ export function serveOwned(deps: Deps, inbound: Inbound, name: OwnedName): Excha
     refuse(inbound, error, (told) => client.encodeError(told, inbound.requestId), client.errorHeaders?.(error));
     return null;
   };
+  if (!inbound.snapshot.servesFiles) return refused(gatewayError("files_not_served", NOT_SERVED));
   const kind = ownedKind(name);
   const asked = readAsked(inbound, name);
   if ("code" in asked) return refused(asked);

@@ -103,3 +103,27 @@ describe("a form, without caller keys", () => {
     assert.equal(upstream.calls.length, seen);
   });
 });
+
+describe("files and batches, which a provider keeps for its account and not for a caller", () => {
+  const asked = async (more: string): Promise<string> => {
+    const gateway = await testGateway(`${yaml(`keys: [{ name: app, key: ${KEY} }, { name: other, key: another-key-of-the-gateway }]\n`)}${more}`);
+    try {
+      const { status, code } = await send(gateway, "GET", "/v1/files/file-1", { authorization: `Bearer ${KEY}` });
+      return `${status} ${code}`;
+    } finally {
+      await gateway.close();
+    }
+  };
+
+  it("are refused to all where there are several keys", async () => {
+    assert.equal(await asked(""), "403 files_not_served");
+  });
+
+  it("are refused where the configuration turns them off", async () => {
+    assert.equal(await asked("files: off\n"), "403 files_not_served");
+  });
+
+  it("are shared by all keys where the configuration says so", async () => {
+    assert.equal(await asked("files: shared\n"), "200 ");
+  });
+});
