@@ -8,6 +8,7 @@ import { DIALECTS, modelsOf } from "./targets.ts";
 
 const SURFACE_TITLES: Readonly<Partial<Record<SurfaceName, string>>> = {
   chat: "Chat Completions: `POST /v1/chat/completions`",
+  "chat-mistral": "Chat Completions for Mistral's clients: the same path, known by their `user-agent`, or `POST /mistral/v1/chat/completions`",
   completions: "Legacy completions: `POST /v1/completions`",
   responses: "Responses: `POST /v1/responses`",
   messages: "Messages: `POST /v1/messages`",

@@ -40,7 +40,7 @@ export async function judgeReplay(key: RequestFeature, spec: SurfaceSpec, dialec
   return { word: words.size === 1 ? word : [...found].map(([where, what]) => `${what} (${where})`).join(", "), said: [...said] };
 }
 
-/** null: the state never came to the client, so that there is nothing to give back. */
+/** null: the client was never shown the state, or keeps no member of that name, so that there is nothing to give back. */
 async function replayOnce(key: RequestFeature, spec: SurfaceSpec, maker: DialectId, dialect: DialectId, target: Target, stream: boolean): Promise<Found | null> {
   if (spec.replay === undefined) throw new Error(`${spec.surface} has no turns`);
   const gateway = new Gateway();
@@ -48,8 +48,9 @@ async function replayOnce(key: RequestFeature, spec: SurfaceSpec, maker: Dialect
   if (made === null) throw new Error(`${maker} has no model that reasons`);
   const turn = key === "redacted-replay" ? REDACTED_TURN : SIGNED_TURN;
   const first = await deliver(gateway, spec.surface, askingFor(null, spec), made, written(turn, maker), stream);
-  if (key === "foreign-state" && !isInside(first.answer, ANSWER.signature)) return null;
-  const outcome = await gateway.ask(spec.surface, spec.replay(first.answer), target, written({ choices: [[{ kind: "text", text: ANSWER.text }]], finish: "stop" }, dialect));
+  const next = spec.replay(first.answer);
+  if (key === "foreign-state" && !isInside(next, ANSWER.signature)) return null;
+  const outcome = await gateway.ask(spec.surface, next, target, written({ choices: [[{ kind: "text", text: ANSWER.text }]], finish: "stop" }, dialect));
   const refusal = refusalOf(key, outcome);
   if (refusal !== null) return refusal;
   const body = bodyWithCall(outcome, spec, dialect);

@@ -1,5 +1,6 @@
 /** The reader of every surface. */
 import type { SurfaceName } from "../../../src/wire/surfaces.ts";
+import { chatMistralReader } from "./chat-mistral.ts";
 import { chatV2Reader } from "./chat-v2.ts";
 import { chatReader, completionsReader } from "./chat.ts";
 import { converseReader } from "./converse.ts";
@@ -10,7 +11,7 @@ import type { Reader } from "./spec.ts";
 
 export const READERS: Readonly<Record<SurfaceName, Reader>> = {
   chat: chatReader,
-  "chat-mistral": chatReader,
+  "chat-mistral": chatMistralReader,
   completions: completionsReader,
   responses: responsesReader,
   messages: messagesReader,

@@ -6,13 +6,13 @@ import { cohereV2Places } from "./cohere-v2.ts";
 import { geminiPlaces } from "./gemini.ts";
 import { openaiChatPlaces } from "./openai-chat.ts";
 import { openaiResponsesPlaces } from "./openai-responses.ts";
-import type { Places } from "./places.ts";
+import { SAFETY_IN_WORDS, type Places } from "./places.ts";
 
 export const PLACES: Readonly<Record<DialectId, Places>> = {
-  "openai-chat": openaiChatPlaces,
-  "openai-responses": openaiResponsesPlaces,
-  "anthropic-messages": anthropicMessagesPlaces,
-  gemini: geminiPlaces,
-  "bedrock-converse": bedrockConversePlaces,
-  "cohere-v2": cohereV2Places,
+  "openai-chat": { ...SAFETY_IN_WORDS, ...openaiChatPlaces },
+  "openai-responses": { ...SAFETY_IN_WORDS, ...openaiResponsesPlaces },
+  "anthropic-messages": { ...SAFETY_IN_WORDS, ...anthropicMessagesPlaces },
+  gemini: { ...SAFETY_IN_WORDS, ...geminiPlaces },
+  "bedrock-converse": { ...SAFETY_IN_WORDS, ...bedrockConversePlaces },
+  "cohere-v2": { ...SAFETY_IN_WORDS, ...cohereV2Places },
 };

@@ -25,6 +25,9 @@ export function saysNothingOfChoice(tools: string, choice: string): Finder {
 /** JSON is asked for in the prompt. */
 export const asksInWords: Finder = (body) => /JSON/.test(JSON.stringify(body["system"] ?? body["messages"] ?? null));
 
+/** Every protocol has room for the system text that a setting stands for. */
+export const SAFETY_IN_WORDS: Places = { "safety-settings": { emulated: (body) => /Always assist with care, respect, and truth\./.test(JSON.stringify(body)) } };
+
 /** A failed result told in words. */
 export function failedInWords(path: string): Finder {
   return either(says(path, `[error] ${TEXT.failure}`), contains(path, `[error] `));
