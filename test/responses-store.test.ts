@@ -207,8 +207,22 @@ describe("responses of a provider that keeps them too", () => {
 });
 
 describe("responses that are not kept", () => {
-  it("say so, and a client's word of an earlier one goes to the provider as it is, or nowhere", async () => {
+  it("are not gone on from where several keys could go on from each other's, nor are conversations that only the provider keeps", async () => {
     const gateway = await testGateway(config("responses: { store: off }\n"));
+    try {
+      const openai = client(gateway);
+      const one = await openai.responses.create({ model: "one/chat", input: "x" });
+      const notServed = refused(403, "files_not_served");
+      await assert.rejects(openai.responses.create({ model: "one/chat", input: "y", previous_response_id: one.id }), notServed);
+      await assert.rejects(openai.responses.create({ model: "one/chat", input: [{ type: "item_reference", id: "msg_1" }] }), notServed);
+      await assert.rejects(openai.responses.create({ model: "one/chat", input: "y", conversation: "conv_1" }), notServed);
+    } finally {
+      await gateway.close();
+    }
+  });
+
+  it("say so, and a client's word of an earlier one goes to the provider as it is, or nowhere", async () => {
+    const gateway = await testGateway(config("responses: { store: off }\nfiles: shared\n"));
     try {
       const openai = client(gateway);
       const made = await openai.responses.create({ model: "o/chat", input: "x" });

@@ -57,11 +57,26 @@ export function gaveUp(native: string): UpstreamError {
   return failure("server", `the provider gave up: ${native.slice(0, 80)}`);
 }
 
-const encoder = new TextEncoder();
-
 /** UTF-8 bytes of what an event shows, for the estimate where usage never comes. */
 export function textBytesOf(event: StreamEvent): number {
-  if (event.kind === "text" || event.kind === "reasoning" || event.kind === "refusal") return encoder.encode(event.text).length;
-  if (event.kind === "tool-arguments") return encoder.encode(event.json).length;
+  if (event.kind === "text" || event.kind === "reasoning" || event.kind === "refusal") return utf8Length(event.text);
+  if (event.kind === "tool-arguments") return utf8Length(event.json);
   return event.kind === "tool-start" ? event.name.length : 0;
+}
+
+/** How long a text is in UTF-8, without encoding it: this is asked of every event. */
+export function utf8Length(text: string): number {
+  let bytes = text.length;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    // Both halves of a pair count two; one that stands alone is written as three.
+    if (code >= 0x800) bytes += code >= 0xd800 && code < 0xe000 && isPaired(text, at, code) ? 1 : 2;
+    else if (code >= 0x80) bytes++;
+  }
+  return bytes;
+}
+
+function isPaired(text: string, at: number, code: number): boolean {
+  const other = code < 0xdc00 ? text.charCodeAt(at + 1) : text.charCodeAt(at - 1);
+  return code < 0xdc00 ? other >= 0xdc00 && other < 0xe000 : other >= 0xd800 && other < 0xdc00;
 }

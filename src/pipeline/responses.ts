@@ -30,11 +30,22 @@ export function serveResponses(deps: Deps, inbound: Inbound, started: (exchange:
   if (raw["background"] === true) {
     return refused(gatewayError("unsupported_parameter", "Answers in the background are not made here: leave background out, and take the answer as a stream if it is long.", { param: "background" }));
   }
+  const elsewhere = keptElsewhere(deps, raw);
+  if (elsewhere !== null && !inbound.snapshot.servesFiles) {
+    return refused(gatewayError("files_not_served", `${elsewhere} names what the provider keeps for its account, so that every caller key could read another's. To serve it all the same, say files: shared in the configuration.`, { param: elsewhere }));
+  }
   if (deps.state.mode === "off") {
     // Clients are told that nothing can be read again.
     return serveChat(deps, inbound, started, { body, shown: { ...raw, store: false } });
   }
   withEarlier(deps, inbound, body, refused, (next, read, more, itemOf) => serveChat(deps, next, started, { ...more, body: read, ...keeping(deps, inbound, raw, itemOf) }));
+}
+
+/** The field by which a body names what is kept at the provider and not here; null: none. */
+function keptElsewhere(deps: Deps, raw: JsonObject): string | null {
+  if (raw["conversation"] !== undefined && raw["conversation"] !== null) return "conversation";
+  const continues = deps.state.mode === "off" ? continuesOf(raw) : undefined;
+  return continues === undefined ? null : continues.previous === null ? "input" : "previous_response_id";
 }
 
 /**
