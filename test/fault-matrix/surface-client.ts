@@ -104,7 +104,7 @@ function binaryEvents(bytes: Buffer): readonly Told[] {
 
 const at = (value: unknown, ...path: readonly (string | number)[]): unknown => path.reduce<unknown>((inner, key) => (inner as Readonly<Record<string | number, unknown>> | null | undefined)?.[key], value);
 const words = (value: unknown): boolean => typeof value === "string" && value !== "";
-const texts = (events: readonly Told[], textOf: (one: Told) => unknown): string => events.map((one) => textOf(one) ?? "").join("");
+const texts = (events: readonly Told[], textOf: (one: Told) => unknown): string => events.map((one) => { const text = textOf(one); return typeof text === "string" ? text : ""; }).join("");
 /** Of the events so named, how many there are, and whether the last event is one of them. */
 const named = (events: readonly Told[], ...names: readonly string[]): { readonly count: number; readonly last: boolean } => ({
   count: events.filter((one) => names.includes(one.name)).length,
