@@ -37,10 +37,12 @@ const TOOL_CALLS = [
 function install(): string | null {
   if (existsSync(join(INSTALLED, ".package-lock.json"))) return null;
   try {
-    execFileSync("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], { cwd: HERE, stdio: ["ignore", "ignore", "pipe"], timeout: INSTALL_MS });
+    // Not `npm ci`: it refuses a lockfile that lacks the builds for other machines, which not every mirror has.
+    execFileSync("npm", ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"], { cwd: HERE, stdio: ["ignore", "ignore", "pipe"], timeout: INSTALL_MS });
     return null;
   } catch (error) {
-    return (error as Error).message.split("\n").slice(0, 2).join(" ");
+    const lines = (error as Error).message.split("\n");
+    return lines.find((line) => line.startsWith("npm error")) ?? lines[0] ?? "no reason told";
   }
 }
 

@@ -35,7 +35,8 @@ export class NodeReply implements ClientReply {
     this.status = status;
     if (this.#gone) return;
     this.#response.writeHead(status, headers as string[]);
-    if (status !== 200 || !headers.includes("text/event-stream; charset=utf-8")) return;
+    // The type comes first, as every head of ours has it.
+    if (status !== 200 || headers[1]?.startsWith("text/event-stream") !== true) return;
     this.#response.flushHeaders();
     // The response's own socket: a pipelined answer has none yet, and HTTP/1.0 has no chunks. On TLS a write stays pending.
     const { socket, chunkedEncoding } = this.#response;
