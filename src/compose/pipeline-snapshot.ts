@@ -16,7 +16,7 @@ export function pipelineSnapshot(snapshot: ConfigSnapshot, ports: TransportPorts
   return {
     directory: snapshot.directory,
     simulated: snapshot.config.simulated,
-    servesFiles: snapshot.config.files === "shared" || (snapshot.config.files === "auto" && snapshot.config.keys.length <= 1),
+    sharesKept: snapshot.config.files === "shared" || (snapshot.config.files === "auto" && snapshot.config.keys.length <= 1),
     fetchesImages: snapshot.config.remoteImages === "fetch",
     showsReasoningTwice: snapshot.config.chat.reasoningField === "both",
     responsesTtlMs: snapshot.config.responses.ttlMs,

@@ -63,8 +63,8 @@ export function serveChat(deps: Deps, inbound: Inbound, started: (exchange: Exch
   };
   const body = more.body ?? readBody(inbound.body);
   if (body.kind === "error") return refused(body.error);
-  const { surface: _, ...address } = inbound.asked;
-  const outside: AskedOutside = { ...address, header: inbound.header };
+  const { model, stream, query } = inbound.asked;
+  const outside: AskedOutside = { model, stream, query, header: inbound.header };
   const parsed = client.parse(body.raw, outside);
   if (parsed.kind === "error") return refused(parsed.error);
   const resolved = resolveRoute(inbound.snapshot, parsed.request.model);
@@ -200,7 +200,7 @@ class ChatSurface implements Surface {
   }
 
   get keepAlive(): Uint8Array {
-    return bytesOf([this.#client.keepAlive]);
+    return signOf(this.#client);
   }
 
   prepare(candidate: Candidate): Prepared {
@@ -363,6 +363,15 @@ class ChatSurface implements Surface {
 }
 
 const NO_WARNINGS: readonly string[] = [];
+
+/** The same for every stream of a protocol, so it is encoded once. */
+const SIGNS = new WeakMap<ClientDialect, Uint8Array>();
+
+function signOf(client: ClientDialect): Uint8Array {
+  let sign = SIGNS.get(client);
+  if (sign === undefined) SIGNS.set(client, (sign = bytesOf([client.keepAlive])));
+  return sign;
+}
 
 /** Put one more member into the JSON object of a one-line SSE frame, before its closing brace. */
 function withMember(frame: Uint8Array, member: string): Uint8Array {

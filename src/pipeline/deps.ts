@@ -50,8 +50,8 @@ export const LIMITS: Limits = { answerBytes: 32 << 20, usageWaitMs: 500, keepali
 export interface Snapshot {
   readonly directory: Directory;
   readonly simulated: boolean;
-  /** Are files and batches served, which all callers of an account share? */
-  readonly servesFiles: boolean;
+  /** May callers share what a provider keeps for its account (files, batches, conversations)? */
+  readonly sharesKept: boolean;
   /** Images by address may be fetched for providers that take only bytes. Absent: no. */
   readonly fetchesImages?: boolean;
   /** Chat completions show reasoning in both of the fields that clients read. Absent: in one. */

@@ -57,7 +57,7 @@ export function serveOwned(deps: Deps, inbound: Inbound, name: OwnedName): Excha
     refuse(inbound, error, (told) => client.encodeError(told, inbound.requestId), client.errorHeaders?.(error));
     return null;
   };
-  if (!inbound.snapshot.servesFiles) return refused(gatewayError("files_not_served", NOT_SERVED));
+  if (!inbound.snapshot.sharesKept) return refused(gatewayError("files_not_served", NOT_SERVED));
   const kind = ownedKind(name);
   const asked = readAsked(inbound, name);
   if ("code" in asked) return refused(asked);

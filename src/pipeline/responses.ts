@@ -31,7 +31,7 @@ export function serveResponses(deps: Deps, inbound: Inbound, started: (exchange:
     return refused(gatewayError("unsupported_parameter", "Answers in the background are not made here: leave background out, and take the answer as a stream if it is long.", { param: "background" }));
   }
   const elsewhere = keptElsewhere(deps, raw);
-  if (elsewhere !== null && !inbound.snapshot.servesFiles) {
+  if (elsewhere !== null && !inbound.snapshot.sharesKept) {
     return refused(gatewayError("files_not_served", `${elsewhere} names what the provider keeps for its account, so that every caller key could read another's. To serve it all the same, say files: shared in the configuration.`, { param: elsewhere }));
   }
   if (deps.state.mode === "off") {

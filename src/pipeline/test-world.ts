@@ -111,7 +111,7 @@ export class World {
   }
 
   readonly snapshot: Snapshot = {
-    simulated: false, servesFiles: true,
+    simulated: false, sharesKept: true,
     responsesTtlMs: 3_600_000,
     reasoningTtlMs: 3_600_000,
     directory: {

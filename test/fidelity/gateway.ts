@@ -164,7 +164,7 @@ function snapshotOf(deployment: Deployment): Snapshot {
   } as const;
   return {
     simulated: false,
-    servesFiles: true,
+    sharesKept: true,
     fetchesImages: true,
     responsesTtlMs: 3_600_000,
     reasoningTtlMs: 3_600_000,

@@ -2,6 +2,7 @@
  * Names and ids that Converse takes. What already fits passes untouched; the rest becomes a cleaned prefix and a hash, so
  * that the same name gives the same result in every turn, on both sides of a call and its result.
  */
+import { nameHash } from "../../../wire/name-hash.ts";
 
 const LENGTH_MAX = 64;
 const FITS = /^[a-zA-Z0-9_-]+$/;
@@ -10,7 +11,7 @@ const NINE_LETTERS = /^[a-zA-Z0-9]{9}$/;
 
 /** Id of a tool call: `^[a-zA-Z0-9_-]{1,64}$`, or exactly nine letters and digits. */
 export function upstreamCallId(id: string, nineLetters: boolean): string {
-  if (nineLetters) return NINE_LETTERS.test(id) ? id : hash(id).padStart(9, "0").slice(-9);
+  if (nineLetters) return NINE_LETTERS.test(id) ? id : nameHash(id).padStart(9, "0").slice(-9);
   return fitted(id);
 }
 
@@ -52,20 +53,6 @@ export class DocumentNames {
 
 function fitted(text: string): string {
   if (text.length <= LENGTH_MAX && FITS.test(text)) return text;
-  const tail = `_${hash(text)}`;
+  const tail = `_${nameHash(text)}`;
   return text.replace(/[^a-zA-Z0-9_-]/g, "_").slice(0, LENGTH_MAX - tail.length) + tail;
-}
-
-/** 53 bits over the UTF-16 units, base 36: enough to keep a request's names apart, no defence against anyone. */
-function hash(text: string): string {
-  let high = 0x811c9dc5;
-  let low = 0x1b873593;
-  for (let at = 0; at < text.length; at++) {
-    const unit = text.charCodeAt(at);
-    high = Math.imul(high ^ unit, 16_777_619);
-    low = Math.imul(low ^ unit, 2_246_822_519) ^ (low >>> 15);
-  }
-  high = Math.imul(high ^ (high >>> 16), 2_246_822_507);
-  low = Math.imul(low ^ (low >>> 13), 3_266_489_909);
-  return (4_294_967_296 * (2_097_151 & (low ^ (low >>> 16))) + ((high ^ (high >>> 13)) >>> 0)).toString(36);
 }
