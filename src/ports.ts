@@ -101,6 +101,25 @@ export interface Caller {
   readonly key: string;
   /** Scopes that pay, outermost first. */
   readonly scopes: readonly string[];
+  /** What the key may use, and what it is told; absent: everything, as for keys of the configuration. */
+  readonly policy?: CallerPolicy;
+}
+
+/** What a key narrows. Patterns are names in which `*` matches any run of characters; null: no narrowing. */
+export interface CallerPolicy {
+  readonly routes: readonly string[] | null;
+  /** By canonical name, by upstream name or by deployment. */
+  readonly models: readonly string[] | null;
+  /** Regions in which requests may be processed. */
+  readonly residency: readonly string[] | null;
+  /** Which deployment served an answer, and what it cost: what the answer's headers tell this key. */
+  readonly expose: "none" | "id" | "id+cost";
+  /** Most that one request may cost with all its attempts; null: no cap of the key. */
+  readonly maxRequestNanoUsd: number | null;
+  /** Output limit where a hard limit applies and the client asks none; null: the route's. */
+  readonly defaultMaxOutput: number | null;
+  /** Fields of a body that are tags, besides `x-spillway-tag-*`. */
+  readonly tagFields: readonly string[];
 }
 
 /** What an address says beside the body. */
