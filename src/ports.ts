@@ -217,6 +217,32 @@ export interface Mark {
   readonly relayedTokens: number;
 }
 
+/** A call whose end comes hours after its answer (a batch): its hold stays open, over restarts too, until it is settled. */
+export interface KeptCall {
+  readonly attemptId: string;
+  /** Whose it is at the provider. */
+  readonly account: string;
+  readonly kind: KeptCallKind;
+  /** The provider's own id of it. */
+  readonly upstreamId: string;
+  /** Wall time of all of these. */
+  readonly createdMs: number;
+  readonly nextLookMs: number;
+  readonly looks: number;
+  /** The provider's last word, or what kept it from having one. */
+  readonly status: string;
+  /** Of its hold. */
+  readonly boundNanoUsd: number | null;
+}
+export type KeptCallKind = "files-batch" | "message-batch";
+/** Calls whose holds outlive their process. A charge ends them, as it ends any hold. */
+export interface KeptCalls {
+  /** Durable before the promise resolves. Of one that is kept already: when it is looked at next, and its status. Rejects when unwritable. */
+  keep(call: KeptCall): Promise<void>;
+  /** All that are kept, the oldest first. */
+  kept(): readonly KeptCall[];
+}
+
 /** State that is kept for callers between their requests: answers to continue from, opaque reasoning. Bounded, and every entry expires. */
 export interface StateStore {
   /** `off` keeps nothing: `put` says false, `get` finds nothing. */

@@ -2,13 +2,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import type { Charge, Hold, Ledger, Records, RequestRecord } from "../ports.ts";
+import type { Charge, Hold, KeptCall, KeptCalls, Ledger, Records, RequestRecord } from "../ports.ts";
 import type { AttemptView, LedgerReader } from "./rows.ts";
 
 /** A ledger as one process sees it. */
 export interface LedgerProcess {
   readonly ledger: Ledger;
   readonly records: Records;
+  readonly kept: KeptCalls;
   readonly reader: LedgerReader;
   settleOrphans(nowMs: number): number;
   /** Until everything derived (records, look-ups) can be read. */
@@ -40,6 +41,12 @@ export function aCharge(number: number, over: Partial<Charge> = {}): Charge {
     attemptId: aHold(number).attemptId, state: "charged", outcome: "answered", units: { input: 90, output: 10 },
     rawUsage: { prompt_tokens: 90, completion_tokens: 10 }, costNanoUsd: 19_500, flags: [], atMs: START_MS + 1_000, ...over,
   };
+}
+
+/** The call of `aHold(number)`, kept. */
+export function aKeptCall(number: number, over: Partial<KeptCall> = {}): KeptCall {
+  const { attemptId, boundNanoUsd } = aHold(number);
+  return { attemptId, account: "alpha", kind: "message-batch", upstreamId: `batch_${number}`, createdMs: START_MS, nextLookMs: START_MS + 30_000, looks: 0, status: "in_progress", boundNanoUsd, ...over };
 }
 
 /** A record of the request of `aHold(number)` with one attempt. */
@@ -75,6 +82,7 @@ export function ledgerConformance(name: string, start: () => Promise<LedgerProce
   void describe(`${name}: holds and charges`, () => holdCases(on));
   void describe(`${name}: corrections`, () => correctionCases(on));
   void describe(`${name}: orphans`, () => orphanCases(on));
+  void describe(`${name}: kept calls`, () => keptCases(on));
   void describe(`${name}: listings`, () => listingCases(on));
   void describe(`${name}: properties`, () => propertyCases(start));
 }
@@ -287,6 +295,62 @@ function orphanCases(on: On): void {
     const after = await before.restart();
     assert.equal(after.settleOrphans(afterLease), 1);
     return after;
+  });
+}
+
+function keptCases(on: On): void {
+  const afterLease = START_MS + 10 * LEASE_MS;
+
+  on("a kept hold outlives the deaths of processes: it is no orphan, and is settled by its charge alone", async (first) => {
+    await first.ledger.reserve([aHold(1), aHold(2)]);
+    await first.kept.keep(aKeptCall(1));
+    const second = await first.crash();
+    assert.deepEqual(second.kept.kept(), [aKeptCall(1)]);
+    assert.equal(second.settleOrphans(afterLease), 1, "the other one was open and is an orphan");
+    const third = await second.crash();
+    const view = only(third.reader.attemptsByIds([aHold(1).attemptId]));
+    assert.deepEqual([view.state, view.flags, view.costNanoUsd, third.settleOrphans(afterLease)], ["held", [], null, 0]);
+    await third.ledger.settle([aCharge(1)]);
+    assert.deepEqual(third.kept.kept(), []);
+    const charged = only(third.reader.attemptsByIds([aHold(1).attemptId]));
+    assert.deepEqual([charged.state, charged.costNanoUsd, charged.flags, charged.corrections], ["charged", 19_500, [], 0]);
+    const fourth = await third.restart();
+    assert.deepEqual([fourth.kept.kept(), fourth.settleOrphans(afterLease)], [[], 0]);
+    return fourth;
+  });
+
+  on("a kept hold is settled in the process that made it, once", async ({ ledger, kept, reader }) => {
+    await ledger.reserve([aHold(1)]);
+    await kept.keep(aKeptCall(1));
+    assert.equal(only(reader.attemptsByIds([aHold(1).attemptId])).state, "held");
+    await ledger.settle([aCharge(1)]);
+    await ledger.settle([aCharge(1)]);
+    const view = only(reader.attemptsByIds([aHold(1).attemptId]));
+    assert.deepEqual([view.state, view.corrections, kept.kept()], ["charged", 0, []]);
+  });
+
+  on("what is said of a kept call later replaces its next look and its status, and nothing else", async (first) => {
+    await first.ledger.reserve([aHold(1), aHold(2)]);
+    await first.kept.keep(aKeptCall(1));
+    await first.kept.keep(aKeptCall(2, { kind: "files-batch" }));
+    await first.kept.keep(aKeptCall(1, { nextLookMs: START_MS + 90_000, looks: 2, status: "canceling" }));
+    const after = await first.restart();
+    assert.deepEqual(after.kept.kept(), [aKeptCall(1, { nextLookMs: START_MS + 90_000, looks: 2, status: "canceling" }), aKeptCall(2, { kind: "files-batch" })]);
+    return after;
+  });
+
+  on("what is settled, or was never held, is not kept", async ({ ledger, kept }) => {
+    await ledger.reserve([aHold(1)]);
+    await ledger.settle([aCharge(1)]);
+    await kept.keep(aKeptCall(1));
+    await kept.keep(aKeptCall(2));
+    assert.deepEqual(kept.kept(), []);
+  });
+
+  on("the bound that is told is that of the hold", async ({ ledger, kept }) => {
+    await ledger.reserve([aHold(1, { boundNanoUsd: null })]);
+    await kept.keep(aKeptCall(1));
+    assert.deepEqual(kept.kept().map((one) => one.boundNanoUsd), [null]);
   });
 }
 

@@ -12,7 +12,7 @@ import { assertChargeStorable, assertInteger, assertStorable, correctionOf, fold
 import { isTheDisk, messageOf } from "./schema.ts";
 import { SharedTerms } from "./terms.ts";
 import { OpenSpan } from "./spans.ts";
-import { attemptRow, insertCharge, insertCorrection, insertHold } from "./statements.ts";
+import { attemptRow, chargeRow, insertCharge, insertCorrection, insertHold } from "./statements.ts";
 import type { Statements } from "./statements.ts";
 
 export interface LedgerOptions {
@@ -186,7 +186,15 @@ export class SqliteLedger implements Ledger {
 
   /** Charges the held row of a dead process, inside a `transaction`. */
   chargeOrphan(row: AttemptRow, charge: Charge): void {
-    this.#chargeRow(row, charge);
+    chargeRow(this.#sql, this.#shared, row, charge);
+  }
+
+  /** A hold that was written down as kept is no longer among the open ones: it outlives this process. */
+  release(attemptId: string): void {
+    const entry = this.#openHold(attemptId);
+    if (entry === undefined) return;
+    entry.settled = true;
+    this.#openHolds--;
   }
 
   /** Keeps groups waiting while a checkpoint needs the write lock: the event loop runs on, only holds wait. */
@@ -326,7 +334,7 @@ export class SqliteLedger implements Ledger {
     this.#chargeSlowly(charge);
   }
 
-  /** The row is not open here: settled before, an orphan of a dead process, or never held. */
+  /** The row is not open here: settled before, kept, an orphan of a dead process, or never held. */
   #chargeSlowly(charge: Charge): void {
     const rows = this.#sql.rowsOfAttempt.all(charge.attemptId).map(attemptRow);
     const first = rows.find((row) => row.adjusts === null);
@@ -337,16 +345,10 @@ export class SqliteLedger implements Ledger {
       insertCharge(this.#sql, this.#shared, charge, [...charge.flags, NO_HOLD], id);
       this.#options.log.error("ledger_charge_without_hold", { attemptId: charge.attemptId });
     } else if (view.state === "held") {
-      this.#chargeRow(first, charge);
+      chargeRow(this.#sql, this.#shared, first, charge);
     } else if (!sameCharge(view, charge)) {
       insertCorrection(this.#sql, this.#shared, correctionOf(view, charge, this.#nextId++, first.owner));
     }
-  }
-
-  /** An orphan that evidence reaches before its lease has passed stays marked as one. */
-  #chargeRow(row: AttemptRow, charge: Charge): void {
-    insertCharge(this.#sql, this.#shared, charge, [...new Set([...row.flags, ...charge.flags])], row.id);
-    this.#sql.settledOrphan.run(row.id);
   }
 
   #succeed(call: Call): void {

@@ -8,7 +8,7 @@ function processOn(store: MemoryStore): LedgerProcess {
   const ledger = new MemoryLedger({ leaseMs: LEASE_MS, wallMs: () => START_MS }, store);
   const next = (): Promise<LedgerProcess> => Promise.resolve(processOn(store));
   return {
-    ledger, records: ledger, reader: ledger,
+    ledger, records: ledger, kept: ledger, reader: ledger,
     settleOrphans: (nowMs) => ledger.settleOrphans(nowMs),
     settled: () => undefined,
     crash: next, restart: next, end: () => Promise.resolve(),

@@ -2,7 +2,7 @@
  * The ledger in memory: for tests, and for a gateway that serves simulated providers and need not remember. Answers like
  * the SQLite one (one suite runs on both); `MemoryStore` plays the disk, so that a process can be said to have died.
  */
-import type { Charge, Hold, Ledger, Mark, Records, RequestRecord, ReserveResult } from "../ports.ts";
+import type { Charge, Hold, KeptCall, KeptCalls, Ledger, Mark, Records, RequestRecord, ReserveResult } from "../ports.ts";
 import { ORPHAN, orphanCharge } from "./orphans.ts";
 import { assertChargeStorable, assertInteger, assertStorable, correctionOf, foldAttempt, foldAttempts, holdForLostCharge, NO_HOLD, sameCharge } from "./rows.ts";
 import type { AttemptRow, AttemptView, DeploymentTotals, LedgerReader, RequestView } from "./rows.ts";
@@ -27,6 +27,7 @@ export class MemoryStore {
   readonly byRequest = new Map<string, number[]>();
   readonly records: StoredRecord[] = [];
   readonly owners: StoredOwner[] = [];
+  readonly kept = new Map<string, KeptCall>();
   /** Set to make every write fail, as a full disk does. */
   broken = false;
 }
@@ -37,7 +38,7 @@ export interface MemoryOptions {
   readonly recordsKeepMax?: number;
 }
 
-export class MemoryLedger implements Ledger, Records, LedgerReader {
+export class MemoryLedger implements Ledger, KeptCalls, Records, LedgerReader {
   readonly #store: MemoryStore;
   readonly #owner: StoredOwner;
   readonly #keepMax: number;
@@ -77,6 +78,18 @@ export class MemoryLedger implements Ledger, Records, LedgerReader {
         if (row?.state === "held" && !this.#store.broken) this.#replace({ ...row, progressTokens: mark.relayedTokens });
       }
     });
+  }
+
+  keep(call: KeptCall): Promise<void> {
+    return attempt(() => {
+      if (this.#store.broken) throw new Error("the store is broken");
+      const row = this.#rowsOf(call.attemptId)[0];
+      if (row?.state === "held") this.#store.kept.set(call.attemptId, { ...this.#store.kept.get(call.attemptId), ...call, boundNanoUsd: row.boundNanoUsd });
+    });
+  }
+
+  kept(): readonly KeptCall[] {
+    return [...this.#store.kept.values()];
   }
 
   writable(): boolean {
@@ -127,7 +140,7 @@ export class MemoryLedger implements Ledger, Records, LedgerReader {
   #takeOver(): void {
     const listed = new Set(this.#store.records.map((record) => record.requestId));
     for (const row of this.#store.attempts) {
-      if (row.state === "held") this.#replace({ ...row, flags: [ORPHAN] });
+      if (row.state === "held" && !this.#store.kept.has(row.attemptId)) this.#replace({ ...row, flags: [ORPHAN] });
       if (listed.has(row.requestId)) continue;
       listed.add(row.requestId);
       this.#list(row.requestId, row.atMs, null);
@@ -135,6 +148,7 @@ export class MemoryLedger implements Ledger, Records, LedgerReader {
   }
 
   #charge(charge: Charge): void {
+    this.#store.kept.delete(charge.attemptId);
     const rows = this.#rowsOf(charge.attemptId);
     const first = rows[0];
     const view = foldAttempt(rows);

@@ -1,6 +1,7 @@
 /**
  * Who holds the rows. Each process has a row in `owners` with a lease that it renews; at a start the folder's lock proves
- * that every other owner is dead, so their open rows are flagged orphans at once and settle when their lease has passed.
+ * that every other owner is dead, so their open rows are flagged orphans at once and settle when their lease has passed; but for
+ * those that are kept open until a provider says that they ended.
  */
 import type { DatabaseSync } from "node:sqlite";
 import { orphanCharge } from "./orphans.ts";
@@ -40,7 +41,7 @@ export function takeOwnership(db: DatabaseSync, bootId: string, nowMs: number, l
 /** All rows of a dead owner that can be open, or whose request can lack a record, are at or above its floor. */
 function buryOwner(db: DatabaseSync, owner: number, floor: number, floorRecord: number, nowMs: number): number {
   const flagged = db
-    .prepare("INSERT OR IGNORE INTO orphans (id) SELECT id FROM holds h WHERE id >= ? AND owner = ? AND NOT EXISTS (SELECT 1 FROM charges c WHERE c.id = h.id)")
+    .prepare("INSERT OR IGNORE INTO orphans (id) SELECT id FROM holds h WHERE id >= ? AND owner = ? AND NOT EXISTS (SELECT 1 FROM charges c WHERE c.id = h.id) AND NOT EXISTS (SELECT 1 FROM kept_calls k WHERE k.id = h.id)")
     .run(floor, owner);
   const unrecorded = db.prepare(UNRECORDED).all(floor, owner, floorRecord);
   const insert = db.prepare("INSERT INTO record_batches (last_id, count, body) VALUES (?,?,?)");

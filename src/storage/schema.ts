@@ -1,6 +1,6 @@
 /**
- * The ledger's file: tables, versions and how a file is opened. `holds`, `charges`, `corrections`, `terms`, `endings` and
- * `owners` hold truth; `spans` and `record_batches` are derived. The view `attempts` is what all of it says: one row per
+ * The ledger's file: tables, versions and how a file is opened. `holds`, `charges`, `corrections`, `terms`, `endings`,
+ * `owners` and `kept_calls` hold truth; `spans` and `record_batches` are derived. The view `attempts` is what all of it says: one row per
  * upstream call with what it came to, and the corrections.
  *
  * A hold and its charge are rows of two tables that are only ever appended to: a row that grows when it is charged splits
@@ -106,8 +106,23 @@ SELECT b.last_id - b.count + 1 + j.key AS id, j.value ->> '$[0]' AS request_id, 
 FROM record_batches b, json_each(b.body) j;
 `;
 
+/** Calls whose holds stay open until their provider says that they ended: rows of `holds` without a charge, no orphans. */
+const VERSION_2 = `
+CREATE TABLE kept_calls (
+  id INTEGER PRIMARY KEY,
+  attempt_id TEXT NOT NULL,
+  account TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  upstream_id TEXT NOT NULL,
+  created_ms INTEGER NOT NULL,
+  next_look_ms INTEGER NOT NULL,
+  looks INTEGER NOT NULL,
+  status TEXT NOT NULL
+) STRICT;
+`;
+
 /** Step k (from 0) brings a file of version k to version k + 1. Steps are never edited once released, only added. */
-export const MIGRATIONS: readonly string[] = [VERSION_1];
+export const MIGRATIONS: readonly string[] = [VERSION_1, VERSION_2];
 
 /** How long a statement may block the event loop when another process holds the file. */
 const BUSY_TIMEOUT_MS = 50;

@@ -28,6 +28,7 @@ function processOn(path: string): LedgerProcess {
   return {
     ledger: storage.ledger,
     records: storage.records,
+    kept: storage.kept,
     get reader() { return storage.reader; },
     settleOrphans: (nowMs) => storage.settleOrphans(nowMs),
     settled: () => void storage.records.flush(),
@@ -227,6 +228,30 @@ describe("the file", () => {
       copy.close();
       assert.equal(statSync(`${path}.v${version}.bak`).mode & 0o777, 0o600);
     }
+  });
+
+  test("of the first version keeps every row on the way to today's", async () => {
+    const path = newFile();
+    const old = openForWriting(path, { sync: "process", migrations: MIGRATIONS.slice(0, 1) });
+    old.exec(`
+      INSERT INTO terms VALUES (1, 'alpha/small', 'default', '["tenant/default"]', 'v', '2026-11', 600000, 'input');
+      INSERT INTO holds VALUES (1, 'att_00000001', 'req_1', 1, 1, 5, 100, 15000, ${START_MS}, 1, 0), (2, 'att_00000002', 'req_2', 1, 1, NULL, 100, 15000, ${START_MS}, 1, 7);
+      INSERT INTO endings VALUES (1, 'charged', 'answered', '["late_usage"]'), (2, 'charged', 'answered', '[]');
+      INSERT INTO charges VALUES (1, 1, '{"input":90}', '{"a":1}', 19500, ${START_MS});
+      INSERT INTO corrections VALUES (3, 'att_00000001~1', 'req_1', 1, 1, 5, 100, 15000, ${START_MS}, 1, 2, '{"input":1}', NULL, 500, ${START_MS}, 'att_00000001');
+      INSERT INTO owners VALUES (1, 'boot', 1, ${START_MS}, ${LEASE_MS}, ${START_MS + LEASE_MS}, 1, 0, NULL);
+      INSERT INTO record_batches VALUES (1, 1, '[["req_1",${START_MS},[1],null]]');`);
+    old.close();
+    const storage = new SqliteStorage(path, OPTIONS);
+    assert.deepEqual([storage.orphansFound, storage.kept.kept()], [1, []]);
+    assert.deepEqual([...storage.reader.requests({})].map((view) => [view.requestId, view.attempts.map((one) => [one.state, one.costNanoUsd, one.units, one.progressTokens, one.flags, one.corrections])]), [
+      ["req_1", [["charged", 20_000, { input: 91 }, 0, [], 1]]],
+      ["req_2", [["held", null, {}, 7, ["orphan"], 0]]],
+    ]);
+    await storage.close();
+    const copy = new DatabaseSync(`${path}.v1.bak`, { readOnly: true });
+    assert.deepEqual([schemaVersion(copy), copy.prepare("SELECT count(*) AS n FROM attempts").get()?.["n"]], [1, 3]);
+    copy.close();
   });
 
   test("a migration that fails leaves the file at its old version", () => {

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { Log } from "../ports.ts";
 import { Checkpoints } from "./checkpoint.ts";
 import { StorageError } from "./errors.ts";
+import { SqliteKeptCalls } from "./kept-calls.ts";
 import { SqliteLedger } from "./ledger.ts";
 import { Lease, nextAttemptId, sweepOrphans, takeOwnership } from "./owner.ts";
 import type { Owner } from "./owner.ts";
@@ -36,6 +37,7 @@ const SILENT: Log = { info: () => undefined, warn: () => undefined, error: () =>
 export class SqliteStorage {
   readonly ledger: SqliteLedger;
   readonly records: SqliteRecords;
+  readonly kept: SqliteKeptCalls;
   /** Open rows of dead processes found at this start. */
   readonly orphansFound: number;
   readonly #path: string;
@@ -64,6 +66,7 @@ export class SqliteStorage {
       settleRetryMs: options.settleRetryMs ?? 5_000,
       lateMax: options.lateChargesMax ?? 10_000,
     });
+    this.kept = new SqliteKeptCalls(this.#db, this.ledger, options.settleRetryMs ?? 5_000);
     this.records = new SqliteRecords(this.#db, this.ledger, {
       log: this.#log,
       keepMax: options.recordsKeepMax ?? 1_000_000,

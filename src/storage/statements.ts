@@ -15,6 +15,7 @@ export interface Statements {
   readonly hold: StatementSync;
   readonly charge: StatementSync;
   readonly settledOrphan: StatementSync;
+  readonly settledKept: StatementSync;
   readonly mark: StatementSync;
   readonly correction: StatementSync;
   readonly span: StatementSync;
@@ -52,6 +53,7 @@ export function prepareStatements(db: DatabaseSync, owner: number): Statements {
       `INSERT INTO charges (id, ending, units, raw_usage, cost_nano_usd, settled_ms) VALUES (?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING`,
     ),
     settledOrphan: db.prepare("DELETE FROM orphans WHERE id = ?"),
+    settledKept: db.prepare("DELETE FROM kept_calls WHERE id = ?"),
     mark: db.prepare("UPDATE holds SET progress_tokens = ?1 WHERE id = ?2 AND NOT EXISTS (SELECT 1 FROM charges WHERE id = ?2)"),
     correction: db.prepare(
       `INSERT INTO corrections (id, attempt_id, request_id, number, terms, bound_nano_usd, input_estimate_tokens, input_estimate_nano_usd,
@@ -76,6 +78,13 @@ export function insertCharge(sql: Statements, shared: SharedTerms, charge: Charg
   const ending = shared.ending(charge.state, charge.outcome, flags);
   const raw = charge.rawUsage === null ? null : JSON.stringify(charge.rawUsage);
   return sql.charge.run(id, ending, JSON.stringify(charge.units), raw, charge.costNanoUsd, charge.atMs).changes === 1;
+}
+
+/** Charges a held row that is no open hold of this process: an orphan, which stays marked as one, or a call that was kept open. */
+export function chargeRow(sql: Statements, shared: SharedTerms, row: AttemptRow, charge: Charge): void {
+  insertCharge(sql, shared, charge, [...new Set([...row.flags, ...charge.flags])], row.id);
+  sql.settledOrphan.run(row.id);
+  sql.settledKept.run(row.id);
 }
 
 /** Writes a correction. */
@@ -134,7 +143,8 @@ function textOrNull(value: SQLOutputValue | undefined): string | null {
   return value === null ? null : text(value);
 }
 
-function intOrNull(value: SQLOutputValue | undefined): number | null {
+/** As `int`, or null. */
+export function intOrNull(value: SQLOutputValue | undefined): number | null {
   return value === null ? null : int(value);
 }
 
