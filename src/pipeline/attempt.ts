@@ -28,10 +28,12 @@ export interface Reading {
   readonly framing: Framing;
   /** The answer is held back and checked before anything of it is shown. */
   readonly held?: boolean;
-  /** Is an answer of this content type one? Its type is then told on. Absent: a stream of this framing, or JSON. */
-  accepts?(type: string): boolean;
+  /** Is an answer of this content type one? Its type is then told on, or the one that it is brought into. Absent: a stream of this framing, or JSON. */
+  accepts?(type: string): boolean | string;
   /** Streams: a lane that reads the body. */
   openLane(sink: LaneSink, type: string): StreamLane;
+  /** A lane for a whole answer where a stream was asked; absent: such an answer is none. */
+  openWhole?(sink: LaneSink): StreamLane;
   /** JSON answers: read the whole body. */
   readAnswer(body: Uint8Array): AnswerReading;
   /** An answer with an error status. */
@@ -196,12 +198,14 @@ export class Attempt implements UpstreamHandler, LaneSink {
     if (status < 200 || status >= 300) return;
     const { reading } = this.settings;
     if (reading.accepts !== undefined) {
-      this.type = type;
-      if (!reading.accepts(type)) this.fail(failure("malformed", `an answer of type ${type.slice(0, 60) || "unknown"}`, status));
+      const accepted = reading.accepts(type);
+      this.type = typeof accepted === "string" ? accepted : type;
+      if (accepted === false) this.fail(failure("malformed", `an answer of type ${type.slice(0, 60) || "unknown"}`, status));
       else if (this.settings.stream) this.#lane = reading.openLane(this, type);
     } else if (this.settings.stream && isStreamOf(reading.framing, type)) this.#lane = reading.openLane(this, type);
     else if (this.settings.stream && !/json/i.test(type)) this.fail(failure("malformed", `an answer of type ${type.slice(0, 60) || "unknown"} instead of an event stream`, status));
     else if (!this.settings.stream && !/json/i.test(type)) this.fail(failure("malformed", `an answer of type ${type.slice(0, 60) || "unknown"} instead of JSON`, status));
+    else if (this.settings.stream) this.#lane = reading.openWhole?.(this) ?? null;
   }
   #header: (name: string) => string | undefined = () => undefined;
 

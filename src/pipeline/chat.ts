@@ -36,6 +36,7 @@ import { lookUpReasoning, NOTHING_KEPT, openKeeper, type ReasoningKeeper } from 
 import { RemoteImages } from "./remote-images.ts";
 import type { StructuredOutput } from "./structured.ts";
 import type { Prepared, RequestCost, Surface } from "./surface.ts";
+import { tellChat, WholeLane } from "./whole-lane.ts";
 
 const encoder = new TextEncoder();
 
@@ -268,7 +269,8 @@ class ChatSurface implements Surface {
     const state = this.#keepers.get(attempt.settings.reading)?.keep();
     if (keep === undefined) return state;
     const { deployment } = attempt.settings.candidate;
-    const passed = attempt.settings.reading.held !== true && this.#sameAs(dialectById(deployment.provider.dialect ?? surfaceDialect.id));
+    // Told as events, it was written here.
+    const passed = attempt.settings.reading.held !== true && !this.#encoders.has(attempt.settings.reading) && this.#sameAs(dialectById(deployment.provider.dialect ?? surfaceDialect.id));
     const kept = keep(last, passed ? deployment.account : null);
     return state === undefined ? kept : Promise.all([state, kept]).then(() => undefined);
   }
@@ -343,6 +345,12 @@ class ChatSurface implements Surface {
         this.#encoders.set(reading, encode);
         return new HubLane(sink, decoder, encode, request.choiceCount, mayBeEmpty, framing);
       },
+      openWhole: (sink) =>
+        new WholeLane(sink, this.#deps.limits.answerBytes, (bytes) => {
+          const encode = this.#client.openEncoder(head());
+          this.#encoders.set(reading, encode);
+          tellChat(sink, (write) => readChatAnswer(bytes, read, context, write, mayBeEmpty), encode, mayBeEmpty);
+        }),
       readAnswer: (bytes) => readChatAnswer(bytes, read, context, same ? null : (events) => this.#client.encodeAnswer(events, head()), mayBeEmpty),
       readError: (status, header, text) => {
         let parsed;

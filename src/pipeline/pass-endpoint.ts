@@ -6,7 +6,7 @@ import { choose, type Candidate } from "../decide/choose.ts";
 import { inputEstimateTokens } from "../decide/estimate.ts";
 import { NO_NEEDS } from "../decide/needs.ts";
 import { expectedUnits, usageOf } from "../decide/pieces.ts";
-import type { ClientDialect } from "../providers/dialects/client.ts";
+import { sseFrame, type ClientDialect } from "../providers/dialects/client.ts";
 import { clientOf } from "../providers/dialects/clients.ts";
 import { forwardedHeaders } from "../providers/dialects/forwarded.ts";
 import { dialectById } from "../providers/dialects/index.ts";
@@ -29,7 +29,9 @@ import { readPassBody, type PassBody } from "./pass-body.ts";
 import { PassLane } from "./pass-lane.ts";
 import { RawLane } from "./raw-lane.ts";
 import type { Prepared, Surface } from "./surface.ts";
+import { TOLD_AS_EVENTS, tellWhole, WholeLane, type WholeRead } from "./whole-lane.ts";
 
+const EVENTS_TYPE = "text/event-stream; charset=utf-8";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -96,7 +98,7 @@ class PassSurface implements Surface {
   readonly endpoint: PassName;
   readonly name: PassName;
   readonly stream: boolean;
-  readonly streamType = "text/event-stream; charset=utf-8";
+  readonly streamType = EVENTS_TYPE;
   readonly keepAlive: Uint8Array;
   readonly #deps: Deps;
   readonly #inbound: Inbound;
@@ -168,15 +170,19 @@ class PassSurface implements Surface {
       framing: "sse",
       accepts: (told) => {
         type = told;
-        const events = isStreamOf("sse", told);
-        return measure.stream === "events" ? events : endpoint.answers.test(told) || (events && measure.stream === "bytes");
+        if (isStreamOf("sse", told)) return measure.stream !== "no";
+        // Asked for events, some hosts answer whole: that is the answer, and it has been billed.
+        return endpoint.answers.test(told) && (measure.stream === "events" ? EVENTS_TYPE : true);
       },
       openLane: (sink, told) => {
         if (isStreamOf("sse", told)) return new PassLane(sink, new MediaDecoder(endpoint, measure, usage), measure.count, "sse");
+        const retold = measure.stream === "events";
+        const { bytes } = endpoint;
+        if (bytes === undefined) return new WholeLane(sink, this.#deps.limits.answerBytes, (body) => tellWhole(sink, wholeOf(readWhole(body, type, endpoint, measure, usage), retold ? eventsOf(body, type, endpoint, measure) : body, retold)));
         return new RawLane(sink, () => {
           const read = endpoint.read({ json: undefined, text: "", measure });
           return read.kind === "answer" ? usage(read) : null;
-        });
+        }, retold ? { piece: (part) => bytesOf([sseFrame(null, bytes.piece(part))]), end: bytesOf([sseFrame(null, bytes.end)]) } : null);
       },
       readAnswer: (bytes) => readWhole(bytes, type, endpoint, measure, usage),
       readError: (status, header, text) => {
@@ -196,6 +202,17 @@ export function jsonOf(text: string): Json | undefined {
     // Not JSON: whoever asks works from the text.
     return undefined;
   }
+}
+
+/** The bytes of a whole answer that was read, if it is one. */
+function wholeOf(read: AnswerReading, bytes: Uint8Array, retold: boolean): WholeRead {
+  return read.kind === "error" ? read : { kind: "answer", bytes, usage: read.usage, warnings: retold ? [TOLD_AS_EVENTS] : [] };
+}
+
+function eventsOf(body: Uint8Array, type: string, { asEvents }: PassEndpoint, measure: PassMeasure): Uint8Array {
+  const text = decoder.decode(body);
+  const json = /json/i.test(type) ? jsonOf(text) : undefined;
+  return bytesOf((asEvents?.({ json, text, measure }) ?? []).map((event) => sseFrame(null, event)));
 }
 
 function readWhole(bytes: Uint8Array, type: string, endpoint: PassEndpoint, measure: PassMeasure, usage: (answer: Extract<PassAnswer, { kind: "answer" }>) => Usage): AnswerReading {

@@ -3,7 +3,7 @@
  * entry of a table each; what differs between them stands there, everything else is one surface.
  */
 import type { DialectId } from "../../../wire/facts.ts";
-import { asNumber, isObject, member, type Json } from "../../../wire/json.ts";
+import { asNumber, isObject, member, type Json, type JsonObject } from "../../../wire/json.ts";
 import type { Unit, UnitCounts } from "../../../wire/usage.ts";
 
 /** The fields of a request, whether it came as JSON or as a form (then all values are text). */
@@ -50,6 +50,10 @@ export interface PassEndpoint {
   readonly accept: string;
   /** Content types of a good answer that is no stream. */
   readonly answers: RegExp;
+  /** A whole answer as the events of the stream that was asked for; absent: it goes as it is. */
+  readonly asEvents?: (answer: PassRead) => readonly JsonObject[];
+  /** Answers are bytes that stream; where events were asked, a piece of them, and their end. */
+  readonly bytes?: { readonly piece: (bytes: Uint8Array) => JsonObject; readonly end: JsonObject };
   /** Types of events after which an answer is whole. */
   readonly lastEvents?: ReadonlySet<string>;
   /** The path from the origin on, `base` being that of the provider's address; undefined: the dialect does not serve it. */

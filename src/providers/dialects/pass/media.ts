@@ -1,5 +1,6 @@
 /** Images and audio: billed by the piece, the second, the character or by tokens, as the model has it. */
-import { asArray, asNumber, asString, member } from "../../../wire/json.ts";
+import { toBase64 } from "../../../wire/base64.ts";
+import { asArray, asNumber, asString, isObject, member, type JsonObject } from "../../../wire/json.ts";
 import type { UnitCounts } from "../../../wire/usage.ts";
 import {
   countOf, isTrue, mediaTokens, NO_MEASURE, wrongObject, openaiPath, present, problem, tokensOf, units, utf8Bytes,
@@ -40,22 +41,41 @@ function readImages({ json, measure }: PassRead): PassAnswer {
   return { kind: "answer", pieces: { images }, tokens, raw: usage ?? null };
 }
 
-function images(tail: string, name: string): PassEndpoint {
+/** What each event of an image tells of all of them. */
+const IMAGE_EVENT_FIELDS = ["background", "output_format", "quality", "size"] as const;
+
+/** An event for each image, of which the last tells what all of them cost. */
+function imageEvents(type: string, { json }: PassRead): readonly JsonObject[] {
+  if (!isObject(json)) return [];
+  const { created, usage } = json;
+  const about = Object.fromEntries(IMAGE_EVENT_FIELDS.flatMap((name) => (json[name] === undefined ? [] : [[name, json[name]]])));
+  const all = asArray(json["data"]).filter(isObject);
+  return all.map((image, i) => ({ type, ...image, ...(created === undefined ? {} : { created_at: created }), ...about, ...(i === all.length - 1 && usage !== undefined ? { usage } : {}) }));
+}
+
+/** `streams`: the protocol has a stream of it. Elsewhere a field of that name is a host's own, and any answer is right. */
+function images(tail: string, name: string, streams = true): PassEndpoint {
   return {
+    ...(streams ? { asEvents: (answer: PassRead) => imageEvents(`${name}.completed`, answer) } : {}),
     models: "other",
     writesTokens: true,
     accept: "application/json",
     answers: JSON_ONLY,
     lastEvents: new Set([`${name}.completed`]),
     path: openaiPath(`/images/${tail}`),
-    measure: measureImages,
+    measure: streams ? measureImages : (fields) => askedLoosely(measureImages(fields)),
     read: readImages,
   };
 }
 
 export const imageGenerations = images("generations", "image_generation");
 export const imageEdits = images("edits", "image_edit");
-export const imageVariations = images("variations", "image_variation");
+export const imageVariations = images("variations", "image_variation", false);
+
+/** A stream that only some hosts know: the answer comes in one way or the other, and goes so. */
+function askedLoosely(measure: PassMeasure): PassMeasure {
+  return measure.stream === "events" ? { ...measure, stream: "bytes" } : measure;
+}
 
 /** Speech runs at some fifteen characters a second, and a model writes about twenty tokens for it. */
 const AUDIO_TOKENS_PER_CHARACTER = 1.5;
@@ -65,6 +85,7 @@ export const audioSpeech: PassEndpoint = {
   writesTokens: true,
   accept: "*/*",
   answers: /^(?:audio\/|application\/octet-stream|binary\/octet-stream)/i,
+  bytes: { piece: (bytes) => ({ type: "speech.audio.delta", audio: toBase64(bytes) }), end: { type: "speech.audio.done" } },
   lastEvents: new Set(["speech.audio.done"]),
   path: openaiPath("/audio/speech"),
   measure(fields) {
@@ -135,18 +156,27 @@ function captionSeconds(text: string): UnitCounts | null {
   return units({ seconds: Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds) + Number(millis) / 1000 });
 }
 
-function transcripts(tail: string): PassEndpoint {
+/** The whole of it is its last event, whatever else stands beside the text. */
+function transcriptEvents({ json, text }: PassRead): readonly JsonObject[] {
+  if (!isObject(json)) return [{ type: "transcript.text.done", text }];
+  const said = asString(json["text"]) ?? asArray(json["segments"]).map((segment) => asString(member(segment, "text")) ?? "").join("");
+  return [{ ...json, type: "transcript.text.done", text: said }];
+}
+
+/** `streams`: as for images. */
+function transcripts(tail: string, streams: boolean): PassEndpoint {
   return {
+    ...(streams ? { asEvents: transcriptEvents } : {}),
     models: "other",
     writesTokens: true,
     accept: "*/*",
     answers: /json|^text\/(?!html|event-stream)|^application\/x-subrip/i,
     lastEvents: new Set(["transcript.text.done"]),
     path: openaiPath(`/audio/${tail}`),
-    measure: measureAudio,
+    measure: streams ? measureAudio : (fields) => askedLoosely(measureAudio(fields)),
     read: readAudio,
   };
 }
 
-export const audioTranscriptions = transcripts("transcriptions");
-export const audioTranslations = transcripts("translations");
+export const audioTranscriptions = transcripts("transcriptions", true);
+export const audioTranslations = transcripts("translations", false);
