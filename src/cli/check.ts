@@ -1,12 +1,13 @@
 /** `spillway check`: everything that is wrong with a configuration, or what it amounts to, with each step's latest start. */
 import { parseArgs } from "node:util";
 import type { ConfigError } from "../config/load.ts";
-import { problemErrors } from "../config/problems.ts";
+import { allErrors, inOrder, problemErrors } from "../config/problems.ts";
 import { showError } from "../config/report.ts";
 import { buildSnapshot, type Snapshot } from "../config/snapshot.ts";
 import { loadConfig, type LoadedConfig } from "../config/source.ts";
 import { MAX_ATTEMPTS, stepTimes } from "../decide/clocks.ts";
 import { EXIT, showMs, table, type CommandContext } from "./context.ts";
+import { SIMULATED_NOTE, withSimulated } from "./simulated.ts";
 
 const HELP = `spillway check [--config FILE] [--json]
 Validates the configuration and prints the latest start of each step of each route.
@@ -22,7 +23,7 @@ export type CheckedConfig =
 export function runCheck(args: readonly string[], context: CommandContext): number {
   const flags = readFlags(args, context);
   if (typeof flags === "number") return flags;
-  const checked = checkConfig(loadConfig({ configFile: flags.config ?? null, ...context }), context);
+  const checked = checkConfig(withSimulated(loadConfig({ configFile: flags.config ?? null, ...context }), context), context);
   if (!checked.ok) {
     for (const error of checked.errors) context.errors.write(flags.json ? `${JSON.stringify({ kind: "error", ...error })}\n` : `${showError(error)}\n`);
     if (!flags.json) context.errors.write(`${checked.errors.length === 1 ? "1 error" : `${checked.errors.length} errors`}\n`);
@@ -34,10 +35,10 @@ export function runCheck(args: readonly string[], context: CommandContext): numb
 
 /** Resolve a loaded configuration against the catalogue. What a start would refuse and what only a check refuses are errors. */
 export function checkConfig(loaded: LoadedConfig, context: Pick<CommandContext, "providers" | "catalogue">): CheckedConfig {
-  if (!loaded.ok) return { ok: false, errors: loaded.errors };
+  if (!loaded.ok) return { ok: false, errors: allErrors(loaded, context.catalogue, context.providers) };
   const snapshot = buildSnapshot(loaded.config, context.catalogue, context.providers);
   const errors = [...loaded.refusals, ...problemErrors(snapshot.findings, loaded)];
-  if (errors.length > 0) return { ok: false, errors: errors.toSorted((a, b) => a.line - b.line || a.column - b.column) };
+  if (errors.length > 0) return { ok: false, errors: inOrder(errors) };
   return { ok: true, snapshot, warnings: loaded.warnings };
 }
 
@@ -79,6 +80,7 @@ function textReport(snapshot: Snapshot, warnings: readonly ConfigError[]): strin
     counted(snapshot.deployments.size, "callable deployment"),
   ];
   let text = `${config.source}: good. ${counts.join(", ")}.\n`;
+  if (config.simulated) text += `${SIMULATED_NOTE}\n`;
   for (const { route, strategy, deadlineMs, steps } of routeSteps(snapshot)) {
     text += `\nroute ${route}: ${strategy}, deadline ${showMs(deadlineMs)}\n`;
     text += table(steps.map((line) => [String(line.step), line.deployment, line.latestStartMs === null ? `stands in: at most ${MAX_ATTEMPTS} attempts` : `starts at ${showMs(line.latestStartMs)} at the latest`]));
@@ -93,7 +95,8 @@ function jsonReport(snapshot: Snapshot, warnings: readonly ConfigError[]): strin
   const { config } = snapshot;
   const summary = {
     kind: "summary", source: config.source, keys: config.keys.length, accounts: config.accounts.length, routes: config.routes.length,
-    aliases: config.aliases.length, deployments: snapshot.deployments.size, unmetered: config.accounts.filter((account) => account.unmetered).map((account) => account.name),
+    aliases: config.aliases.length, deployments: snapshot.deployments.size, ...(config.simulated ? { simulated: true } : {}),
+    unmetered: config.accounts.filter((account) => account.unmetered).map((account) => account.name),
   };
   const routes = routeSteps(snapshot).map(({ route, strategy, deadlineMs, steps }) => ({
     kind: "route", route, strategy, deadline_ms: deadlineMs,

@@ -75,6 +75,43 @@ describe("spillway check", () => {
     assert.deepEqual([second?.["line"], second?.["key"], second?.["found"]], [10, "aliases.a", '"voyage/x" (provider_not_supported_yet)']);
   });
 
+  it("looks names up beside other errors, as far as these leave no doubt", () => {
+    const text = `version: 1
+providers:
+  openai: { api_key: "\${NOT_SET}" }
+  anthropic: { api_key: "\${KEY}", modles: {} }
+routes:
+  one: { candidates: [openai/gpt-4o-mni, { us: openai/gpt-4o }, openai/gpt-4.1-mii], deadline: soon }
+  two: { candidates: [anthropic/clude], strategy: fastest }
+  late: { candidates: [openai/gpt-4o, openai/gpt-4o-mini], deadline: 5s }
+aliases: { a: openai/gpt-5-mni, b: unheard-of, c: one }
+`;
+    const { code, errors } = run(runCheck, text);
+    assert.equal(code, 1);
+    assert.deepEqual(errors.match(/^spillway[^ ]+ [^ ]+(?= expected)|^\d+ errors/gm), [
+      "spillway.yaml:3:22: providers.openai.api_key:",
+      "spillway.yaml:4:35: providers.anthropic.modles:",
+      "spillway.yaml:6:23: routes.one.candidates[0]:",
+      "spillway.yaml:6:42: routes.one.candidates[1].use:",
+      "spillway.yaml:6:44: routes.one.candidates[1].us:",
+      "spillway.yaml:6:65: routes.one.candidates[2]:",
+      "spillway.yaml:6:96: routes.one.deadline:",
+      "spillway.yaml:7:51: routes.two.strategy:",
+      "spillway.yaml:8:70: routes.late.deadline:",
+      "spillway.yaml:9:15: aliases.a:",
+      "10 errors",
+    ]);
+  });
+
+  it("resolves what is simulated where nothing is configured, and says so", () => {
+    const { code, out } = run(runCheck, null, [], {});
+    assert.equal(code, 0);
+    assert.match(out, /^simulated: good\. 0 caller keys, 4 accounts, 2 routes, .*\nNo provider key and no configuration was found, so simulated providers answer, and every answer says so\.\n/);
+    assert.match(out, /\nroute sim-small: priority, deadline 600 s\n {2}1 {2}sim-openai\/sim-small +starts at/);
+    assert.equal(lines(run(runCheck, null, ["--json"], {}).out)[0]?.["simulated"], true);
+    assert.doesNotMatch(run(runCheck, null, [], { OPENAI_API_KEY: "x" }).out, /simulated/);
+  });
+
   it("prints every error of a bad file and their number", () => {
     const { code, errors } = run(runCheck, "version: 1\nrouts: {}\nfallbacks: of\n");
     assert.equal(code, 1);
@@ -100,6 +137,14 @@ describe("spillway explain-name", () => {
     assert.equal(code, 0);
     assert.match(out, /^support\n {2}route: support\n {2}candidate 1: openai\/gpt-4o-mini\n/);
     assert.match(out, /\n {2}1 {2}openai\/gpt-4o-mini +0\.15 \/ 0\.6 +128000 +16384 +not stated\n {2}2 {2}anthropic\/claude-sonnet-4-5 +3 \/ 15 .* weight 2\n$/);
+  });
+
+  it("resolves any name to what is simulated where nothing is configured, and says so", () => {
+    const { code, out } = run(runExplainName, null, ["gpt-4o-mini"], {});
+    assert.equal(code, 0);
+    assert.match(out, /^No provider key and no configuration was found, so simulated .*\ngpt-4o-mini\n {2}route: none is named "gpt-4o-mini"\n {2}alias: matches "\*", means sim-small\n/);
+    assert.match(out, /\n {2}1 {2}sim-openai\/sim-small +0\.1 \/ 0\.4 /);
+    assert.equal(lines(run(runExplainName, null, ["sim-gemini/sim-large", "--json"], {}).out)[0]?.["simulated"], true);
   });
 
   it("says why a name cannot be called, with exit code 1", () => {

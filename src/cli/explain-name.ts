@@ -6,6 +6,7 @@ import { buildSnapshot } from "../config/snapshot.ts";
 import type { Pricing, RouteCandidate } from "../decide/deployment.ts";
 import type { Resolution } from "../decide/names.ts";
 import { EXIT, table, type CommandContext } from "./context.ts";
+import { SIMULATED_NOTE, withSimulated } from "./simulated.ts";
 
 const HELP = `spillway explain-name <name> [--config FILE] [--json]
 Shows the order in which a model's name is looked up, what it stands for and what may stand in for it.
@@ -17,14 +18,15 @@ const PICO_PER_USD_PER_MILLION = 1_000_000;
 export function runExplainName(args: readonly string[], context: CommandContext): number {
   const flags = readFlags(args, context);
   if (typeof flags === "number") return flags;
-  const loaded = loadConfig({ configFile: flags.config ?? null, ...context });
+  const loaded = withSimulated(loadConfig({ configFile: flags.config ?? null, ...context }), context);
   if (!loaded.ok) {
     for (const error of loaded.errors) context.errors.write(flags.json ? `${JSON.stringify({ kind: "error", ...error })}\n` : `${showError(error)}\n`);
     return EXIT.wrong;
   }
   const { directory } = buildSnapshot(loaded.config, context.catalogue, context.providers);
   const resolution = directory.resolve(flags.name);
-  context.out.write(flags.json ? jsonLine(flags.name, resolution) : textReport(flags.name, resolution));
+  const { simulated } = loaded.config;
+  context.out.write(flags.json ? jsonLine(flags.name, resolution, simulated) : `${simulated ? `${SIMULATED_NOTE}\n` : ""}${textReport(flags.name, resolution)}`);
   return resolution.kind === "route" ? EXIT.ok : EXIT.wrong;
 }
 
@@ -78,10 +80,11 @@ function perMillion(pico: number | undefined): string {
   return pico === undefined ? "unknown" : String(pico / PICO_PER_USD_PER_MILLION);
 }
 
-function jsonLine(name: string, resolution: Resolution): string {
+function jsonLine(name: string, resolution: Resolution, simulated: boolean): string {
+  const said = simulated ? { simulated } : {};
   if (resolution.kind === "unresolved") {
     const { code, message, trace } = resolution;
-    return `${JSON.stringify({ name, resolved: false, code, message, trace })}\n`;
+    return `${JSON.stringify({ name, resolved: false, ...said, code, message, trace })}\n`;
   }
   const { route, trace } = resolution;
   const candidates = route.candidates.map(({ deployment, weight, automatic }) => ({
@@ -95,7 +98,7 @@ function jsonLine(name: string, resolution: Resolution): string {
     max_output: deployment.maxOutput,
     region: deployment.region,
   }));
-  return `${JSON.stringify({ name, resolved: true, route: route.name, automatic: route.automatic, strategy: route.strategy, candidates, trace })}\n`;
+  return `${JSON.stringify({ name, resolved: true, ...said, route: route.name, automatic: route.automatic, strategy: route.strategy, candidates, trace })}\n`;
 }
 
 function usdPerMillion(pricing: Pricing, unit: "input" | "output"): number | null {

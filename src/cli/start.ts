@@ -3,13 +3,14 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { startGateway, StartError, type Gateway } from "../compose.ts";
 import { showError } from "../config/report.ts";
-import { parseConfig } from "../config/load.ts";
+import { allErrors } from "../config/problems.ts";
 import { loadConfig, type LoadedConfig } from "../config/source.ts";
 import { openLog, type LogMode } from "../edge/log.ts";
-import { gatewayConfig, simulatedFleet, startFleet, type Fleet } from "../fleet/index.ts";
+import { simulatedFleet, startFleet, type Fleet } from "../fleet/index.ts";
 import { StorageError } from "../storage/errors.ts";
 import { EXIT, type CommandContext } from "./context.ts";
 import { startTable } from "./discover.ts";
+import { simulatedConfig } from "./simulated.ts";
 
 export const START_HELP = `spillway start [options]
 
@@ -65,17 +66,17 @@ export async function runStart(args: readonly string[], context: CommandContext)
   try {
     const found = loadConfig({ configFile: parsed.config, env: context.env, cwd: context.cwd, providers: context.providers });
     if (!found.ok) {
-      for (const error of found.errors) context.errors.write(`${showError(error)}\n`);
-      context.errors.write(`The gateway was not started: ${found.errors.length} error${found.errors.length === 1 ? "" : "s"} in the configuration.\n`);
+      const errors = allErrors(found, context.catalogue, context.providers);
+      for (const error of errors) context.errors.write(`${showError(error)}\n`);
+      context.errors.write(`The gateway was not started: ${errors.length} error${errors.length === 1 ? "" : "s"} in the configuration.\n`);
       return EXIT.wrong;
     }
     for (const warning of found.warnings) context.errors.write(`warning: ${showError(warning)}\n`);
     for (const refusal of found.refusals) context.errors.write(`warning: ${showError(refusal)}\n`);
     let loaded: Extract<LoadedConfig, { ok: true }> = found;
     if (found.config.simulated) {
-      const config = simulatedFleet();
-      fleet = await startFleet(config);
-      loaded = simulated(gatewayConfig(config, fleet, { more: simulatedRoutes(fleet) }), found, context);
+      fleet = await startFleet(simulatedFleet());
+      loaded = simulatedConfig(found, fleet, context);
     }
     const gateway = await startGateway({ ...parsed, loaded, env: context.env, log: openLog(parsed.log), requestLog: parsed.requestLog ? (text) => context.out.write(text) : null, watch: true });
     context.out.write(`${startTable(gateway.snapshot(), context.providers, `${gateway.url}/v1`)}\n`);
@@ -89,23 +90,6 @@ export async function runStart(args: readonly string[], context: CommandContext)
   } finally {
     await fleet?.close();
   }
-}
-
-/** A route per simulated model over all providers, and every other name as well: any program gets an answer. */
-function simulatedRoutes(fleet: Fleet): Record<string, unknown> {
-  const names = [...new Set(fleet.providers.flatMap((provider) => provider.models))].filter((name) => name !== "*");
-  const candidates = (name: string): string[] => fleet.providers.filter((provider) => provider.models.includes(name)).map((provider) => `${provider.name}/${name}`);
-  const routes = Object.fromEntries(names.map((name) => [name, { candidates: candidates(name) }]));
-  // Exact aliases stand above the pattern, so that one provider can still be asked by name.
-  const exact = Object.fromEntries(names.flatMap(candidates).map((id) => [id, id]));
-  return { routes, aliases: { ...exact, "*": names[0] ?? "" } };
-}
-
-/** The configuration of the simulated providers, which every answer will name. */
-function simulated(text: string, found: Extract<LoadedConfig, { ok: true }>, context: CommandContext): Extract<LoadedConfig, { ok: true }> {
-  const parsed = parseConfig(text, { source: "simulated", env: {}, providers: context.providers, readFile: () => "" });
-  if (!parsed.ok) throw new StartError(`the simulated providers' configuration is wrong: ${parsed.errors.map(showError).join("; ")}`);
-  return { ...found, config: { ...parsed.config, keys: found.config.keys, simulated: true } };
 }
 
 function untilStopped(gateway: Gateway): Promise<number> {

@@ -1,4 +1,5 @@
 /** How an account proves who it is: a key, a credential file, a directory's client, or keys to sign with. */
+import { createPrivateKey } from "node:crypto";
 import type { Credential } from "../wire/credential.ts";
 import type { AuthFacts } from "../wire/facts.ts";
 import { credentialFile, jsonMap, keyFromVariable, optionalText, variableOf, type AccountContext, type ReadCredential } from "./account-settings.ts";
@@ -37,7 +38,10 @@ export function refuseForeignKeys({ map, path, provider, found }: AccountContext
 /** Read it. `mayLack`: an account without any credential is meant where it says `api_key: none`. */
 export function readCredential(context: AccountContext, mayLack: boolean): ReadCredential {
   const { map, provider } = context;
-  if (Object.hasOwn(map, "api_key")) return readKey(context, mayLack);
+  if (Object.hasOwn(map, "api_key")) {
+    refuseSecondProof(context);
+    return readKey(context, mayLack);
+  }
   switch (provider.auth.kind) {
     case "service-account":
       return readServiceAccount(provider.auth, context);
@@ -47,6 +51,14 @@ export function readCredential(context: AccountContext, mayLack: boolean): ReadC
       return readSigning(provider.auth, context);
     default:
       return readKey(context, mayLack);
+  }
+}
+
+/** Beside a key nothing else would be asked, so one of the two is not meant. */
+function refuseSecondProof({ map, path, provider, found }: AccountContext): void {
+  for (const [key, reader] of Object.entries(READ_BY)) {
+    if (!Object.hasOwn(map, key) || reader !== provider.auth.kind || reader === "service-account") continue;
+    found.push({ path: [...path, key], expected: `either api_key or ${key}`, found: "both", hint: "take one of them out", at: "key" });
   }
 }
 
@@ -94,7 +106,8 @@ function readServiceAccount(auth: ServiceAccountFacts, context: AccountContext):
   if (file.text === "") return { kind: "none" };
   const read = credentialOfFile(file.text, auth);
   if (typeof read !== "string") return { kind: "credential", credential: read };
-  const hint = 'write credentials: "${file:/run/secrets/account.json}"';
+  const write = 'write credentials: "${file:/run/secrets/account.json}"';
+  const hint = read.startsWith("a private_key") ? `take the file as it was downloaded: ${write}` : write;
   found.push({ path: where, expected: "the text of a credential file of type service_account or authorized_user", found: read, hint, at });
   return { kind: "none" };
 }
@@ -109,6 +122,8 @@ function credentialOfFile(text: string, { scope, tokenUrl: usual }: ServiceAccou
     const [email, key] = [asText(file["client_email"]), asText(file["private_key"])];
     if (email === null || key === null) return `a file without ${email === null ? "client_email" : "private_key"}`;
     if (tokenUrl === null) return "a token_uri that is no http or https URL";
+    const wrong = wrongKey(key);
+    if (wrong !== null) return wrong;
     return { kind: "service-account", email, keyId: asText(file["private_key_id"]), privateKey: new Secret(key), tokenUrl, scope };
   }
   if (type === "authorized_user") {
@@ -118,6 +133,16 @@ function credentialOfFile(text: string, { scope, tokenUrl: usual }: ServiceAccou
     return { kind: "refresh-token", clientId, clientSecret: new Secret(secret), refreshToken: new Secret(refresh), tokenUrl };
   }
   return /^[a-z_]{1,40}$/.test(type) ? `a file of type ${type}` : "a file without a type";
+}
+
+/** What is wrong with a private key that signs by RSA, or null. Never the library's own words: they may quote it. */
+function wrongKey(pem: string): string | null {
+  try {
+    const { asymmetricKeyType } = createPrivateKey(pem);
+    return asymmetricKeyType === "rsa" ? null : `a private_key of type ${String(asymmetricKeyType)}, where RSA is wanted`;
+  } catch {
+    return /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem) ? "a private_key that cannot be parsed: cut short, or its line breaks lost" : "a private_key that is no PEM";
+  }
 }
 
 function urlOf(text: string): string | null {

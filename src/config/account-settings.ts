@@ -3,6 +3,7 @@ import type { Credential } from "../wire/credential.ts";
 import type { ProviderFacts, SettingFacts } from "../wire/facts.ts";
 import type { Finding, Path, ReadEnvironment } from "./document.ts";
 import { asText, type Raw } from "./raw.ts";
+import { hintNearest } from "./report.ts";
 
 /** One account while it is read. */
 export interface AccountContext {
@@ -35,9 +36,29 @@ export function settingOf(key: string, facts: SettingFacts, context: AccountCont
     return null;
   }
   if (own === "") return null;
-  if (PLAIN.test(text)) return text;
-  found.push({ path: [...path, key], expected: facts.expected, found: "other characters in it", hint: `such as ${facts.example}`, at: own === null ? "key" : "value" });
+  const at = own === null ? "key" : "value";
+  if (!PLAIN.test(text)) {
+    found.push({ path: [...path, key], expected: facts.expected, found: "other characters in it", hint: `such as ${facts.example}`, at });
+    return null;
+  }
+  return looksRight(text, facts) ? told(text, key, facts, at, context) : refused(text, key, facts, at, context);
+}
+
+function looksRight(text: string, facts: SettingFacts): boolean {
+  return facts.pattern === undefined || facts.pattern.test(text);
+}
+
+function refused(text: string, key: string, facts: SettingFacts, at: "key" | "value", { path, found }: AccountContext): null {
+  found.push({ path: [...path, key], expected: `${facts.expected} such as ${facts.example}`, found: JSON.stringify(text), hint: hintNearest(text, facts.known ?? []), at });
   return null;
+}
+
+/** The value; where nobody knows it yet, with a warning. */
+function told(text: string, key: string, facts: SettingFacts, at: "key" | "value", { path, warnings }: AccountContext): string {
+  if (facts.known?.includes(text) === false) {
+    warnings.push({ path: [...path, key], expected: `${facts.expected} such as ${facts.example}`, found: `${JSON.stringify(text)}, which is not known here`, hint: hintNearest(text, facts.known), at });
+  }
+  return text;
 }
 
 /** The first of these variables that is set, without white space around it; null where none is. */

@@ -1,5 +1,6 @@
 /** Accounts of clouds: what their settings amount to, what may stand in for them, and what is refused. */
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { describe, it } from "node:test";
 import { inspect } from "node:util";
 import { PROVIDERS } from "../providers/registry.ts";
@@ -7,9 +8,18 @@ import { parseConfig, type ParsedConfig } from "./load.ts";
 import { showError } from "./report.ts";
 import type { Account } from "./types.ts";
 
-const ACCOUNT = JSON.stringify({ type: "service_account", project_id: "from-file", private_key_id: "k1", private_key: "-----BEGIN PRIVATE KEY-----\nhidden-key\n-----END PRIVATE KEY-----\n", client_email: "gw@from-file.iam.example", token_uri: "https://oauth2.googleapis.com/token" });
+/** A key of this kind as credential files hold one. */
+function pemOf(kind: "rsa" | "ed25519"): string {
+  const { privateKey } = kind === "rsa" ? generateKeyPairSync("rsa", { modulusLength: 2048 }) : generateKeyPairSync("ed25519");
+  return privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+}
+const ACCOUNT = JSON.stringify({ type: "service_account", project_id: "from-file", private_key_id: "k1", private_key: pemOf("rsa"), client_email: "gw@from-file.iam.example", token_uri: "https://oauth2.googleapis.com/token" });
 const PERSON = JSON.stringify({ type: "authorized_user", client_id: "c", client_secret: "hidden-secret", refresh_token: "1//hidden", quota_project_id: "quota" });
+const withKey = (pem: string): string => JSON.stringify({ ...(JSON.parse(ACCOUNT) as object), private_key: pem });
 const FILES: Readonly<Record<string, string>> = {
+  "/run/cut.json": withKey(pemOf("rsa").slice(0, 900) + "\n-----END PRIVATE KEY-----\n"),
+  "/run/no-pem.json": withKey("hidden-key"),
+  "/run/other-kind.json": withKey(pemOf("ed25519")),
   "/run/account.json": ACCOUNT,
   "/run/person.json": PERSON,
   "/run/federated.json": JSON.stringify({ type: "external_account" }),
@@ -152,6 +162,13 @@ it("an account whose address holds its id is made of it", () => {
   assert.deepEqual([one.baseUrl, one.keyFrom], ["https://api.cloudflare.com/client/v4/accounts/def/ai/v1", "CLOUDFLARE_API_TOKEN"]);
 });
 
+it("a region that looks right and is not known is called, with a warning", () => {
+  const parsed = parse("  bedrock: { region: eu-wset-1, api_key: k-1 }\n");
+  assert.equal(parsed.ok, false);
+  const fresh = parse("  bedrock: { region: eu-west-9, api_key: k-1 }\n");
+  assert.deepEqual(fresh.ok && fresh.warnings.map(({ key, found }) => `${key}: ${found}`), ['providers.bedrock.region: "eu-west-9", which is not known here']);
+});
+
 it("no cloud is discovered by what the environment holds", () => {
   const parsed = parse("  openai: { api_key: k-1234 }\n", { AWS_REGION: "us-east-1", AWS_BEARER_TOKEN_BEDROCK: "b", AZURE_RESOURCE_NAME: "r", AZURE_API_KEY: "k", GOOGLE_APPLICATION_CREDENTIALS: "/run/account.json", HF_TOKEN: "t" });
   assert.deepEqual(parsed.ok && parsed.config.accounts.map((one) => one.name), ["openai"]);
@@ -170,10 +187,14 @@ const BAD: readonly (readonly [what: string, text: string, errors: readonly stri
     "3 providers.vertex.location | a location | nothing | add location: europe-west4, or set GOOGLE_VERTEX_LOCATION",
     '3 providers.vertex.credentials | the text of a credential file | nothing | add credentials: "${file:/run/secrets/account.json}", or set GOOGLE_APPLICATION_CREDENTIALS to the file\'s path',
   ]],
-  ["a key where a file is wanted", "  vertex: { project: p, location: l, api_key: abc }\n", [`3 providers.vertex.api_key | credentials | api_key | ${HINT_FILE}`]],
-  ["a path where its text is wanted", "  vertex: { project: p, location: l, credentials: /run/account.json }\n", [`3 providers.vertex.credentials | ${FILE_TYPES} | no JSON object | ${HINT_FILE}`]],
-  ["a file of another type", '  vertex: { project: p, location: l, credentials: "${file:/run/federated.json}" }\n', [`3 providers.vertex.credentials | ${FILE_TYPES} | a file of type external_account | ${HINT_FILE}`]],
-  ["a variable that leads to no file", "  vertex: { project: p, location: l }\n", [
+  ["a key where a file is wanted", "  vertex: { project: p, location: us-east5, api_key: abc }\n", [`3 providers.vertex.api_key | credentials | api_key | ${HINT_FILE}`]],
+  ["a path where its text is wanted", "  vertex: { project: p, location: us-east5, credentials: /run/account.json }\n", [`3 providers.vertex.credentials | ${FILE_TYPES} | no JSON object | ${HINT_FILE}`]],
+  ["a file of another type", '  vertex: { project: p, location: us-east5, credentials: "${file:/run/federated.json}" }\n', [`3 providers.vertex.credentials | ${FILE_TYPES} | a file of type external_account | ${HINT_FILE}`]],
+  ...([["cut short", "cut", "a private_key that cannot be parsed: cut short, or its line breaks lost"], ["that is none", "no-pem", "a private_key that is no PEM"], ["of another kind", "other-kind", "a private_key of type ed25519, where RSA is wanted"]] as const).map(
+    ([what, file, found]) => [`a private key ${what}`, `  vertex: { project: p, location: us-east5, credentials: "\${file:/run/${file}.json}" }\n`, [`3 providers.vertex.credentials | ${FILE_TYPES} | ${found} | take the file as it was downloaded: ${HINT_FILE}`]] as const,
+  ),
+  ["a place that cannot be", '  vertex: { project: p, location: europe-west, credentials: "${file:/run/account.json}" }\n', ['3 providers.vertex.location | a location such as europe-west4 | "europe-west" | ']],
+  ["a variable that leads to no file", "  vertex: { project: p, location: us-east5 }\n", [
     '3 providers.vertex.credentials | the text of a credential file | GOOGLE_APPLICATION_CREDENTIALS: ENOENT | add credentials: "${file:/run/secrets/account.json}", or set GOOGLE_APPLICATION_CREDENTIALS to the file\'s path',
   ], { GOOGLE_APPLICATION_CREDENTIALS: "/nowhere" }],
   ["what would lead elsewhere", '  vertex: { project: "p/../x", location: "evil.example/", credentials: "${file:/run/account.json}" }\n', [
@@ -181,11 +202,19 @@ const BAD: readonly (readonly [what: string, text: string, errors: readonly stri
     "3 providers.vertex.location | a location | other characters in it | such as europe-west4",
   ]],
   ["a resource without a key", "  azure: { resource: r }\n", ['3 providers.azure.api_key | a key, or entra | nothing | add api_key: "${AZURE_API_KEY}", or entra: { tenant, client_id, client_secret }']],
+  ["a key and a client", "  azure: { resource: r, api_key: k-1, entra: { tenant: t, client_id: c, client_secret: s } }\n", ["3 providers.azure.entra | either api_key or entra | both | take one of them out"]],
   ["half a client", "  azure:\n    resource: r\n    entra: { tenant: 'a/b', client_id: c }\n", [
     '5 providers.azure.entra.client_secret | a text | nothing | add client_secret: "${AZURE_CLIENT_SECRET}"',
     "5 providers.azure.entra.tenant | a tenant's id or domain | other characters in it | ",
   ]],
   ["a typo in a client", "  azure: { resource: r, entra: { tenant: t, client_id: c, client_secret: s, tenent: t } }\n", ["3 providers.azure.entra.tenent | one of tenant, client_id, client_secret, authority, scope | unknown key tenent | did you mean tenant?"]],
+  ["a region misspelt", "  bedrock: { region: us-eats-1, api_key: k-1 }\n", ['3 providers.bedrock.region | a region such as us-east-1 | "us-eats-1" | did you mean us-east-1?']],
+  ["a region that is none, from a variable", "  bedrock: { api_key: k-1 }\n", ['3 providers.bedrock.region | a region such as us-east-1 | "eu_central_1" | did you mean eu-central-1?'], { AWS_REGION: "eu_central_1" }],
+  ["no region", "  bedrock: { api_key: k-1 }\n", ["3 providers.bedrock.region | a region | nothing | add region: us-east-1, or set AWS_REGION"]],
+  ["a bearer key and keys to sign with", "  bedrock: { region: us-east-1, api_key: k-1, access_key_id: A, secret_access_key: b }\n", [
+    "3 providers.bedrock.access_key_id | either api_key or access_key_id | both | take one of them out",
+    "3 providers.bedrock.secret_access_key | either api_key or secret_access_key | both | take one of them out",
+  ]],
   ["no credential to sign with", "  bedrock: { region: us-east-1 }\n", ['3 providers.bedrock.access_key_id | a credential | nothing | add access_key_id: "${AWS_ACCESS_KEY_ID}" and secret_access_key: "${AWS_SECRET_ACCESS_KEY}", or profile, or api_key']],
   ["half a key", "  bedrock: { region: us-east-1, access_key_id: A }\n", ["3 providers.bedrock.secret_access_key | both access_key_id and secret_access_key | one of them | add secret_access_key"]],
   ["an own address without the region to sign for", '  bedrock: { base_url: "https://vpc.example", access_key_id: A, secret_access_key: b }\n', ["3 providers.bedrock.region | the region that requests are signed for | nothing | add region: us-east-1"]],

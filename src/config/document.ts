@@ -42,10 +42,14 @@ const MOST_CHARACTERS = 1_048_576;
 const MOST_NODES = 100_000;
 const REFERENCE = /\$\$\{|\$\{([^}]*)\}/g;
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
+/** What other tools would replace, and we do not: `$NAME`, `$(NAME)`, and `${NAME` whose brace is missing. */
+const UNREPLACED = /\$\{|^\$[A-Za-z_(]|\$[A-Z][A-Z0-9_]{2,}/;
 
 /** The document as values; `value` is null where it could not be read at all. */
 export class ConfigDocument {
   readonly findings: Finding[] = [];
+  /** Texts that look as if a reference was meant, as they stand in the file. */
+  readonly unreplaced: { readonly path: Path; readonly text: string }[] = [];
   readonly syntaxErrors: (Omit<ConfigError, "file" | "key">)[] = [];
   readonly value: unknown;
   readonly #places = new Map<string, { readonly key: Place; readonly value: Place }>();
@@ -146,6 +150,8 @@ export class ConfigDocument {
   }
 
   #substitute(text: string, path: Path): string {
+    if (!text.includes("$")) return text;
+    if (UNREPLACED.test(text.replace(REFERENCE, " "))) this.unreplaced.push({ path, text });
     if (!text.includes("${")) return text;
     const whole = /^\$\{([^}:]*)(?::-[^}]*)?\}$/.exec(text)?.[1] ?? null;
     const result = text.replace(REFERENCE, (reference: string, inner: string | undefined) => {

@@ -30,6 +30,7 @@ function shown(text: string): string[] {
 }
 
 const HEAD = 'version: 1\nproviders:\n  openai: { api_key: "${KEY}" }\n';
+const REPLACED = 'only "${NAME}", "${NAME:-default}" and "${file:/path}" are replaced';
 const A_DURATION = "a duration such as 250ms, 30s, 5m or 1h";
 
 /** [what is wrong, the text, every error it must give]. */
@@ -63,6 +64,14 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
   ]],
   ["a missing secret file", 'version: 1\nproviders:\n  openai: { api_key: "${file:/run/secrets/nope}" }\n', ["3 providers.openai.api_key | a readable file | ${file:/run/secrets/nope}: ENOENT | "]],
   ["a reference that is none", 'version: 1\nproviders:\n  openai: { api_key: "${NO WAY}" }\n', ["3 providers.openai.api_key | ${NAME}, ${NAME:-default} or ${file:/path} | ${NO WAY} | a literal ${ is written $${"]],
+  ["a variable without its braces where a credential stands", 'version: 1\nkeys: [{ name: a, key: $SPILLWAY_API_KEY }]\nproviders:\n  openai: { api_key: $KEY }\n  anthropic: { api_key: "${KEY" }\n  groq: { api_key: $(OTHER) }\n  bedrock: { region: us-east-1, access_key_id: $AWS_ACCESS_KEY_ID, secret_access_key: "$hunter22" }\n', [
+    '2 keys[0].key | a variable as ${NAME}, or a text without one | a $ that nothing replaces | write "${SPILLWAY_API_KEY}"',
+    '4 providers.openai.api_key | a variable as ${NAME}, or a text without one | a $ that nothing replaces | write "${KEY}"',
+    '5 providers.anthropic.api_key | a variable as ${NAME}, or a text without one | a $ that nothing replaces | write "${KEY}"',
+    `6 providers.groq.api_key | a variable as \${NAME}, or a text without one | a $ that nothing replaces | ${REPLACED}`,
+    '7 providers.bedrock.access_key_id | a variable as ${NAME}, or a text without one | a $ that nothing replaces | write "${AWS_ACCESS_KEY_ID}"',
+    `7 providers.bedrock.secret_access_key | a variable as \${NAME}, or a text without one | a $ that nothing replaces | ${REPLACED}`,
+  ]],
   ["a duplicate key", `${HEAD}  openai: { api_key: none }\n`, ["4 providers.openai | each key once | openai a second time | it stands in line 3 already"]],
   ["bad durations", `${HEAD}routes:\n  a:\n    candidates: [openai/gpt-4o]\n    deadline: 10 minutes\n    idle: 60\n    connect: 0s\n    lifetime: 25h\n`, [
     `7 routes.a.deadline | ${A_DURATION} | "10 minutes" | `,
@@ -296,6 +305,13 @@ describe("warnings", () => {
       '5 routes.a.candidates[1]: "openai/o3" again',
     ]);
     assert.deepEqual(warnings('version: 1\nproviders:\n  openai: { api_key: "${KEY}", base_url: "https://eu.example.com" }\n'), ["3 providers.openai.base_url: no region"]);
+  });
+
+  it("tell of a variable without its braces where no credential stands", () => {
+    assert.deepEqual(warnings('version: 1\nkeys: [{ name: app, key: "a-key-with-a-$-inside" }]\n' + 'providers:\n  openai: { api_key: "${KEY}", region: $REGION, domain: { edge: "eu-$EDGE_NAME" } }\n'), [
+      "4 providers.openai.region: a $ that nothing replaces",
+      "4 providers.openai.domain.edge: a $ that nothing replaces",
+    ]);
   });
 
   it("leave it to a check to refuse a route whose last step cannot start", () => {

@@ -33,7 +33,17 @@ export type ParsedConfig =
       /** Where something stands in the text. */
       readonly locate: (path: Path, at?: "key" | "value") => Place;
     }
-  | { readonly ok: false; readonly errors: readonly ConfigError[] };
+  | { readonly ok: false; readonly errors: readonly ConfigError[]; readonly partial: (() => PartialConfig) | null };
+/** What could be read of a refused configuration, so that the names in it can be looked up all the same. Never to be served. */
+export interface PartialConfig {
+  readonly config: Config;
+  readonly refusals: readonly ConfigError[];
+  /** Findings as errors with their place, without secrets. */
+  readonly report: (findings: readonly Finding[]) => readonly ConfigError[];
+  /** Accounts of which nothing is in doubt that a model's name or price rests on. */
+  readonly sound: ReadonlySet<string>;
+  readonly allSound: boolean;
+}
 
 const SCHEMA = configSchema(false);
 const SHORT_KEY = 16;
@@ -45,6 +55,7 @@ export function parseConfig(text: string, options: ParseOptions): ParsedConfig {
   const raw = asMap(root);
   const found: Finding[] = [...document.findings];
   const warnings: Finding[] = [];
+  const unreplaced = readUnreplaced(document, options.env, found, warnings);
   if (document.syntaxErrors.length === 0) found.push(...versionFindings(root), ...schemaFindings(SCHEMA, root ?? {}));
   const keys = readKeys(asList(raw["keys"]), found, warnings);
   const accounts = readAccounts(asMap(raw["providers"]), { document, environment: options, providers: options.providers, found, warnings });
@@ -56,8 +67,8 @@ export function parseConfig(text: string, options: ParseOptions): ParsedConfig {
   const reasoningState = readReasoningState(asMap(raw["reasoning_state"]), found);
   const responses = readResponses(asMap(raw["responses"]), reasoningState, found, warnings);
   const secrets = secretsIn(root);
+  for (const text of unreplaced) secrets.delete(text);
   const report = (findings: readonly Finding[]): ConfigError[] => toErrors(options.source, document, findings, secrets);
-  if (found.length > 0 || document.syntaxErrors.length > 0) return { ok: false, errors: report(found) };
   const config: Config = {
     source: options.source,
     keys,
@@ -76,7 +87,47 @@ export function parseConfig(text: string, options: ParseOptions): ParsedConfig {
     chat: { reasoningField: asMap(raw["chat"])["reasoning_field"] === "both" ? "both" : "reasoning_content" },
     simulated: false,
   };
-  return { ok: true, config, warnings: report(warnings), refusals: report(lateSteps(config)), locate: (path, at) => document.place(path, at) };
+  const locate = (path: Path, at?: "key" | "value"): Place => document.place(path, at);
+  if (document.syntaxErrors.length > 0) return { ok: false, errors: report(found), partial: null };
+  if (found.length === 0) return { ok: true, config, warnings: report(warnings), refusals: report(lateSteps(config.routes)), locate };
+  const sound = soundAccounts(config, found);
+  const allSound = !found.some(({ path }) => path.length === 1 && path[0] === "providers") && [...accountNames].every((name) => sound.has(name));
+  const refusals = report(lateSteps(routes.filter((route) => !touched(found, ["routes", route.name]))));
+  return { ok: false, errors: report(found), partial: () => ({ config, refusals, report, sound, allSound }) };
+}
+
+/** Keys of an account that say nothing of what its models are called or cost. */
+const BESIDE_NAMES: ReadonlySet<unknown> = new Set([
+  "api_key", "credentials", "entra", "access_key_id", "secret_access_key", "session_token", "profile", "role_arn", "external_id", "web_identity_token_file", "sts_url",
+  "region", "domain", "proxy", "ca_file",
+]);
+
+function soundAccounts(config: Config, found: readonly Finding[]): ReadonlySet<string> {
+  const beside = (finding: Finding): boolean => BESIDE_NAMES.has(finding.path[2]);
+  return new Set(config.accounts.map((account) => account.name).filter((name) => !touched(found.filter((finding) => !beside(finding)), ["providers", name])));
+}
+
+function touched(found: readonly Finding[], below: Path): boolean {
+  return found.some(({ path }) => below.every((part, index) => path[index] === part));
+}
+
+/** Keys whose value never begins with a `$`: who writes one there has a variable in mind. */
+const NEVER_DOLLAR: ReadonlySet<unknown> = new Set([...SECRET_KEYS, "access_key_id", "client_id"]);
+const MEANT_NAME = /^\$[({]?([A-Za-z_][A-Za-z0-9_]*)[)}]?$/;
+
+/**
+ * `$NAME` for `${NAME}`: an error where a credential stands, which would be the text itself and fail at the first call; a
+ * warning elsewhere. Gives the texts that may be shown: what they name is a variable.
+ */
+function readUnreplaced(document: ConfigDocument, env: ParseOptions["env"], found: Finding[], warnings: Finding[]): string[] {
+  return document.unreplaced.flatMap(({ path, text }) => {
+    const isSecret = NEVER_DOLLAR.has(path.at(-1)) && (text.startsWith("$") || text.includes("${"));
+    const name = MEANT_NAME.exec(text)?.[1] ?? null;
+    const known = name !== null && (env[name] !== undefined || /^[A-Z][A-Z0-9_]*_(?:KEY|TOKEN|SECRET|ID|CREDENTIALS|PASSWORD)$/.test(name));
+    const hint = known ? `write "\${${name}}"` : 'only "${NAME}", "${NAME:-default}" and "${file:/path}" are replaced';
+    (isSecret ? found : warnings).push({ path, expected: "a variable as ${NAME}, or a text without one", found: "a $ that nothing replaces", hint });
+    return known ? [text] : [];
+  });
 }
 
 /** A section or an account with nothing in it (`routes:` with all lines commented out) is as if absent. */
@@ -167,8 +218,8 @@ function readOrigins(map: Raw, found: Finding[]): string[] {
   return origins;
 }
 
-function lateSteps(config: Config): Finding[] {
-  return config.routes.flatMap((route) => {
+function lateSteps(routes: Config["routes"]): Finding[] {
+  return routes.flatMap((route) => {
     const { refusal } = stepTimes(route.clocks, route.candidates.length);
     if (refusal === null) return [];
     const hint = `raise deadline above ${5 * route.clocks.connectMs} ms or lower connect`;

@@ -67,7 +67,7 @@ function checkName(name: string, path: Path, found: Finding[]): void {
 
 function readCandidates(map: Raw, path: Path, section: Raw, context: RoutesContext): RouteConfig["candidates"] {
   const seen = new Set<string>();
-  return asList(map["candidates"]).flatMap((entry, index) => {
+  return asList(map["candidates"]).map((entry, index) => {
     const where = [...path, "candidates", index];
     const use = asText(entry) ?? asText(asMap(entry)["use"]);
     const usePath: Path = typeof entry === "string" ? where : [...where, "use"];
@@ -75,7 +75,8 @@ function readCandidates(map: Raw, path: Path, section: Raw, context: RoutesConte
     if (use !== null && seen.has(use)) context.warnings.push({ path: usePath, expected: "each candidate once", found: `${JSON.stringify(use)} again`, hint: "" });
     seen.add(use ?? "");
     const weight = readWeight(asMap(entry), where, context.found);
-    return use === null ? [] : [{ use, weight }];
+    // One without a name is reported; it keeps its place, so that those behind it keep theirs.
+    return { use: use ?? "", weight };
   });
 }
 

@@ -35,6 +35,6 @@ export function loadConfig(options: SourceOptions): LoadedConfig {
     return { ...parse(text, file), path, text };
   } catch (error) {
     const found = error instanceof Error && "code" in error ? String(error.code) : "an error while reading";
-    return { ok: false, errors: [{ file, line: 1, column: 1, key: "", expected: "a readable file", found, hint: "" }], path, text: null };
+    return { ok: false, errors: [{ file, line: 1, column: 1, key: "", expected: "a readable file", found, hint: "" }], partial: null, path, text: null };
   }
 }

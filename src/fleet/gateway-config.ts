@@ -1,9 +1,13 @@
 /** Writes the providers of a fleet as accounts of a gateway's configuration file. */
 import { stringify } from "yaml";
 import { checkFleetConfig, type FleetConfig, resolvePrice } from "./config.ts";
-import type { Fleet } from "./fleet.ts";
 
 const TYPES = { "openai-chat": "openai-compatible", "anthropic-messages": "anthropic", gemini: "google", "cohere-v2": "cohere" } as const;
+
+/** What of a fleet stands in a gateway's configuration; one that is only asked about needs no sockets. */
+export interface FleetAddresses {
+  provider(name: string): { readonly baseUrl: string };
+}
 
 export interface GatewayConfigOptions {
   /** More of the file: `routes`, `aliases`, `health` … */
@@ -13,7 +17,7 @@ export interface GatewayConfigOptions {
 }
 
 /** The YAML text: every provider with its address, its models and the prices that the fleet charges. */
-export function gatewayConfig(config: FleetConfig, fleet: Fleet, options: GatewayConfigOptions = {}): string {
+export function gatewayConfig(config: FleetConfig, fleet: FleetAddresses, options: GatewayConfigOptions = {}): string {
   const accounts = checkFleetConfig(config).providers.map((provider) => {
     const models = Object.entries(provider.models).filter(([name]) => name !== "*").map(([name, model]) => {
       const { input = 0, output = 0, cache_read } = resolvePrice(name, model) ?? {};

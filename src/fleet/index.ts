@@ -3,7 +3,7 @@ export type { BillOutcome, BillRow } from "./bill.ts";
 export { checkFleetConfig, parseFleetConfig, type FleetConfig } from "./config.ts";
 export type { Fault, FaultInput, FaultKind, RuleInput } from "./fault.ts";
 export { serveControl, type FleetControl } from "./control.ts";
-export { gatewayConfig, type GatewayConfigOptions } from "./gateway-config.ts";
+export { gatewayConfig, type FleetAddresses, type GatewayConfigOptions } from "./gateway-config.ts";
 export { loadFleetConfig, loadScenario, withReplays } from "./load.ts";
 export { startFleet, type Fleet, type FleetClock, type FleetProvider } from "./fleet.ts";
 export { costNanoUsd, type ModelPrice } from "./price.ts";

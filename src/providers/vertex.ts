@@ -22,7 +22,7 @@ export const vertex: ProviderFacts = compatible({
     },
     settings: {
       project: { expected: "a project", example: "my-project", variables: ["GOOGLE_VERTEX_PROJECT", "GOOGLE_CLOUD_PROJECT"], fileMembers: ["project_id", "quota_project_id"] },
-      location: { expected: "a location", example: "europe-west4", variables: ["GOOGLE_VERTEX_LOCATION", "GOOGLE_CLOUD_LOCATION"], isRegion: true },
+      location: { expected: "a location", example: "europe-west4", variables: ["GOOGLE_VERTEX_LOCATION", "GOOGLE_CLOUD_LOCATION"], isRegion: true, pattern: /^(global|us|eu|[a-z]+-[a-z]+\d{1,2})$/ },
     },
   },
   env: [],

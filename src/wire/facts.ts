@@ -89,6 +89,10 @@ export interface SettingFacts {
   readonly fileMembers?: readonly string[];
   /** It also says where requests are processed. */
   readonly isRegion?: boolean;
+  /** What every value of it looks like. */
+  readonly pattern?: RegExp;
+  /** Values known so far; another one of the right pattern may be new, and is only asked about. */
+  readonly known?: readonly string[];
 }
 
 /** One header in which a provider tells the caller's limits. */
