@@ -8,7 +8,7 @@ import type { Unit, UnitCounts } from "../wire/usage.ts";
 import type { Pricing } from "./deployment.ts";
 import { geoPermille, isTokenUnit, pricesIn, tierOf, unitPrice } from "./price-at.ts";
 import type { Situation } from "./price-at.ts";
-import { nanoUsdAtMost } from "./price.ts";
+import { batchPermille, nanoUsdAtMost, type BatchTerms } from "./price.ts";
 
 /** Role markers, separators, a tool's wrapping: no chat template spends more on one message or tool. */
 export const TOKENS_PER_MESSAGE = 32;
@@ -76,6 +76,17 @@ export function boundNanoUsd(pricing: Pricing, size: CallSize, wallMs: number): 
     if (cost > highest) highest = cost;
   }
   return nanoUsdAtMost(highest);
+}
+
+/** The most that one request of a batch can cost; null: unknown, or unmetered. */
+export function batchBoundNanoUsd(pricing: Pricing, size: CallSize, terms: BatchTerms): number | null {
+  const permille = pricing.kind === "sheet" ? batchPermille(pricing.sheet, terms.factor) : null;
+  if (pricing.kind !== "sheet" || permille === null) return null;
+  if (permille === "tier") return boundNanoUsd(pricing, { ...size, serviceTier: "batch" }, terms.wallMs);
+  const full = boundNanoUsd(pricing, size, terms.wallMs);
+  // The discount is one on tokens.
+  const discounted = full !== null && size.units === undefined && pricing.sheet.base.requests === undefined;
+  return discounted ? Math.ceil((full * permille) / 1000) : full;
 }
 
 const plainRates = new WeakMap<PriceSheet, { readonly input: number; readonly output: number } | null>();

@@ -113,6 +113,12 @@ class Resolver implements Directory {
     return this.#supply.keepers(kind);
   }
 
+  at(account: string, upstream: string): Deployment | null {
+    const own = this.#supply.account(account);
+    const supplied = own === undefined ? null : this.#supply.supply(own, upstream);
+    return supplied?.ok === true ? supplied.deployment : null;
+  }
+
   #search(asked: string): Resolution {
     const search: Search = { name: asked.startsWith("models/") ? asked.slice("models/".length) : asked, trace: [], refusal: null };
     if (search.name !== asked) search.trace.push(`leading "models/" dropped: ${search.name}`);

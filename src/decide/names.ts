@@ -19,4 +19,6 @@ export interface Directory {
   callable(): readonly CallableModel[];
   /** Accounts at providers that keep such things, in file order; absent: none. */
   keepers?(kind: OwnedKind): readonly Deployment[];
+  /** What an account calls by this name of its provider's, whatever routes and aliases make of it; absent or null: nothing. */
+  at?(account: string, upstream: string): Deployment | null;
 }

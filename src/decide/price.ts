@@ -28,10 +28,11 @@ export interface Priced {
   readonly flags: readonly string[];
 }
 
-/** Sums are kept in pico-dollars × thousandths of a unit × thousandths of a geography. */
+/** Sums are kept in pico-dollars × thousandths of a unit × thousandths of a geography × thousandths of a discount. */
 const MILLI = 1000n;
 const PICO_PER_NANO = 1000n;
-const PER_NANO = PICO_PER_NANO * MILLI * 1000n;
+const PER_NANO = PICO_PER_NANO * MILLI * 1_000_000n;
+const FULL_PERMILLE = 1000;
 
 /**
  * Price one call's usage. The provider's own stated charge is taken where there is one (flag `provider_cost`), unless
@@ -92,8 +93,8 @@ class Sum {
   #unknown = false;
   #unpricedExtra = false;
 
-  /** Add units at the prices of `sheet`. The context step goes by all prompt tokens of these units. */
-  add(sheet: PriceSheet, units: UnitCounts, at: PricedAt, tierWord: string | undefined): void {
+  /** Add units at the prices of `sheet`. The context step goes by all prompt tokens of these units. `permille`: of the price of each token. */
+  add(sheet: PriceSheet, units: UnitCounts, at: PricedAt, tierWord: string | undefined, permille = FULL_PERMILLE): void {
     const asked = tierOf(sheet, tierWord);
     if (asked.kind === "unknown" && Object.keys(sheet.tiers).length > 0) this.flags.add("tier_unknown");
     const tier = asked.kind === "tier" ? asked.tier : null;
@@ -106,7 +107,7 @@ class Sum {
       if (count === 0n) continue;
       const { picoUsd, guess } = unitPrice(unit, prices, sheet.free === true);
       if (picoUsd === null) this.#unpriced(unit);
-      else this.#total += count * BigInt(picoUsd) * BigInt(isTokenUnit(unit) ? geo.permille : 1000);
+      else this.#total += count * BigInt(picoUsd) * BigInt(isTokenUnit(unit) ? geo.permille * permille : 1_000_000);
       if (guess) this.flags.add(`price_guess:${unit}`);
     }
   }
@@ -115,6 +116,11 @@ class Sum {
   addRequest(sheet: PriceSheet, units: UnitCounts, at: PricedAt, tierWord: string | undefined): void {
     if (units.requests !== undefined || sheet.base.requests === undefined) return;
     this.add(sheet, { requests: 1 }, at, tierWord);
+  }
+
+  /** Add what somebody else has priced. */
+  addNanoUsd(nanoUsd: number): void {
+    this.#total += BigInt(nanoUsd) * PER_NANO;
   }
 
   /** Rounded half up; null where a class of tokens has no price, or nothing that was counted has one. */
@@ -141,6 +147,101 @@ class Sum {
     }
     return Number.isInteger(count) ? BigInt(count) * MILLI : BigInt(Math.round(count * 1000));
   }
+}
+
+/** How a provider bills what it runs in batches. */
+export interface BatchTerms {
+  /** The provider's discount on tokens, where a sheet states no price for batches itself; absent: not known. */
+  readonly factor?: number;
+  /** When the batch was made. */
+  readonly wallMs: number;
+}
+
+/**
+ * What a batch costs: one row of many answers, each at its own model's price, all rounded once. A sheet's own prices for
+ * batches go before the provider's discount; the tier that an answer tells is that of the batch, and not looked at.
+ */
+export class BatchPrice {
+  readonly #terms: BatchTerms;
+  readonly #sum = new Sum();
+  readonly #flags = new Set<string>();
+  #unknown = false;
+  #free = true;
+  #metered = false;
+
+  constructor(terms: BatchTerms) {
+    this.#terms = terms;
+  }
+
+  add(pricing: Pricing, usage: Usage, sheetOfModel?: (upstreamModel: string) => PriceSheet | null): void {
+    const stated = statedCost(usage);
+    if (pricing.kind === "unmetered") {
+      this.#unknown = true;
+    } else if (stated !== null && stated > 0) {
+      this.#metered = true;
+      this.#free = false;
+      this.#flags.add("provider_cost");
+      this.#sum.addNanoUsd(stated);
+    } else if (pricing.kind === "unknown") {
+      this.#metered = true;
+      this.lack("price_unknown");
+    } else {
+      this.#addBySheet(pricing.sheet, usage, sheetOfModel);
+    }
+  }
+
+  /** Something has no price: then the whole has none. */
+  lack(flag: string): void {
+    this.#unknown = true;
+    this.#flags.add(flag);
+  }
+
+  /** Has anything that was added a price at all, known or not? */
+  get metered(): boolean {
+    return this.#metered;
+  }
+
+  /** null: unknown, or unmetered. */
+  priced(): Pick<Priced, "costNanoUsd" | "flags"> {
+    const costNanoUsd = this.#unknown ? null : this.#sum.nanoUsd(this.#free);
+    return { costNanoUsd, flags: [...new Set([...this.#flags, ...this.#sum.flags])] };
+  }
+
+  #addBySheet(sheet: PriceSheet, usage: Usage, sheetOfModel?: (upstreamModel: string) => PriceSheet | null): void {
+    const at: PricedAt = { wallMs: this.#terms.wallMs, ...geoOf(usage) };
+    this.#addUnits(sheet, usage.entries === undefined || usage.entries.length === 0 ? usage.units : {}, at);
+    for (const entry of usage.entries ?? []) {
+      const other = entry.model === null ? sheet : (sheetOfModel?.(entry.model) ?? null);
+      if (other === null) this.#flags.add("entry_model_unpriced");
+      this.#addUnits(other ?? sheet, entry.units, at);
+    }
+    this.#sum.addRequest(sheet, usage.units, at, undefined);
+  }
+
+  #addUnits(sheet: PriceSheet, units: UnitCounts, at: PricedAt): void {
+    if (sheet.free !== true) this.#free = false;
+    const permille = batchPermille(sheet, this.#terms.factor);
+    if (permille === null) {
+      this.lack("unmetered_batch");
+      return;
+    }
+    this.#metered = true;
+    this.#sum.add(sheet, units, at, permille === "tier" ? BATCH_TIER : undefined, permille === "tier" ? FULL_PERMILLE : permille);
+  }
+}
+
+const BATCH_TIER = "batch";
+
+/** What a batch costs of a sheet's prices: those that it states for batches, or so many thousandths; null: not known. */
+export function batchPermille(sheet: PriceSheet, factor: number | undefined): number | "tier" | null {
+  if (tierOf(sheet, BATCH_TIER).kind === "tier") return "tier";
+  if (sheet.free === true) return FULL_PERMILLE;
+  return factor === undefined ? null : Math.round(factor * FULL_PERMILLE);
+}
+
+function geoOf(usage: Usage): { readonly geo?: string } {
+  const geo = geoTold(usage);
+  return geo === undefined ? {} : { geo };
 }
 
 /** Integer division of a non-negative sum, half up; null beyond the safe integers. */

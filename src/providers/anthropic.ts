@@ -13,6 +13,8 @@ export const anthropic: ProviderFacts = compatible({
   // "Token counting is free to use": its page.
   freeCounting: "anthropic-messages",
   keepsMessageBatches: true,
+  // Pricing and model pages; 28 of 28 models in a catalogue of 2026-08.
+  batchPriceFactor: 0.5,
   kind: "maker",
   domain: { edge: "cloudflare" },
   // Read by its own decoder: input, cache reads and cache writes are disjoint, thinking is inside the output.

@@ -31,4 +31,6 @@ export const azure: ProviderFacts = compatible({
   quirks: {},
   rateLimitHeaders: OPENAI_RATE_LIMITS,
   keepsFiles: true,
+  // Every meter for batches is half of its plain one (price list of 2026-08).
+  batchPriceFactor: 0.5,
 });

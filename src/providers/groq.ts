@@ -10,6 +10,8 @@ export const groq: ProviderFacts = compatible({
   env: ["GROQ_API_KEY"],
   domain: { edge: "cloudflare" },
   keepsFiles: true,
+  // By a plan file of 2026-05, which is not the provider's own.
+  batchPriceFactor: 0.5,
   rateLimitHeaders: windowed({ requests: "day", tokens: "minute" }),
   usage: { reasoningInOutput: true },
   quirks: {

@@ -56,6 +56,8 @@ export interface ProviderFacts {
   readonly keepsFiles?: boolean | "perhaps";
   /** Serves `/messages/batches`. */
   readonly keepsMessageBatches?: boolean;
+  /** What a token costs in a batch, as a share of its price; for models whose sheet states no such price itself. Absent: not known. */
+  readonly batchPriceFactor?: number;
 }
 
 export type AuthFacts =
