@@ -1,5 +1,5 @@
 /** What the client is told when no attempt gave an answer. Pure: outcomes in, one error out. */
-import type { Choice } from "../decide/choose.ts";
+import type { Choice, Filtered } from "../decide/choose.ts";
 import type { Step } from "../decide/next-step.ts";
 import { gatewayError, type ErrorCode, type GatewayError } from "../wire/errors.ts";
 import type { FailureClass, Outcome, UpstreamError } from "../wire/outcome.ts";
@@ -73,28 +73,61 @@ export function brokenStream(error: UpstreamError, deployment: string): GatewayE
 }
 
 function nothingUsable(choice: Choice): GatewayError {
-  const reasons = choice.filtered.map((one) => `${one.deployment}: ${one.detail}`);
+  const reasons = grouped(choice.filtered.map((one) => [one.deployment, reasonOf(one)]));
   const unsupported = choice.filtered.find((one) => one.reason.startsWith("unsupported:"));
   if (unsupported !== undefined && choice.filtered.every((one) => one.reason !== "excluded")) {
-    return gatewayError("unsupported_parameter", reasons.length === 1 ? unsupported.detail : `No deployment of this route can carry this request. ${reasons.join("; ")}`, {
+    return gatewayError("unsupported_parameter", choice.filtered.length === 1 ? unsupported.detail : `No deployment of this route can carry this request. ${reasons}`, {
       param: unsupported.reason.slice("unsupported:".length),
     });
   }
   if (choice.filtered.length > 0 && choice.filtered.every((one) => one.reason === "context_too_small")) {
-    return gatewayError("context_length_exceeded", `The prompt does not fit: ${reasons.join("; ")}`);
+    return gatewayError("context_length_exceeded", `The prompt does not fit: ${reasons}`);
   }
   const capability = choice.filtered.find((one) => one.param !== undefined || one.reason in PARAM_OF);
   if (capability !== undefined && choice.filtered.every((one) => one.reason !== "excluded")) {
-    return gatewayError("unsupported_parameter", `No deployment of this route can carry this request. ${reasons.join("; ")}`, { param: capability.param ?? PARAM_OF[capability.reason] ?? null });
+    return gatewayError("unsupported_parameter", `No deployment of this route can carry this request. ${reasons}`, { param: capability.param ?? PARAM_OF[capability.reason] ?? null });
   }
-  const hint = choice.filtered.some((one) => one.reason === "excluded") ? " What is excluded is tried again every five minutes, at a reload, and by: spillway providers retry <account>." : "";
-  return gatewayError("no_usable_deployment", `No deployment of this route can be used now. ${reasons.join("; ") || "The route has no candidates."}${hint}`);
+  const unknown = choice.filtered.filter(isUnknown);
+  // The same code as at the first request, which learnt it: nothing has changed since.
+  if (unknown.length > 0 && unknown.length === choice.filtered.length) return gatewayError("upstream_not_found", `${reasons}${CHECK_NAMES}${TRIED_AGAIN}`);
+  const hint = `${unknown.length > 0 ? CHECK_NAMES : ""}${choice.filtered.some((one) => one.reason === "excluded") ? TRIED_AGAIN : ""}`;
+  return gatewayError("no_usable_deployment", `No deployment of this route can be used now. ${reasons || "The route has no candidates"}.${hint}`);
+}
+
+const CHECK_NAMES = " The name may be misspelt, retired, or not open to the account; check it, and the account's base_url, in the configuration.";
+const TRIED_AGAIN = " What is excluded is tried again every five minutes, at a reload, and by: spillway providers retry <account>.";
+
+/** What an exclusion is for, as somebody who mends it needs to know. */
+const EXCLUDED: Readonly<Record<string, string>> = {
+  auth: "auth (the provider refuses our credential)",
+  payment: "payment (the provider's account is out of money or quota)",
+  residency: "residency (the provider does not serve this account here)",
+  not_found: "not_found (the provider does not know this model)",
+};
+
+function isUnknown(one: Filtered): boolean {
+  return one.reason === "excluded" && one.detail === "not_found";
+}
+
+function reasonOf(one: Filtered): string {
+  return one.reason === "excluded" ? (EXCLUDED[one.detail] ?? one.detail) : one.detail;
+}
+
+/** `a, b: reason; c: other`: what several have in common is said once. */
+function grouped(said: readonly (readonly [deployment: string, why: string])[]): string {
+  const groups = new Map<string, Map<string, number>>();
+  for (const [deployment, why] of said) {
+    const group = groups.get(why) ?? new Map<string, number>();
+    group.set(deployment, (group.get(deployment) ?? 0) + 1);
+    groups.set(why, group);
+  }
+  return [...groups].map(([why, names]) => `${[...names].map(([name, times]) => (times === 1 ? name : `${name} (${times} times)`)).join(", ")}: ${why}`).join("; ");
 }
 
 /** Candidates that were not tried at all, since a healthy one among them is what the reader will wonder about. */
 function passedOver(choice: Choice): string {
   if (choice.filtered.length === 0) return "";
-  return ` Not tried: ${choice.filtered.map((one) => `${one.deployment}: ${one.detail}`).join("; ").slice(0, 600)}.`;
+  return ` Not tried: ${grouped(choice.filtered.map((one) => [one.deployment, reasonOf(one)])).slice(0, 600)}.`;
 }
 
 const PARAM_OF: Readonly<Record<string, string>> = {
@@ -108,13 +141,16 @@ function summary(count: number): string {
 
 function told(failures: readonly { readonly deployment: string; readonly error: UpstreamError }[]): string {
   if (failures.length === 0) return "";
-  return ` ${failures.map((one) => `${one.deployment}: ${words(one.error)}`).join("; ")}`;
+  const unknown = failures.some((one) => one.error.class === "not_found");
+  const said = grouped(failures.map((one) => [one.deployment, words(one.error)]));
+  return ` ${unknown ? `${said.replace(/\.$/, "")}.${CHECK_NAMES}` : said}`;
 }
 
 /** The provider's words, without what a refused credential may echo. */
 function words(error: UpstreamError): string {
   const status = error.status > 0 ? `${error.status} ` : "";
   if (error.class === "auth" || error.class === "payment") return `${status}${error.class === "auth" ? "the provider refuses our credential" : "the provider's account is out of money or quota"}`;
+  if (error.class === "not_found") return `${status}not_found (the provider does not know this model): ${error.message.slice(0, 300)}`;
   return `${status}${error.class}: ${error.message.slice(0, 300)}`;
 }
 

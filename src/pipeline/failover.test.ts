@@ -96,7 +96,7 @@ describe("at most three attempts", () => {
       assert.equal(world.upstream.calls.length, 3);
       assert.equal(reply.status, 502);
       assert.equal(reply.json.error.code, "upstream_error");
-      assert.match(reply.json.error.message, /^All 3 attempts failed\. a\/m: 500 server: told by a, whose key is \*\*\*/);
+      assert.match(reply.json.error.message, /^All 3 attempts failed\. a\/m(?: \(\d times\))?: 500 server: told by a, whose key is \*\*\*/);
       assert.doesNotMatch(reply.text, /secret-of/);
       assertBooksAgree(world);
     });
@@ -401,6 +401,32 @@ describe("where all are excluded", () => {
     for (const reason of ["a/m: auth", "b/m: payment", "c/m: not_found"]) assert.ok(reply.json.error.message.includes(reason), reply.json.error.message);
     assert.ok(reply.header("retry-after") !== undefined);
     assert.deepEqual((world.record.decision["filtered"] as readonly { reason: string; detail: string }[]).map((one) => one.detail), ["auth", "payment", "not_found"]);
+  });
+
+  it("a reason that several share is told once", async () => {
+    const world = failing({ candidates: ["a", "b", "c"] }, {});
+    for (const name of ["a", "c"]) world.told(name, "payment");
+    world.told("b", "auth");
+    const { reply } = await world.ask();
+    assert.equal(
+      reply.json.error.message,
+      "No deployment of this route can be used now. a/m, c/m: payment (the provider's account is out of money or quota); b/m: auth (the provider refuses our credential)." +
+        " What is excluded is tried again every five minutes, at a reload, and by: spillway providers retry <account>.",
+    );
+    const failed = failing({ candidates: ["a", "b"] }, { a: 401, b: 401 });
+    assert.equal((await failed.ask()).reply.json.error.message, "All 2 attempts failed. a/m, b/m: 401 the provider refuses our credential");
+  });
+
+  it("a model that its providers do not know is answered alike before and after that is known, with what to do", async () => {
+    const world = failing({ candidates: ["a", "b"] }, { a: 404, b: 404 });
+    const first = (await world.ask()).reply;
+    const second = (await world.ask()).reply;
+    assert.equal(world.called, "a b");
+    for (const reply of [first, second]) {
+      assert.deepEqual([reply.status, reply.json.error.code], [502, "upstream_not_found"]);
+      assert.match(reply.json.error.message, /a\/m.*not_found \(the provider does not know this model\).* The name may be misspelt, retired, or not open to the account; check it/);
+    }
+    assert.match(second.json.error.message, /^a\/m, b\/m: not_found .*spillway providers retry <account>\.$/);
   });
 
   it("an unknown model of the provider excludes that model only", async () => {
