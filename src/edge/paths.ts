@@ -84,10 +84,12 @@ const COLLECTION = /^\/(files|batches|messages\/batches|responses)\/([^/]+)(?:\/
 /** Nothing that is served has a longer path. Prefixes are taken off one by one, before it is known who asks. */
 const PATH_CHARS_MAX = 2_048;
 
-/** Resolve a path without its query. A trailing slash is ignored. */
+/** Resolve a path without its query. A trailing slash is ignored, and so are doubled ones: a base URL that ends in one makes them. */
 export function targetOf(path: string): Target {
   if (path === "/v1/chat/completions") return CHAT;
-  return PROBES[path] ?? (path.length > PATH_CHARS_MAX ? UNKNOWN : aliasOf(path));
+  const probe = PROBES[path];
+  if (probe !== undefined || path.length > PATH_CHARS_MAX) return probe ?? UNKNOWN;
+  return path.includes("//") ? targetOf(path.replace(/\/{2,}/g, "/")) : aliasOf(path);
 }
 
 function aliasOf(path: string): Target {
