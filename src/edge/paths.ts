@@ -84,12 +84,15 @@ const COLLECTION = /^\/(files|batches|messages\/batches|responses)\/([^/]+)(?:\/
 /** Nothing that is served has a longer path. Prefixes are taken off one by one, before it is known who asks. */
 const PATH_CHARS_MAX = 2_048;
 
-/** Resolve a path without its query. A trailing slash is ignored, and so are doubled ones: a base URL that ends in one makes them. */
+/** Up to where a base URL may reach. Further on a doubled slash means an empty id. */
+const BASE = /^(?:\/+(?:v1beta|v1|v2|anthropic|mistral|openai)(?=\/))*\/+/;
+
+/** Resolve a path without its query. A trailing slash is ignored, and so is one that a base URL ended in. */
 export function targetOf(path: string): Target {
   if (path === "/v1/chat/completions") return CHAT;
   const probe = PROBES[path];
   if (probe !== undefined || path.length > PATH_CHARS_MAX) return probe ?? UNKNOWN;
-  return path.includes("//") ? targetOf(path.replace(/\/{2,}/g, "/")) : aliasOf(path);
+  return path.includes("//") ? aliasOf(path.replace(BASE, (base) => base.replace(/\/{2,}/g, "/"))) : aliasOf(path);
 }
 
 function aliasOf(path: string): Target {
