@@ -28,6 +28,7 @@ export interface StoredObject {
   readonly body: JsonObject;
 }
 
+/** `ifVersion: 0`: only where there is none yet. */
 export type Change =
   | { readonly op: "put"; readonly kind: string; readonly id: string; readonly tenant: string; readonly body: JsonObject; readonly ifVersion?: number }
   | { readonly op: "delete"; readonly kind: string; readonly id: string; readonly ifVersion?: number };
@@ -40,6 +41,8 @@ export interface AuditLine {
   readonly action: string;
   readonly kind: string;
   readonly id: string;
+  /** Whose object it was. */
+  readonly tenant: string;
   /** Names of the fields that changed, with old and new value where they are no secret. */
   readonly detail: Json;
   readonly hash: string;
@@ -64,7 +67,9 @@ export interface ControlStore {
   all(kind: string): Iterable<StoredObject>;
   /** All changes or none, with one audit line each. Durable when it returns. */
   apply(changes: readonly Change[], actor: Actor, action: string): ApplyResult;
-  audit(options: { readonly after: number; readonly limit: number }): readonly AuditLine[];
+  audit(options: { readonly after: number; readonly limit: number; readonly tenant?: string }): readonly AuditLine[];
+  /** The first line that does not fit the chain, or null: every line is as it was written and none is missing. */
+  verifyAudit(): { readonly sequence: number; readonly problem: string } | null;
   /** Called after every applied change. */
   onChange(listener: (changed: readonly { readonly kind: string; readonly id: string; readonly object: StoredObject | null }[]) => void): void;
 }
