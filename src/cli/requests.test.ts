@@ -187,8 +187,35 @@ test("without --json it prints a table with nine places of dollars", async () =>
   await running.serve(1);
   const { text } = await running.requests();
   const [head, row] = text.split("\n");
-  assert.match(head ?? "", /^at +outcome +route +deployment +try +in +out +cost_usd +ms +flags$/);
-  assert.match(row ?? "", /^2026-11-23T12:00:00.001Z ok +support +alpha\/small +1 +90 +10 +0\.000019500 +44$/);
+  assert.match(head ?? "", /^at \(UTC\) +outcome +model +deployment +try +in +out +cost_usd +ms$/);
+  assert.match(row ?? "", /^11-23 12:00:00 ok +small +alpha\/small +1 +90 +10 +0\.000019500 +44$/);
+  await running.end();
+});
+
+test("the table says of a request that went wrong what it asked, which error it got and why, in 120 columns", async () => {
+  const running = gateway();
+  const long = "a-provider-with-a-long-name/accounts/of-somebody/models/a-model-with-a-long-name-70b";
+  const refused = { attemptId: "att_00000001", deployment: "alpha/small", state: "unbilled", outcome: "overload", status: 503, units: {}, costNanoUsd: 0, flags: [], ttftMs: null, totalMs: 3 } as const;
+  const late = { ...refused, attemptId: "att_2", deployment: long, outcome: "timeout", status: null };
+  running.storage.records.append(aRecord(1, {
+    model: "a-model-with-a-long-name-70b-instruct", attempts: [refused, { ...refused, attemptId: "att_3" }, late], units: {}, costNanoUsd: 0, deployment: null, status: 503, outcome: "error",
+    errorCode: "upstream_overloaded", ttftMs: null, flags: ["late"], decision: { filtered: [{ deployment: "gamma/small", reason: "excluded", detail: "auth" }] },
+  }));
+  running.storage.records.append(aRecord(2, { attempts: [{ ...refused, attemptId: "att_4" }, { ...refused, attemptId: "att_5", outcome: "answered", deployment: "beta/small" }] }));
+  running.storage.records.append(aRecord(3, { status: 404, outcome: "error", errorCode: "unknown_model", deployment: null, attempts: [], units: {}, route: "small" }));
+  running.storage.records.flush();
+  const { text } = await running.requests();
+  assert.ok(text.split("\n").every((line) => line.length <= 120), text);
+  assert.deepEqual(text.split("\n").slice(1, -1).map((line) => line.replace(/ {2,}/g, "  ").trim()), [
+    "11-23 12:00:00 upstream_overloaded  a-model-w…b-instruct -  3  0  0  0.000000000  44",
+    "error, status 503, route support; alpha/small 503 overload (2 times)",
+    "a-provider-with-a-long-name/accounts/of-somebody/models/a-model-with-a-long-name-70b timeout",
+    "not tried: gamma/small auth; flags late",
+    "11-23 12:00:00 ok  small  alpha/small  2  90  10  0.000000000  44",
+    "alpha/small 503 overload",
+    "11-23 12:00:00 unknown_model  small  -  0  0  0  0.000000000  44",
+    "error, status 404",
+  ].map((line) => line.replace(/ {2,}/g, "  ")));
   await running.end();
 });
 

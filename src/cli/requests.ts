@@ -4,13 +4,11 @@
  */
 import { parseArgs } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { AttemptRecord } from "../ports.ts";
 import { openReadOnly } from "../storage/data-dir.ts";
 import { StorageError } from "../storage/errors.ts";
-import type { AttemptView, LedgerReader, RequestView } from "../storage/rows.ts";
-import type { Json, JsonObject } from "../wire/json.ts";
-import { INPUT_UNITS, OUTPUT_UNITS } from "../wire/usage.ts";
-import type { Unit, UnitCounts } from "../wire/usage.ts";
+import type { LedgerReader, RequestView } from "../storage/rows.ts";
+import { requestJson } from "./request-json.ts";
+import { TABLE_HEAD, tableLines } from "./request-table.ts";
 
 /** Where lines go; `process.stdout` fits. */
 export interface TextOutput {
@@ -94,7 +92,7 @@ function readFlags(args: readonly string[]): Flags {
 
 async function list(reader: LedgerReader, flags: Flags, out: TextOutput, options: RequestsOptions): Promise<void> {
   const lines = new Lines(out);
-  const print = flags.json ? (view: RequestView) => `${JSON.stringify(requestJson(view))}\n` : tableLine;
+  const print = flags.json ? (view: RequestView) => `${JSON.stringify(requestJson(view))}\n` : tableLines;
   if (!flags.json) await lines.add(TABLE_HEAD);
   let after = flags.limit === 0 ? lastPosition(reader) : 0;
   // A request whose process died has no place in the listing until the next start gives it one: shown once, at the end.
@@ -171,145 +169,4 @@ class Lines {
       this.#out.once?.("drain", resolve);
     });
   }
-}
-
-/** A request as one JSON object; its names are fixed, scripts rely on them. */
-export function requestJson(view: RequestView): JsonObject {
-  const record = view.record;
-  const attempts = attemptsOf(view);
-  const last = view.attempts.at(-1);
-  return {
-    request_id: view.requestId,
-    at: new Date(view.atMs).toISOString(),
-    route: record?.route ?? null,
-    model: record?.model ?? null,
-    deployment: record === null ? (last?.deployment ?? null) : record.deployment,
-    attempts: attempts.map((attempt) => attempt.json),
-    tokens: tokensJson(record?.units ?? sumUnits(view.attempts)),
-    ...pieces(record?.units ?? sumUnits(view.attempts)),
-    cost_usd: usd(sumCosts(attempts.map((attempt) => attempt.costNanoUsd))),
-    ttft_ms: record?.ttftMs ?? null,
-    total_ms: record?.totalMs ?? null,
-    outcome: record?.outcome ?? "unknown",
-    flags: record?.flags ?? ["orphan"],
-    status: record?.status ?? null,
-    error_code: record?.errorCode ?? null,
-    surface: record?.surface ?? null,
-    stream: record?.stream ?? null,
-    tenant: record?.tenant ?? last?.tenant ?? null,
-    key: record?.key ?? null,
-    warnings: record?.warnings ?? [],
-    decision: record?.decision ?? null,
-  };
-}
-
-interface ShownAttempt {
-  readonly costNanoUsd: number | null;
-  readonly json: JsonObject;
-}
-
-/** The ledger's rows say what each attempt came to; the record adds what only it knows. */
-function attemptsOf(view: RequestView): readonly ShownAttempt[] {
-  const described = new Map((view.record?.attempts ?? []).map((attempt) => [attempt.attemptId, attempt]));
-  const shown = view.attempts.map((row) => {
-    const attempt = described.get(row.attemptId);
-    described.delete(row.attemptId);
-    return shownAttempt(row, attempt);
-  });
-  for (const attempt of described.values()) shown.push(shownAttempt(null, attempt));
-  return shown;
-}
-
-function shownAttempt(row: AttemptView | null, attempt: AttemptRecord | undefined): ShownAttempt {
-  // A row that still waits for its charge knows less than the record.
-  const settled = row === null || (row.state === "held" && attempt !== undefined) ? attempt : row;
-  const costNanoUsd = settled?.costNanoUsd ?? null;
-  return {
-    costNanoUsd,
-    json: {
-      attempt_id: row?.attemptId ?? attempt?.attemptId ?? null,
-      deployment: row?.deployment ?? attempt?.deployment ?? null,
-      state: row?.state ?? attempt?.state ?? null,
-      outcome: settled?.outcome ?? null,
-      tokens: tokensJson(settled?.units ?? {}),
-      ...pieces(settled?.units ?? {}),
-      cost_nano_usd: costNanoUsd,
-      flags: [...new Set([...(row?.flags ?? []), ...(row === null || row.state === "held" ? (attempt?.flags ?? []) : [])])],
-      status: attempt?.status ?? null,
-      ttft_ms: attempt?.ttftMs ?? null,
-      total_ms: attempt?.totalMs ?? null,
-    },
-  };
-}
-
-const TOKEN_UNITS: readonly Unit[] = [...INPUT_UNITS, ...OUTPUT_UNITS];
-
-function tokensJson(units: UnitCounts): JsonObject {
-  const tokens: Record<string, Json> = {};
-  for (const unit of TOKEN_UNITS) {
-    const count = units[unit];
-    if (count !== undefined) tokens[unit] = count;
-  }
-  return tokens;
-}
-
-/** `units`, where anything was counted one by one: images, seconds, characters, searches … */
-function pieces(units: UnitCounts): JsonObject {
-  const counted = Object.entries(units).filter(([unit]) => !TOKEN_UNITS.includes(unit as Unit));
-  return counted.length === 0 ? {} : { units: Object.fromEntries(counted) };
-}
-
-function sumUnits(attempts: readonly AttemptView[]): UnitCounts {
-  const sum: { [U in Unit]?: number } = {};
-  for (const attempt of attempts) {
-    for (const [unit, count] of Object.entries(attempt.units) as [Unit, number][]) sum[unit] = (sum[unit] ?? 0) + count;
-  }
-  return sum;
-}
-
-/** null as soon as one is unknown: unknown is not zero. */
-function sumCosts(costs: readonly (number | null)[]): number | null {
-  let sum = 0;
-  for (const cost of costs) {
-    if (cost === null) return null;
-    sum += cost;
-  }
-  return sum;
-}
-
-/** Nano-dollars as the nearest number of dollars. */
-function usd(nanoUsd: number | null): number | null {
-  return nanoUsd === null ? null : Number(`${nanoUsd}e-9`);
-}
-
-const COLUMNS = [24, 12, 24, 34, 4, 8, 8, 12, 8] as const;
-const TABLE_HEAD = cells(["at", "outcome", "route", "deployment", "try", "in", "out", "cost_usd", "ms"], "flags");
-
-function tableLine(view: RequestView): string {
-  const record = view.record;
-  const units = record?.units ?? sumUnits(view.attempts);
-  const attempts = attemptsOf(view);
-  const cost = sumCosts(attempts.map((attempt) => attempt.costNanoUsd));
-  return cells(
-    [
-      new Date(view.atMs).toISOString(),
-      record?.outcome ?? "unknown",
-      record?.route ?? "-",
-      record?.deployment ?? view.attempts.at(-1)?.deployment ?? "-",
-      String(attempts.length),
-      String(total(units, INPUT_UNITS)),
-      String(total(units, OUTPUT_UNITS)),
-      cost === null ? "-" : (Number(`${cost}e-9`)).toFixed(9),
-      record === null ? "-" : String(Math.round(record.totalMs)),
-    ],
-    (record?.flags ?? ["orphan"]).join(","),
-  );
-}
-
-function total(units: UnitCounts, classes: readonly Unit[]): number {
-  return classes.reduce((sum, unit) => sum + (units[unit] ?? 0), 0);
-}
-
-function cells(values: readonly string[], last: string): string {
-  return `${values.map((value, column) => value.padEnd(COLUMNS[column] ?? 0)).join(" ")} ${last}`.trimEnd() + "\n";
 }

@@ -1,0 +1,93 @@
+/**
+ * Finished requests for people: a line each in 120 columns, and below it, where something failed or is flagged, what did and
+ * why. Whoever needs more asks for `--json`.
+ */
+import type { RequestView } from "../storage/rows.ts";
+import { INPUT_UNITS, OUTPUT_UNITS, type Unit, type UnitCounts } from "../wire/usage.ts";
+import { attemptsOf, sumCosts, sumUnits } from "./request-json.ts";
+
+const WIDTH = 120;
+const LEFT = [14, 20, 20, 26] as const;
+const RIGHT = [3, 6, 5, 12, 6] as const;
+const INDENT = " ".repeat(LEFT[0] + 1);
+
+export const TABLE_HEAD = line(["at (UTC)", "outcome", "model", "deployment"], ["try", "in", "out", "cost_usd", "ms"]);
+
+/** The line of a request, and those on why it went wrong. */
+export function tableLines(view: RequestView): string {
+  const record = view.record;
+  const units = record?.units ?? sumUnits(view.attempts);
+  const attempts = attemptsOf(view);
+  const cost = sumCosts(attempts.map((attempt) => attempt.costNanoUsd));
+  const row = line(
+    [
+      new Date(view.atMs).toISOString().slice(5, 19).replace("T", " "),
+      record === null ? "unknown" : (record.errorCode ?? record.outcome),
+      record?.model ?? "-",
+      record?.deployment ?? view.attempts.at(-1)?.deployment ?? "-",
+    ],
+    [
+      String(attempts.length),
+      String(total(units, INPUT_UNITS)),
+      String(total(units, OUTPUT_UNITS)),
+      cost === null ? "-" : Number(`${cost}e-9`).toFixed(9),
+      record === null ? "-" : String(Math.round(record.totalMs)),
+    ],
+  );
+  return row + wrapped(notes(view));
+}
+
+/** What failed on the way, what was not tried and why, and the flags; nothing where all went as it should. */
+function notes(view: RequestView): readonly string[] {
+  const { record } = view;
+  const failed = attemptsOf(view).flatMap(({ json }) => (FINE.has(String(json["outcome"])) ? [] : [`${String(json["deployment"])} ${[json["status"], json["outcome"]].filter((part) => part !== null).join(" ")}`]));
+  const flags = record?.flags ?? ["orphan"];
+  const went = record !== null && record.outcome !== "ok";
+  return [
+    ...(went ? [`${record.outcome}, status ${record.status}${record.route === record.model ? "" : `, route ${record.route}`}`] : []),
+    ...grouped(failed),
+    ...(went ? grouped(passedOver(record.decision["filtered"])).map((one) => `not tried: ${one}`) : []),
+    ...(flags.length === 0 ? [] : [`flags ${flags.join(", ")}`]),
+  ];
+}
+
+/** Outcomes of attempts that are nobody's failure, or told by the request's own. */
+const FINE: ReadonlySet<string> = new Set(["answered", "superseded", "client_gone", "orphan", "null"]);
+
+function passedOver(filtered: unknown): readonly string[] {
+  if (!Array.isArray(filtered)) return [];
+  return filtered.map((one: Readonly<Record<string, unknown>>) => `${String(one["deployment"])} ${String(one["detail"])}`);
+}
+
+function grouped(said: readonly string[]): readonly string[] {
+  const times = new Map<string, number>();
+  for (const one of said) times.set(one, (times.get(one) ?? 0) + 1);
+  return [...times].map(([one, count]) => (count === 1 ? one : `${one} (${count} times)`));
+}
+
+/** Notes in lines below their request, none longer than the table is wide. */
+function wrapped(parts: readonly string[]): string {
+  const lines: string[] = [];
+  for (const part of parts.map((one) => clipped(one, WIDTH - INDENT.length - 1))) {
+    const last = lines.at(-1);
+    if (last !== undefined && INDENT.length + last.length + 2 + part.length < WIDTH) lines[lines.length - 1] = `${last}; ${part}`;
+    else lines.push(part);
+  }
+  return lines.map((text) => `${INDENT}${text}\n`).join("");
+}
+
+function line(left: readonly string[], right: readonly string[]): string {
+  const cells = [...left.map((value, column) => clipped(value, LEFT[column] ?? 0).padEnd(LEFT[column] ?? 0)), ...right.map((value, column) => value.padStart(RIGHT[column] ?? 0))];
+  return `${cells.join(" ").trimEnd()}\n`;
+}
+
+/** The middle of a name that is too long is left out: both of its ends tell it from others. */
+function clipped(text: string, width: number): string {
+  if (text.length <= width) return text;
+  const head = Math.floor((width - 1) / 2);
+  return `${text.slice(0, head)}…${text.slice(text.length - (width - 1 - head))}`;
+}
+
+function total(units: UnitCounts, classes: readonly Unit[]): number {
+  return classes.reduce((sum, unit) => sum + (units[unit] ?? 0), 0);
+}
