@@ -201,6 +201,11 @@ export class BatchPrice {
     return this.#metered;
   }
 
+  /** Is the whole unknown? */
+  get lacks(): boolean {
+    return this.#unknown;
+  }
+
   /** null: unknown, or unmetered. */
   priced(): Pick<Priced, "costNanoUsd" | "flags"> {
     const costNanoUsd = this.#unknown ? null : this.#sum.nanoUsd(this.#free);

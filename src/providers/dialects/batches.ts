@@ -53,7 +53,8 @@ const filesBatch: BatchDialect = {
     const counts = json["request_counts"] ?? null;
     return {
       id, status, ended: FILES_ENDED.has(status),
-      done: asNumber(member(counts, "completed")) ?? null,
+      // One that failed was found wrong before any of it ran.
+      done: asNumber(member(counts, "completed")) ?? (status === "failed" ? 0 : null),
       resultsPath: file === "" ? null : `/files/${encodeURIComponent(file)}/content`,
       whole: wholeOf(json, facts),
       counts,
@@ -87,8 +88,9 @@ const messageBatch: BatchDialect = {
     const ended = status === "ended";
     const counts = json["request_counts"] ?? null;
     // Not by the address that it tells: that may be anybody's.
-    const resultsPath = ended && typeof json["archived_at"] !== "string" ? `/messages/batches/${encodeURIComponent(id)}/results` : null;
-    return { id, status, ended, done: asNumber(member(counts, "succeeded")) ?? null, resultsPath, whole: null, counts };
+    const done = asNumber(member(counts, "succeeded")) ?? null;
+    const resultsPath = ended && done !== 0 && typeof json["archived_at"] !== "string" ? `/messages/batches/${encodeURIComponent(id)}/results` : null;
+    return { id, status, ended, done, resultsPath, whole: null, counts };
   },
   line(json) {
     const result = member(json, "result");
