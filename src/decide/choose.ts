@@ -5,7 +5,7 @@
 import type { Capability, CapabilityTable } from "../wire/capability.ts";
 import type { DialectId } from "../wire/facts.ts";
 import type { JsonObject } from "../wire/json.ts";
-import { boundNanoUsd, inputBoundTokens } from "./bound.ts";
+import { boundNanoUsd, inputBoundTokens, type PromptMeasure } from "./bound.ts";
 import type { Deployment, RequestShape, Route, RouteCandidate } from "./deployment.ts";
 import type { HealthView } from "./health.ts";
 import { LACKS, lacked, type Need } from "./needs.ts";
@@ -48,7 +48,7 @@ export interface Choice {
 export interface ChoiceFacts {
   readonly route: Route;
   readonly shape: RequestShape;
-  readonly measure: { readonly textBytes: number; readonly messageAndToolCount: number; readonly imageCount: number; readonly unsized: boolean };
+  readonly measure: PromptMeasure;
   readonly view: (deployment: Deployment) => HealthView;
   /** Asked only where the request needs something. */
   readonly capabilities?: (deployment: Deployment) => CapabilityTable;
@@ -131,7 +131,7 @@ function weigh(entry: RouteCandidate, facts: ChoiceFacts, lacks: readonly Need[]
     boundNanoUsd:
       shape.pieces === undefined
         ? boundNanoUsd(deployment.pricing, { inputTokens: input, outputTokens: output, choiceCount: shape.choiceCount }, facts.wallMs)
-        : piecesBoundNanoUsd(deployment.pricing, shape.pieces, { inputTokens: input, outputTokens: output }, facts.wallMs),
+        : piecesBoundNanoUsd(deployment.pricing, shape.pieces, { inputTokens: input, outputTokens: output, choiceCount: shape.choiceCount }, facts.wallMs),
   };
 }
 

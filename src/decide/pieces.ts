@@ -49,14 +49,14 @@ export function expectedUnits(pricing: Pricing, pieces: UnitCounts, tokens: Unit
 export function piecesBoundNanoUsd(
   pricing: Pricing,
   pieces: UnitCounts | null,
-  size: { readonly inputTokens: number | null; readonly outputTokens: number | null },
+  size: { readonly inputTokens: number | null; readonly outputTokens: number | null; /** Answers as long as that; absent: one. */ readonly choiceCount?: number },
   wallMs: number,
 ): number | null {
   if (pricing.kind !== "sheet") return null;
-  const tokens = pricesTokens(pricing) ? size : { inputTokens: 0, outputTokens: 0 };
-  if (pieces === null) return pricesTokens(pricing) && !pricesByPieceAtAll(pricing) ? boundNanoUsd(pricing, { ...tokens, choiceCount: 1 }, wallMs) : null;
+  const tokens = { choiceCount: 1, ...(pricesTokens(pricing) ? size : { inputTokens: 0, outputTokens: 0 }) };
+  if (pieces === null) return pricesTokens(pricing) && !pricesByPieceAtAll(pricing) ? boundNanoUsd(pricing, tokens, wallMs) : null;
   const units = Object.fromEntries(Object.entries(pieces).filter(([unit]) => pricing.sheet.base[unit as Unit] !== undefined));
-  return boundNanoUsd(pricing, { ...tokens, choiceCount: 1, units }, wallMs);
+  return boundNanoUsd(pricing, { ...tokens, units }, wallMs);
 }
 
 function pricesByPieceAtAll(pricing: Extract<Pricing, { kind: "sheet" }>): boolean {

@@ -45,7 +45,7 @@ export function serveEmbeddings(deps: Deps, inbound: Inbound): Exchange | null {
     route,
     // A context window bounds each text, not their sum: the estimate is left out of that check.
     shape: { endpoint: "embeddings", stream: false, inputBoundTokens: null, inputEstimateTokens: 0, imageCount: 0, maxOutputTokens: 0, choiceCount: 1, needs: NO_NEEDS },
-    measure: { textBytes: Math.max(request.textBytes, request.tokenCount), messageAndToolCount: request.inputCount, imageCount: 0, unsized: false },
+    measure: { textBytes: Math.max(request.textBytes, request.tokenCount) + besideInput(request), messageAndToolCount: request.inputCount, imageCount: 0, unsized: false },
     view: (deployment) => deps.health.view(deployment.id, deployment.account, "embeddings", deps.clock.nowMs()),
     wallMs: deps.clock.wallMs(),
     random: () => deps.random.next(),
@@ -64,6 +64,11 @@ export function serveEmbeddings(deps: Deps, inbound: Inbound): Exchange | null {
   exchange.onRecorded = inbound.done;
   exchange.start();
   return exchange;
+}
+
+/** Bytes of fields that only some host knows: it may have a prompt there, which the model reads with each input. */
+function besideInput({ other, inputCount }: { readonly other: JsonObject; readonly inputCount: number }): number {
+  return Object.keys(other).length === 0 ? 0 : encoder.encode(JSON.stringify(other)).length * inputCount;
 }
 
 const formOf = ({ asked }: Inbound): SurfaceName => asked.form ?? "chat";

@@ -19,7 +19,7 @@ export interface PassBody {
 type Read = PassBody | { readonly kind: "error"; readonly error: GatewayError };
 
 /** Of a form, the fields that are read: each may come once. */
-const FORM_FIELDS: ReadonlySet<string> = new Set(["model", "n", "stream", "prompt", "quality", "size", "resolution"]);
+const FORM_FIELDS: ReadonlySet<string> = new Set(["model", "n", "stream", "prompt"]);
 
 /** Read a body by its content type. */
 export function readPassBody(inbound: Inbound, endpoint: Pick<PassEndpoint, "modelText" | "modelsIn" | "defaultModel">): Read {
@@ -55,7 +55,7 @@ function readJson(bytes: Uint8Array, endpoint: Pick<PassEndpoint, "modelText" | 
     }
     return edits.length === 0 ? bytes : splice(bytes, edits);
   };
-  return { kind: "body", fields: { value: (name) => raw[name], fileBytes: 0, firstFile: undefined }, model, contentType: "application/json", write };
+  return { kind: "body", fields: { value: (name) => raw[name], root: raw, textBytes: bytes.length, fileCount: 0, fileBytes: 0, firstFile: undefined }, model, contentType: "application/json", write };
 }
 
 /** The models named inside of a list's elements. */
@@ -67,15 +67,25 @@ function innerModels(bytes: Uint8Array, listStart: number, text: string): Edit[]
   });
 }
 
+function textsOf(texts: Map<string, Json[]>, name: string): Json[] {
+  const found = texts.get(name) ?? [];
+  if (found.length === 0) texts.set(name, found);
+  return found;
+}
+
 function readForm(bytes: Uint8Array, contentType: string, endpoint: Pick<PassEndpoint, "defaultModel">): Read {
   const boundary = boundaryOf(contentType);
   if (boundary === undefined) return refused("invalid_body", "The content type of the form names no boundary.", null);
   const form = scanForm(bytes, boundary);
   if (form.kind === "broken") return refused("invalid_body", form.message, null);
   const read = new Map<string, FormPart>();
+  const texts = new Map<string, Json[]>();
+  let fileCount = 0;
   let fileBytes = 0;
   let firstFile: Uint8Array | undefined;
   for (const part of form.parts) {
+    if (part.filename !== undefined) fileCount++;
+    else textsOf(texts, part.name).push(fieldText(bytes, part) ?? null);
     if (FORM_FIELDS.has(part.name)) {
       if (read.has(part.name)) return refused("duplicate_field", `The form has "${part.name}" twice. Two readers may take different ones, so neither is taken: send it once.`, part.name);
       read.set(part.name, part);
@@ -96,5 +106,5 @@ function readForm(bytes: Uint8Array, contentType: string, endpoint: Pick<PassEnd
     if (upstreamModel === endpoint.defaultModel) return bytes;
     return splice(bytes, [{ start: form.open, end: form.open, text: partText(boundary, "model", upstreamModel) }]);
   };
-  return { kind: "body", fields: { value, fileBytes, firstFile }, model, contentType, write };
+  return { kind: "body", fields: { value, root: Object.fromEntries(texts), textBytes: bytes.length - fileBytes, fileCount, fileBytes, firstFile }, model, contentType, write };
 }

@@ -198,6 +198,44 @@ describe("a form", () => {
   });
 });
 
+describe("the bound of a call that is no chat", () => {
+  /** A dollar for a million tokens read or written: a bound of as many thousand nano-dollars. */
+  const place = { pricing: by({ input: 1e-6, output: 1e-6 }), model: { contextWindow: 1_000, maxOutput: 500 } };
+  const bound = async (name: PassName | "embeddings", body: object, more: object = {}, model?: string): Promise<number | null | undefined> => {
+    const world = new World({ candidates: [{ name: "a", ...place, ...more }] });
+    await ask(world, name, { body: { ...(model === undefined ? { model: "r" } : {}), ...body }, ...(model === undefined ? {} : { model }) });
+    await flush();
+    const nanoUsd = world.ledger.holds[0]?.boundNanoUsd;
+    return typeof nanoUsd === "number" ? nanoUsd / 1_000 : nanoUsd;
+  };
+  const embedding = { model: { ...place.model, type: "embedding" as const } };
+
+  it("counts every image at the model's maximum, and every answer at its longest", async () => {
+    const one = (await bound("image-generations", { prompt: "x" })) ?? 0;
+    assert.equal(await bound("image-generations", { prompt: "x", n: 3 }), one + 2 * (500 + 32) + `,"n":3`.length);
+    assert.equal(await bound("image-edits", { prompt: "x", images: [{ image_url: "y" }] }), one + 2 * 6_240 + `,"images":[{"image_url":"y"}]`.length);
+  });
+
+  it("counts what has no known size as a whole window, of each thing that is read by itself", async () => {
+    const gemini = { provider: { dialect: "gemini" as const }, ...embedding };
+    const file = { content: { parts: [{ fileData: { fileUri: "x" } }] } };
+    assert.equal(await bound("embed-content", file, gemini, "r"), 1_000);
+    assert.equal(await bound("batch-embed-contents", { requests: [file, file, { content: { parts: [{ text: "x" }] } }] }, gemini, "r"), 3_000);
+    assert.equal(await bound("moderations", { input: [{ type: "video_url", video_url: "x" }] }, { pricing: by({ input: 1e-6 }) }), 1_000);
+    assert.equal(await bound("embed-content", file, { ...gemini, model: { ...embedding.model, contextWindow: null } }, "r"), null, "unknown is not zero");
+  });
+
+  it("counts a query once for each document", async () => {
+    const once = (await bound("rerank", { query: "q".repeat(100), documents: ["d"] })) ?? 0;
+    assert.equal(await bound("rerank", { query: "q".repeat(100), documents: ["d", "d"] }), once + 100 + 32 + `,"d"`.length);
+  });
+
+  it("counts a host's own prompt with each input of embeddings", async () => {
+    const one = (await bound("embeddings", { input: ["a", "b"] }, embedding)) ?? 0;
+    assert.equal(await bound("embeddings", { input: ["a", "b"], instruction: "x" }, embedding), one + 2 * `{"instruction":"x"}`.length);
+  });
+});
+
 describe("an answer in bytes", () => {
   const SPEECH = { model: "r", input: "hello", voice: "v" };
   const speech = (more: object = {}) => ({ body: { ...SPEECH, ...more } });

@@ -59,10 +59,13 @@ export function servePass(deps: Deps, inbound: Inbound, name: PassName): Exchang
     route,
     // A context window bounds each text, not their sum: the estimate is left out of that check.
     shape: {
-      endpoint: endpoint.models, stream, inputBoundTokens: null, inputEstimateTokens: 0, imageCount: 0, maxOutputTokens: null, choiceCount: 1,
+      endpoint: endpoint.models, stream, inputBoundTokens: null, inputEstimateTokens: 0, imageCount: 0, maxOutputTokens: null, choiceCount: measure.answers ?? 1,
       needs: NO_NEEDS, pieces: measure.pieces, writesTokens: endpoint.writesTokens,
     },
-    measure: { textBytes: measure.textBytes, messageAndToolCount: measure.count, imageCount: 0, unsized: body.fields.fileBytes > 0 },
+    measure: {
+      textBytes: measure.size.textBytes + (measure.repeatedBytes ?? 0), messageAndToolCount: measure.count, imageCount: measure.size.imageCount,
+      unsized: measure.size.unsizedCount > 0, windows: Math.max(1, measure.count, measure.size.unsizedCount),
+    },
     view: (deployment) => deps.health.view(deployment.id, deployment.account, name, deps.clock.nowMs()),
     wallMs: deps.clock.wallMs(),
     random: () => deps.random.next(),

@@ -5,10 +5,16 @@
 import type { DialectId } from "../../../wire/facts.ts";
 import { asNumber, isObject, member, type Json, type JsonObject } from "../../../wire/json.ts";
 import type { Unit, UnitCounts } from "../../../wire/usage.ts";
+import type { PassSize } from "./size.ts";
 
 /** The fields of a request, whether it came as JSON or as a form (then all values are text). */
 export interface PassFields {
   readonly value: (name: string) => Json | undefined;
+  /** All of them, those that nobody here knows too; of a form those that are no files. */
+  readonly root: Json;
+  /** Bytes of the body without files. */
+  readonly textBytes: number;
+  readonly fileCount: number;
   /** Bytes of all files of a form. */
   readonly fileBytes: number;
   readonly firstFile: Uint8Array | undefined;
@@ -16,11 +22,17 @@ export interface PassFields {
 
 /** What a request will be counted by, as far as it tells. */
 export interface PassMeasure {
-  /** UTF-8 bytes of all text that the model sees. */
+  /** UTF-8 bytes of the text that is known to be one, for estimates. */
   readonly textBytes: number;
+  /** At most, for the bound. */
+  readonly size: PassSize;
+  /** Text that the model reads again with each thing but the first; absent: none. */
+  readonly repeatedBytes?: number;
   /** Texts, images, documents: of an answer that holds one thing for each, how many. */
   readonly count: number;
-  /** One by one, and surely so; null: the answer tells. */
+  /** Answers that are each as long as the model's longest; absent: one. */
+  readonly answers?: number;
+  /** One by one, and no more than that; null: only the answer tells. */
   readonly pieces: UnitCounts | null;
   /** Likely, where it is never told. */
   readonly piecesGuess: UnitCounts;
@@ -69,7 +81,7 @@ export interface PassRead {
 }
 
 /** Text and numbers of a body, counted. */
-export const NO_MEASURE: PassMeasure = { textBytes: 0, count: 1, pieces: {}, piecesGuess: {}, tokensGuess: {}, stream: "no", unbounded: [] };
+export const NO_MEASURE: Omit<PassMeasure, "size"> = { textBytes: 0, count: 1, pieces: {}, piecesGuess: {}, tokensGuess: {}, stream: "no", unbounded: [] };
 
 const encoder = new TextEncoder();
 
@@ -95,9 +107,22 @@ export function isTrue(value: Json | undefined): boolean {
   return value === true || value === "true";
 }
 
-/** Of these fields, those that the request has. */
-export function present(fields: PassFields, names: readonly string[]): readonly string[] {
-  return names.filter((name) => fields.value(name) !== undefined && fields.value(name) !== null);
+/** Of an image at its dearest; where the answer tells no tokens, this guess is on the dear side. */
+export const TOKENS_PER_IMAGE = 6_240;
+/** Of a thing whose length nobody tells: what models for embeddings read of one. */
+const TOKENS_PER_UNSIZED = 8_192;
+
+/** Likely tokens of what was read, where the answer never tells. */
+export function readTokens(textBytes: number, { imageCount, unsizedCount, unsizedBytes }: PassSize): UnitCounts {
+  const other = unsizedCount === 0 ? 0 : Math.max(TOKENS_PER_UNSIZED * unsizedCount, tokensOf(unsizedBytes));
+  return { input: tokensOf(textBytes) + other, ...(imageCount === 0 ? {} : { image_input: TOKENS_PER_IMAGE * imageCount }) };
+}
+
+/** Of these fields, those that the request has; forms write what is below a field as `field[name]`. */
+export function present({ root }: PassFields, names: readonly string[]): readonly string[] {
+  if (!isObject(root)) return [];
+  const there = new Set(Object.keys(root).filter((key) => root[key] !== null && root[key] !== undefined).map((key) => key.replace(/\[.*$/, "")));
+  return names.filter((name) => there.has(name));
 }
 
 /** Counts above zero, by unit; null where there is none. */

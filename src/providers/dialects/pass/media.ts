@@ -3,26 +3,34 @@ import { toBase64 } from "../../../wire/base64.ts";
 import { asArray, asNumber, asString, isObject, member, type JsonObject } from "../../../wire/json.ts";
 import type { UnitCounts } from "../../../wire/usage.ts";
 import {
-  countOf, isTrue, mediaTokens, NO_MEASURE, wrongObject, openaiPath, present, problem, tokensOf, units, utf8Bytes,
+  countOf, isTrue, mediaTokens, NO_MEASURE, readTokens, TOKENS_PER_IMAGE, wrongObject, openaiPath, present, problem, tokensOf, units, utf8Bytes,
   type PassAnswer, type PassEndpoint, type PassFields, type PassMeasure, type PassRead,
 } from "./endpoint.ts";
+import { READS_AUDIO, READS_IMAGES, READS_PARTS, sizeOf } from "./size.ts";
 
 const JSON_ONLY = /json/i;
-/** Of an image at its dearest; where the answer tells no tokens, this guess is on the dear side. */
-const TOKENS_PER_IMAGE = 6_240;
-/** The price depends on them, and one price per image does not say how. */
-const IMAGE_FIELDS = ["quality", "size", "resolution"] as const;
+/**
+ * The price depends on them, and one price per image does not say how; or they ask for more images, or another model, by a
+ * host's own name for it.
+ */
+const IMAGE_FIELDS = [
+  "quality", "size", "resolution", "complexity", "frame_count", "frame_duration_ms", "svg", "partial_images", "width", "height", "aspect_ratio", "image_size", "megapixels",
+  "steps", "num_inference_steps", "num_images", "num_outputs", "batch_size", "samples", "max_images", "sequential_image_generation", "sequential_image_generation_options",
+] as const;
 
 function measureImages(fields: PassFields): PassMeasure {
   const count = countOf(fields.value("n"));
   const textBytes = utf8Bytes(fields.value("prompt"));
+  const size = sizeOf(fields, READS_IMAGES);
   return {
     ...NO_MEASURE,
     textBytes,
+    size,
     count,
+    answers: count,
     pieces: { images: count },
     piecesGuess: { images: count },
-    tokensGuess: { input: tokensOf(textBytes), image_output: count * TOKENS_PER_IMAGE },
+    tokensGuess: { ...readTokens(textBytes, size), image_output: count * TOKENS_PER_IMAGE },
     stream: isTrue(fields.value("stream")) ? "events" : "no",
     unbounded: present(fields, IMAGE_FIELDS),
   };
@@ -96,7 +104,9 @@ export const audioSpeech: PassEndpoint = {
     return {
       ...NO_MEASURE,
       textBytes,
-      pieces: { characters },
+      size: sizeOf(fields, READS_PARTS),
+      // By another name for it, or in another form, it is not counted here.
+      pieces: typeof fields.value("input") === "string" ? { characters } : null,
       piecesGuess: { characters },
       tokensGuess: { input: tokensOf(textBytes), audio_output: Math.ceil(characters * AUDIO_TOKENS_PER_CHARACTER) },
       stream: fields.value("stream_format") === "sse" ? "events" : "bytes",
@@ -117,14 +127,40 @@ const TEXT_TOKENS_PER_SECOND = 4;
 function measureAudio(fields: PassFields): PassMeasure {
   const seconds = secondsOf(fields.firstFile, fields.fileBytes);
   const textBytes = utf8Bytes(fields.value("prompt"));
+  const size = sizeOf(fields, READS_AUDIO);
+  const most = fields.fileCount === 1 ? secondsAtMost(fields.firstFile) : null;
   return {
     ...NO_MEASURE,
     textBytes,
-    pieces: null,
+    // Its audio may also be named by an address of a host's own.
+    size: { ...size, unsizedCount: Math.max(1, size.unsizedCount) },
+    pieces: most === null || size.unsizedCount > 1 ? null : { seconds: most },
     piecesGuess: { seconds },
     tokensGuess: { input: tokensOf(textBytes), audio_input: Math.ceil(seconds * AUDIO_TOKENS_PER_SECOND), output: Math.ceil(seconds * TEXT_TOKENS_PER_SECOND) },
     stream: isTrue(fields.value("stream")) ? "events" : "no",
+    // Longer audio is read in several windows.
+    unbounded: present(fields, ["chunking_strategy"]),
   };
+}
+
+/** Hosts that bill seconds bill so many at least. */
+const SECONDS_MIN = 10;
+
+/**
+ * As long as audio can be that is not compressed, by what its own header says of its samples; null where it is compressed
+ * or something else, since silence takes next to no bytes then.
+ */
+export function secondsAtMost(file: Uint8Array | undefined): number | null {
+  if (file === undefined || file.length < 44) return null;
+  const at = (index: number): string => String.fromCharCode(...file.subarray(index, index + 4));
+  if (at(0) !== "RIFF" || at(8) !== "WAVE" || at(12) !== "fmt ") return null;
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  const format = view.getUint16(20, true);
+  if (format !== 1 && format !== 3) return null;
+  const bySamples = view.getUint32(24, true) * view.getUint16(22, true) * Math.ceil(view.getUint16(34, true) / 8);
+  // Readers trust one field or the other.
+  const bytesPerSecond = Math.min(bySamples, view.getUint32(28, true), view.getUint32(24, true) * view.getUint16(32, true));
+  return bytesPerSecond === 0 ? null : Math.max(SECONDS_MIN, Math.ceil(file.length / bytesPerSecond));
 }
 
 /** Length of a WAV file by its header, else a guess by size. */

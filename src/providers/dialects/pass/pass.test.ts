@@ -7,7 +7,9 @@ import { PASS_ENDPOINTS } from "./index.ts";
 import { secondsOf } from "./media.ts";
 import { MediaDecoder } from "./stream.ts";
 
-const fields = (body: JsonObject, file?: Uint8Array): PassFields => ({ value: (name) => body[name], fileBytes: file?.length ?? 0, firstFile: file });
+const fields = (body: JsonObject, file?: Uint8Array): PassFields => ({
+  value: (name) => body[name], root: body, textBytes: JSON.stringify(body).length, fileCount: file === undefined ? 0 : 1, fileBytes: file?.length ?? 0, firstFile: file,
+});
 const measure = (name: PassName, body: JsonObject, file?: Uint8Array): PassMeasure => PASS_ENDPOINTS[name].measure(fields(body, file));
 const read = (name: PassName, body: JsonObject, json: Json | undefined, text = ""): PassAnswer => PASS_ENDPOINTS[name].read({ json, text, measure: measure(name, body) });
 const counted = (answer: PassAnswer) => (answer.kind === "answer" ? { pieces: answer.pieces, tokens: answer.tokens } : answer.class);
@@ -34,7 +36,7 @@ describe("what a request is counted by", () => {
 
   it("transcripts: seconds by a WAV's own header, else guessed on the dear side, never told as certain", () => {
     assert.deepEqual([secondsOf(wav(3), wav(3).length), secondsOf(new Uint8Array(4_001), 4_001), secondsOf(undefined, 0)], [3, 3, 1]);
-    assert.equal(measure("audio-transcriptions", {}, wav(3)).pieces, null);
+    assert.equal(measure("audio-transcriptions", {}, new Uint8Array(4_001)).pieces, null);
   });
 
   it("reranking: a search for every hundred documents", () => {

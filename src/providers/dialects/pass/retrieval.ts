@@ -1,7 +1,8 @@
 /** Moderation, reranking, and embeddings beside those of `/v1/embeddings`. */
 import type { DialectId } from "../../../wire/facts.ts";
 import { asArray, asNumber, isObject, member, type Json } from "../../../wire/json.ts";
-import { inVersion, NO_MEASURE, wrongObject, openaiPath, problem, tokensOf, units, utf8Bytes, type PassAnswer, type PassEndpoint, type PassRead } from "./endpoint.ts";
+import { inVersion, NO_MEASURE, readTokens, wrongObject, openaiPath, problem, tokensOf, units, utf8Bytes, type PassAnswer, type PassEndpoint, type PassRead } from "./endpoint.ts";
+import { READS_DOCUMENTS, READS_PARTS, sizeOf } from "./size.ts";
 
 const WHOLE = { accept: "application/json", answers: /json/i, writesTokens: false } as const;
 
@@ -11,8 +12,10 @@ export const moderations: PassEndpoint = {
   defaultModel: "omni-moderation-latest",
   path: openaiPath("/moderations"),
   measure(fields) {
-    const textBytes = utf8Bytes(fields.value("input"));
-    return { ...NO_MEASURE, textBytes, pieces: { requests: 1 }, piecesGuess: { requests: 1 }, tokensGuess: { input: tokensOf(textBytes) } };
+    const input = fields.value("input");
+    const size = sizeOf(fields, READS_PARTS);
+    const textBytes = Math.min(utf8Bytes(input), size.textBytes);
+    return { ...NO_MEASURE, textBytes, size, count: Math.max(1, asArray(input).length), pieces: { requests: 1 }, piecesGuess: { requests: 1 }, tokensGuess: readTokens(textBytes, size) };
   },
   read({ json }) {
     const wrong = wrongObject(json);
@@ -25,6 +28,15 @@ export const moderations: PassEndpoint = {
 
 /** One search is a query with up to a hundred documents. */
 const DOCUMENTS_PER_SEARCH = 100;
+/** A document that is longer together with the query, in tokens, counts as several. */
+const TOKENS_PER_DOCUMENT = 500;
+
+/** As many searches as can be billed: a token may be as little as a byte. */
+function searchesAtMost(documents: readonly Json[], queryBytes: number): number {
+  const room = Math.max(1, TOKENS_PER_DOCUMENT - queryBytes);
+  const parts = documents.reduce<number>((sum, document) => sum + Math.max(1, Math.ceil(utf8Bytes(JSON.stringify(document)) / room)), 0);
+  return Math.max(1, Math.ceil(parts / DOCUMENTS_PER_SEARCH));
+}
 
 function rerankIn(version: "v1" | "v2"): PassEndpoint {
   return {
@@ -36,7 +48,16 @@ function rerankIn(version: "v1" | "v2"): PassEndpoint {
       const query = utf8Bytes(fields.value("query"));
       const textBytes = documents.length * query + utf8Bytes(documents);
       const searches = Math.max(1, Math.ceil(documents.length / DOCUMENTS_PER_SEARCH));
-      return { ...NO_MEASURE, textBytes, count: documents.length, pieces: null, piecesGuess: { searches }, tokensGuess: { input: tokensOf(textBytes) } };
+      return {
+        ...NO_MEASURE,
+        textBytes,
+        size: sizeOf(fields, READS_DOCUMENTS),
+        repeatedBytes: query * Math.max(0, documents.length - 1),
+        count: documents.length,
+        pieces: { searches: searchesAtMost(documents, query) },
+        piecesGuess: { searches },
+        tokensGuess: { input: tokensOf(textBytes) },
+      };
     },
     read({ json, measure }) {
       const wrong = wrongObject(json);
@@ -66,15 +87,18 @@ export const embedV2: PassEndpoint = {
   measure(fields) {
     const inputs = asArray(fields.value("inputs"));
     const texts = asArray(fields.value("texts"));
-    const images = asArray(fields.value("images")).length + imagesIn(inputs);
+    const size = sizeOf(fields, READS_PARTS);
+    const images = size.imageCount;
     const textBytes = utf8Bytes(texts) + textBytesIn(inputs);
     return {
       ...NO_MEASURE,
       textBytes,
+      size,
       count: texts.length + asArray(fields.value("images")).length + inputs.length,
-      pieces: images > 0 ? null : {},
+      // What is no image by its type is not known to be counted as one.
+      pieces: size.unsizedCount > 0 ? null : images > 0 ? { images } : {},
       piecesGuess: images > 0 ? { images } : {},
-      tokensGuess: { input: tokensOf(textBytes) },
+      tokensGuess: readTokens(textBytes, size),
     };
   },
   read({ json, measure }) {
@@ -88,16 +112,12 @@ export const embedV2: PassEndpoint = {
     const images = asNumber(member(billed, "images"));
     return {
       kind: "answer",
-      pieces: images === undefined && measure.pieces === null ? null : (units({ images }) ?? {}),
+      pieces: images === undefined && measure.piecesGuess.images !== undefined ? null : (units({ images }) ?? {}),
       tokens: units({ input: asNumber(member(billed, "input_tokens")), image_input: asNumber(member(billed, "image_tokens")) }),
       raw: billed ?? null,
     };
   },
 };
-
-function imagesIn(inputs: readonly Json[]): number {
-  return inputs.reduce<number>((sum, input) => sum + asArray(member(input, "content")).filter((part) => member(part, "image_url") !== undefined).length, 0);
-}
 
 function textBytesIn(inputs: readonly Json[]): number {
   return inputs.reduce<number>((sum, input) => sum + asArray(member(input, "content")).reduce<number>((bytes, part) => bytes + utf8Bytes(member(part, "text")), 0), 0);
@@ -123,7 +143,8 @@ export const embedContent: PassEndpoint = {
   path: gemini("embedContent"),
   measure(fields) {
     const textBytes = textOf(fields.value("content"));
-    return { ...NO_MEASURE, textBytes, tokensGuess: { input: tokensOf(textBytes) } };
+    const size = sizeOf(fields, READS_PARTS);
+    return { ...NO_MEASURE, textBytes, size, tokensGuess: readTokens(textBytes, size) };
   },
   read(answer) {
     const wrong = wrongObject(answer.json);
@@ -141,7 +162,8 @@ export const batchEmbedContents: PassEndpoint = {
   measure(fields) {
     const requests = asArray(fields.value("requests"));
     const textBytes = requests.reduce<number>((bytes, request) => bytes + textOf(member(request, "content")), 0);
-    return { ...NO_MEASURE, textBytes, count: requests.length, tokensGuess: { input: tokensOf(textBytes) } };
+    const size = sizeOf(fields, READS_PARTS);
+    return { ...NO_MEASURE, textBytes, size, count: requests.length, tokensGuess: readTokens(textBytes, size) };
   },
   read(answer) {
     const wrong = wrongObject(answer.json);
