@@ -164,6 +164,18 @@ export interface Ledger {
   /** Readiness: can a hold be written now? */
   writable(): boolean;
 }
+/** Limits on money, as far as a request has to know them before it asks for a hold. */
+export interface BudgetGate {
+  /** False: there is no budget, and nothing else need be asked. */
+  readonly any: boolean;
+  /** What binds a call with these scopes; `capNanoUsd`: the smallest limit on one request, null: none. */
+  binding(scopes: readonly string[]): { readonly hard: boolean; readonly capNanoUsd: number | null };
+  /** Has a budget been spent so far that a route's cheaper candidates are due? */
+  cheaper(scopes: readonly string[], wallMs: number): boolean;
+  /** The refusal that any call with these scopes would meet, however little it cost; null: none. */
+  exhausted(scopes: readonly string[], wallMs: number): Extract<ReserveResult, { kind: "refused" }> | null;
+}
+
 /** One row per upstream call, written before its first byte leaves. */
 export interface Hold {
   /** Time-ordered, unique for ever; made by the caller so that a repeat cannot reserve twice. */
@@ -182,6 +194,8 @@ export interface Hold {
   readonly period: string;
   /** Upper bound of what the call may cost; null where there is no limit and no bound is known. */
   readonly boundNanoUsd: number | null;
+  /** It costs no money at all: a null bound is no unknown one. Absent: it does. */
+  readonly unmetered?: true;
   /** What the prompt is estimated at, for the settlement of an orphan. */
   readonly inputEstimateTokens: number;
   /** The prompt's estimated price, nano-dollars; null where unpriced. */
@@ -194,8 +208,8 @@ export interface Hold {
 }
 export type ReserveResult =
   | { readonly kind: "held" }
-  /** A limit would be crossed. `scope` says which. */
-  | { readonly kind: "refused"; readonly code: "budget_exceeded"; readonly scope: string }
+  /** A limit would be crossed. `scope` says whose; the message is fit for the client, `resetsAtMs` (wall) says when to come back, null: not by waiting. */
+  | { readonly kind: "refused"; readonly code: "budget_exceeded"; readonly scope: string; readonly message: string; readonly resetsAtMs: number | null }
   | { readonly kind: "unavailable"; readonly message: string };
 
 export interface Charge {
@@ -305,7 +319,8 @@ export interface RequestRecord {
 export interface AttemptRecord {
   readonly attemptId: string;
   readonly deployment: string;
-  readonly state: Charge["state"];
+  /** `held`: answered, and settled later. */
+  readonly state: Charge["state"] | "held";
   readonly outcome: string;
   readonly status: number | null;
   readonly units: UnitCounts;

@@ -6,6 +6,7 @@ import type { Capability, CapabilityTable } from "../wire/capability.ts";
 import type { DialectId } from "../wire/facts.ts";
 import type { JsonObject } from "../wire/json.ts";
 import { boundNanoUsd, inputBoundTokens, type PromptMeasure } from "./bound.ts";
+import { boundUnder, type OutputLimit, type Spending } from "./cap.ts";
 import type { Deployment, RequestShape, Route, RouteCandidate } from "./deployment.ts";
 import type { HealthView } from "./health.ts";
 import { LACKS, lacked, type Need } from "./needs.ts";
@@ -22,6 +23,8 @@ export interface Candidate {
   readonly mayNotFit?: boolean;
   /** What it lacks of the request, and the gateway makes up for. */
   readonly emulates?: readonly Capability[];
+  /** Set by money, to be sent upstream in place of what the client asked. */
+  readonly outputLimit?: OutputLimit;
 }
 
 /** An estimate takes four bytes for a token; runs of white space, code and lists come to several times that. */
@@ -29,7 +32,7 @@ const SURELY_TOO_LONG = 4;
 
 export interface Filtered {
   readonly deployment: string;
-  /** One of: excluded, context_too_small, output_too_small, wrong_endpoint, or a missing capability (`no_tools`, …). */
+  /** One of: excluded, context_too_small, output_too_small, wrong_endpoint, over_cap, unbounded, or a missing capability (`no_tools`, …). */
   readonly reason: string;
   readonly detail: string;
   /** The field that it cannot carry. */
@@ -54,6 +57,8 @@ export interface ChoiceFacts {
   readonly capabilities?: (deployment: Deployment) => CapabilityTable;
   /** The client's bytes reach targets of this dialect as they are. */
   readonly passesTo?: DialectId | null;
+  /** What binds the money of this request; absent: nothing does. */
+  readonly spending?: Spending | undefined;
   readonly wallMs: number;
   readonly random: () => number;
 }
@@ -67,7 +72,11 @@ export function choose(facts: ChoiceFacts): Choice {
     const lacks = shape.needs.length === 0 || facts.capabilities === undefined ? NOTHING : lacked(shape.needs, facts.capabilities(entry.deployment), entry.deployment.provider.dialect === facts.passesTo);
     const reason = unfit(entry, shape, facts.view(entry.deployment)) ?? missing(lacks);
     if (reason !== null) filtered.push({ deployment: entry.deployment.id, ...reason });
-    else candidates.push(weigh(entry, facts, lacks));
+    else {
+      const weighed = within(weigh(entry, facts, lacks), facts, facts.spending);
+      if ("reason" in weighed) filtered.push(weighed);
+      else candidates.push(weighed);
+    }
   }
   nativeFirst(candidates);
   const doubtful = candidates.filter((one) => one.mayNotFit === true);
@@ -133,6 +142,14 @@ function weigh(entry: RouteCandidate, facts: ChoiceFacts, lacks: readonly Need[]
         ? boundNanoUsd(deployment.pricing, { inputTokens: input, outputTokens: output, choiceCount: shape.choiceCount }, facts.wallMs)
         : piecesBoundNanoUsd(deployment.pricing, shape.pieces, { inputTokens: input, outputTokens: output, choiceCount: shape.choiceCount }, facts.wallMs),
   };
+}
+
+/** A candidate as money allows it, or why it does not. An emulation's repair stays bounded by the output that was asked. */
+export function within(candidate: Candidate, facts: Pick<ChoiceFacts, "shape" | "wallMs">, spending: Spending | undefined): Candidate | Filtered {
+  if (spending === undefined) return candidate;
+  const bounded = boundUnder(spending, candidate.deployment, facts.shape, candidate.inputBoundTokens, facts.wallMs);
+  if (bounded.kind === "over") return { deployment: candidate.deployment.id, reason: bounded.reason, detail: bounded.detail };
+  return { ...candidate, boundNanoUsd: bounded.boundNanoUsd, ...(bounded.limit === null ? {} : { outputLimit: bounded.limit }) };
 }
 
 /** Why a deployment cannot serve this request, whatever it is capable of, or null. */

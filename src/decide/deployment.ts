@@ -24,13 +24,22 @@ export interface Deployment {
   readonly reasons: boolean;
 }
 export type Pricing =
-  | { readonly kind: "sheet"; readonly sheet: PriceSheet }
+  | {
+      readonly kind: "sheet";
+      readonly sheet: PriceSheet;
+      /** Whole sheets that take its place from an instant on, ascending; null: from then on no price is known. */
+      readonly later?: readonly { readonly fromMs: number; readonly sheet: PriceSheet | null }[];
+      /** Where the call is served, if the address or the name of the model says so: a key of `geoPermille`. */
+      readonly geo?: string;
+    }
   | { readonly kind: "unmetered" }
   | { readonly kind: "unknown" };
 
 export interface Route {
   readonly name: string;
   readonly candidates: readonly RouteCandidate[];
+  /** In place of the candidates once a budget that says so is nearly spent; absent: none. */
+  readonly cheaper?: readonly RouteCandidate[];
   readonly strategy: "priority" | "weighted";
   readonly clocks: RouteClocks;
   /** SSE keep-alive comments while waiting. */
@@ -95,4 +104,6 @@ export interface RequestShape {
   readonly pieces?: UnitCounts | null;
   /** False: an answer holds no tokens that are billed. Absent: it may. */
   readonly writesTokens?: boolean;
+  /** Tokens that the client sets aside for thinking; an output limit below it is no limit but a refusal. */
+  readonly thinkingBudgetTokens?: number;
 }

@@ -54,6 +54,9 @@ function isOpen(view: HealthView, nowMs: number): boolean {
   return view.state === "admitting" && view.excluded === null && view.pausedUntilMs <= nowMs;
 }
 
+/** Of a candidate that turned out unable to carry the request: out, for this request. */
+export const UNFIT: HealthView = Object.freeze({ state: "admitting", pausedUntilMs: 0, restsUntilMs: 0, excluded: Object.freeze({ reason: "not_found", untilMs: Number.POSITIVE_INFINITY, scope: "deployment", alarm: false }) });
+
 /** Decide the next step of a request of which nothing has reached the client. */
 export function nextStep(facts: StepFacts): Step {
   const { tries, nowMs } = facts;

@@ -6,8 +6,13 @@ import type { Caller, Charge, Hold } from "../ports.ts";
 import type { Outcome } from "../wire/outcome.ts";
 import type { UnitCounts } from "../wire/usage.ts";
 import type { Attempt } from "./attempt.ts";
+import { scopesOf } from "./scopes.ts";
+
+const UNMETERED = { unmetered: true } as const;
 
 export interface HoldFacts {
+  /** The route's name. */
+  readonly route: string;
   readonly attemptId: string;
   readonly requestId: string;
   readonly number: number;
@@ -30,10 +35,11 @@ export function holdOf(facts: HoldFacts): Hold {
     number: facts.number,
     deployment: deployment.id,
     tenant: facts.caller.tenant,
-    scopes: facts.caller.scopes,
-    priceVersion: priceVersionOf(deployment.pricing),
+    scopes: scopesOf(facts.caller.scopes, facts.route, deployment),
+    priceVersion: priceVersionOf(deployment.pricing, facts.wallMs),
     period: periodOf(facts.wallMs),
     boundNanoUsd: facts.boundNanoUsd,
+    ...(deployment.pricing.kind === "unmetered" ? UNMETERED : {}),
     inputEstimateTokens: facts.inputEstimateTokens,
     ...orphanRates(deployment.pricing, facts.inputEstimateTokens, { wallMs: facts.wallMs }, facts.expectedUnits),
     billsOnAbort: deployment.provider.billsOnAbort,

@@ -2,13 +2,13 @@
  * The money of one request: a hold before each call, a charge after it. Every call that was held has one charge, every
  * call that was refused its hold has none, and nobody is told the end before all charges are durable.
  */
-import type { Charge, Hold, Ledger, Log } from "../ports.ts";
+import type { Charge, Hold, Ledger, Log, ReserveResult } from "../ports.ts";
 import type { Attempt } from "./attempt.ts";
 
 export class Books {
   readonly #ledger: Ledger;
   readonly #log: Log;
-  readonly #charges = new Map<Attempt, Charge>();
+  readonly #charges = new Map<Attempt, Booked>();
   /** Attempts whose hold has not been answered yet. */
   readonly #holding = new Map<Attempt, Promise<void>>();
   readonly #settling: Promise<void>[] = [];
@@ -21,29 +21,37 @@ export class Books {
   }
 
   /** Ask for a hold; one of the two is called when the ledger has answered. */
-  hold(attempt: Attempt, hold: Hold, held: () => void, unheld: (code: "budget_exceeded" | "ledger_unavailable") => void): void {
-    const refused = (code: "budget_exceeded" | "ledger_unavailable"): void => {
+  hold(attempt: Attempt, hold: Hold, held: () => void, unheld: (why: Unheld) => void): void {
+    const refused = (why: Unheld): void => {
       this.#charges.set(attempt, NO_ROW);
-      unheld(code);
+      unheld(why);
     };
     const answered = this.#ledger.reserve([hold]).then(
       ([result]) => {
         this.#holding.delete(attempt);
         if (result?.kind === "held") held();
-        else refused(result?.kind === "refused" ? "budget_exceeded" : "ledger_unavailable");
+        else refused(result ?? NO_ANSWER);
       },
       (error: unknown) => {
         this.#holding.delete(attempt);
         this.#log.error("ledger_reserve_failed", { error: String(error) });
-        refused("ledger_unavailable");
+        refused(NO_ANSWER);
       },
     );
     this.#holding.set(attempt, answered);
   }
 
-  /** Book what an attempt came to. One that ended while its hold was on the way is booked only if that was granted. */
-  settle(attempt: Attempt, charge: Charge): void {
+  /**
+   * Book what an attempt came to. One that ended while its hold was on the way is booked only if that was granted. `held`: its hold stays
+   * open, and somebody else settles it; the promise says that this is noted.
+   */
+  settle(attempt: Attempt, charge: Charge, held?: Promise<void>): void {
     if (this.#charges.get(attempt) === NO_ROW) return;
+    if (held !== undefined) {
+      this.#charges.set(attempt, { ...charge, state: "held", units: {}, rawUsage: null, costNanoUsd: null, flags: ["held"] });
+      this.#settling.push(held.catch((error: unknown) => this.#undurable(attempt, error)));
+      return;
+    }
     this.#charges.set(attempt, charge);
     const holding = this.#holding.get(attempt);
     if (holding === undefined) this.#settling.push(this.#write(attempt, charge));
@@ -55,7 +63,7 @@ export class Books {
     return this.#settling.length === 1 ? (this.#settling[0] as Promise<void>) : Promise.all(this.#settling);
   }
 
-  chargeOf(attempt: Attempt): Charge | undefined {
+  chargeOf(attempt: Attempt): Booked | undefined {
     return this.#charges.get(attempt);
   }
 
@@ -70,18 +78,33 @@ export class Books {
     return total;
   }
 
+  /** What these attempts have cost, or may still cost at most. */
+  committedNanoUsd(attempts: readonly Attempt[]): number {
+    return attempts.reduce((sum, one) => sum + ((one.over ? this.#charges.get(one)?.costNanoUsd : one.settings.candidate.boundNanoUsd) ?? 0), 0);
+  }
+
   get estimated(): boolean {
     return [...this.#charges.values()].some((one) => one.state === "estimated");
   }
 
   #write(attempt: Attempt, charge: Charge): Promise<void> {
-    return this.#ledger.settle([charge]).catch((error: unknown) => {
-      this.undurable = true;
-      this.#charges.set(attempt, { ...charge, flags: [...charge.flags, "undurable"] });
-      this.#log.error("charge_not_durable", { attempt: charge.attemptId, error: String(error) });
-    });
+    return this.#ledger.settle([charge]).catch((error: unknown) => this.#undurable(attempt, error));
+  }
+
+  #undurable(attempt: Attempt, error: unknown): void {
+    const charge = this.#charges.get(attempt) as Booked;
+    this.undurable = true;
+    this.#charges.set(attempt, { ...charge, flags: [...charge.flags, "undurable"] });
+    this.#log.error("charge_not_durable", { attempt: charge.attemptId, error: String(error) });
   }
 }
+
+/** A charge, or what stands for it while the row is held. */
+export type Booked = Omit<Charge, "state"> & { readonly state: Charge["state"] | "held" };
+
+/** Why there is no hold. */
+export type Unheld = Exclude<ReserveResult, { kind: "held" }>;
+const NO_ANSWER: Unheld = Object.freeze({ kind: "unavailable", message: "the ledger did not answer" });
 
 /** Of an attempt that got no hold: it has no row. */
 const NO_ROW: Charge = Object.freeze({ attemptId: "", state: "unbilled", outcome: "unheld", units: {}, rawUsage: null, costNanoUsd: 0, flags: [], atMs: 0 });

@@ -2,6 +2,7 @@
  * A chat request in any protocol, top to bottom: parse, resolve, weigh, then the attempt loop of `exchange.ts`. This file
  * also says how a chat is prepared for each kind of deployment and how its answer is closed.
  */
+import type { Spending } from "../decide/cap.ts";
 import { choose, type Candidate } from "../decide/choose.ts";
 import type { RequestShape, Route } from "../decide/deployment.ts";
 import { inputEstimateTokens } from "../decide/estimate.ts";
@@ -13,6 +14,7 @@ import { clientOf } from "../providers/dialects/clients.ts";
 import type { DecodeContext, Dialect, Target, Unsupported } from "../providers/dialects/dialect.ts";
 import { forwardedHeaders } from "../providers/dialects/forwarded.ts";
 import { dialectById } from "../providers/dialects/index.ts";
+import { outputLimitEdits } from "../providers/dialects/output-limit.ts";
 import { keptBytes, withKept, type KeptTurns } from "../providers/dialects/kept-reasoning.ts";
 import type { ChatRequest } from "../wire/chat.ts";
 import { gatewayError, type GatewayError } from "../wire/errors.ts";
@@ -34,6 +36,7 @@ import type { LaneSink, StreamLane } from "./lane.ts";
 import { PassLane } from "./pass-lane.ts";
 import { lookUpReasoning, NOTHING_KEPT, openKeeper, type ReasoningKeeper } from "./reasoning-state.ts";
 import { RemoteImages } from "./remote-images.ts";
+import { cheaperRoute, CHEAPER_WARNING, limitWarning, spendingOf, unboundedProblem } from "./spending.ts";
 import type { StructuredOutput } from "./structured.ts";
 import type { Prepared, RequestCost, Surface } from "./surface.ts";
 import { tellChat, WholeLane } from "./whole-lane.ts";
@@ -50,6 +53,8 @@ export interface ChatMore {
   readonly asSent?: { readonly account: string; readonly bytes: Uint8Array; readonly body: ReadBody };
   /** What an answer repeats of the request. */
   readonly shown?: JsonObject;
+  /** Nobody waits for the answer: the deadline is that of the longest stream. */
+  readonly patient?: boolean;
   /** Keeps an answer by its last bytes; `madeBy`: the account whose provider wrote them, null where we did. Never rejects. */
   readonly keep?: (last: Uint8Array, madeBy: string | null) => Promise<void>;
 }
@@ -70,12 +75,17 @@ export function serveChat(deps: Deps, inbound: Inbound, started: (exchange: Exch
   if (parsed.kind === "error") return refused(parsed.error);
   const resolved = resolveRoute(inbound.snapshot, parsed.request.model);
   if (resolved.kind === "error") return refused(resolved.error);
-  const { route } = resolved;
-  const deadlineMs = deadlineMsOf(route, inbound.header);
+  const route = cheaperRoute(deps, inbound, resolved.route);
+  const deadlineMs = deadlineMsOf(route, inbound.header, more.patient);
   if (typeof deadlineMs !== "number") return refused(deadlineMs);
+  const spending = spendingOf(deps, inbound, route);
+  if (spending !== undefined && "code" in spending) return refused(spending);
+  const unbounded = unboundedProblem(client.unboundedFields(body.raw), spending);
+  if (unbounded.error !== null) return refused(unbounded.error);
+  const warnings = route === resolved.route ? unbounded.warnings : [...unbounded.warnings, CHEAPER_WARNING];
 
   const passesTo = client.passes === false ? null : client.id;
-  const begun = (kept: KeptTurns): void => started(begin(deps, inbound, { client, outside, body, parsed, route, deadlineMs, passesTo, kept, more }));
+  const begun = (kept: KeptTurns): void => started(begin(deps, inbound, { client, outside, body, parsed, route, deadlineMs, spending, warnings, passesTo, kept, more }));
   const found = lookUpReasoning(deps, inbound, parsed.request, passesTo, route);
   if (found === undefined) return begun(NOTHING_KEPT);
   found.then(begun).catch((problem: unknown) => {
@@ -91,6 +101,9 @@ interface Ready {
   readonly parsed: Extract<ParsedByClient, { kind: "request" }>;
   readonly route: Route;
   readonly deadlineMs: number;
+  /** What binds its money; undefined: nothing does. */
+  readonly spending: Spending | undefined;
+  readonly warnings: readonly string[];
   /** Where the client's bytes pass. */
   readonly passesTo: DialectId | null;
   /** Reasoning state that turns of the request came back without. */
@@ -100,25 +113,25 @@ interface Ready {
 
 /** Weigh the candidates and begin. */
 function begin(deps: Deps, inbound: Inbound, ready: Ready): Exchange {
-  const { client, outside, body, parsed, route, passesTo, kept, more } = ready;
+  const { client, outside, body, parsed, route, spending, passesTo, kept, more } = ready;
   const { request } = parsed;
   const measure = measureText(request);
   const unseenBytes = Math.max(client.unseenBytes?.(body.raw) ?? 0, hiddenBytes(inbound.body.length, measure, request)) + keptBytes(kept);
   const estimateTokens = inputEstimateTokens(measure.textBytes);
   const fetchesImages = deps.images !== undefined && inbound.snapshot.fetchesImages === true;
   const needs = needsOf(request, { passesTo, lenient: route.lenient === true, fetchesImages, imageCount: measure.imageCount, unsized: measure.unsized });
+  const shape = shapeOf(request, estimateTokens, measure.imageCount, needs);
   const choice = choose({
     route,
-    shape: shapeOf(request, estimateTokens, measure.imageCount, needs),
+    shape,
     measure: unseenBytes === 0 ? measure : { ...measure, textBytes: measure.textBytes + unseenBytes },
     view: (deployment) => deps.health.view(deployment.id, deployment.account, "chat", deps.clock.nowMs()),
     capabilities: tableOf,
     passesTo,
+    spending,
     wallMs: deps.clock.wallMs(),
     random: () => deps.random.next(),
   });
-  const unbounded = client.unboundedFields(body.raw);
-  const warnings = unbounded.length > 0 ? [`the cost bound does not cover: ${unbounded.join(", ")}`] : [];
   const images = fetchesImages && needs.some((need) => need.capability === "image_url") ? new RemoteImages(deps.images, deps.clock) : null;
   const fitting = needs.length === 0 ? null : new Fitting(request, needs, images);
   const name = inbound.asked.surface as SurfaceName;
@@ -131,7 +144,8 @@ function begin(deps: Deps, inbound: Inbound, ready: Ready): Exchange {
     choice,
     inputEstimateTokens: estimateTokens,
     deadlineMs: ready.deadlineMs,
-    warnings,
+    warnings: ready.warnings,
+    binding: spending === undefined ? undefined : { spending, shape },
     snapshot: inbound.snapshot,
   });
   exchange.onRecorded = images === null ? inbound.done : releasing(images, inbound.done);
@@ -157,7 +171,13 @@ function shapeOf(request: ChatRequest, estimateTokens: number, imageCount: numbe
     maxOutputTokens: request.maxOutputTokens ?? null,
     choiceCount: request.choiceCount,
     needs,
+    ...(request.thinking === undefined ? {} : { thinkingBudgetTokens: thinkingBudgetTokens(request.thinking) }),
   };
+}
+
+function thinkingBudgetTokens(thinking: JsonObject): number {
+  const tokens = thinking["budget_tokens"];
+  return typeof tokens === "number" && tokens > 0 ? tokens : 0;
 }
 
 interface ChatAsked {
@@ -213,18 +233,22 @@ class ChatSurface implements Surface {
     const same = this.#sameAs(dialect);
     const fitted = this.#asked.fitting?.fit(deployment, same) ?? null;
     if (fitted !== null && fitted.kind !== "fitted") return fitted;
-    const sent = fitted?.request ?? this.#asked.request;
+    const limit = candidate.outputLimit;
+    const wanted = fitted?.request ?? this.#asked.request;
+    const sent = limit === undefined ? wanted : { ...wanted, maxOutputTokens: limit.tokens };
     const request = withKept(sent, kept, passesTo, deployment);
     const asSent = same && more.asSent?.account === deployment.account ? more.asSent : undefined;
     const { body } = asSent ?? this.#asked;
     const told = asSent === undefined ? (more.warnings ?? NO_WARNINGS) : NO_WARNINGS;
-    const warnings = fitted === null || fitted.warnings.length === 0 ? told : [...told, ...fitted.warnings];
+    const fits = fitted === null || fitted.warnings.length === 0 ? told : [...told, ...fitted.warnings];
+    const warnings = limit === undefined ? fits : [...fits, limitWarning(limit)];
     const whole: PassedBody = { bytes: asSent?.bytes ?? this.#inbound.body, scan: body.scan, raw: body.raw, request, outside };
     const plain: DecodeContext = { usage: deployment.provider.usage, upstreamModel: deployment.upstreamModel, provider: deployment.provider.id };
     const passing = fitted === null || !same ? whole : fitted.rewritten ? null : passedWithout(whole, fitted.without);
     if (same && passing !== null && this.#client.mustRewrite?.(passing, target) !== true) {
-      const { path, edits, warnings: left = NO_WARNINGS } = this.#client.pass(passing, target);
+      const { path, edits: own, warnings: left = NO_WARNINGS } = this.#client.pass(passing, target);
       const replaces = this.#passHeaders(headers);
+      const edits = limit === undefined ? own : [...own, ...outputLimitEdits(dialect.id, passing.bytes, passing.scan, limit.tokens, deployment.provider.quirks)];
       return { kind: "prepared", path, headers, replaces, body: splice(passing.bytes, request === sent ? edits : [...edits, ...restoredEdits(passing, request)]), warnings: left.length === 0 ? warnings : [...warnings, ...left], reading: this.#reading(candidate, dialect, plain) };
     }
     // A body that is written anew for a client of another form than ours loses what only its own bytes can carry.
@@ -323,6 +347,7 @@ class ChatSurface implements Surface {
       requestId: this.#inbound.requestId,
       model: deployment.upstreamModel,
       createdS: Math.floor(this.#deps.clock.wallMs() / 1000),
+      clock: this.#deps.clock,
       request,
       raw: more.shown ?? body.raw,
       simulated: this.#inbound.snapshot.simulated,

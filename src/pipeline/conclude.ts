@@ -3,6 +3,7 @@ import type { Choice, Filtered } from "../decide/choose.ts";
 import type { Step } from "../decide/next-step.ts";
 import { gatewayError, type ErrorCode, type GatewayError } from "../wire/errors.ts";
 import type { FailureClass, Outcome, UpstreamError } from "../wire/outcome.ts";
+import { overCapError } from "./spending.ts";
 
 export interface Tried {
   readonly deployment: string;
@@ -73,6 +74,8 @@ export function brokenStream(error: UpstreamError, deployment: string): GatewayE
 }
 
 function nothingUsable(choice: Choice): GatewayError {
+  const tooDear = overCapError(choice.filtered);
+  if (tooDear !== null) return tooDear;
   const reasons = grouped(choice.filtered.map((one) => [one.deployment, reasonOf(one)]));
   const unsupported = choice.filtered.find((one) => one.reason.startsWith("unsupported:"));
   if (unsupported !== undefined && choice.filtered.every((one) => one.reason !== "excluded")) {

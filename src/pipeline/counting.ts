@@ -21,10 +21,11 @@ import { splice } from "../wire/scan.ts";
 import { countedSurface, type CountName } from "../wire/surfaces.ts";
 import type { AnswerReading, Reading } from "./attempt.ts";
 import type { Deps } from "./deps.ts";
+import { withEarlier } from "./earlier-responses.ts";
 import { Exchange } from "./exchange.ts";
 import { deadlineMsOf, readBody, refuse, resolveRoute, viaOf, type Inbound, type ReadBody } from "./inbound.ts";
 import { malformed } from "./lane.ts";
-import { withEarlier } from "./responses.ts";
+import { exhaustedError } from "./spending.ts";
 import type { Prepared, Surface } from "./surface.ts";
 
 const encoder = new TextEncoder();
@@ -81,6 +82,8 @@ function begin(deps: Deps, inbound: Inbound, body: ReadBody, name: CountName, cl
   const { route } = resolved;
   const deadlineMs = deadlineMsOf(route, inbound.header);
   if (typeof deadlineMs !== "number") return deadlineMs;
+  const exhausted = exhaustedError(deps, inbound, route);
+  if (exhausted !== null) return exhausted;
   const measure = measureText(request);
   const weighed = choose({
     route,

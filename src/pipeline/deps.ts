@@ -3,7 +3,9 @@ import type { Deployment } from "../decide/deployment.ts";
 import type { HealthBook } from "../decide/health.ts";
 import type { Allowance } from "../decide/allowance.ts";
 import type { Directory } from "../decide/names.ts";
-import type { Clock, ImageFetch, Ledger, Log, Random, Records, StateStore, Upstream, UpstreamRequest } from "../ports.ts";
+import type { HeldBatches } from "./batches.ts";
+import type { BudgetGate, Clock, ImageFetch, Ledger, Log, Random, Records, StateStore, Upstream, UpstreamRequest } from "../ports.ts";
+import type { BackgroundRuns } from "./background.ts";
 
 export interface Deps {
   readonly clock: Clock;
@@ -12,9 +14,13 @@ export interface Deps {
   /** Absent: images by address are not fetched. */
   readonly images?: ImageFetch;
   readonly ledger: Ledger;
+  /** Absent: there are no budgets. */
+  readonly budgets?: BudgetGate;
   readonly records: Records;
   /** What is kept for callers between their requests. */
   readonly state: StateStore;
+  /** Responses that are being made in the background. */
+  readonly background: BackgroundRuns;
   /** The same for opaque reasoning. */
   readonly reasoning: StateStore;
   readonly log: Log;
@@ -24,6 +30,8 @@ export interface Deps {
   /** The configuration that new requests start with; a running request keeps the one it took. */
   readonly snapshot: () => Snapshot;
   readonly limits: Limits;
+  /** Batches that are held until they end; absent: none is. */
+  readonly batches?: HeldBatches;
   /** Clients reach us over TLS. Absent: no. */
   readonly secure?: boolean;
   /** Named in `via`, so that a gateway pointed at itself notices. */

@@ -1,5 +1,6 @@
 /** POST /v1/embeddings: the same loop as chat, JSON only, for deployments that speak the client's own dialect. */
 import { choose, type Candidate } from "../decide/choose.ts";
+import type { RequestShape } from "../decide/deployment.ts";
 import { inputEstimateTokens } from "../decide/estimate.ts";
 import { NO_NEEDS } from "../decide/needs.ts";
 import { parseEmbeddingsRequest, readUsage, surfaceDialect } from "../providers/dialects/chat-surface.ts";
@@ -13,6 +14,7 @@ import type { SurfaceName } from "../wire/surfaces.ts";
 import type { AnswerReading, Reading } from "./attempt.ts";
 import type { Deps } from "./deps.ts";
 import { Exchange } from "./exchange.ts";
+import { spendingOf } from "./spending.ts";
 import type { Prepared, Surface } from "./surface.ts";
 import { deadlineMsOf, readBody, refuse, resolveRoute, viaOf, type Inbound, type ReadBody } from "./inbound.ts";
 import { failure, malformed } from "./lane.ts";
@@ -39,12 +41,16 @@ export function serveEmbeddings(deps: Deps, inbound: Inbound): Exchange | null {
   const { route } = resolved;
   const deadlineMs = deadlineMsOf(route, inbound.header);
   if (typeof deadlineMs !== "number") return refused(deadlineMs);
+  const spending = spendingOf(deps, inbound, route);
+  if (spending !== undefined && "code" in spending) return refused(spending);
 
   const estimateTokens = request.tokenCount > 0 ? request.tokenCount : inputEstimateTokens(request.textBytes);
+  const shape: RequestShape = { endpoint: "embeddings", stream: false, inputBoundTokens: null, inputEstimateTokens: 0, imageCount: 0, maxOutputTokens: 0, choiceCount: 1, needs: NO_NEEDS };
   const choice = choose({
     route,
     // A context window bounds each text, not their sum: the estimate is left out of that check.
-    shape: { endpoint: "embeddings", stream: false, inputBoundTokens: null, inputEstimateTokens: 0, imageCount: 0, maxOutputTokens: 0, choiceCount: 1, needs: NO_NEEDS },
+    shape,
+    spending,
     measure: { textBytes: Math.max(request.textBytes, request.tokenCount) + besideInput(request), messageAndToolCount: request.inputCount, imageCount: 0, unsized: false },
     view: (deployment) => deps.health.view(deployment.id, deployment.account, "embeddings", deps.clock.nowMs()),
     wallMs: deps.clock.wallMs(),
@@ -59,6 +65,7 @@ export function serveEmbeddings(deps: Deps, inbound: Inbound): Exchange | null {
     inputEstimateTokens: estimateTokens,
     deadlineMs,
     warnings: [],
+    binding: spending === undefined ? undefined : { spending, shape },
     snapshot: inbound.snapshot,
   });
   exchange.onRecorded = inbound.done;

@@ -6,15 +6,15 @@
 import { describeChoice, type Candidate } from "../decide/choose.ts";
 import { latestStartMs } from "../decide/clocks.ts";
 import { softTimeoutMs } from "../decide/deployment.ts";
-import { MAX_ATTEMPTS, MAX_IN_FLIGHT, nextStep, type Launch, type Step } from "../decide/next-step.ts";
+import { MAX_ATTEMPTS, MAX_IN_FLIGHT, nextStep, UNFIT, type Launch, type Step } from "../decide/next-step.ts";
 import type { HealthView } from "../decide/health.ts";
 import type { Charge, ClientReply, Timer } from "../ports.ts";
-import { gatewayError, statusOf, type ErrorCode, type GatewayError } from "../wire/errors.ts";
+import { gatewayError, statusOf, type GatewayError } from "../wire/errors.ts";
 import type { Outcome } from "../wire/outcome.ts";
 import { answerHeaders, errorHeaders, streamHead } from "./answer-headers.ts";
 import { Attempt, type AttemptOwner } from "./attempt.ts";
 import { chargeFor, holdOf, relayedBy } from "./booking.ts";
-import { Books } from "./books.ts";
+import { Books, type Unheld } from "./books.ts";
 import { brokenStream, conclude, type Tried } from "./conclude.ts";
 import { Delivery } from "./delivery.ts";
 import type { Deps } from "./deps.ts";
@@ -22,8 +22,10 @@ import { failure } from "./lane.ts";
 import { outgoing } from "./outgoing.ts";
 import { failureFields, recordOf } from "./record.ts";
 import { withoutSecret } from "./redact.ts";
+import { withinRest } from "./spending.ts";
 import type { ExchangeSettings, Later, Surface } from "./surface.ts";
 
+const LEDGER_UNAVAILABLE = "The ledger cannot be written, so nothing that costs money is started. Free disk space or check the data folder's permissions.";
 const JSON_TYPE = ["content-type", "application/json"];
 
 export class Exchange implements AttemptOwner {
@@ -129,7 +131,7 @@ export class Exchange implements AttemptOwner {
     this.#attemptTimers.get(attempt)?.cancel();
     this.#deps.health.observe(attempt.settings.ticket, outcome, this.#deps.clock.nowMs(), this.#deps.random.next());
     if (outcome.kind === "failed" && outcome.fault !== "client") this.#deps.log.warn("attempt_failed", failureFields(this.settings.requestId, attempt, outcome));
-    this.#books.settle(attempt, chargeFor(attempt, outcome, this.settings.inputEstimateTokens, this.#deps.clock.wallMs()));
+    this.#books.settle(attempt, chargeFor(attempt, outcome, this.settings.inputEstimateTokens, this.#deps.clock.wallMs()), outcome.kind === "answered" ? this.#surface.held?.(attempt) : undefined);
     if (attempt === this.#winner) this.#whenBooked(() => this.#close(attempt, outcome));
     else if (this.#over || this.#gone) this.#whenBooked(() => this.#record());
     else if (outcome.kind !== "superseded") {
@@ -203,7 +205,8 @@ export class Exchange implements AttemptOwner {
   }
 
   #launch(step: Launch): void {
-    const candidate = this.settings.choice.candidates[step.candidate] as Candidate;
+    const candidate = this.#affordable(step.candidate);
+    if (candidate === null) return this.#step();
     const { deployment } = candidate;
     const prepared = this.#surface.prepare(candidate);
     if (prepared.kind === "later") return this.#wait(prepared.wait, () => this.#launchAfterWait(step));
@@ -236,11 +239,22 @@ export class Exchange implements AttemptOwner {
     this.#armSoft(attempt);
   }
 
+  /** The candidate within what is left of the request's cap; null, and noted as unfit, where nothing useful is. */
+  #affordable(index: number): Candidate | null {
+    const candidate = this.settings.choice.candidates[index] as Candidate;
+    const { binding } = this.settings;
+    if (binding === undefined || this.#attempts.length === 0) return candidate;
+    const rest = withinRest(candidate, { shape: binding.shape, wallMs: this.#deps.clock.wallMs() }, binding.spending, this.#books.committedNanoUsd(this.#attempts));
+    if ("reason" in rest) this.#unfit.set(index, { param: "model", message: rest.detail });
+    return "reason" in rest ? null : rest;
+  }
+
   #hold(attempt: Attempt): void {
     const { candidate, number, id } = attempt.settings;
     const hold = holdOf({
       attemptId: id,
       requestId: this.settings.requestId,
+      route: this.settings.route.name,
       number,
       candidate,
       caller: this.settings.caller,
@@ -249,13 +263,12 @@ export class Exchange implements AttemptOwner {
       expectedUnits: attempt.settings.expectedUnits,
       wallMs: this.#deps.clock.wallMs(),
     });
-    this.#books.hold(attempt, hold, () => attempt.start(), (code) => this.#unheld(attempt, code));
+    this.#books.hold(attempt, hold, () => attempt.start(), (why) => this.#unheld(attempt, why));
   }
 
   /** No hold, no call, and nothing else is started; an attempt that has its hold may still answer. */
-  #unheld(attempt: Attempt, code: Extract<ErrorCode, "budget_exceeded" | "ledger_unavailable">): void {
-    const message = code === "budget_exceeded" ? "A budget does not allow this call." : "The ledger cannot be written, so nothing that costs money is started. Free disk space or check the data folder's permissions.";
-    this.#unheldError ??= gatewayError(code, message);
+  #unheld(attempt: Attempt, why: Unheld): void {
+    this.#unheldError ??= why.kind === "refused" ? gatewayError(why.code, why.message) : gatewayError("ledger_unavailable", LEDGER_UNAVAILABLE);
     attempt.fail(failure("timeout", "no hold"), "ours");
   }
 
@@ -360,11 +373,7 @@ export class Exchange implements AttemptOwner {
       const { deployment } = attempt.settings.candidate;
       return { deployment: deployment.id, outcome: this.#outcomes[i] as Outcome };
     });
-    const unfit = [...this.#unfit].map(([i, one]) => ({
-      deployment: (this.settings.choice.candidates[i] as Candidate).deployment.id,
-      reason: `unsupported:${one.param}`,
-      detail: one.message,
-    }));
+    const unfit = [...this.#unfit].map(([i, one]) => ({ deployment: (this.settings.choice.candidates[i] as Candidate).deployment.id, reason: `unsupported:${one.param}`, detail: one.message }));
     const choice = { ...this.settings.choice, filtered: [...this.settings.choice.filtered, ...unfit] };
     this.#fail(conclude(why, retryAfterMs, tried.filter((one) => one.outcome !== null), choice));
   }
@@ -421,7 +430,7 @@ export class Exchange implements AttemptOwner {
     this.#stopTimers();
     const inFlight = this.#inFlight();
     for (const attempt of inFlight) {
-      const drains = attempt.settings.candidate.deployment.provider.onClientGone === "drain" && attempt.sent;
+      const drains = (this.#surface.readsOn === true || attempt.settings.candidate.deployment.provider.onClientGone === "drain") && attempt.sent;
       if (drains && DRAINING.size < this.#deps.limits.drainsAtOnce) this.#drain(attempt);
       else attempt.stop("client-gone");
     }
@@ -487,6 +496,5 @@ export class Exchange implements AttemptOwner {
   }
 }
 
-const UNFIT: HealthView = Object.freeze({ state: "admitting", pausedUntilMs: 0, restsUntilMs: 0, excluded: Object.freeze({ reason: "not_found", untilMs: Number.POSITIVE_INFINITY, scope: "deployment", alarm: false }) });
 /** Attempts read on after their clients left, over all requests: bounded by `drainsAtOnce`. */
 const DRAINING = new Set<Attempt>();

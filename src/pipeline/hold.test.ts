@@ -4,7 +4,8 @@ import { describe, it } from "node:test";
 import { assertBooksAgree, PRICE_INPUT_NANO_USD, PRICE_OUTPUT_NANO_USD, World } from "./test-world.ts";
 import { GOOD_ANSWER, GOOD_STREAM, ROLE, text } from "./test-upstream.ts";
 
-const REFUSED = { kind: "refused", code: "budget_exceeded", scope: "key/app" } as const;
+const REFUSED = { kind: "refused", code: "budget_exceeded", scope: "key/app", message: "A budget does not allow this call.", resetsAtMs: null } as const;
+const CALL = (name: string): readonly string[] => ["route/r", "model/m", `provider/${name}`];
 const UNAVAILABLE = { kind: "unavailable", message: "disk full" } as const;
 
 describe("a call", () => {
@@ -27,8 +28,8 @@ describe("a call", () => {
     await world.pass();
     assert.deepEqual(world.events.filter((one) => /^(hold|send)/.test(one)), ["hold a", "send a", "hold b", "send b"]);
     assert.deepEqual(world.ledger.holds.map((hold) => [hold.number, hold.requestId, hold.tenant, hold.scopes]), [
-      [1, "req_1", "default", ["tenant/default", "key/app"]],
-      [2, "req_1", "default", ["tenant/default", "key/app"]],
+      [1, "req_1", "default", ["tenant/default", "key/app", ...CALL("a")]],
+      [2, "req_1", "default", ["tenant/default", "key/app", ...CALL("b")]],
     ]);
   });
 

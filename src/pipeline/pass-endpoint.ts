@@ -3,6 +3,7 @@
  * providers of the same protocol, answers come back as they are; what is read is who serves it and what it costs.
  */
 import { choose, type Candidate } from "../decide/choose.ts";
+import type { RequestShape } from "../decide/deployment.ts";
 import { inputEstimateTokens } from "../decide/estimate.ts";
 import { NO_NEEDS } from "../decide/needs.ts";
 import { expectedUnits, usageOf } from "../decide/pieces.ts";
@@ -28,6 +29,7 @@ import { failure, malformed } from "./lane.ts";
 import { readPassBody, type PassBody } from "./pass-body.ts";
 import { PassLane } from "./pass-lane.ts";
 import { RawLane } from "./raw-lane.ts";
+import { spendingOf, unboundedProblem } from "./spending.ts";
 import type { Prepared, Surface } from "./surface.ts";
 import { TOLD_AS_EVENTS, tellWhole, WholeLane, type WholeRead } from "./whole-lane.ts";
 
@@ -52,16 +54,22 @@ export function servePass(deps: Deps, inbound: Inbound, name: PassName): Exchang
   const { route } = resolved;
   const deadlineMs = deadlineMsOf(route, inbound.header);
   if (typeof deadlineMs !== "number") return refused(deadlineMs);
+  const spending = spendingOf(deps, inbound, route);
+  if (spending !== undefined && "code" in spending) return refused(spending);
 
   const measure = endpoint.measure(body.fields);
   const stream = measure.stream !== "no";
+  const unbounded = unboundedProblem(measure.unbounded, spending);
+  if (unbounded.error !== null) return refused(unbounded.error);
+  const shape: RequestShape = {
+      endpoint: endpoint.models, stream, inputBoundTokens: null, inputEstimateTokens: 0, imageCount: 0, maxOutputTokens: null, choiceCount: measure.answers ?? 1,
+      needs: NO_NEEDS, pieces: measure.pieces, writesTokens: endpoint.writesTokens,
+  };
   const choice = choose({
     route,
     // A context window bounds each text, not their sum: the estimate is left out of that check.
-    shape: {
-      endpoint: endpoint.models, stream, inputBoundTokens: null, inputEstimateTokens: 0, imageCount: 0, maxOutputTokens: null, choiceCount: measure.answers ?? 1,
-      needs: NO_NEEDS, pieces: measure.pieces, writesTokens: endpoint.writesTokens,
-    },
+    shape,
+    spending,
     measure: {
       textBytes: measure.size.textBytes + (measure.repeatedBytes ?? 0), messageAndToolCount: measure.count, imageCount: measure.size.imageCount,
       unsized: measure.size.unsizedCount > 0, windows: Math.max(1, measure.count, measure.size.unsizedCount),
@@ -70,7 +78,6 @@ export function servePass(deps: Deps, inbound: Inbound, name: PassName): Exchang
     wallMs: deps.clock.wallMs(),
     random: () => deps.random.next(),
   });
-  const warnings = measure.unbounded.length > 0 ? [`the cost bound does not cover: ${measure.unbounded.join(", ")}`] : [];
   const exchange = new Exchange(deps, new PassSurface(deps, inbound, { name, endpoint, client, body, measure, forward: route.forwardHeaders }), inbound.reply, {
     requestId: inbound.requestId,
     caller: inbound.caller,
@@ -79,7 +86,8 @@ export function servePass(deps: Deps, inbound: Inbound, name: PassName): Exchang
     choice,
     inputEstimateTokens: inputEstimateTokens(measure.textBytes),
     deadlineMs,
-    warnings,
+    warnings: unbounded.warnings,
+    binding: spending === undefined ? undefined : { spending, shape },
     snapshot: inbound.snapshot,
   });
   exchange.onRecorded = inbound.done;

@@ -1,6 +1,7 @@
 /** The joint between the attempt loop and the endpoints that share it. */
 import type { Candidate, Choice } from "../decide/choose.ts";
-import type { Route } from "../decide/deployment.ts";
+import type { Spending } from "../decide/cap.ts";
+import type { RequestShape, Route } from "../decide/deployment.ts";
 import type { Caller, Charge, Timer } from "../ports.ts";
 import type { GatewayError } from "../wire/errors.ts";
 import type { HttpMethod, ServedName } from "../wire/surfaces.ts";
@@ -25,6 +26,10 @@ export interface Surface {
   closing(attempt: Attempt, charge: Charge, cost: RequestCost): Uint8Array;
   /** Keep the answer whose last bytes (all, where it is no stream) these are; they leave when it is done. undefined: nothing is kept. */
   keep?(attempt: Attempt, last: Uint8Array): Promise<void> | undefined;
+  /** Of an answered call whose end is still to come: notes that its hold stays open. undefined: it is charged now. */
+  held?(attempt: Attempt): Promise<void> | undefined;
+  /** Read on when the client has left: what the answer names is to be known. */
+  readonly readsOn?: boolean;
   /** The dialect's typed error as the end of a stream (`attempt`: the one whose answer broke off, null if none began), and as a body. null: it cannot be told there, so the connection is broken off. */
   errorFrame(error: GatewayError, attempt: Attempt | null): Uint8Array | null;
   errorBody(error: GatewayError): Uint8Array;
@@ -74,6 +79,8 @@ export interface ExchangeSettings {
   /** Of this request: the smallest of route, header and SDK. */
   readonly deadlineMs: number;
   readonly warnings: readonly string[];
+  /** What binds its money, and the shape that its calls are bounded by; absent: nothing does. */
+  readonly binding?: { readonly spending: Spending; readonly shape: RequestShape } | undefined;
   /** What was sent is never sent again: it may have been done. */
   readonly once?: boolean;
   readonly snapshot: Snapshot;

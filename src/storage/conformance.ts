@@ -103,7 +103,7 @@ function holdCases(on: On): void {
     assert.equal(view.state, "held");
     assert.equal(view.costNanoUsd, null);
     const hold: Hold = aHold(1);
-    for (const key of Object.keys(hold) as (keyof Hold)[]) assert.deepEqual(view[key], hold[key], key);
+    for (const key of Object.keys(hold) as (keyof Hold & keyof AttemptView)[]) assert.deepEqual(view[key], hold[key], key);
   });
 
   on("a charge settles its row with all that was said", async ({ ledger, reader }) => {

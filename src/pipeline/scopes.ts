@@ -1,0 +1,28 @@
+/** The scopes of one call: who pays, then where it goes. The same array for the same call, so that what is kept by it is found at once. */
+import type { Deployment } from "../decide/deployment.ts";
+
+const kept = new WeakMap<readonly string[], Map<string, Map<string, readonly string[]>>>();
+/** Per caller: deployments beyond this are many names of `account/anything`. */
+const DEPLOYMENTS_MAX = 4_096;
+
+/** Scopes of a call of `deployment` by way of a route, for a caller with these scopes. */
+export function scopesOf(callerScopes: readonly string[], route: string, deployment: Deployment): readonly string[] {
+  let ofCaller = kept.get(callerScopes);
+  if (ofCaller === undefined) kept.set(callerScopes, (ofCaller = new Map()));
+  let ofDeployment = ofCaller.get(deployment.id);
+  if (ofDeployment === undefined) {
+    if (ofCaller.size >= DEPLOYMENTS_MAX) ofCaller.clear();
+    ofCaller.set(deployment.id, (ofDeployment = new Map()));
+  }
+  let scopes = ofDeployment.get(route);
+  if (scopes === undefined) {
+    scopes = Object.freeze([...callerScopes, ...callSpecific(route, deployment)]);
+    if (ofDeployment.size >= 64) ofDeployment.clear();
+    ofDeployment.set(route, scopes);
+  }
+  return scopes;
+}
+
+function callSpecific(route: string, deployment: Deployment): readonly string[] {
+  return [`route/${route}`, `model/${deployment.model?.canonical ?? deployment.upstreamModel}`, `provider/${deployment.account}`];
+}
