@@ -40,7 +40,9 @@ export function tableLines(view: RequestView): string {
 /** What failed on the way, what was not tried and why, and the flags; nothing where all went as it should. */
 function notes(view: RequestView): readonly string[] {
   const { record } = view;
-  const failed = attemptsOf(view).flatMap(({ json }) => (FINE.has(String(json["outcome"])) ? [] : [`${String(json["deployment"])} ${[json["status"], json["outcome"]].filter((part) => part !== null).join(" ")}`]));
+  const failed = attemptsOf(view).flatMap(({ json: { outcome, deployment, status } }) =>
+    typeof outcome !== "string" || FINE.has(outcome) ? [] : [`${typeof deployment === "string" ? deployment : "-"} ${typeof status === "number" ? `${status} ` : ""}${outcome}`],
+  );
   const flags = record?.flags ?? ["orphan"];
   const went = record !== null && record.outcome !== "ok";
   return [
@@ -52,7 +54,7 @@ function notes(view: RequestView): readonly string[] {
 }
 
 /** Outcomes of attempts that are nobody's failure, or told by the request's own. */
-const FINE: ReadonlySet<string> = new Set(["answered", "superseded", "client_gone", "orphan", "null"]);
+const FINE: ReadonlySet<string> = new Set(["answered", "superseded", "client_gone", "orphan"]);
 
 function passedOver(filtered: unknown): readonly string[] {
   if (!Array.isArray(filtered)) return [];

@@ -1,8 +1,8 @@
 /** A fleet's configuration: which providers it plays, how fast they are, what they charge, what goes wrong. */
-import { parse } from "yaml";
 import { z } from "zod";
 import { distributionSchema } from "./distribution.ts";
 import { ruleSchema } from "./fault.ts";
+import { checked, type Finding, findingsError, readYaml, type ReadYaml } from "./findings.ts";
 import type { ModelPrice } from "./price.ts";
 import { priceOf } from "./price-file.ts";
 import { scenarioSchema } from "./scenario.ts";
@@ -52,7 +52,7 @@ const providerSchema = z.strictObject({
   scenario: z
     .strictObject({
       /** A file, relative to the configuration, or the scenario itself. */
-      play: z.union([z.string(), scenarioSchema]),
+      play: z.union([z.string(), scenarioSchema], { error: "a scenario's file, or the scenario itself" }),
       time_scale: z.number().positive().default(1),
       start_at_ms: z.number().nonnegative().default(0),
     })
@@ -85,23 +85,27 @@ export function resolvePrice(name: string, model: ModelConfig): ModelPrice | und
   return priceOf(name) ?? (name === "*" ? { input: 0, output: 0 } : undefined);
 }
 
-/** Reads the YAML of a fleet. Throws one Error that names every wrong field. */
-export function parseFleetConfig(text: string): FullFleetConfig {
-  return checkFleetConfig(parse(text));
+const TITLE = "The fleet's configuration";
+
+/** Reads the YAML of a fleet. Throws one Error that names every wrong field with its place in `file`. */
+export function parseFleetConfig(text: string, file = "fleet.yaml"): FullFleetConfig {
+  const { value, place } = readYaml(text, file);
+  return checkFleetConfig(value, place);
 }
 
 /** Checks and completes a configuration. Throws one Error that names every wrong field. */
-export function checkFleetConfig(value: unknown): FullFleetConfig {
-  const checked = fleetSchema.safeParse(value);
-  if (!checked.success) {
-    const lines = checked.error.issues.map((issue) => `  ${issue.path.join(".") || "(top)"}: ${issue.message}`);
-    throw new Error(`The fleet's configuration is wrong:\n${lines.join("\n")}`);
+export function checkFleetConfig(value: unknown, place?: ReadYaml["place"]): FullFleetConfig {
+  const config = checked(fleetSchema, value, TITLE, place);
+  const findings: Finding[] = [];
+  const names = config.providers.map((provider) => provider.name);
+  for (const [at, provider] of config.providers.entries()) {
+    if (names.indexOf(provider.name) < at) findings.push({ path: ["providers", at, "name"], expected: "a name of its own", found: `two providers named ${provider.name}` });
+    for (const [name, model] of Object.entries(provider.models)) {
+      if (resolvePrice(name, model)) continue;
+      const hint = "write input and output in USD per million tokens, or units";
+      findings.push({ path: ["providers", at, "models", name], expected: "a price", found: `no price for ${name}, here or in the fleet's price file`, hint });
+    }
   }
-  const unpriced = checked.data.providers.flatMap((provider) =>
-    Object.entries(provider.models).filter(([name, model]) => !resolvePrice(name, model)).map(([name]) => `${provider.name}: ${name}`));
-  if (unpriced.length > 0) throw new Error(`The fleet's configuration is wrong:\n  no price for ${unpriced.join(", ")}`);
-  const names = checked.data.providers.map((provider) => provider.name);
-  const twice = names.find((name, at) => names.indexOf(name) !== at);
-  if (twice !== undefined) throw new Error(`The fleet's configuration is wrong:\n  two providers are named ${twice}`);
-  return checked.data;
+  if (findings.length > 0) throw findingsError(findings, TITLE, place);
+  return config;
 }

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { z } from "zod";
 import type { Fleet } from "./fleet.ts";
 import { ruleSchema } from "./fault.ts";
+import { checked } from "./findings.ts";
 import { scenarioSchema } from "./scenario.ts";
 
 export interface FleetControl {
@@ -12,6 +13,7 @@ export interface FleetControl {
   close(): Promise<void>;
 }
 
+const TITLE = "The body";
 const scriptSchema = z.strictObject({ provider: z.string(), rules: z.array(ruleSchema) });
 const playSchema = z.strictObject({
   provider: z.string(),
@@ -52,17 +54,17 @@ async function answer(fleet: Fleet, req: IncomingMessage, res: ServerResponse): 
     case "GET /bill": return sendRows(res, fleet.bill(since), url);
     case "GET /calls": return sendRows(res, fleet.calls(since).map((call) => ({ ...call, url: hideKey(call.url), headers: hideCredentials(call.headers) })), url);
     case "POST /script": {
-      const { provider, rules } = scriptSchema.parse(await readJson(req));
+      const { provider, rules } = checked(scriptSchema, await readJson(req), TITLE);
       await fleet.script(provider, rules);
       return send(res, 200, { ok: true });
     }
     case "POST /scenario": {
-      const { provider, scenario, time_scale, start_at_ms } = playSchema.parse(await readJson(req));
+      const { provider, scenario, time_scale, start_at_ms } = checked(playSchema, await readJson(req), TITLE);
       await fleet.play(provider, scenario, { timeScale: time_scale, startAtMs: start_at_ms });
       return send(res, 200, { ok: true });
     }
     case "POST /reset": {
-      const { provider } = resetSchema.parse((await readJson(req)) ?? {});
+      const { provider } = checked(resetSchema, (await readJson(req)) ?? {}, TITLE);
       await fleet.reset(provider);
       return send(res, 200, { ok: true });
     }

@@ -8,7 +8,7 @@ const Z99 = 2.326347874;
 const lognormal = z.union([
   z.strictObject({ median_ms: z.number().positive(), p99_ms: z.number().positive() }),
   z.strictObject({ median: z.number().positive(), p99: z.number().positive() }),
-]);
+], { error: "{ median, p99 }, or { median_ms, p99_ms }" });
 
 export const distributionSchema = z.union([
   z.number().nonnegative(),
@@ -17,7 +17,7 @@ export const distributionSchema = z.union([
   z.strictObject({ exponential: z.strictObject({ mean: z.number().positive() }) }),
   z.strictObject({ lognormal }),
   z.strictObject({ values: z.array(z.number().nonnegative()).min(1) }),
-]);
+], { error: "a number, or one of { constant }, { uniform: { min, max } }, { exponential: { mean } }, { lognormal: { median, p99 } }, { values }" });
 
 /** A plain number is a constant. The unit is that of the field it stands in (ms, tokens/s, tokens). */
 export type Distribution = z.infer<typeof distributionSchema>;

@@ -1,5 +1,6 @@
 /** The faults that a scripted provider can have, and the rules that say when. */
 import { z } from "zod";
+import { checked } from "./findings.ts";
 
 const after = z.int().nonnegative().default(1);
 const waitMs = z.number().nonnegative();
@@ -11,7 +12,7 @@ const faultObject = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("status"),
     status: z.int().min(400).max(599),
-    body: z.union([z.string(), z.record(z.string(), z.unknown())]).optional(),
+    body: z.union([z.string(), z.record(z.string(), z.unknown())], { error: "a text or a map" }).optional(),
     headers: z.record(z.string(), z.string()).optional(),
     content_type: z.string().optional(),
     delay_ms: waitMs.optional(),
@@ -49,7 +50,7 @@ const faultObject = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("empty_body") }),
   /** Answers well, later (added to the first token) and slower (the rate multiplied). */
   z.strictObject({ kind: z.literal("slow"), first_token_ms: waitMs.default(0), rate_factor: z.number().positive().default(1) }),
-]);
+], { error: "a fault of docs/fleet.md, by its name or as { kind, … }" });
 
 /** A fault by its name alone, or with its parameters. */
 export const faultSchema = z.preprocess(
@@ -104,7 +105,7 @@ export class Script {
   readonly #rules: RuleState[];
 
   constructor(rules: readonly RuleInput[]) {
-    this.#rules = rules.map((rule) => ({ rule: ruleSchema.parse(rule), seen: 0, fired: 0 }));
+    this.#rules = rules.map((rule) => ({ rule: checked(ruleSchema, rule, "The rule"), seen: 0, fired: 0 }));
   }
 
   /** True where the listener itself must be shut: an unconditional `refuse`. */

@@ -2,13 +2,13 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { parse } from "yaml";
-import { checkFleetConfig, type FullFleetConfig } from "./config.ts";
+import { parseFleetConfig, type FullFleetConfig } from "./config.ts";
+import { readYaml } from "./findings.ts";
 import { checkScenario, type Phase, type Scenario } from "./scenario.ts";
 
 /** Reads a fleet's YAML; scenarios named by a path are read beside it. Throws an Error that says what is wrong. */
 export function loadFleetConfig(path: string): FullFleetConfig {
-  const config = checkFleetConfig(parse(readFileSync(path, "utf8")));
+  const config = parseFleetConfig(textOf(path), path);
   const folder = dirname(resolve(path));
   const providers = config.providers.map((provider) => {
     const play = provider.scenario?.play;
@@ -24,10 +24,19 @@ export function loadFleetConfig(path: string): FullFleetConfig {
  */
 export function loadScenario(path: string): Scenario {
   const [file = "", id] = path.split("#");
-  const value: unknown = parse(readFileSync(file, "utf8"));
-  const found: unknown = Array.isArray(value) ? value.find((item: { id?: unknown }) => id === undefined || item.id === id) : value;
-  if (found === undefined) throw new Error(`${file} has no scenario ${id}`);
-  return withReplays(checkScenario(found), resolve(dirname(file), ".."));
+  const { value, place } = readYaml(textOf(file), file);
+  if (!Array.isArray(value)) return withReplays(checkScenario(value, place), resolve(dirname(file), ".."));
+  const at = value.findIndex((item: { id?: unknown } | null) => id === undefined || item?.id === id);
+  if (at < 0) throw new Error(`${file}:1:1: expected a scenario ${id ?? ""}, found none of that id`);
+  return withReplays(checkScenario(value[at], (path) => place([at, ...path])), resolve(dirname(file), ".."));
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw new Error(`${file}:1:1: expected a readable file, found ${error instanceof Error && "code" in error ? String(error.code) : "an error while reading"}`, { cause: error });
+  }
 }
 
 /**

@@ -85,7 +85,7 @@ describe("a scenario", () => {
   });
 
   it("is refused with the field that is wrong", () => {
-    assert.throws(() => checkScenario({ id: "x", phases: [{ from_s: 0, to_s: 1, mix: [{ p: 2 }] }] }), /phases\.0\.mix\.0\.p/);
+    assert.throws(() => checkScenario({ id: "x", phases: [{ from_s: 0, to_s: 1, mix: [{ p: 2 }] }] }), /phases\[0\]\.mix\[0\]\.p: expected a number of at most 1, found 2/);
   });
 });
 

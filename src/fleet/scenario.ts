@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { distributionSchema } from "./distribution.ts";
 import { type Fault, faultSchema, normalPath } from "./fault.ts";
+import { checked, type ReadYaml } from "./findings.ts";
 
 const mixSchema = z.strictObject({
   /** Share of the calls; the shares of a phase add up to 1. */
@@ -21,9 +22,9 @@ const mixSchema = z.strictObject({
   reset_after_events: z.int().nonnegative().optional(),
   stall_after_events: z.int().nonnegative().optional(),
   /** No answer: for ever (true) or for so many milliseconds. */
-  timeout: z.union([z.boolean(), z.number().nonnegative()]).optional(),
+  timeout: z.union([z.boolean(), z.number().nonnegative()], { error: "true, or milliseconds" }).optional(),
   /** `refused`, `reset` or `timeout`; what cannot connect. */
-  connect: z.union([z.boolean(), z.string()]).optional(),
+  connect: z.union([z.boolean(), z.string()], { error: "refused, reset or timeout" }).optional(),
   /** Any fault of a script. */
   fault: faultSchema.optional(),
 });
@@ -190,9 +191,6 @@ function connectFault(connect: string | true): Fault {
 }
 
 /** Checks a scenario. Throws an Error that names what is wrong. */
-export function checkScenario(value: unknown): Scenario {
-  const checked = scenarioSchema.safeParse(value);
-  if (checked.success) return checked.data;
-  const lines = checked.error.issues.map((issue) => `  ${issue.path.join(".") || "(top)"}: ${issue.message}`);
-  throw new Error(`The scenario is wrong:\n${lines.join("\n")}`);
+export function checkScenario(value: unknown, place?: ReadYaml["place"]): Scenario {
+  return checked(scenarioSchema, value, "The scenario", place);
 }
