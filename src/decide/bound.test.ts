@@ -86,6 +86,24 @@ describe("the bound of a call", () => {
       assert.equal(boundNanoUsd({ kind }, { inputTokens: 1, outputTokens: 1, choiceCount: 1 }, wallMs), null);
   });
 
+  it("bears the surcharges of what is asked, and all of them where that is not told", () => {
+    const sheet: PriceSheet = { ...plainSheet("v1", { input: 1000, output: 1000, web_searches: 7000 }), surcharges: { structured_output: 2000, tools: 1500 } };
+    assert.deepEqual([bound(sheet), bound(sheet, { features: [] }), bound(sheet, { features: ["tools"] })], [3300, 1100, 1650]);
+    assert.equal(bound(sheet, { features: ["tools"], units: { web_searches: 1 } }), 1657, "on tokens alone");
+  });
+  it("bears the dearest place where the answer tells which it was, and the deployment's own elsewhere", () => {
+    const sheet: PriceSheet = { ...plainSheet("v1", { input: 1000, output: 1000 }), geoPermille: { us: 1100, eu: 1300 } };
+    assert.deepEqual([bound(sheet), bound({ ...sheet, geoTold: true })], [1100, 1430]);
+    assert.equal(boundNanoUsd({ kind: "sheet", sheet, geo: "us" }, { inputTokens: 1000, outputTokens: 100, choiceCount: 1 }, wallMs), 1210);
+  });
+  it("counts a sheet that takes this one's place within two hours, and is unknown where none does", () => {
+    const [now, next] = [plainSheet("v1", { input: 1000, output: 1000 }), plainSheet("v2", { input: 3000, output: 1000 })];
+    const of = (fromMs: number, sheet: PriceSheet | null = next): number | null =>
+      boundNanoUsd({ kind: "sheet", sheet: now, later: [{ fromMs, sheet }] }, { inputTokens: 1000, outputTokens: 100, choiceCount: 1 }, wallMs);
+    assert.deepEqual([of(wallMs - 1), of(wallMs + 60_000), of(wallMs + 3 * 3_600_000)], [3100, 3100, 1100]);
+    assert.deepEqual([of(wallMs + 60_000, null), of(wallMs + 3 * 3_600_000, null)], [null, 1100]);
+  });
+
   it("is never below the price of any usage within it, at any time of the call, in any tier it may be served in", () => {
     const tiers = fc.constantFrom(undefined, "flex", "priority", "default", "auto");
     const start = fc.integer({ min: 0, max: 4e12 });
@@ -98,15 +116,17 @@ describe("the bound of a call", () => {
         tiers,
         fc.boolean(),
         fc.constantFrom(undefined, "eu", "us"),
-        (sheet, units, startMs, laterMs, serviceTier, downgraded, geo) => {
-          const pricing: Pricing = { kind: "sheet", sheet };
+        fc.record({ asked: fc.subarray(["structured_output", "tools"] as const), known: fc.boolean(), told: fc.constantFrom("eu", "us", "elsewhere"), next: fc.option(anySheet), nextMs: fc.nat(7_200_000) }),
+        (sheet, units, startMs, laterMs, serviceTier, downgraded, geo, { asked, known, told, next, nextMs }) => {
+          const pricing: Pricing = { kind: "sheet", sheet, ...(next === null ? {} : { later: [{ fromMs: startMs + nextMs, sheet: next }] }) };
           const most = boundNanoUsd(
             pricing,
-            { inputTokens: inputTokens(units), outputTokens: outputTokens(units), choiceCount: 1, serviceTier, geo },
+            { inputTokens: inputTokens(units), outputTokens: outputTokens(units), choiceCount: 1, serviceTier, geo, ...(known ? { features: asked } : {}) },
             startMs,
           );
-          const usage = { units, raw: null, ...(downgraded ? { serviceTier: "default" } : {}) };
-          const price = priceUsage(pricing, usage, { wallMs: startMs + laterMs, serviceTier, geo }).costNanoUsd;
+          const tells = sheet.geoTold === true && (next === null || next.geoTold === true);
+          const usage = { units, raw: null, ...(tells ? { flags: [`geo_${told}`] } : {}), ...(downgraded ? { serviceTier: "default" } : {}) };
+          const price = priceUsage(pricing, usage, { wallMs: startMs + laterMs, serviceTier, geo, features: asked }).costNanoUsd;
           assert.ok(most !== null && price !== null && most >= price, `${most} < ${price}`);
         },
       ),

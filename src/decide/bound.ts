@@ -2,7 +2,7 @@
  * Upper bounds: how many tokens a prompt can be at most, and what a call can cost at most. A hold is made of these, so
  * they may be too high and never too low. null is "unknown" (or "costs nothing we could bound": unmetered).
  */
-import type { ModelFacts, PriceSheet } from "../wire/facts.ts";
+import type { ModelFacts, PriceSheet, SurchargedFeature } from "../wire/facts.ts";
 import { INPUT_UNITS, OUTPUT_UNITS } from "../wire/usage.ts";
 import type { Unit, UnitCounts } from "../wire/usage.ts";
 import type { Pricing } from "./deployment.ts";
@@ -57,6 +57,8 @@ export interface CallSize {
   /** Tier that the request asks for; it may be served in the standard tier instead, so both count. */
   readonly serviceTier?: string;
   readonly geo?: string;
+  /** What it asks for that some price lists charge extra; absent: anything. */
+  readonly features?: readonly SurchargedFeature[];
   /** Input classes that this request can reach; absent: all. A prompt without audio need not bear audio's price. */
   readonly inputClasses?: readonly (typeof INPUT_UNITS)[number][];
 }
@@ -69,16 +71,48 @@ export function boundNanoUsd(pricing: Pricing, size: CallSize, wallMs: number): 
   if (pricing.kind !== "sheet") return null;
   const { inputTokens, outputTokens } = size;
   if (inputTokens === null || outputTokens === null) return null;
-  const plain = plainBound(pricing.sheet, size, inputTokens, outputTokens);
+  const served = size.geo ?? pricing.geo;
+  if (pricing.later === undefined) return sheetBound(pricing.sheet, size, inputTokens, outputTokens, served, wallMs);
+  let highest = 0;
+  for (const sheet of sheetsWithin(pricing, wallMs)) {
+    const bound = sheet === null ? null : sheetBound(sheet, size, inputTokens, outputTokens, served, wallMs);
+    if (bound === null) return null;
+    highest = Math.max(highest, bound);
+  }
+  return highest;
+}
+
+/** The sheets by which a call that starts at `wallMs` may be priced; null: none is known for a part of its time. */
+function sheetsWithin(pricing: Extract<Pricing, { kind: "sheet" }>, wallMs: number): readonly (PriceSheet | null)[] {
+  const later = pricing.later ?? [];
+  const started = later.filter((next) => next.fromMs <= wallMs).length;
+  const coming = later.slice(started).filter((next) => next.fromMs <= wallMs + PRICE_HORIZON_MS);
+  return [started === 0 ? pricing.sheet : (later[started - 1]?.sheet ?? null), ...coming.map((next) => next.sheet)];
+}
+
+function sheetBound(sheet: PriceSheet, size: CallSize, inputTokens: number, outputTokens: number, geo: string | undefined, wallMs: number): number | null {
+  const plain = geo === undefined ? plainBound(sheet, size, inputTokens, outputTokens) : undefined;
   if (plain !== undefined) return plain;
+  const permille = tokenPermille(sheet, geo, size.features);
   let highest = 0n;
-  for (const situation of situations(pricing.sheet, inputTokens, size.serviceTier, wallMs)) {
-    const cost = costIn(pricing.sheet, situation, inputTokens, outputTokens * size.choiceCount, size);
+  for (const situation of situations(sheet, inputTokens, size.serviceTier, wallMs)) {
+    const cost = costIn(sheet, situation, inputTokens, outputTokens * size.choiceCount, size, permille);
     if (cost === null) return null;
     if (cost > highest) highest = cost;
   }
   return nanoUsdAtMost(highest);
 }
+
+/** The most by which the prices of tokens can be multiplied, in millionths: geography × surcharges. */
+function tokenPermille(sheet: PriceSheet, geo: string | undefined, features: readonly SurchargedFeature[] | undefined): bigint {
+  // Where the answer tells the place, what it tells is billed.
+  const ofGeo = sheet.geoTold === true ? Math.max(1000, ...Object.values(sheet.geoPermille)) : geoPermille(sheet, geo).permille;
+  const asked = features ?? SURCHARGED;
+  const ofFeatures = asked.reduce((most, feature) => Math.ceil((most * Math.max(1000, sheet.surcharges?.[feature] ?? 1000)) / 1000), 1000);
+  return BigInt(ofGeo) * BigInt(ofFeatures);
+}
+
+const SURCHARGED: readonly SurchargedFeature[] = ["structured_output", "tools"];
 
 /** The most that one request of a batch can cost; null: unknown, or unmetered. */
 export function batchBoundNanoUsd(pricing: Pricing, size: CallSize, terms: BatchTerms): number | null {
@@ -111,7 +145,7 @@ function plainBound(sheet: PriceSheet, size: CallSize, inputTokens: number, outp
 
 function ratesOf(sheet: PriceSheet): { readonly input: number; readonly output: number } | null {
   const one = sheet.scheduled.length === 0 && sheet.windows.length === 0 && sheet.contextSteps.length === 0 && sheet.base.requests === undefined;
-  if (!one || geoPermille(sheet, undefined).permille !== 1000) return null;
+  if (!one || sheet.geoTold === true || sheet.surcharges !== undefined) return null;
   const { prices } = pricesIn(sheet, { scheduled: null, window: null, step: null, tier: null });
   const dearest = (units: readonly Unit[]): number | null => {
     let most = 0;
@@ -127,13 +161,14 @@ function ratesOf(sheet: PriceSheet): { readonly input: number; readonly output: 
   return input === null || output === null ? null : { input, output };
 }
 
-/** In pico-dollars × thousandths of a geography. */
+/** In pico-dollars × millionths. */
 function costIn(
   sheet: PriceSheet,
   situation: Situation,
   inputTokens: number,
   outputTokens: number,
   size: CallSize,
+  ofTokens: bigint,
 ): bigint | null {
   const { prices } = pricesIn(sheet, situation);
   const free = sheet.free === true;
@@ -149,15 +184,14 @@ function costIn(
   const input = inputTokens > 0 ? dearest(size.inputClasses ?? INPUT_UNITS) : 0n;
   const output = outputTokens > 0 ? dearest(OUTPUT_UNITS) : 0n;
   if (input === null || output === null) return null;
-  const geo = BigInt(geoPermille(sheet, size.geo).permille);
-  let total = (BigInt(Math.ceil(inputTokens)) * input + BigInt(Math.ceil(outputTokens)) * output) * geo;
+  let total = (BigInt(Math.ceil(inputTokens)) * input + BigInt(Math.ceil(outputTokens)) * output) * ofTokens;
   const counted: UnitCounts = sheet.base.requests === undefined ? { ...size.units } : { requests: 1, ...size.units };
   for (const unit of Object.keys(counted) as Unit[]) {
     const count = counted[unit] ?? 0;
     if (count <= 0) continue;
     const { picoUsd } = unitPrice(unit, prices, free);
     if (picoUsd === null) return null;
-    total += BigInt(Math.ceil(count)) * BigInt(picoUsd) * (isTokenUnit(unit) ? geo : 1000n);
+    total += BigInt(Math.ceil(count)) * BigInt(picoUsd) * (isTokenUnit(unit) ? ofTokens : 1_000_000n);
   }
   return total;
 }

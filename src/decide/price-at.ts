@@ -5,9 +5,12 @@
  * A tier keeps its ratio to the base price where the sheet states no price for the combination (a step in flex, a tier
  * after an announced change); that is how providers print such tables, but it is a guess, and flagged as one.
  */
-import type { PriceSheet, UnitPrices } from "../wire/facts.ts";
-import { INPUT_UNITS, OUTPUT_UNITS } from "../wire/usage.ts";
+import type { PriceSheet, SurchargedFeature, UnitPrices } from "../wire/facts.ts";
+import { INPUT_UNITS, isTokenUnit } from "../wire/usage.ts";
 import type { Unit } from "../wire/usage.ts";
+import type { Pricing } from "./deployment.ts";
+
+export { isTokenUnit };
 
 /** The parts of a sheet that apply to one call; null: none of that kind. */
 export interface Situation {
@@ -24,13 +27,15 @@ export interface PricesInForce {
 }
 
 const INPUTS: ReadonlySet<string> = new Set(INPUT_UNITS);
-const OUTPUTS: ReadonlySet<string> = new Set(OUTPUT_UNITS);
 const MINUTES_A_DAY = 1440;
 const MS_A_MINUTE = 60_000;
 
-/** True for classes of tokens, false for things counted one by one. */
-export function isTokenUnit(unit: string): boolean {
-  return INPUTS.has(unit) || OUTPUTS.has(unit);
+/** The sheet in force at an instant; null: unmetered, or no price is known for it. */
+export function sheetAt(pricing: Pricing, wallMs: number): PriceSheet | null {
+  if (pricing.kind !== "sheet") return null;
+  let sheet: PriceSheet | null = pricing.sheet;
+  if (pricing.later !== undefined) for (const next of pricing.later) if (next.fromMs <= wallMs) ({ sheet } = next);
+  return sheet;
 }
 
 /** The situation of a call with `inputTokens` prompt tokens of all classes at wall time `wallMs`. */
@@ -126,11 +131,19 @@ export function geoPermille(
   geo: string | undefined,
 ): { readonly permille: number; readonly guess: boolean } {
   if (geo === undefined) return { permille: 1000, guess: false };
-  const listed = sheet.geoPermille[geo];
+  const listed = Object.hasOwn(sheet.geoPermille, geo) ? sheet.geoPermille[geo] : undefined;
   if (listed !== undefined) return { permille: listed, guess: false };
   const known = Object.values(sheet.geoPermille);
   if (known.length === 0 || ANYWHERE.has(geo)) return { permille: 1000, guess: false };
   return { permille: Math.max(1000, ...known), guess: true };
+}
+
+/** Multiplier in thousandths for what a request asks for; several multiply. */
+export function surchargePermille(sheet: PriceSheet, features: readonly SurchargedFeature[] | undefined): number {
+  if (sheet.surcharges === undefined || features === undefined) return 1000;
+  let permille = 1000;
+  for (const feature of features) permille = Math.ceil((permille * (sheet.surcharges[feature] ?? 1000)) / 1000);
+  return permille;
 }
 
 export interface UnitPrice {

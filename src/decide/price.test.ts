@@ -5,7 +5,7 @@ import type { PriceSheet, UnitPrices } from "../wire/facts.ts";
 import type { UnitCounts, Usage } from "../wire/usage.ts";
 import type { Pricing } from "./deployment.ts";
 import { isOpen, picoOfUsdPerMillion, plainSheet } from "./price-at.ts";
-import { orphanRates, priceUsage } from "./price.ts";
+import { orphanRates, priceUsage, priceVersionOf } from "./price.ts";
 import { anySheet, anyUnits } from "./test-sheets.ts";
 
 const at = { wallMs: Date.UTC(2026, 10, 23, 12) };
@@ -177,6 +177,41 @@ describe("the price of a usage", () => {
       [1500, ["tier_price_scaled"]],
     );
     assert.equal(priced({ cache_read: 1000 }).costNanoUsd, 50);
+  });
+
+  it("bears surcharges on its tokens for what was asked, 1 × where the list has none", () => {
+    const sheet: PriceSheet = { ...plainSheet("v1", { input: 1000, web_searches: 5000 }), surcharges: { structured_output: 2000, tools: 1500 } };
+    const of = (features?: readonly ("structured_output" | "tools")[]): number | null =>
+      priceUsage({ kind: "sheet", sheet }, { units: { input: 1000, web_searches: 1 }, raw: null }, { ...at, features }).costNanoUsd;
+    assert.deepEqual([of(), of([]), of(["tools"]), of(["structured_output", "tools"])], [1005, 1005, 1505, 3005]);
+    assert.equal(cost({ input: 1000 }, { input: 1000 }, {}).costNanoUsd, 1000);
+  });
+
+  it("is that of the sheet in force at its own time", () => {
+    const [first, second] = [plainSheet("v1", { input: 1000 }), plainSheet("v2", { input: 2000 })];
+    const pricing: Pricing = { kind: "sheet", sheet: first, later: [{ fromMs: 1000, sheet: second }, { fromMs: 2000, sheet: null }] };
+    const of = (wallMs: number) => priceUsage(pricing, { units: { input: 1000 }, raw: null }, { wallMs });
+    assert.deepEqual([of(999), of(1000), of(2000)], [
+      { costNanoUsd: 1000, priceVersion: "v1", flags: [] },
+      { costNanoUsd: 2000, priceVersion: "v2", flags: [] },
+      { costNanoUsd: null, priceVersion: null, flags: ["price_unknown"] },
+    ]);
+    assert.deepEqual([priceVersionOf(pricing, 999), priceVersionOf(pricing, 1999), priceVersionOf(pricing, 2000)], ["v1", "v2", null]);
+    assert.deepEqual(orphanRates(pricing, 1000, { wallMs: 1500 }), { inputEstimateNanoUsd: 2000, outputPricePicoUsd: null });
+  });
+
+  it("tells the doubts of its sheet on the row, unless the provider stated the charge itself", () => {
+    const sheet: PriceSheet = { ...plainSheet("v1", { input: 1000 }), doubts: ["price_disputed"] };
+    const of = (providerCostNanoUsd?: number) => priceUsage({ kind: "sheet", sheet }, { units: { input: 1000 }, raw: null, providerCostNanoUsd }, at).flags;
+    assert.deepEqual([of(), of(7)], [["price_disputed"], ["provider_cost"]]);
+  });
+
+  it("goes by where the deployment is served, where neither request nor answer says", () => {
+    const sheet: PriceSheet = { ...plainSheet("v1", { input: 1000 }), geoPermille: { us: 1100, eu: 1300 } };
+    const pricing: Pricing = { kind: "sheet", sheet, geo: "eu" };
+    assert.equal(priceUsage(pricing, { units: { input: 1000 }, raw: null }, at).costNanoUsd, 1300);
+    assert.equal(priceUsage(pricing, { units: { input: 1000 }, flags: ["geo_us"], raw: null }, at).costNanoUsd, 1100);
+    assert.deepEqual(priceUsage(pricing, { units: { input: 1000 }, flags: ["geo_constructor"], raw: null }, at).flags, ["geo_unknown"]);
   });
 
   it("says so when an amount is beyond the safe integers", () => {

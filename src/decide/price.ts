@@ -2,11 +2,11 @@
  * What a call costs. Counts × prices in bigint, summed exactly, rounded once, half up, to nano-dollars. This is the one
  * file that rounds money. Unknown is never zero: no price gives null and a flag.
  */
-import type { PriceSheet } from "../wire/facts.ts";
+import type { PriceSheet, SurchargedFeature } from "../wire/facts.ts";
 import { inputTokens } from "../wire/usage.ts";
 import type { Unit, UnitCounts, Usage } from "../wire/usage.ts";
 import type { Pricing } from "./deployment.ts";
-import { geoPermille, isTokenUnit, pricesIn, situationAt, tierOf, unitPrice } from "./price-at.ts";
+import { geoPermille, isTokenUnit, pricesIn, sheetAt, situationAt, surchargePermille, tierOf, unitPrice } from "./price-at.ts";
 
 /** When and how the call was served. */
 export interface PricedAt {
@@ -14,8 +14,13 @@ export interface PricedAt {
   readonly wallMs: number;
   /** Service tier that was asked; the answer's own (`usage.serviceTier`) wins, since that is what is billed. */
   readonly serviceTier?: string;
-  /** Geography the request was pinned to; absent: what the answer tells (`geo_<name>` among the usage's flags). */
+  /**
+   * Geography the request was pinned to; absent: what the answer tells (`geo_<name>` among the usage's flags), then where
+   * the deployment is served.
+   */
   readonly geo?: string;
+  /** What the request asked for that some price lists charge extra. */
+  readonly features?: readonly SurchargedFeature[];
 }
 export interface Priced {
   /** Integer nano-dollars; null: unmetered, or unknown (then flagged). */
@@ -23,15 +28,17 @@ export interface Priced {
   readonly priceVersion: string | null;
   /**
    * `provider_cost`, `price_unknown`, `unpriced:<unit>`, `price_guess:<unit>`, `tier_unknown`, `tier_price_scaled`,
-   * `geo_unknown`, `entry_model_unpriced`, `bad_count:<unit>`, `overflow`.
+   * `geo_unknown`, `entry_model_unpriced`, `bad_count:<unit>`, `overflow`, and the sheet's own doubts (`price_disputed`,
+   * `price_from_memory`).
    */
   readonly flags: readonly string[];
 }
 
-/** Sums are kept in pico-dollars × thousandths of a unit × thousandths of a geography × thousandths of a discount. */
+/** Sums are kept in pico-dollars × thousandths of a unit × thousandths of each: a geography, a discount, surcharges. */
 const MILLI = 1000n;
 const PICO_PER_NANO = 1000n;
-const PER_NANO = PICO_PER_NANO * MILLI * 1_000_000n;
+const UNSCALED = 1_000_000_000;
+const PER_NANO = PICO_PER_NANO * MILLI * BigInt(UNSCALED);
 const FULL_PERMILLE = 1000;
 
 /**
@@ -47,14 +54,14 @@ export function priceUsage(
 ): Priced {
   if (pricing.kind === "unmetered") return { costNanoUsd: null, priceVersion: null, flags: [] };
   const stated = statedCost(usage);
-  if (pricing.kind === "unknown") {
+  const sheet = sheetAt(pricing, at.wallMs);
+  if (sheet === null) {
     if (stated === null || stated === 0) return { costNanoUsd: null, priceVersion: null, flags: ["price_unknown"] };
     return { costNanoUsd: stated, priceVersion: null, flags: ["provider_cost"] };
   }
-  const { sheet } = pricing;
   const sum = new Sum();
   const tier = usage.serviceTier ?? at.serviceTier;
-  const where: PricedAt = at.geo === undefined ? { wallMs: at.wallMs, geo: geoTold(usage) } : at;
+  const where: PricedAt = at.geo === undefined ? { wallMs: at.wallMs, features: at.features, geo: geoTold(usage) ?? geoServed(pricing) } : at;
   const entries = usage.entries ?? [];
   if (entries.length === 0) sum.add(sheet, usage.units, where, tier);
   for (const entry of entries) {
@@ -73,7 +80,11 @@ export function priceUsage(
   const own = sum.nanoUsd(sheet.free === true);
   if (stated !== null && (stated > 0 || own === 0))
     return { costNanoUsd: stated, priceVersion: sheet.version, flags: ["provider_cost"] };
-  return { costNanoUsd: own, priceVersion: sheet.version, flags: [...sum.flags] };
+  return { costNanoUsd: own, priceVersion: sheet.version, flags: sheet.doubts === undefined ? [...sum.flags] : [...sum.flags, ...sheet.doubts] };
+}
+
+function geoServed(pricing: Pricing): string | undefined {
+  return pricing.kind === "sheet" ? pricing.geo : undefined;
 }
 
 /** The geography that the provider says it served from. */
@@ -102,12 +113,13 @@ class Sum {
     if (scaled) this.flags.add("tier_price_scaled");
     const geo = geoPermille(sheet, at.geo);
     if (geo.guess) this.flags.add("geo_unknown");
+    const ofTokens = geo.permille * permille * surchargePermille(sheet, at.features);
     for (const unit of Object.keys(units) as Unit[]) {
       const count = this.#milliCount(unit, units[unit]);
       if (count === 0n) continue;
       const { picoUsd, guess } = unitPrice(unit, prices, sheet.free === true);
       if (picoUsd === null) this.#unpriced(unit);
-      else this.#total += count * BigInt(picoUsd) * BigInt(isTokenUnit(unit) ? geo.permille * permille : 1_000_000);
+      else this.#total += count * BigInt(picoUsd) * BigInt(isTokenUnit(unit) ? ofTokens : UNSCALED);
       if (guess) this.flags.add(`price_guess:${unit}`);
     }
   }
@@ -255,16 +267,16 @@ function roundHalfUp(sum: bigint, by: bigint): number | null {
   return result <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(result) : null;
 }
 
-/** An upper bound in nano-dollars of a sum of pico-dollars × thousandths of a geography; never rounds down. */
-export function nanoUsdAtMost(picoPermille: bigint): number | null {
-  const by = PICO_PER_NANO * 1000n;
-  const result = (picoPermille + by - 1n) / by;
+/** An upper bound in nano-dollars of a sum of pico-dollars × millionths; never rounds down. */
+export function nanoUsdAtMost(picoMillionths: bigint): number | null {
+  const by = PICO_PER_NANO * 1_000_000n;
+  const result = (picoMillionths + by - 1n) / by;
   return result <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(result) : null;
 }
 
-/** The version to be stored with a row; null where there is no sheet. */
-export function priceVersionOf(pricing: Pricing): string | null {
-  return pricing.kind === "sheet" ? pricing.sheet.version : null;
+/** The version to be stored with a row that is priced at `wallMs`; null where there is no sheet. */
+export function priceVersionOf(pricing: Pricing, wallMs: number): string | null {
+  return sheetAt(pricing, wallMs)?.version ?? null;
 }
 
 /**
@@ -278,17 +290,17 @@ export function orphanRates(
   at: PricedAt,
   expectedUnits?: UnitCounts,
 ): { readonly inputEstimateNanoUsd: number | null; readonly outputPricePicoUsd: number | null } {
-  if (pricing.kind !== "sheet") return { inputEstimateNanoUsd: null, outputPricePicoUsd: null };
-  const { sheet } = pricing;
+  const sheet = sheetAt(pricing, at.wallMs);
+  if (sheet === null) return { inputEstimateNanoUsd: null, outputPricePicoUsd: null };
   const asked = tierOf(sheet, at.serviceTier);
   const { prices } = pricesIn(
     sheet,
     situationAt(sheet, at.wallMs, inputEstimateTokens, asked.kind === "tier" ? asked.tier : null),
   );
   const output = unitPrice("output", prices, sheet.free === true).picoUsd;
-  const permille = geoPermille(sheet, at.geo).permille;
+  const permille = geoPermille(sheet, at.geo ?? geoServed(pricing)).permille * surchargePermille(sheet, at.features);
   return {
     inputEstimateNanoUsd: priceUsage(pricing, { units: expectedUnits ?? { input: inputEstimateTokens }, raw: null }, at).costNanoUsd,
-    outputPricePicoUsd: output === null ? null : Math.ceil((output * permille) / 1000),
+    outputPricePicoUsd: output === null ? null : Math.ceil((output * permille) / 1_000_000),
   };
 }

@@ -22,7 +22,8 @@ const optional = Object.fromEntries(OPTIONAL.map((unit) => [unit, price])) as Re
 const some: fc.Arbitrary<UnitPrices> = fc.record({ input: price, output: price, ...optional }, { requiredKeys: [] });
 
 /** Prices for input and output, and any conditions. */
-export const anySheet: fc.Arbitrary<PriceSheet> = fc.record({
+export const anySheet: fc.Arbitrary<PriceSheet> = fc.record(
+  {
   version: fc.constant("v1"),
   base: fc.record({ input: price, output: price, ...optional, requests: price }, { requiredKeys: ["input", "output"] }),
   contextSteps: fc
@@ -53,7 +54,14 @@ export const anySheet: fc.Arbitrary<PriceSheet> = fc.record({
     { eu: fc.integer({ min: 1000, max: 1400 }), us: fc.integer({ min: 900, max: 1200 }) },
     { requiredKeys: [] },
   ),
-});
+  geoTold: fc.constant(true),
+  surcharges: fc.record(
+    { structured_output: fc.integer({ min: 500, max: 3000 }), tools: fc.integer({ min: 500, max: 3000 }) },
+    { requiredKeys: [] },
+  ),
+},
+  { requiredKeys: ["version", "base", "contextSteps", "windows", "scheduled", "tiers", "geoPermille"] },
+);
 
 const count = fc.nat(200_000);
 /** Counts of any classes of tokens. */

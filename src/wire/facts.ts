@@ -175,10 +175,18 @@ export interface PriceSheet {
   readonly tiers: Readonly<Record<string, UnitPrices>>;
   /** Geography → multiplier in thousandths (1100 = 1.1×), where a request can be pinned. */
   readonly geoPermille: Readonly<Record<string, number>>;
+  /** Answers tell the geography that served: a call that is pinned to none may cost as much as the dearest. */
+  readonly geoTold?: boolean;
+  /** What a request asks for → multiplier in thousandths of the prices of its tokens. Absent: none. */
+  readonly surcharges?: { readonly [F in SurchargedFeature]?: number };
+  /** Told on every row that is priced by this sheet: `price_disputed`, `price_from_memory`. */
+  readonly doubts?: readonly string[];
   /** Given away on purpose. Without it a price of 0 counts as unknown, so that a broken price never makes a call free. */
   readonly free?: boolean;
 }
 export type UnitPrices = { readonly [U in Unit]?: number };
+/** What some price lists charge extra for. */
+export type SurchargedFeature = "structured_output" | "tools";
 
 export interface ModelFacts {
   /** `provider/upstream`. */

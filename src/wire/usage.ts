@@ -24,6 +24,7 @@ export const UNITS = [
   "image_output",
   "web_searches",
   "searches",
+  "file_searches",
   "requests",
   "images",
   "seconds",
@@ -39,6 +40,12 @@ export const INPUT_UNITS = [
   "input", "cache_read", "cache_write_5m", "cache_write_30m", "cache_write_1h", "cache_write_12h", "audio_input", "image_input",
 ] as const satisfies readonly Unit[];
 export const OUTPUT_UNITS = ["output", "reasoning", "audio_output", "image_output"] as const satisfies readonly Unit[];
+
+const TOKEN_UNITS: ReadonlySet<string> = new Set([...INPUT_UNITS, ...OUTPUT_UNITS]);
+/** True for classes of tokens, false for things counted one by one. */
+export function isTokenUnit(unit: string): boolean {
+  return TOKEN_UNITS.has(unit);
+}
 
 export interface Usage {
   readonly units: UnitCounts;
