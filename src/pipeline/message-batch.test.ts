@@ -21,7 +21,7 @@ function read(body: string, account: string | null = null) {
     done: () => undefined,
     snapshot: world.snapshot,
   };
-  return readMessageBatch(inbound, account, [deploymentOf({ name: "a", pricing: { kind: "unmetered" } }), deploymentOf({ name: "b", pricing: { kind: "unmetered" } })]);
+  return readMessageBatch(inbound, account, [deploymentOf({ name: "a", pricing: { kind: "unmetered" } }), deploymentOf({ name: "b", pricing: { kind: "unmetered" } })], world.clock.wallMs());
 }
 
 describe("a batch of messages", () => {

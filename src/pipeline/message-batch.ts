@@ -4,14 +4,18 @@
  */
 import type { Deployment, RouteCandidate } from "../decide/deployment.ts";
 import { gatewayError, type GatewayError } from "../wire/errors.ts";
+import { member, type Json } from "../wire/json.ts";
 import { elementsOf } from "../wire/scan-list.ts";
 import { scanBody, splice, type Edit, type TopLevelMember } from "../wire/scan.ts";
+import { boundOfBatch, type BatchedCall } from "./batch-bound.ts";
 import { readBody, type Inbound } from "./inbound.ts";
 
 export interface MessageBatch {
   readonly kind: "batch";
   readonly owner: Deployment;
   readonly body: Uint8Array;
+  /** The most that all of it can cost; null: not known. */
+  readonly boundNanoUsd: number | null;
 }
 type Refused = { readonly kind: "error"; readonly error: GatewayError };
 interface NamedModel {
@@ -20,18 +24,26 @@ interface NamedModel {
   readonly name: string;
   readonly start: number;
   readonly end: number;
+  /** How long its request's params are. */
+  readonly paramsBytes: number;
+}
+interface Named {
+  readonly requests: readonly Json[];
+  /** One for each of them. */
+  readonly models: readonly NamedModel[];
 }
 
 /** Read a batch for one of the `keepers`: `account` if that is named, else the first that its first request's model means. */
-export function readMessageBatch(inbound: Inbound, account: string | null, keepers: readonly Deployment[]): MessageBatch | Refused {
-  const models = namedModels(inbound.body);
-  if ("kind" in models) return models;
-  const upstreamNames = new Map<string, string>();
+export function readMessageBatch(inbound: Inbound, account: string | null, keepers: readonly Deployment[], wallMs: number): MessageBatch | Refused {
+  const named = namedModels(inbound.body);
+  if ("kind" in named) return named;
+  const { models } = named;
+  const meant = new Map<string, Deployment>();
   const edits: Edit[] = [];
   let owner = account === null ? undefined : keepers.find((one) => one.account === account);
   for (const { name, param, start, end } of models) {
-    let upstream = upstreamNames.get(name);
-    if (upstream === undefined) {
+    let deployment = meant.get(name);
+    if (deployment === undefined) {
       const candidates = candidatesOf(inbound, name, owner?.account);
       if ("kind" in candidates) return { kind: "error", error: { ...candidates.error, param } };
       owner ??= firstKeeper(candidates, keepers);
@@ -42,12 +54,14 @@ export function readMessageBatch(inbound: Inbound, account: string | null, keepe
         const why = account === null ? `the first request goes to the account ${ownerName}` : `the batch is for the account ${ownerName}`;
         return refused("unsupported_parameter", `All requests of a batch go to one account: ${why}, but ${JSON.stringify(name)} means ${candidates.map(({ deployment }) => deployment.id).join(", ")}. Send it as a batch of its own.`, param);
       }
-      upstream = found.deployment.upstreamModel;
-      upstreamNames.set(name, upstream);
+      deployment = found.deployment;
+      meant.set(name, deployment);
     }
-    if (upstream !== name) edits.push({ start, end, text: JSON.stringify(upstream) });
+    const { upstreamModel } = deployment;
+    if (upstreamModel !== name) edits.push({ start, end, text: JSON.stringify(upstreamModel) });
   }
-  return { kind: "batch", owner: owner as Deployment, body: edits.length === 0 ? inbound.body : splice(inbound.body, edits) };
+  const calls = models.map(({ name, paramsBytes }, i): BatchedCall => ({ params: member(named.requests[i], "params"), bytes: paramsBytes, deployment: meant.get(name) as Deployment }));
+  return { kind: "batch", owner: owner as Deployment, body: edits.length === 0 ? inbound.body : splice(inbound.body, edits), boundNanoUsd: boundOfBatch(calls, inbound.header, wallMs) };
 }
 
 /** What a name means; one that alone means nothing, or too much, may still be the account's own. */
@@ -67,7 +81,7 @@ function firstKeeper(candidates: readonly RouteCandidate[], keepers: readonly De
 }
 
 /** The models of all requests, with their places. */
-function namedModels(bytes: Uint8Array): readonly NamedModel[] | Refused {
+function namedModels(bytes: Uint8Array): Named | Refused {
   const body = readBody(bytes);
   if (body.kind === "error") return body;
   const list = memberOf(body.scan.members, "requests", "requests");
@@ -81,7 +95,7 @@ function namedModels(bytes: Uint8Array): readonly NamedModel[] | Refused {
     if ("kind" in model) return model;
     found.push(model);
   }
-  return found;
+  return { requests, models: found };
 }
 
 /** `params.model` of the request that stands at these bytes. */
@@ -98,7 +112,7 @@ function modelOf(bytes: Uint8Array, start: number, end: number, place: string): 
   if ("kind" in model) return model;
   const name: unknown = JSON.parse(new TextDecoder().decode(bytes.subarray(at + model.valueStart, at + model.valueEnd)));
   if (typeof name !== "string") return refused("invalid_type", `${param} must be a string.`, param);
-  return { param, name, start: at + model.valueStart, end: at + model.valueEnd };
+  return { param, name, start: at + model.valueStart, end: at + model.valueEnd, paramsBytes: params.valueEnd - params.valueStart };
 }
 
 /** The one member of that name. */

@@ -1,17 +1,20 @@
 /**
  * Files and batches: what a provider keeps is asked of the account that owns it. The id says which; a new one goes where
  * `x-spillway-account` says, else where its requests' model is, else to the first account whose provider keeps such things.
- * Nothing fails over, and what was sent is not sent again: a batch that was made twice costs twice. What a batch costs is not
- * known here, so it has no cost at all.
+ * Nothing fails over, and what was sent is not sent again: a batch that was made twice costs twice. The row of a batch that was
+ * made stays held until its provider says that it ended; a call about what is kept has no price, and so no cost at all.
  */
 import { choose, type Candidate } from "../decide/choose.ts";
 import { DEFAULT_CLOCKS, type Deployment, type Route } from "../decide/deployment.ts";
 import { NO_NEEDS } from "../decide/needs.ts";
 import { clientOf } from "../providers/dialects/clients.ts";
 import { forwardedHeaders } from "../providers/dialects/forwarded.ts";
+import { batchDialect, type BatchTold } from "../providers/dialects/batches.ts";
 import { dialectById } from "../providers/dialects/index.ts";
+import type { KeptCallKind, Timer } from "../ports.ts";
 import { gatewayError, type GatewayError } from "../wire/errors.ts";
 import { isObject, member } from "../wire/json.ts";
+import type { Json } from "../wire/json.ts";
 import type { UpstreamError } from "../wire/outcome.ts";
 import { readOwnedId, tagIds, untagIds } from "../wire/owned-ids.ts";
 import { ownedKind, SERVED, type OwnedKind, type OwnedName } from "../wire/surfaces.ts";
@@ -46,6 +49,10 @@ const PATHS: Readonly<Record<OwnedName, (id: string) => string>> = {
 const IN_BYTES: ReadonlySet<OwnedName> = new Set<OwnedName>(["file-content", "message-batch-results"]);
 /** Where pages of lists begin and end. */
 const ID_QUERIES = ["after", "after_id", "before_id"];
+/** Answers that tell of one batch. */
+const BATCH_KINDS: Readonly<Partial<Record<OwnedName, KeptCallKind>>> = {
+  batches: "files-batch", batch: "files-batch", "batch-cancel": "files-batch", "message-batches": "message-batch", "message-batch": "message-batch", "message-batch-cancel": "message-batch",
+};
 const KEPT_THINGS: Readonly<Record<OwnedKind, string>> = { files: "files and batches", "message-batches": "batches of messages" };
 
 const NOT_SERVED = "Files and batches belong to the provider's account, so all caller keys would read and delete each other's. To serve them all the same, say files: shared in the configuration.";
@@ -59,7 +66,7 @@ export function serveOwned(deps: Deps, inbound: Inbound, name: OwnedName): Excha
   };
   if (!inbound.snapshot.sharesKept) return refused(gatewayError("files_not_served", NOT_SERVED));
   const kind = ownedKind(name);
-  const asked = readAsked(inbound, name);
+  const asked = readAsked(inbound, name, deps.clock.wallMs());
   if ("code" in asked) return refused(asked);
   const route = routeOf(asked.owner);
   const deadlineMs = deadlineMsOf(route, inbound.header);
@@ -77,7 +84,7 @@ export function serveOwned(deps: Deps, inbound: Inbound, name: OwnedName): Excha
     caller: inbound.caller,
     route,
     modelAsked: kind,
-    choice,
+    choice: asked.boundNanoUsd === null ? choice : { ...choice, holdNanoUsd: asked.boundNanoUsd },
     inputEstimateTokens: 0,
     deadlineMs,
     warnings: [],
@@ -95,10 +102,12 @@ interface OwnedAsked {
   readonly owner: Deployment;
   readonly body: Uint8Array | null;
   readonly contentType: string | null;
+  /** The most that it can cost; null: not known. */
+  readonly boundNanoUsd: number | null;
 }
 
 /** What is asked, in the provider's own ids, and of whom. */
-function readAsked(inbound: Inbound, name: OwnedName): OwnedAsked | GatewayError {
+function readAsked(inbound: Inbound, name: OwnedName, wallMs: number): OwnedAsked | GatewayError {
   const own = readOwnedId(inbound.asked.id ?? "");
   // No id of anybody's, but a way up in a path.
   if (/^\.{1,2}$/.test(own.id)) return gatewayError("unknown_id", `There is no ${name} of that id.`);
@@ -126,9 +135,9 @@ function readAsked(inbound: Inbound, name: OwnedName): OwnedAsked | GatewayError
   const keepers = inbound.snapshot.directory.keepers?.(kind) ?? [];
   const owner = ownerOf(keepers, named, KEPT_THINGS[kind]);
   if ("code" in owner) return owner;
-  if (name !== "message-batches" || body === null) return { path, owner, body, contentType: body === null || body.length === 0 ? null : contentType };
-  const batch = readMessageBatch(inbound, named, keepers);
-  return batch.kind === "error" ? batch.error : { path, owner: batch.owner, body: batch.body, contentType };
+  if (name !== "message-batches" || body === null) return { path, owner, body, contentType: body === null || body.length === 0 ? null : contentType, boundNanoUsd: null };
+  const batch = readMessageBatch(inbound, named, keepers, wallMs);
+  return batch.kind === "error" ? batch.error : { path, owner: batch.owner, body: batch.body, contentType, boundNanoUsd: batch.boundNanoUsd };
 }
 
 function ownerOf(keepers: readonly Deployment[], account: string | null, things: string): Deployment | GatewayError {
@@ -151,6 +160,10 @@ class OwnedSurface implements Surface {
   readonly #deps: Deps;
   readonly #inbound: Inbound;
   readonly #asked: OwnedAsked;
+  /** The batch that was made. */
+  #made: BatchTold | null = null;
+  /** It was looked at before it is deleted. */
+  #looked = false;
 
   constructor(deps: Deps, inbound: Inbound, name: OwnedName, asked: OwnedAsked) {
     this.#deps = deps;
@@ -161,7 +174,41 @@ class OwnedSurface implements Surface {
     this.stream = IN_BYTES.has(name);
   }
 
+  /** A batch whose id nobody has heard would be one that nobody asks after. */
+  get readsOn(): boolean {
+    return this.#makes;
+  }
+
+  get #makes(): boolean {
+    return (this.name === "batches" || this.name === "message-batches") && this.#inbound.asked.method === "POST";
+  }
+
+  held({ settings }: Attempt): Promise<void> | undefined {
+    const kind = BATCH_KINDS[this.name];
+    if (this.#made === null || kind === undefined) return undefined;
+    const { id: upstreamId, status } = this.#made;
+    return this.#deps.batches?.made({ attemptId: settings.id, account: settings.candidate.deployment.account, kind, upstreamId, status, boundNanoUsd: this.#asked.boundNanoUsd });
+  }
+
+  /** What an answer tells of a batch. */
+  #told(json: Json, { deployment }: Candidate): void {
+    const kind = BATCH_KINDS[this.name];
+    if (kind === undefined || this.#deps.batches === undefined) return;
+    if (this.#makes) this.#made = batchDialect(kind).read(json, deployment.provider.usage);
+    else this.#deps.batches.seen(deployment.account, kind, json);
+  }
+
+  /** What a batch was billed is read from its results: the last time to do so is before they are deleted. */
+  #lookFirst({ deployment }: Candidate): Prepared | null {
+    if (this.#looked || this.#inbound.asked.method !== "DELETE" || this.name !== "message-batch") return null;
+    this.#looked = true;
+    const look = this.#deps.batches?.look(deployment.account, "message-batch", readOwnedId(this.#inbound.asked.id ?? "").id) ?? null;
+    return look === null ? null : { kind: "later", wait: (then) => unlessCancelled(look, then) };
+  }
+
   prepare(candidate: Candidate): Prepared {
+    const later = this.#lookFirst(candidate);
+    if (later !== null) return later;
     const { dialect } = candidate.deployment.provider;
     const { path, body, contentType } = this.#asked;
     if (dialect === null) return { kind: "unsupported", param: "model", message: `${candidate.deployment.account} is not spoken to.` };
@@ -201,7 +248,8 @@ class OwnedSurface implements Surface {
     return `${origin}/v1${PATHS["message-batch-results"](encodeURIComponent(id))}`;
   }
 
-  #reading({ deployment }: Candidate): Reading {
+  #reading(candidate: Candidate): Reading {
+    const { deployment } = candidate;
     return {
       // A file may be empty.
       mayBeEmpty: true,
@@ -213,11 +261,25 @@ class OwnedSurface implements Surface {
         if (!isObject(json)) return { kind: "error", error: malformed("the answer is no JSON object"), usage: null };
         const told = member(json, "error");
         if (told !== undefined && told !== null) return { kind: "error", error: failure("server", `an error in a 200: ${JSON.stringify(told).slice(0, 200)}`), usage: null };
+        this.#told(json, candidate);
         return { kind: "answer", body: tagIds(bytes, deployment.account, (id) => this.#resultsOf(id)), usage: USAGE, contentEvents: 0, textBytes: 0, warnings: [] };
       },
       readError: (status, header, text) => clientsOwn(dialectById(deployment.provider.dialect ?? "openai-chat").readError(status, header, jsonOf(text), text, this.#deps.clock.wallMs())),
     };
   }
+}
+
+/** Calls once when the promise has come, in a later turn. */
+function unlessCancelled(promise: Promise<void>, then: () => void): Timer {
+  let on = true;
+  promise.then(() => {
+    if (on) then();
+  }).catch(() => undefined);
+  return {
+    cancel() {
+      on = false;
+    },
+  };
 }
 
 /** No such file, or one that is not ready: what was asked for is at fault, not the account's configuration. */

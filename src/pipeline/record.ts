@@ -1,10 +1,11 @@
 /** The record of a finished request, from which ledger listing, log line, metric and tail are derived. */
-import type { AttemptRecord, Charge, RequestRecord } from "../ports.ts";
+import type { AttemptRecord, RequestRecord } from "../ports.ts";
 import type { GatewayError } from "../wire/errors.ts";
 import type { JsonObject } from "../wire/json.ts";
 import type { Outcome } from "../wire/outcome.ts";
 import type { Unit, UnitCounts } from "../wire/usage.ts";
 import type { Attempt } from "./attempt.ts";
+import type { Booked } from "./books.ts";
 import type { ExchangeSettings } from "./surface.ts";
 
 export interface RecordFacts {
@@ -12,7 +13,7 @@ export interface RecordFacts {
   readonly surface: RequestRecord["surface"];
   readonly stream: boolean;
   readonly attempts: readonly Attempt[];
-  readonly chargeOf: (attempt: Attempt) => Charge | undefined;
+  readonly chargeOf: (attempt: Attempt) => Booked | undefined;
   readonly winner: Attempt | null;
   readonly startMs: number;
   readonly startWallMs: number;
@@ -67,7 +68,7 @@ function outcomeOf(facts: RecordFacts): RequestRecord["outcome"] {
   return facts.winner === null ? "error" : "error_after_content";
 }
 
-function attemptRecord(attempt: Attempt, charge: Charge | undefined): AttemptRecord {
+function attemptRecord(attempt: Attempt, charge: Booked | undefined): AttemptRecord {
   const { firstContentMs, startedMs, endedMs } = attempt;
   return {
     attemptId: attempt.settings.id,
