@@ -21,6 +21,7 @@ import { GatewayServer } from "./edge/server.ts";
 import { UndiciUpstream, type OutboundUpstream } from "./edge/upstream.ts";
 import { ImageFetcher } from "./edge/upstream-images.ts";
 import { OwnUpstream } from "./edge/upstream-own.ts";
+import { Batches } from "./pipeline/batches.ts";
 import { serveChat } from "./pipeline/chat.ts";
 import { LIMITS, type Deps, type Limits, type Snapshot } from "./pipeline/deps.ts";
 import { serveCount } from "./pipeline/counting.ts";
@@ -115,6 +116,7 @@ class Running {
   readonly #log: Log;
   readonly #clock: WheelClock;
   readonly #storage: SqliteStorage;
+  readonly #batches: Batches;
   readonly #kept: KeptState;
   readonly #upstream: OutboundUpstream;
   readonly #health: HealthBook;
@@ -152,6 +154,10 @@ class Running {
     this.#health = new HealthBook({ restMs: config.health.restMs, restMaxMs: config.health.restMaxMs });
     this.#requestLog = options.requestLog === null ? null : new RequestLog(options.requestLog);
     this.#ids = new BootIds(() => this.#clock.wallMs());
+    this.#batches = new Batches({
+      clock: this.#clock, upstream: this.#upstream, ledger: this.#storage.ledger, kept: this.#storage.kept, log: this.#log,
+      snapshot: () => this.#snapshot, limits: { ...LIMITS, ...options.limits },
+    });
     this.#deps = {
       clock: this.#clock,
       random: { next: Math.random },
@@ -169,6 +175,7 @@ class Running {
       limits: { ...LIMITS, ...options.limits },
       secure: options.tls !== null,
       instance: this.#instance,
+      batches: this.#batches,
     };
     this.#server = this.#makeServer();
   }
@@ -334,6 +341,7 @@ class Running {
     every(PROGRESS_MS, () => this.#markProgress());
     const sweepMs = Math.min(ORPHAN_SWEEP_MS, Math.max(100, (this.#options.leaseMs ?? 600_000) / 2));
     every(sweepMs, () => this.#storage.settleOrphans(this.#clock.wallMs()));
+    this.#batches.start();
   }
 
   #markProgress(): void {
@@ -369,6 +377,7 @@ class Running {
   async #closeAll(): Promise<void> {
     this.#state = "closed";
     for (const timer of this.#timers) clearInterval(timer);
+    this.#batches.stop();
     this.#watch?.close();
     await this.#control?.close();
     await this.#admin?.close();

@@ -4,8 +4,20 @@ import type { AttemptView, RequestView } from "../storage/rows.ts";
 import type { Json, JsonObject } from "../wire/json.ts";
 import { INPUT_UNITS, OUTPUT_UNITS, type Unit, type UnitCounts } from "../wire/usage.ts";
 
+/** As it is now: of an attempt that was held when the record was written, what it has come to since. */
+export function nowOf(view: RequestView): RequestView {
+  const { record, attempts } = view;
+  if (record === null) return view;
+  const held = new Set(record.attempts.filter((one) => one.state === "held").map((one) => one.attemptId));
+  const settled = held.size === 0 ? [] : attempts.filter((row) => row.state !== "held" && held.has(row.attemptId));
+  if (settled.length === 0) return view;
+  const flags = new Set([...record.flags.filter((flag) => flag !== "held"), ...settled.flatMap((row) => row.flags)]);
+  return { ...view, record: { ...record, units: sumUnits(attempts), flags: [...flags] } };
+}
+
 /** A request as one JSON object; its names are fixed, scripts rely on them. */
-export function requestJson(view: RequestView): JsonObject {
+export function requestJson(told: RequestView): JsonObject {
+  const view = nowOf(told);
   const record = view.record;
   const attempts = attemptsOf(view);
   const last = view.attempts.at(-1);

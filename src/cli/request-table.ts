@@ -4,7 +4,7 @@
  */
 import type { RequestView } from "../storage/rows.ts";
 import { INPUT_UNITS, OUTPUT_UNITS, type Unit, type UnitCounts } from "../wire/usage.ts";
-import { attemptsOf, sumCosts, sumUnits } from "./request-json.ts";
+import { attemptsOf, nowOf, sumCosts, sumUnits } from "./request-json.ts";
 
 const WIDTH = 120;
 const LEFT = [14, 20, 20, 26] as const;
@@ -14,7 +14,8 @@ const INDENT = " ".repeat(LEFT[0] + 1);
 export const TABLE_HEAD = line(["at (UTC)", "outcome", "model", "deployment"], ["try", "in", "out", "cost_usd", "ms"]);
 
 /** The line of a request, and those on why it went wrong. */
-export function tableLines(view: RequestView): string {
+export function tableLines(told: RequestView): string {
+  const view = nowOf(told);
   const record = view.record;
   const units = record?.units ?? sumUnits(view.attempts);
   const attempts = attemptsOf(view);
