@@ -41,18 +41,22 @@ export function plainLine(view: DemoView): string {
     `first token p50 ${duration(view.firstTokenP50Ms)} p99 ${duration(view.firstTokenP99Ms)}  $${view.costUsd.toFixed(6)}`;
 }
 
-/** What is left on the screen at the end. */
-export function summary(view: DemoView, billUsd: number, backShare: number, paint: Paint): string[] {
+/** What is left on the screen at the end; of a show that was stopped, only what was seen of it. `backShare`: null where its end was not reached. */
+export function summary(view: DemoView, billUsd: number, backShare: number | null, paint: Paint): string[] {
+  const stopped = view.elapsedMs < view.totalMs;
+  const seen = view.act === "healthy" ? "before the outage" : view.act === "outage" ? "a part of the outage included" : "the outage included";
+  const answered = view.requests - view.errors - view.inFlight;
+  const unanswered = view.inFlight === 0 ? "" : ` ${view.inFlight} were still waiting.`;
   const failed = view.providers.reduce((sum, provider) => sum + provider.failed, 0);
   return [
     "",
-    `  ${paint(1, "What happened")}`,
-    `  ${view.requests} requests were sent; ${view.requests - view.errors} got a whole answer, ${errorsText(view, paint)} an error.`,
-    `  ${failed} calls failed at a provider on the way; no client had to know.`,
+    `  ${paint(1, "What happened")}${stopped ? ` (stopped after ${clock(view.elapsedMs)} of ${clock(view.totalMs)})` : ""}`,
+    `  ${view.requests} requests were sent; ${answered} got a whole answer, ${errorsText(view, paint)} an error.${unanswered}`,
+    `  ${failed} calls failed at a provider on the way${view.errors === 0 ? "; no client had to know" : ""}.`,
     ...view.providers.map((provider) => `    ${provider.name.padEnd(9)} answered ${String(provider.answered).padStart(4)}, failed ${String(provider.failed).padStart(4)}`),
-    `  First token: p50 ${duration(view.firstTokenP50Ms)}, p99 ${duration(view.firstTokenP99Ms)}, the outage included.`,
-    `  In the last tenth of the time ${Math.round(backShare * 100)} % of the answers came from the primary again.`,
-    `  Cost by the gateway's ledger $${view.costUsd.toFixed(9)}, by the providers' own bill $${billUsd.toFixed(9)}.`,
+    `  First token: p50 ${duration(view.firstTokenP50Ms)}, p99 ${duration(view.firstTokenP99Ms)}, ${seen}.`,
+    ...(backShare === null ? [] : [`  In the last tenth of the time ${Math.round(backShare * 100)} % of the answers came from the primary again.`]),
+    `  Cost by the gateway's ledger $${view.costUsd.toFixed(9)}, by the providers' own bill $${billUsd.toFixed(9)}${view.inFlight === 0 ? "" : ", what was under way included"}.`,
     "",
   ];
 }

@@ -9,12 +9,18 @@ import { bar, painter, picture } from "./demo-view.ts";
 
 class Screen implements DemoOutput {
   text = "";
+  #written: () => void = () => undefined;
   readonly isTTY: boolean;
   constructor(isTTY: boolean) {
     this.isTTY = isTTY;
   }
   write(text: string): void {
     this.text += text;
+    this.#written();
+  }
+  /** Resolves when the pattern is on the screen. */
+  async shows(pattern: RegExp): Promise<void> {
+    while (!pattern.test(this.text)) await new Promise<void>((resolve) => { this.#written = resolve; });
   }
 }
 
@@ -43,7 +49,7 @@ function smallGateway(rescue: boolean): StartGateway {
         await answer.arrayBuffer();
         if (!rescue) res.writeHead(502).end();
         else res.writeHead(200, { "x-spillway-deployment": "second/demo-chat" }).end(SPARE.map((data) => `data: ${data}\n\n`).join(""));
-      })();
+      })().catch(() => res.destroy());
     });
     await new Promise<void>((resolve) => { server.listen(0, "127.0.0.1", resolve); });
     return {
@@ -70,6 +76,22 @@ describe("the demo", () => {
     const screen = new Screen(false);
     assert.equal(await runDemo(["--seconds", "2", "--rate", "25"], screen, smallGateway(false)), 1);
     assert.match(screen.text, /\d+ \(\d+ × status 502\) an error/);
+  });
+
+  it("stopped early, tells what was seen and nothing of what was to come", async () => {
+    const screen = new Screen(false);
+    const stop = new AbortController();
+    const running = runDemo(["--seconds", "60", "--rate", "50"], screen, smallGateway(true), stop.signal);
+    await screen.shows(/requests [1-9]/);
+    stop.abort();
+    const stoppedMs = performance.now();
+    assert.equal(await running, 0);
+    assert.ok(performance.now() - stoppedMs < 5_000, "it waited for answers that nobody wants any more");
+    const [, sent, whole, waiting = "0"] = /(\d+) requests were sent; (\d+) got a whole answer, 0 an error\.(?: (\d+) were still waiting\.)?/.exec(screen.text) ?? [];
+    assert.equal(Number(sent), Number(whole) + Number(waiting), screen.text);
+    assert.match(screen.text, /What happened \(stopped after 00:0\d of 01:00\)/);
+    assert.match(screen.text, /First token: .*, before the outage\./);
+    assert.doesNotMatch(screen.text, /last tenth|outage included/);
   });
 
   it("redraws one picture in place on a terminal and gives the cursor back", async () => {

@@ -119,8 +119,11 @@ async function play(options: DemoOptions, out: DemoOutput, fleet: Fleet, gateway
   } finally {
     screen.end();
   }
+  // Taken before the calls that are cut off now: they are nobody's errors.
+  const last = view(true);
+  const stopped = stop?.aborted === true;
   const billUsd = fleet.bill().reduce((sum, row) => sum + row.cost_nano_usd, 0) / 1e9;
-  const lines = summary(view(true), billUsd, tally.shareSince(primary, totalMs * 0.9), painter(out.isTTY === true && !options.plain));
+  const lines = summary(stopped ? last : { ...last, elapsedMs: totalMs }, billUsd, stopped ? null : tally.shareSince(primary, totalMs * 0.9), painter(out.isTTY === true && !options.plain));
   out.write(`${lines.join("\n")}\n`);
   return tally.errors > 0 ? 1 : 0;
 }
@@ -148,7 +151,16 @@ async function sendAll(options: DemoOptions, url: string, tally: Tally, nowMs: (
     const call = ask(url, question, CLIENT_TIMEOUT_MS).then(finish).finally(() => running.delete(call));
     running.add(call);
   }
-  await Promise.all(running);
+  await settled(running, stop);
+}
+
+/** Waits for the last answers; who stops the show waits for none. */
+async function settled(running: ReadonlySet<Promise<void>>, stop?: AbortSignal): Promise<void> {
+  const stopped = new Promise<void>((resolve) => {
+    if (stop?.aborted) resolve();
+    stop?.addEventListener("abort", () => resolve(), { once: true });
+  });
+  await Promise.race([Promise.all(running), stopped]);
 }
 
 /** Waits; false: stopped. */
