@@ -74,6 +74,26 @@ export interface ControlStore {
   onChange(listener: (changed: readonly { readonly kind: string; readonly id: string; readonly object: StoredObject | null }[]) => void): void;
 }
 
+/** Whose object it is and when it is changed. */
+export interface ObjectPlace {
+  readonly id: string;
+  readonly tenant: string;
+  readonly nowMs: number;
+}
+
+export interface Sealed {
+  readonly body: JsonObject;
+  readonly once?: JsonObject;
+}
+
+/** One thing that can be done with an object (`rotate` a key). */
+export interface KindAction {
+  readonly description: string;
+  readonly schema: z.ZodType<JsonObject>;
+  /** The object's new body; `once` is shown to who did it and never again. */
+  readonly run: (object: StoredObject, sent: JsonObject, nowMs: number) => Sealed;
+}
+
 /** What a kind is: its fields, what makes an object of it sound beside the others, and what is shown of it to whom. */
 export interface Kind {
   readonly name: string;
@@ -85,7 +105,13 @@ export interface Kind {
   /** Beyond the schema: references that lead nowhere, contradictions, overlaps. */
   readonly check: (body: JsonObject, id: string, store: Pick<ControlStore, "get" | "all">) => readonly FieldProblem[];
   /** What is stored for what was sent: secrets hashed or sealed, defaults filled in. `once`: shown to the creator and never again. */
-  readonly seal?: (sent: JsonObject, before: StoredObject | undefined) => { readonly body: JsonObject; readonly once?: JsonObject };
+  readonly seal?: (sent: JsonObject, before: StoredObject | undefined, place: ObjectPlace) => Sealed;
+  /** Fields of a stored body that are made here and that nobody sends. */
+  readonly made?: readonly string[];
+  /** Objects that one of this kind cannot be without: they are not deleted while it is there. */
+  readonly needs?: (body: JsonObject) => readonly { readonly kind: string; readonly id: string }[];
+  /** What can be done with one beside changing it: `POST /admin/v1/<plural>/{id}/<action>`, open to those who may update. */
+  readonly actions?: Readonly<Record<string, KindAction>>;
   /** What is shown of a stored one; secrets never are. Absent: the body as it is. */
   readonly show?: (object: StoredObject) => JsonObject;
   /** Who may do what; a kind without an entry is open to nobody. */

@@ -8,7 +8,7 @@ import type { OpenControlStore } from "./control.ts";
 export const ADA: Actor = { id: "ada", tenant: "default", role: "owner" };
 
 /** Shows all but what is called `secret`. */
-export const SHOWN: Shown = ({ body: { secret: _, ...rest } }) => rest;
+export const SHOWN: Shown = ({ body }) => Object.fromEntries(Object.entries(body).filter(([field]) => field !== "secret"));
 
 /** A change that makes or changes one. */
 export function aPut(id: string, over: Partial<Extract<Change, { op: "put" }>> = {}): Change {
