@@ -1,8 +1,10 @@
 /** What is told outside of requests, in the form of the surface that was asked: errors and lists of models. */
 import { errorHeaders } from "../pipeline/answer-headers.ts";
 import type { Snapshot } from "../pipeline/deps.ts";
-import type { ListedModel } from "../providers/dialects/client.ts";
+import { tableOf } from "../pipeline/fitting.ts";
+import type { ListedFacts, ListedModel } from "../providers/dialects/client.ts";
 import { clientOf } from "../providers/dialects/clients.ts";
+import { CAPABILITIES, type Capability, type CapabilityTable } from "../wire/capability.ts";
 import { gatewayError, type GatewayError } from "../wire/errors.ts";
 import type { JsonObject } from "../wire/json.ts";
 import type { SurfaceName } from "../wire/surfaces.ts";
@@ -30,9 +32,29 @@ export function modelEntry(snapshot: Snapshot, id: string, form: SurfaceName): J
   const resolution = snapshot.directory.resolve(id);
   if (resolution.kind !== "route") return gatewayError(resolution.code, resolution.message, { param: "model" });
   const deployment = resolution.route.candidates[0]?.deployment;
-  return write?.one({ id, name: id, createdS: 0, ownedBy: deployment?.provider.id ?? "spillway", contextWindow: deployment?.contextWindow ?? null, maxOutput: deployment?.maxOutput ?? null }) ?? {};
+  return write?.one({ id, name: id, createdS: 0, ownedBy: deployment?.provider.id ?? "spillway", about: () => aboutOf(snapshot, id), contextWindow: deployment?.contextWindow ?? null, maxOutput: deployment?.maxOutput ?? null }) ?? {};
 }
 
 function callable(snapshot: Snapshot): readonly ListedModel[] {
-  return snapshot.directory.callable().map((model) => ({ ...model, name: model.id, contextWindow: null, maxOutput: null }));
+  return snapshot.directory.callable().map((model) => ({ ...model, name: model.id, contextWindow: null, maxOutput: null, about: () => aboutOf(snapshot, model.id) }));
+}
+
+/** Of what the owner named behind a name: what any of it can do, since what cannot is passed over. */
+function aboutOf(snapshot: Snapshot, name: string): ListedFacts | null {
+  const resolution = snapshot.directory.resolve(name);
+  if (resolution.kind !== "route") return null;
+  const { candidates } = resolution.route;
+  const named = candidates.filter((candidate) => !candidate.automatic);
+  const deployments = (named.length > 0 ? named : candidates).map((candidate) => candidate.deployment);
+  const [first] = deployments;
+  if (first === undefined) return null;
+  const tables = deployments.map(tableOf);
+  const windows = deployments.flatMap(({ contextWindow }) => (contextWindow === null ? [] : [contextWindow]));
+  const best = (capability: Capability): boolean | null => (tables.some((table) => table[capability] === true) ? true : tables.every((table) => table[capability] === false) ? false : null);
+  return {
+    kind: first.model?.type ?? "chat",
+    contextWindow: windows.length === 0 ? null : Math.max(...windows),
+    reasons: deployments.some((deployment) => deployment.reasons),
+    can: Object.fromEntries(CAPABILITIES.map((capability) => [capability, best(capability)])) as CapabilityTable,
+  };
 }

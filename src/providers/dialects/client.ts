@@ -2,6 +2,7 @@
  * The other half of a dialect: a chat protocol as clients speak it. Every function is pure. The pipeline owns sockets,
  * money and failover; a client dialect says how a request is read and how an answer is written.
  */
+import type { CapabilityTable } from "../../wire/capability.ts";
 import type { ChatRequest } from "../../wire/chat.ts";
 import type { GatewayError } from "../../wire/errors.ts";
 import type { StreamEvent } from "../../wire/events.ts";
@@ -74,6 +75,15 @@ export interface ListedModel {
   /** null: unknown. */
   readonly contextWindow: number | null;
   readonly maxOutput: number | null;
+  /** What is known of it beyond its name, for lists that tell it; null: nothing. Looked up when it is asked. */
+  about?(): ListedFacts | null;
+}
+/** Of a route with several candidates: what any of them can do, since those that cannot are passed over. */
+export interface ListedFacts {
+  readonly kind: "chat" | "embedding" | "other";
+  readonly contextWindow: number | null;
+  readonly reasons: boolean;
+  readonly can: CapabilityTable;
 }
 
 export interface ClientDialect {

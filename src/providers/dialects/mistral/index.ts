@@ -3,7 +3,7 @@
  * strictly for what other hosts of the protocol write, so no bytes pass: every answer is written anew.
  */
 import type { JsonObject } from "../../../wire/json.ts";
-import type { ClientDialect, ListedModel } from "../client.ts";
+import type { ClientDialect, ListedFacts, ListedModel } from "../client.ts";
 import type { Target, Unsupported } from "../dialect.ts";
 import { unboundedFields } from "../openai/price-fields.ts";
 import { parse } from "./parse.ts";
@@ -37,8 +37,22 @@ function embeddingsBody(raw: JsonObject, target: Target): { readonly kind: "body
   return { kind: "body", body: size === undefined || size === null ? rest : { ...rest, dimensions: size } };
 }
 
-/** Capabilities have to be there; which ones a model has, a listing does not know. */
+/** What is not known of a model is not denied: clients do not even ask for what a list denies. */
 function listed(model: ListedModel): JsonObject {
-  const context = model.contextWindow === null ? {} : { max_context_length: model.contextWindow };
-  return { id: model.id, object: "model", created: model.createdS, owned_by: model.ownedBy, capabilities: {}, type: "base", ...context };
+  const facts = model.about?.() ?? null;
+  const contextWindow = model.contextWindow ?? facts?.contextWindow ?? null;
+  return {
+    id: model.id, object: "model", created: model.createdS, owned_by: model.ownedBy, name: model.name,
+    capabilities: facts === null ? {} : capabilities(facts),
+    type: "base",
+    ...(contextWindow === null ? {} : { max_context_length: contextWindow }),
+  };
+}
+
+function capabilities({ kind, can, reasons }: ListedFacts): JsonObject {
+  const chat = kind === "chat";
+  return {
+    completion_chat: chat, function_calling: chat && can.tools !== false, reasoning: chat && reasons, vision: chat && can.image_in !== false, audio: chat && can.audio_in !== false,
+    completion_fim: false, fine_tuning: false, ocr: false, classification: false, moderation: false,
+  };
 }
