@@ -1,13 +1,19 @@
 /**
  * Which of many things (budgets, limits) apply to a hold: those whose scopes are all among the hold's. Each stands under its
- * rarest scope, so a hold looks at few of them however many there are; the answer is kept per array of scopes, which callers
- * have one of.
+ * rarest scope, so a hold looks at few of them however many there are. For an array of scopes that is frozen the answer is
+ * kept: a caller that makes one and uses it again is looked up once.
  */
 
 const NONE: readonly never[] = [];
 
+interface Entry<T> {
+  readonly scopes: readonly string[];
+  readonly item: T;
+  readonly order: number;
+}
+
 export class Applicable<T> {
-  readonly #byScope = new Map<string, { readonly scopes: readonly string[]; readonly item: T; readonly order: number }[]>();
+  readonly #byScope = new Map<string, Entry<T>[]>();
   readonly #known = new WeakMap<readonly string[], readonly T[]>();
 
   /** The order of `items` is that of every answer. An item without scopes applies to nothing. */
@@ -25,9 +31,11 @@ export class Applicable<T> {
     });
   }
 
-  /** All that apply to these scopes. The array must not be changed afterwards: its answer is kept. */
+  /** All that apply to these scopes, in the order of the items. */
   to(scopes: readonly string[]): readonly T[] {
     if (this.#byScope.size === 0) return NONE;
+    // To remember an array that is used once costs more than to look it up.
+    if (!Object.isFrozen(scopes)) return this.#find(scopes);
     const known = this.#known.get(scopes);
     if (known !== undefined) return known;
     const found = this.#find(scopes);
@@ -36,14 +44,29 @@ export class Applicable<T> {
   }
 
   #find(scopes: readonly string[]): readonly T[] {
-    let found: { item: T; order: number }[] | null = null;
-    for (let i = 0; i < scopes.length; i += 1) {
-      const scope = scopes[i] ?? "";
+    let found: Entry<T>[] | null = null;
+    for (let at = 0; at < scopes.length; at += 1) {
+      const scope = scopes[at] ?? "";
       const there = this.#byScope.get(scope);
       // A scope that is named twice is looked at once.
-      if (there === undefined || scopes.indexOf(scope) !== i) continue;
-      for (const entry of there) if (entry.scopes.every((one) => scopes.includes(one))) (found ??= []).push(entry);
+      if (there === undefined || scopes.indexOf(scope) !== at) continue;
+      for (const entry of there) if (holdsAll(scopes, entry.scopes)) (found ??= []).push(entry);
     }
-    return found === null ? NONE : found.toSorted((a, b) => a.order - b.order).map(({ item }) => item);
+    if (found === null) return NONE;
+    if (found.length > 1) found.sort(byOrder);
+    return found.map(itemOf);
   }
+}
+
+function holdsAll(scopes: readonly string[], needed: readonly string[]): boolean {
+  for (const scope of needed) if (!scopes.includes(scope)) return false;
+  return true;
+}
+
+function byOrder(a: Entry<unknown>, b: Entry<unknown>): number {
+  return a.order - b.order;
+}
+
+function itemOf<T>(entry: Entry<T>): T {
+  return entry.item;
 }

@@ -12,7 +12,7 @@ import type { Admission, Balance, BalanceDelta, Budget, PeriodKey } from "./type
 export interface HoldAsk {
   readonly attemptId: string;
   readonly requestId: string;
-  /** Not changed afterwards. One array per caller, kept, makes the look-up a single step. */
+  /** Frozen where it is used again (a caller's own): it is then looked up once, in a single step ever after. */
   readonly scopes: readonly string[];
   /** 0 for what costs nothing; null where no bound is known: no hard budget admits it. */
   readonly boundNanoUsd: number | null;
@@ -37,6 +37,7 @@ interface Entry {
 
 const ADMITTED: Admission = { kind: "admitted" };
 const NO_DELTAS: readonly BalanceDelta[] = [];
+const UNBOUND = { hard: false, capNanoUsd: null } as const;
 const nothing: SettledOf = () => undefined;
 
 export interface BookOptions {
@@ -186,6 +187,28 @@ export class BudgetBook {
   /** No further attempt of this request will come; what it spent need not be remembered. */
   endRequest(requestId: string): void {
     this.#requests.end(requestId);
+  }
+
+  /** Does a hard budget apply, and what is the smallest limit on one request? Known before a hold is asked for. */
+  binding(scopes: readonly string[]): { readonly hard: boolean; readonly capNanoUsd: number | null } {
+    let hard = false;
+    let capNanoUsd: number | null = null;
+    for (const { budget } of this.#applicable.to(scopes)) {
+      if (budget.kind !== "hard") continue;
+      hard = true;
+      if (budget.period === "request") capNanoUsd = Math.min(budget.limitNanoUsd, capNanoUsd ?? budget.limitNanoUsd);
+    }
+    return hard ? { hard, capNanoUsd } : UNBOUND;
+  }
+
+  /** Has a hard budget been spent to its limit, so that nothing is admitted, not even what costs nothing? */
+  exhausted(scopes: readonly string[], wallMs: number): Admission {
+    for (const account of this.#applicable.to(scopes)) {
+      if (account.budget.kind !== "hard" || account.budget.period === "request") continue;
+      const tally = account.tallyAt(wallMs);
+      if (tally.settledNanoUsd >= tally.capNanoUsd) return refusal(tally, 0, wallMs);
+    }
+    return ADMITTED;
   }
 
   /** The budget, of those that apply, from whose share on cheaper candidates are to be taken; null: none has come so far. */
