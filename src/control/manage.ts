@@ -31,6 +31,7 @@ const OWN_ID = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 export function createObject(managed: Managed, asked: Asked, id: string | null, sent: JsonObject): ManageResult {
   const kind = managed.kinds.get(asked.kind);
   if (kind === undefined) return refused("not_found", `There is no kind ${asked.kind}.`);
+  if (asked.kind === "organisation" && asked.tenant !== "default") return refused("conflict", "Organisations are made by the one that runs the place.");
   const own = ownPart(asked, id ?? newId());
   if (!OWN_ID.test(own)) return invalid([{ field: "id", message: "expected 1 to 63 lower-case letters, digits, _ or -, beginning with a letter or digit" }]);
   const full = fullId(asked, own);
@@ -46,7 +47,7 @@ export function updateObject(managed: Managed, asked: Asked, id: string, patch: 
   const before = findObject(managed, asked, id);
   if (kind === undefined || before === undefined) return notThere(asked, id);
   const sent = withoutNulls({ ...editable(kind, before), ...patch });
-  return put(managed, kind, asked, id, sent, before, ifVersion ?? before.version);
+  return put(managed, kind, { ...asked, tenant: before.tenant }, id, sent, before, ifVersion ?? before.version);
 }
 
 /** Delete one that no other object needs. */
@@ -68,13 +69,14 @@ export function actOnObject(managed: Managed, asked: Asked, id: string, action: 
   if (before === undefined) return notThere(asked, id);
   const parsed = run.schema.safeParse(sent);
   if (!parsed.success) return invalid(schemaProblems(parsed.error));
-  return written(managed, asked, id, run.run(before, withoutNulls(parsed.data), managed.nowMs()), before.version, action);
+  return written(managed, { ...asked, tenant: before.tenant }, id, run.run(before, withoutNulls(parsed.data), managed.nowMs()), before.version, action);
 }
 
-/** The object, if it is the asking organisation's. */
+/** The object, if it is the asking organisation's. Organisations themselves are minded by `default`, which runs the place. */
 export function findObject(managed: Pick<Managed, "store">, asked: Pick<Asked, "kind" | "tenant">, id: string): StoredObject | undefined {
   const found = managed.store.get(asked.kind, id);
-  return found?.tenant === asked.tenant ? found : undefined;
+  if (found === undefined) return undefined;
+  return found.tenant === asked.tenant || (asked.kind === "organisation" && asked.tenant === "default") ? found : undefined;
 }
 
 /** What a check sees: objects of one organisation, and what the configuration names. */
