@@ -4,6 +4,7 @@ import type { JsonObject } from "../../../wire/json.ts";
 import { assistant, call, OUTSIDE, request, result, system, text, user } from "../cohere/test-hub.ts";
 import { SAFETY_PROMPT } from "../openai/own-form.ts";
 import { openaiChat } from "../openai/upstream.ts";
+import { recordedJson, sharedAbsent } from "../openai/test-recorded.ts";
 import { target } from "../openai/test-target.ts";
 import { mistralClient } from "./index.ts";
 
@@ -60,6 +61,29 @@ test("thoughts among the parts of a content are reasoning, and stand there again
   const { body, warnings } = there(raw);
   assert.deepEqual(body["messages"], [HI, { role: "assistant", content: [{ ...thinking, thinking: [{ type: "text", text: "hmm" }] }, { type: "text", text: "ho" }] }, HI]);
   assert.deepEqual(warnings, []);
+});
+
+test("pieces of a stream that a client gathered are one thought again, with the proof that came last", () => {
+  const piece = (words: string, more: JsonObject = {}) => ({ type: "thinking", thinking: words === "" ? [] : [{ type: "text", text: words }], ...more });
+  const reasoning = (...content: readonly JsonObject[]) => {
+    const made = read({ messages: [HI, { role: "assistant", content: [...content, { type: "text", text: "ho" }] }, HI] });
+    const turn = "messages" in made ? made.messages[1] : undefined;
+    return turn?.role === "assistant" ? turn.reasoning.map((block) => (block.kind === "thinking" ? [block.text, block.signature] : [])) : made;
+  };
+  assert.deepEqual(reasoning(piece("Hm, "), piece("hm."), piece("", { signature: "sig", closed: true })), [["Hm, hm.", "sig"]]);
+  assert.deepEqual(reasoning(piece("a", { signature: "one", closed: true }), piece("b"), piece("", { signature: "two", closed: true })), [["a", "one"], ["b", "two"]]);
+  assert.deepEqual(reasoning(piece("a", { closed: true }), piece("b")), [["a", undefined], ["b", undefined]], "what is closed is whole");
+  assert.deepEqual(reasoning(piece("a", { signature: null }), { type: "text", text: "-" }, piece("b", { signature: "sig" })), [["a", undefined], ["b", "sig"]], "a proof holds for what stands before it");
+});
+
+test("the thoughts of a recorded answer are given back to another maker with the proof behind them", { skip: sharedAbsent }, () => {
+  const [choice] = recordedJson("mistral/mistral-reasoning.json")["choices"] as { message: { content: JsonObject[] } }[];
+  const [thoughts, said] = choice?.message.content ?? [];
+  assert.ok(thoughts !== undefined && said !== undefined);
+  const proof = { type: "thinking", thinking: [], signature: "sig", closed: true };
+  const made = read({ messages: [HI, { role: "assistant", content: [thoughts, proof, said] }, HI] });
+  const turn = "messages" in made ? made.messages[1] : undefined;
+  assert.deepEqual(turn?.role === "assistant" && turn.reasoning, [{ kind: "thinking", text: "The user is asking for 2+2. This is basic arithmetic. 2+2=4.", signature: "sig" }]);
 });
 
 test("case 29: proofs of thoughts, which tell nothing of their maker, stay away from a host of this form, and it is said", () => {

@@ -42,7 +42,33 @@ function chatMessage(message: Json): Json {
   const { prefix, ...rest } = message;
   // The official client writes `prefix: false` into every assistant message.
   const kept = prefix === true ? message : rest;
-  return Array.isArray(kept["content"]) ? { ...kept, content: (kept["content"] as readonly Json[]).map(chatPart) } : kept;
+  return Array.isArray(kept["content"]) ? { ...kept, content: joinedThoughts((kept["content"] as readonly Json[]).map(chatPart)) } : kept;
+}
+
+/**
+ * Thoughts come in pieces, the last of which may carry what proves all of them; clients that gather a stream give the pieces back
+ * as they came. A proof holds for the whole text before it only, so what is open goes on in the next piece.
+ */
+function joinedThoughts(parts: readonly Json[]): readonly Json[] {
+  const joined: Json[] = [];
+  for (const part of parts) {
+    const before = joined.at(-1);
+    if (isPiece(part) && isPiece(before) && isOpen(before)) joined[joined.length - 1] = { ...before, ...part, thinking: [...before.thinking, ...part.thinking] };
+    else joined.push(part);
+  }
+  return joined;
+}
+
+type Piece = JsonObject & { readonly thinking: readonly Json[] };
+
+function isPiece(part: Json | undefined): part is Piece {
+  return isObject(part) && part["type"] === "thinking" && Array.isArray(part["thinking"]);
+}
+
+/** A proof of another maker stands beside the text under a name of its own. */
+function isOpen(piece: Piece): boolean {
+  const signature = piece["signature"] ?? "";
+  return signature === "" && piece["closed"] !== true && piece["extra_content"] === undefined;
 }
 
 function chatPart(part: Json): Json {
