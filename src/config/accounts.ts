@@ -1,6 +1,6 @@
 /** The `providers` section: each entry is an account. */
-import type { ProviderFacts, UnitPrices } from "../wire/facts.ts";
-import type { Unit } from "../wire/usage.ts";
+import { readPriceTerms } from "../decide/price-terms.ts";
+import type { PriceSheet, ProviderFacts } from "../wire/facts.ts";
 import { readAddress } from "./account-address.ts";
 import { readCredential, refuseForeignKeys } from "./account-credential.ts";
 import type { AccountContext, ReadCredential } from "./account-settings.ts";
@@ -9,7 +9,7 @@ import { asFlag, asMap, asNumeric, asText, type Raw } from "./raw.ts";
 import { hintNearest } from "./report.ts";
 import { Secret } from "./secret.ts";
 import type { Account, ModelOverride } from "./types.ts";
-import { isPerPiece, isPrivateUrl, ownPriceSheet, parsePricePico, PRICED_UNITS } from "./values.ts";
+import { isPrivateUrl, ownSheet } from "./values.ts";
 
 export interface AccountsContext {
   readonly document: ConfigDocument;
@@ -131,26 +131,15 @@ function readModels(section: Raw, path: Path, found: Finding[]): ReadonlyMap<str
     if (unmetered && Object.hasOwn(map, "price")) found.push({ path: [...where, "unmetered"], expected: "either price or unmetered", found: "both", hint: "", at: "key" });
     const contextWindow = readTokens(map, "context", where, found);
     const maxOutput = readTokens(map, "max_output", where, found);
-    models.set(name, { price: price === null ? null : ownPriceSheet(price), unmetered, contextWindow, maxOutput });
+    models.set(name, { price: null, ...price, unmetered, contextWindow, maxOutput });
   }
   return models;
 }
 
-function readPrice(map: Raw, path: Path, found: Finding[]): UnitPrices | null {
-  const prices: { [U in Unit]?: number } = {};
-  for (const unit of PRICED_UNITS) {
-    const value = map[unit];
-    if (typeof value !== "string" && typeof value !== "number") continue;
-    const pico = parsePricePico(value, unit);
-    if (pico !== null) prices[unit] = pico;
-    else {
-      const expected = isPerPiece(unit) ? "USD each, 0 or more, at most 12 decimal places" : "USD per million tokens, 0 or more, at most 6 decimal places";
-      found.push({ path: [...path, unit], expected, found: JSON.stringify(String(value)), hint: "" });
-    }
-  }
-  // What is counted one by one (images, seconds …) may be all that a model is priced by.
-  if (!Object.hasOwn(map, "input") && !PRICED_UNITS.some((unit) => isPerPiece(unit) && Object.hasOwn(map, unit))) found.push({ path, expected: "at least the price of input", found: "no input", hint: "write price: { input: 0.10, output: 0.20 }", at: "key" });
-  return Object.keys(prices).length === 0 ? null : prices;
+function readPrice(map: Raw, path: Path, found: Finding[]): { readonly price: PriceSheet; readonly priceFromMs?: number } | null {
+  const { sheet, fromMs, problems } = readPriceTerms(map);
+  for (const problem of problems) found.push({ ...problem, path: [...path, ...problem.path] });
+  return sheet === null || problems.length > 0 ? null : { price: ownSheet(sheet), ...(fromMs === null ? {} : { priceFromMs: fromMs }) };
 }
 
 function readTokens(map: Raw, key: string, path: Path, found: Finding[]): number | null {

@@ -116,7 +116,7 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
     '9 providers.l.models.a.price.input | USD per million tokens, 0 or more, at most 6 decimal places | "-1" | ',
     '9 providers.l.models.a.price.output | USD per million tokens, 0 or more, at most 6 decimal places | "0.1234567" | ',
     "10 providers.l.models.b.price | at least the price of input | no input | write price: { input: 0.10, output: 0.20 }",
-    "10 providers.l.models.b.price.ouput | one of input, cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, audio_input, image_input, output, reasoning, audio_output, image_output, web_searches, searches, requests, images, seconds, characters, pages | unknown key ouput | did you mean output?",
+    "10 providers.l.models.b.price.ouput | one of input, cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, audio_input, image_input, output, reasoning, audio_output, image_output, web_searches, searches, file_searches, requests, images, seconds, characters, pages, steps, tiers, windows, changes, regions, surcharges, valid_from | unknown key ouput | did you mean output?",
     "11 providers.l.models.c.context | a whole number of tokens above 0 | 0 | ",
     '11 providers.l.models.c.max_output | a number of tokens | "many" | ',
     "12 providers.l.models.d.unmetered | either price or unmetered | both | ",

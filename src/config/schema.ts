@@ -3,7 +3,8 @@
  * needs more than one value to judge stands beside the code that uses it. Each `error` says what was expected.
  */
 import { z } from "zod";
-import { DURATION_PATTERN, isPerPiece, PRICED_UNITS } from "./values.ts";
+import { priceSchema } from "../control/price-schema.ts";
+import { DURATION_PATTERN } from "./values.ts";
 
 const REFERENCE = z.string().regex(/\$\{.+\}/).meta({ id: "reference", description: "A value from outside the file: ${NAME}, ${NAME:-default} or ${file:/path}" });
 
@@ -29,12 +30,7 @@ export function configSchema(forEditor: boolean) {
   };
   const onOff = (description: string): z.ZodType => open(z.union([z.enum(["on", "off"]), z.boolean()], { error: "on or off" }), description);
 
-  const price = z.strictObject(
-    Object.fromEntries(
-      PRICED_UNITS.map((unit) => [unit, number("a price in USD", isPerPiece(unit) ? `USD for each of ${unit}` : `USD per million tokens of ${unit}`).optional()]),
-    ),
-    { error: "prices: { input, output, … } in USD per million tokens, or { images, seconds, … } in USD each" },
-  );
+  const price = priceSchema({ number, text });
   const model = z.strictObject(
     {
       price: price.describe("Your price, in place of the catalogue's").optional(),

@@ -57,6 +57,8 @@ export interface Account {
 }
 export interface ModelOverride {
   readonly price: PriceSheet | null;
+  /** From when the price holds; absent: always. */
+  readonly priceFromMs?: number;
   readonly unmetered: boolean;
   readonly contextWindow: number | null;
   readonly maxOutput: number | null;

@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 import { BlockList, isIP } from "node:net";
 import type { PriceSheet, UnitPrices } from "../wire/facts.ts";
-import { UNITS, type Unit } from "../wire/usage.ts";
+
+export { isPerPiece, parsePricePico, PRICED_UNITS } from "../decide/price-text.ts";
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 export const DURATION_PATTERN = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/;
@@ -16,52 +17,25 @@ export function parseDurationMs(text: string): number | null {
   return Number.isSafeInteger(valueMs) ? valueMs : null;
 }
 
-/** Units counted in tokens are priced per million; the others per piece. */
-const PER_PIECE: ReadonlySet<Unit> = new Set(["web_searches", "searches", "requests", "images", "seconds", "characters", "pages"]);
-export const PRICED_UNITS: readonly Unit[] = UNITS;
-
-/** Is this unit priced per piece rather than per million tokens? */
-export function isPerPiece(unit: Unit): boolean {
-  return PER_PIECE.has(unit);
-}
-
-/**
- * USD per million tokens (or USD per piece) → whole pico-dollars per unit, exactly; null where the text is no number ≥ 0
- * or has more places than a pico-dollar holds (6 per million tokens, 12 per piece).
- */
-export function parsePricePico(value: string | number, unit: Unit): number | null {
-  const plain = plainDecimal(String(value).trim());
-  if (plain === null) return null;
-  const places = isPerPiece(unit) ? 12 : 6;
-  const [whole = "0", fraction = ""] = plain.split(".");
-  const kept = fraction.replace(/0+$/, "");
-  if (kept.length > places) return null;
-  const pico = Number(BigInt(whole + kept.padEnd(places, "0")));
-  return Number.isSafeInteger(pico) ? pico : null;
-}
-
-/** `1.5e-3` → `0.0015`; null for anything but a plain or exponential number without sign. */
-function plainDecimal(text: string): string | null {
-  const match = /^(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,2}))?$/.exec(text);
-  if (match === null) return null;
-  const [, whole = "0", fraction = "", exponentText = "0"] = match;
-  const exponent = Number(exponentText);
-  const digits = whole + fraction;
-  const point = whole.length + exponent;
-  if (point <= 0) return `0.${"0".repeat(-point)}${digits}`;
-  if (point >= digits.length) return digits + "0".repeat(point - digits.length);
-  return `${digits.slice(0, point)}.${digits.slice(point)}`;
-}
-
 /**
  * A sheet of the owner's own prices. Its version is a digest of the numbers, so it changes exactly when they do. A zero
  * that the owner wrote is meant.
  */
 export function ownPriceSheet(base: UnitPrices): PriceSheet {
-  const sorted = Object.entries(base).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  const digest = createHash("sha256").update(JSON.stringify(sorted)).digest("hex").slice(0, 12);
   const free = Object.values(base).includes(0);
-  return { version: `config:${digest}`, base, contextSteps: [], windows: [], scheduled: [], tiers: {}, geoPermille: {}, ...(free ? { free } : {}) };
+  return ownSheet({ base, contextSteps: [], windows: [], scheduled: [], tiers: {}, geoPermille: {}, ...(free ? { free } : {}) });
+}
+
+/** The same for a list with conditions. */
+export function ownSheet(sheet: Omit<PriceSheet, "version">): PriceSheet {
+  const digest = createHash("sha256").update(JSON.stringify(sheet, sorted)).digest("hex").slice(0, 12);
+  return { version: `config:${digest}`, ...sheet };
+}
+
+/** Keys in order, so that the same list has the same text however it was written. */
+function sorted(_key: string, value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** SHA-256 of a caller key, base64url: all that is kept of it. */

@@ -47,11 +47,17 @@ test("searches are what the provider counts as billable, else the searches among
   assert.equal(read(plain, { output })?.units.web_searches, 2);
 });
 
+test("searches in files are counted, as told or among the items", () => {
+  assert.deepEqual(read({ ...plain, server_side_tool_usage_details: { file_search_calls: 3 } })?.units.file_searches, 3);
+  const usage = read(plain, { output: [{ type: "file_search_call" }, { type: "message" }, { type: "file_search_call" }] });
+  assert.deepEqual([usage?.units.file_searches, usage?.flags], [2, undefined]);
+});
+
 test("tools whose price no unit tells flag the row, and what was told of them is kept with the raw usage", () => {
   const tools = { web_search: { num_requests: 0 }, image_gen: { total_tokens: 900 } };
   const usage = read(plain, { tool_usage: tools });
   assert.deepEqual([usage?.flags, usage?.raw], [["server_tools_unpriced"], { ...plain, tool_usage: tools }]);
-  assert.deepEqual(read({ ...plain, server_side_tool_usage_details: { file_search_calls: 1 } })?.flags, ["server_tools_unpriced"]);
+  assert.deepEqual(read({ ...plain, server_side_tool_usage_details: { code_interpreter_calls: 1 } })?.flags, ["server_tools_unpriced"]);
   assert.deepEqual(read(plain)?.raw, plain);
 });
 

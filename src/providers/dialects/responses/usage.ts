@@ -27,6 +27,7 @@ export function readUsage(response: JsonObject, facts: UsageFacts): Usage | unde
   splitInput(input ?? 0, raw["input_tokens_details"], units, flags);
   splitOutput(input ?? 0, output ?? 0, total, raw["output_tokens_details"], units, flags);
   put(units, "web_searches", webSearches(response, raw));
+  put(units, "file_searches", fileSearches(response, raw));
   if (toolsBilledApart(response, raw)) flags.push("server_tools_unpriced");
   const tier = asString(response["service_tier"]) ?? asString(raw["service_tier"]);
   // `auto` is what was asked, not what served.
@@ -38,7 +39,7 @@ export function readUsage(response: JsonObject, facts: UsageFacts): Usage | unde
     ...(serviceTier !== undefined && { serviceTier }),
     ...(flags.length > 0 && { flags }),
     // Tools are told beside the usage object: kept with it where they cost, so that the row can be priced again.
-    raw: units.web_searches === undefined && flags.length === 0 ? raw : withTools(raw, response["tool_usage"]),
+    raw: units.web_searches === undefined && units.file_searches === undefined && flags.length === 0 ? raw : withTools(raw, response["tool_usage"]),
   };
 }
 
@@ -93,12 +94,19 @@ function webSearches(response: JsonObject, raw: JsonObject): number {
   }).length;
 }
 
+/** Calls of the provider's search in stored files, which it bills by the call. */
+function fileSearches(response: JsonObject, raw: JsonObject): number {
+  const byTool = raw["server_side_tool_usage_details"];
+  if (isObject(byTool)) return count(byTool["file_search_calls"]) ?? 0;
+  return asArray(response["output"]).filter((item) => member(item, "type") === "file_search_call").length;
+}
+
 /** Did the provider run something whose price no token tells? */
 function toolsBilledApart(response: JsonObject, raw: JsonObject): boolean {
   if ((count(member(member(response["tool_usage"], "image_gen"), "total_tokens")) ?? 0) > 0) return true;
   const byTool = raw["server_side_tool_usage_details"];
   if (!isObject(byTool)) return false;
-  return Object.entries(byTool).some(([tool, calls]) => !/^(?:web|x)_search_calls$/.test(tool) && (count(calls) ?? 0) > 0);
+  return Object.entries(byTool).some(([tool, calls]) => !/^(?:web|x|file)_search_calls$/.test(tool) && (count(calls) ?? 0) > 0);
 }
 
 /** The provider's own charge. Its pointer begins at the body. */
