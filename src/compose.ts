@@ -11,8 +11,10 @@ import { problemErrors } from "./config/problems.ts";
 import { showError } from "./config/report.ts";
 import type { Config } from "./config/types.ts";
 import { watchConfig, type ConfigWatch } from "./config/watch.ts";
+import type { Managed } from "./control/manage.ts";
 import { Allowance } from "./decide/allowance.ts";
 import { HealthBook } from "./decide/health.ts";
+import type { AuthSettings } from "./edge/auth.ts";
 import { WheelClock } from "./edge/clock.ts";
 import { BootIds } from "./edge/ids.ts";
 import { RequestLog } from "./edge/log.ts";
@@ -31,6 +33,7 @@ import { serveOwned } from "./pipeline/owned.ts";
 import { servePass } from "./pipeline/pass-endpoint.ts";
 import { serveResponses } from "./pipeline/responses.ts";
 import type { Exchange } from "./pipeline/exchange.ts";
+import { authSettings, managedBy, openControl, storedKeys, type Control } from "./compose/control.ts";
 import { InFlight } from "./compose/in-flight.ts";
 import { openKeptState, type KeptState } from "./compose/kept-state.ts";
 import { accountOrigins, pipelineSnapshot, type TransportPorts } from "./compose/pipeline-snapshot.ts";
@@ -77,6 +80,8 @@ export interface Gateway {
   readonly port: number;
   readonly adminUrl: string;
   readonly snapshot: () => ConfigSnapshot;
+  /** Organisations, teams, keys and all else that operators manage. */
+  readonly managed: Managed;
   /** Validate first, then swap; the old configuration stays if the new one is bad. Resolves to the errors, none if swapped. */
   reload(): Promise<readonly string[]>;
   /** Not ready from now on; new requests for `graceMs` more, then drain, then end what remains. */
@@ -88,11 +93,15 @@ export interface Gateway {
 const PROGRESS_MS = 1_000;
 const ORPHAN_SWEEP_MS = 30_000;
 
-/** Check what cannot be served before a socket is opened. */
-export function checkStart(config: Config, host: string): void {
-  // A name that begins with 127. may be anybody's address.
-  const loopback = host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
-  if (config.keys.length === 0 && !loopback) {
+/** Are we reached from this machine only? A name that begins with 127. may be anybody's address. */
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+}
+
+/** Check what cannot be served before a socket is opened. `stored`: how many keys are managed; asked where it matters. */
+export function checkStart(config: Config, host: string, stored: () => number = () => 0): void {
+  const loopback = isLoopback(host);
+  if (config.keys.length === 0 && !loopback && stored() === 0) {
     throw new StartError(`--host ${host} is reachable from other machines, but no caller key is configured. Set SPILLWAY_API_KEY, or add to the configuration:\n  keys:\n    - { name: app, key: "\${SPILLWAY_API_KEY}" }`);
   }
   if (config.simulated && !loopback) throw new StartError(`Simulated providers serve on the loopback only; --host ${host} needs real providers.`);
@@ -100,7 +109,7 @@ export function checkStart(config: Config, host: string): void {
 
 /** Start a gateway. Throws StartError or StorageError. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  checkStart(options.loaded.config, options.host);
+  checkStart(options.loaded.config, options.host, () => storedKeys(options.dataDir));
   const dataDir = openDataDir(options.dataDir);
   try {
     return await new Running(options, dataDir).open();
@@ -118,6 +127,7 @@ class Running {
   readonly #storage: SqliteStorage;
   readonly #batches: Batches;
   readonly #kept: KeptState;
+  readonly #managed: Control;
   readonly #upstream: OutboundUpstream;
   readonly #health: HealthBook;
   readonly #metrics = new Metrics();
@@ -133,7 +143,7 @@ class Running {
   #watch: ConfigWatch | null = null;
   #config: ConfigSnapshot;
   #snapshot: Snapshot;
-  #auth: { keys: ReadonlyMap<string, string>; corsOrigins: readonly string[] };
+  #auth: AuthSettings;
   #state: "open" | "unready" | "draining" | "closed" = "open";
 
   constructor(options: GatewayOptions, dataDir: DataDir) {
@@ -144,12 +154,13 @@ class Running {
     this.#config = buildSnapshot(config, loadCatalogue(), PROVIDERS);
     const problems = problemErrors(this.#config.findings, options.loaded);
     if (problems.length > 0) throw new StartError(problems.map(showError).join("\n"));
-    this.#auth = authOf(config);
+    this.#managed = openControl(dataDir.path);
+    this.#auth = this.#authOf(config);
     this.#clock = new WheelClock((error) => this.#log.error("timer_failed", { error: error instanceof Error ? (error.stack ?? error.message) : String(error) }));
     this.#storage = new SqliteStorage(dataDir.ledgerPath, { sync: config.ledger.sync, log: this.#log, ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }) });
     this.#kept = openKeptState(config, dataDir, this.#log);
     this.#upstream = openUpstream(options.env);
-    this.#snapshot = pipelineSnapshot(this.#config, this.#transportPorts());
+    this.#snapshot = pipelineSnapshot(this.#config, this.#transportPorts(), this.#managed.book);
     this.#allowOrigins();
     this.#health = new HealthBook({ restMs: config.health.restMs, restMaxMs: config.health.restMaxMs });
     this.#requestLog = options.requestLog === null ? null : new RequestLog(options.requestLog);
@@ -198,6 +209,7 @@ class Running {
         port,
         adminUrl: `http://127.0.0.1:${adminPort}`,
         snapshot: () => this.#config,
+        managed: managedBy(this.#managed, () => this.#config.config),
         reload: () => this.reload(),
         stop: (graceMs) => this.stop(graceMs),
         kill: () => this.kill(),
@@ -220,7 +232,7 @@ class Running {
     const next = buildSnapshot(loaded.config, loadCatalogue(), PROVIDERS);
     if (next.findings.length > 0) return this.#keepOld(problemErrors(next.findings, loaded).map(showError));
     try {
-      checkStart(loaded.config, this.#options.host);
+      checkStart(loaded.config, this.#options.host, () => this.#managed.book.size);
     } catch (error) {
       return this.#keepOld([(error as Error).message]);
     }
@@ -228,8 +240,8 @@ class Running {
     if (loaded.config.responses.store !== this.#kept.responses.mode) this.#log.warn("config_needs_restart", { key: "responses.store" });
     if (loaded.config.reasoningState.store !== this.#kept.reasoning.mode) this.#log.warn("config_needs_restart", { key: "reasoning_state.store" });
     this.#config = next;
-    this.#snapshot = pipelineSnapshot(next, this.#transportPorts());
-    this.#auth = authOf(loaded.config);
+    this.#snapshot = pipelineSnapshot(next, this.#transportPorts(), this.#managed.book);
+    this.#auth = this.#authOf(loaded.config);
     this.#allowOrigins();
     this.#health.configure({ restMs: loaded.config.health.restMs, restMaxMs: loaded.config.health.restMaxMs });
     this.#health.reload(loaded.config.accounts.map((account) => account.name));
@@ -262,6 +274,11 @@ class Running {
     this.#requestLog?.flush();
     this.#storage.records.close();
     rmSync(this.#dataDir.controlSocketPath, { force: true });
+  }
+
+  #authOf(config: Config): AuthSettings {
+    for (const key of this.#managed.book.reserve(new Set(config.keys.map((one) => one.name)))) this.#log.warn("stored_key_shadowed", { key, by: config.source });
+    return authSettings(config, this.#managed.book, isLoopback(this.#options.host));
   }
 
   #allowOrigins(): void {
@@ -386,6 +403,7 @@ class Running {
     this.#clock.close();
     await this.#storage.close();
     this.#kept.close();
+    this.#managed.close();
     this.#dataDir.close();
   }
 }
@@ -403,10 +421,6 @@ const BODY_BYTES_MIN = 64 << 20;
 
 function defaultBodyBytes(): number {
   return Math.max(BODY_BYTES_MIN, Math.floor(getHeapStatistics().heap_size_limit / HEAP_PER_BODY_BYTE));
-}
-
-function authOf(config: Config): { keys: ReadonlyMap<string, string>; corsOrigins: readonly string[] } {
-  return { keys: new Map(config.keys.map((key) => [key.sha256, key.name])), corsOrigins: config.cors.origins };
 }
 
 function sleep(ms: number): Promise<void> {

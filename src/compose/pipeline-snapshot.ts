@@ -9,14 +9,17 @@ import type { AuthFacts } from "../wire/facts.ts";
 /** What accounts whose credential has to be fetched need of the world. */
 export type TransportPorts = Pick<CredentialPorts, "upstream" | "clock" | "readFile">;
 
-/** Transports are made once per account, not per request. */
-export function pipelineSnapshot(snapshot: ConfigSnapshot, ports: TransportPorts): Snapshot {
+/** Transports are made once per account, not per request. `stored`: the keys that are managed beside those of the configuration. */
+export function pipelineSnapshot(snapshot: ConfigSnapshot, ports: TransportPorts, stored: { readonly size: number } = NO_KEYS): Snapshot {
   const transports = new Map<string, Transport>();
   for (const account of snapshot.accounts.values()) transports.set(account.name, transportOf(account, ports));
   return {
     directory: snapshot.directory,
     simulated: snapshot.config.simulated,
-    sharesKept: snapshot.config.files === "shared" || (snapshot.config.files === "auto" && snapshot.config.keys.length <= 1),
+    get sharesKept(): boolean {
+      const { files, keys } = snapshot.config;
+      return files === "shared" || (files === "auto" && keys.length + stored.size <= 1);
+    },
     fetchesImages: snapshot.config.remoteImages === "fetch",
     showsReasoningTwice: snapshot.config.chat.reasoningField === "both",
     responsesTtlMs: snapshot.config.responses.ttlMs,
@@ -28,6 +31,8 @@ export function pipelineSnapshot(snapshot: ConfigSnapshot, ports: TransportPorts
     },
   };
 }
+
+const NO_KEYS = { size: 0 };
 
 /** Where calls of this account may go: its address, and the places that give its credential. */
 export function accountOrigins(account: Account): readonly string[] {

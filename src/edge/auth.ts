@@ -1,6 +1,7 @@
 /**
- * Who calls. Credentials are accepted wherever SDKs put them and looked up by their full hash; two different ones in a
- * request are refused. Without configured keys only the loopback may call, and browsers may not.
+ * Who calls. Credentials are accepted wherever SDKs put them and looked up by their full hash, among the keys of the
+ * configuration and among those that are managed; two different ones in a request are refused. Without any key only the
+ * loopback may call, and browsers may not.
  */
 import { hash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
@@ -8,9 +9,25 @@ import type { Caller } from "../ports.ts";
 import { gatewayError, type GatewayError } from "../wire/errors.ts";
 
 export interface AuthSettings {
-  /** base64url SHA-256 → name of the key. Empty: loopback only. */
+  /** base64url SHA-256 → name of the key. With none here and none in the book: loopback only. */
   readonly keys: ReadonlyMap<string, string>;
+  /** Keys that are managed. Absent: there are none. */
+  readonly book?: CallerLookup;
   readonly corsOrigins: readonly string[];
+  /** We are reached from other machines: nobody calls without a key, though there be none. Absent: we are not. */
+  readonly exposed?: boolean;
+}
+
+/** Managed keys, by the hash of their secrets. */
+export interface CallerLookup {
+  readonly size: number;
+  /** `untilMs`: the wall time from which on it is unknown; Infinity: none. */
+  get(sha256: string): { readonly caller: Caller; readonly untilMs: number } | undefined;
+}
+
+/** Does calling need a key? */
+export function needsKey(settings: AuthSettings): boolean {
+  return settings.keys.size > 0 || settings.exposed === true || (settings.book !== undefined && settings.book.size > 0);
 }
 
 export type Authenticated = { readonly kind: "caller"; readonly caller: Caller } | { readonly kind: "refused"; readonly error: GatewayError };
@@ -23,10 +40,11 @@ const callers = new Map<string, Caller>();
 export function authenticate(request: IncomingMessage, query: string, settings: AuthSettings): Authenticated {
   const { headers } = request;
   const origin = headers.origin;
-  if (origin !== undefined && !settings.corsOrigins.includes(origin) && !(settings.keys.size > 0 && origin === "null")) {
-    if (settings.keys.size === 0) return refused("forbidden_origin", "Requests from web pages are refused while no caller key is configured.");
+  const keyed = needsKey(settings);
+  if (origin !== undefined && !settings.corsOrigins.includes(origin) && !(keyed && origin === "null")) {
+    if (!keyed) return refused("forbidden_origin", "Requests from web pages are refused while no caller key is configured.");
   }
-  if (settings.keys.size === 0) {
+  if (!keyed) {
     if (!LOOPBACK_HOSTS.test(headers.host ?? "")) return refused("forbidden_host", "While no caller key is configured, the Host header must name the loopback (localhost, 127.0.0.1 or [::1]).");
     return { kind: "caller", caller: LOCAL };
   }
@@ -34,9 +52,17 @@ export function authenticate(request: IncomingMessage, query: string, settings: 
   if (found.kind === "conflict") return refused("conflicting_keys", "The request carries two different keys; send one.");
   if (found.kind === "none") return refused("missing_key", "A key is needed: send it as Authorization: Bearer <key>.");
   // The hit is by the full hash of the key, so nothing about other keys can be learned from timing.
-  const name = settings.keys.get(hash("sha256", found.key, "base64url"));
-  if (name === undefined) return refused("invalid_key", found.key.startsWith("AWS4-") ? SIGNED : "This key is not known.");
-  return { kind: "caller", caller: callerOf(name) };
+  const caller = callerBy(hash("sha256", found.key, "base64url"), settings);
+  if (caller === undefined) return refused("invalid_key", found.key.startsWith("AWS4-") ? SIGNED : "This key is not known.");
+  return { kind: "caller", caller };
+}
+
+/** Who shows a key of this hash. One that has expired is as unknown as one that never was. */
+export function callerBy(sha256: string, settings: AuthSettings): Caller | undefined {
+  const name = settings.keys.get(sha256);
+  if (name !== undefined) return callerOf(name);
+  const known = settings.book?.get(sha256);
+  return known === undefined || (known.untilMs !== Number.POSITIVE_INFINITY && known.untilMs <= Date.now()) ? undefined : known.caller;
 }
 
 const SIGNED = "Requests signed by Signature Version 4 cannot be verified here: give the client the gateway's key as a bearer key in place of its access keys.";

@@ -9,7 +9,7 @@ import type { InboundCall, Log } from "../ports.ts";
 import { gatewayError, statusOf, type GatewayError } from "../wire/errors.ts";
 import type { JsonObject } from "../wire/json.ts";
 import { servedFacts, type HttpMethod, type ServedName, type SurfaceName } from "../wire/surfaces.ts";
-import { authenticate, type AuthSettings } from "./auth.ts";
+import { authenticate, needsKey, type AuthSettings } from "./auth.ts";
 import { readRequestBody } from "./body.ts";
 import { formOf, meantBy, targetOf, type EndpointName } from "./paths.ts";
 import { NodeReply } from "./reply.ts";
@@ -164,7 +164,7 @@ export class GatewayServer {
     if (via?.includes(settings.instance) === true) return this.#refuse(request, response, form, gatewayError("request_loop", "This request has passed through this gateway before: a provider's base_url points back at it."));
     if (settings.draining()) return this.#refuse(request, response, form, gatewayError("draining", "The gateway is shutting down; try another instance."), ["connection", "close"]);
     if (this.#inFlight >= settings.maxInFlight) return this.#refuse(request, response, form, gatewayError("too_many_requests_in_flight", `${settings.maxInFlight} requests are in flight.`, { retryAfterMs: 1_000 }));
-    const refusedType = bodyTypeError(request, asked.surface, settings.auth().keys.size > 0);
+    const refusedType = bodyTypeError(request, asked.surface, needsKey(settings.auth()));
     if (refusedType !== null) return this.#refuse(request, response, form, refusedType);
     this.#inFlight++;
     let counted = true;

@@ -11,17 +11,19 @@ export function stateKeyOf(text: string): Buffer {
   return createHash("sha256").update("spillway state key\n").update(text.trim()).digest();
 }
 
-/** The key in the file at `path`, which is made where there is none. Throws StorageError. */
-export function stateKeyFile(path: string): Buffer {
+const OF_STATE = { of: "kept state", lost: "Remove it and state.db beside it; what was kept for clients is lost with them." };
+
+/** The key in the file at `path`, which is made where there is none. `sealed`: what it is the key of, for messages. Throws StorageError. */
+export function stateKeyFile(path: string, sealed = OF_STATE): Buffer {
   try {
     if (!existsSync(path)) makeKey(path);
     const { mode } = statSync(path);
-    if ((mode & 0o077) !== 0) throw new StorageError("unwritable", `${path} holds the key of kept state and can be read by others. Run: chmod 600 ${path}`);
+    if ((mode & 0o077) !== 0) throw new StorageError("unwritable", `${path} holds the key of ${sealed.of} and can be read by others. Run: chmod 600 ${path}`);
     const key = Buffer.from(readFileSync(path, "utf8").trim(), "base64url");
-    if (key.length !== KEY_BYTES) throw new StorageError("corrupt", `${path} holds no key. Remove it and state.db beside it; what was kept for clients is lost with them.`);
+    if (key.length !== KEY_BYTES) throw new StorageError("corrupt", `${path} holds no key. ${sealed.lost}`);
     return key;
   } catch (error) {
-    throw error instanceof StorageError ? error : new StorageError("unwritable", `the key of kept state, ${path}, cannot be read or made: ${messageOf(error)}.`);
+    throw error instanceof StorageError ? error : new StorageError("unwritable", `the key of ${sealed.of}, ${path}, cannot be read or made: ${messageOf(error)}.`);
   }
 }
 
