@@ -23,6 +23,7 @@ import { GatewayServer } from "./edge/server.ts";
 import { UndiciUpstream, type OutboundUpstream } from "./edge/upstream.ts";
 import { ImageFetcher } from "./edge/upstream-images.ts";
 import { OwnUpstream } from "./edge/upstream-own.ts";
+import { BackgroundRuns } from "./pipeline/background.ts";
 import { Batches } from "./pipeline/batches.ts";
 import { serveChat } from "./pipeline/chat.ts";
 import { LIMITS, type Deps, type Limits, type Snapshot } from "./pipeline/deps.ts";
@@ -31,7 +32,7 @@ import { serveEmbeddings } from "./pipeline/embeddings.ts";
 import { serveKept } from "./pipeline/kept-responses.ts";
 import { serveOwned } from "./pipeline/owned.ts";
 import { servePass } from "./pipeline/pass-endpoint.ts";
-import { serveResponses } from "./pipeline/responses.ts";
+import { serveCompact, serveResponses } from "./pipeline/responses.ts";
 import type { Exchange } from "./pipeline/exchange.ts";
 import { authSettings, managedBy, openControl, storedKeys, type Control } from "./compose/control.ts";
 import { InFlight } from "./compose/in-flight.ts";
@@ -177,6 +178,7 @@ class Running {
       ledger: this.#storage.ledger,
       records: { append: (record) => this.#recorded(record) },
       state: this.#kept.responses,
+      background: new BackgroundRuns(),
       reasoning: this.#kept.reasoning,
       log: this.#log,
       health: this.#health,
@@ -312,6 +314,7 @@ class Running {
       else if (surface === "responses") serveResponses(this.#deps, inbound, started);
       else if (isCountName(surface)) serveCount(this.#deps, inbound, surface, started);
       else if (isKeptName(surface)) serveKept(this.#deps, inbound);
+      else if (surface === "responses-compact") serveCompact(this.#deps, inbound, started);
       else if (isPassName(surface)) started(servePass(this.#deps, inbound, surface));
       else if (isOwnedName(surface)) started(serveOwned(this.#deps, inbound, surface));
       else if (surface === "embeddings") started(serveEmbeddings(this.#deps, inbound));

@@ -26,6 +26,7 @@ const KNOWN: Readonly<Record<string, Target>> = {
   "/embeddings": target("embeddings"),
   "/responses": target("responses", "responses"),
   "/responses/input_tokens": served("responses-input-tokens"),
+  "/responses/compact": served("responses-compact"),
   "/messages": target("messages", "messages"),
   "/messages/count_tokens": served("messages-count-tokens"),
   "/models": target("models"),

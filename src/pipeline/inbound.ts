@@ -63,16 +63,19 @@ export function viaOf(incoming: string | undefined, instance: string): string {
   return [...passed.slice(-MOST_HOPS), instance].map((name) => `1.1 ${name}`).join(", ");
 }
 
-/** The smallest of the route's deadline, `x-spillway-deadline-ms`, and the SDK's own timeout less five seconds. */
-export function deadlineMsOf(route: Route, header: Inbound["header"]): number | GatewayError {
-  let deadlineMs = route.clocks.deadlineMs;
+/**
+ * The smallest of the route's deadline, `x-spillway-deadline-ms`, and the SDK's own timeout less five seconds. Where nobody
+ * waits (`patient`), an answer may take as long as a stream may live, and the SDK's timeout is not of it.
+ */
+export function deadlineMsOf(route: Route, header: Inbound["header"], patient = false): number | GatewayError {
+  let deadlineMs = patient ? Math.max(route.clocks.deadlineMs, route.clocks.lifetimeMs) : route.clocks.deadlineMs;
   const asked = header("x-spillway-deadline-ms");
   if (asked !== undefined) {
     const ms = Number(asked);
     if (!Number.isFinite(ms) || ms <= 0) return gatewayError("invalid_header", `x-spillway-deadline-ms must be a positive number of milliseconds, not "${asked.slice(0, 40)}".`);
     deadlineMs = Math.min(deadlineMs, ms);
   }
-  const sdkS = Number(header("x-stainless-timeout") ?? Number.NaN);
+  const sdkS = patient ? Number.NaN : Number(header("x-stainless-timeout") ?? Number.NaN);
   // A short timeout of the SDK leaves half of itself, so that our answer still arrives before it gives up.
   if (Number.isFinite(sdkS) && sdkS > 0) deadlineMs = Math.min(deadlineMs, Math.max(sdkS * 1000 - 5_000, sdkS * 500));
   return deadlineMs;

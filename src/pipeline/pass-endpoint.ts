@@ -37,8 +37,8 @@ const EVENTS_TYPE = "text/event-stream; charset=utf-8";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Serve one request. Returns the running exchange, or null if the request was refused at once. */
-export function servePass(deps: Deps, inbound: Inbound, name: PassName): Exchange | null {
+/** Serve one request. Returns the running exchange, or null if the request was refused at once. `told`: warnings of a body that is not as it was sent. */
+export function servePass(deps: Deps, inbound: Inbound, name: PassName, told: readonly string[] = []): Exchange | null {
   const endpoint = PASS_ENDPOINTS[name];
   const client = clientOf(SERVED[name].form);
   const refused = (error: GatewayError): null => {
@@ -86,7 +86,7 @@ export function servePass(deps: Deps, inbound: Inbound, name: PassName): Exchang
     choice,
     inputEstimateTokens: inputEstimateTokens(measure.textBytes),
     deadlineMs,
-    warnings: unbounded.warnings,
+    warnings: told.length === 0 ? unbounded.warnings : [...told, ...unbounded.warnings],
     binding: spending === undefined ? undefined : { spending, shape },
     snapshot: inbound.snapshot,
   });

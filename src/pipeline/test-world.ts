@@ -11,6 +11,7 @@ import { model, provider, sheet } from "../decide/test-directory.ts";
 import type { Log, RequestRecord, StateStore } from "../ports.ts";
 import type { ModelFacts, ProviderFacts } from "../wire/facts.ts";
 import type { SurfaceName } from "../wire/surfaces.ts";
+import { BackgroundRuns } from "./background.ts";
 import { serveChat } from "./chat.ts";
 import { LIMITS, type Deps, type Limits, type Snapshot } from "./deps.ts";
 import { serveEmbeddings } from "./embeddings.ts";
@@ -106,6 +107,7 @@ export class World {
       limits: { ...LIMITS, ...limits },
       instance: "spillway-test",
       state: OFF,
+      background: new BackgroundRuns(),
       reasoning: OFF,
     };
   }

@@ -9,6 +9,7 @@ export type ErrorForm = SurfaceName;
 /** Endpoints that are no chat and whose bodies pass to providers of the same protocol. */
 export type PassName =
   | "moderations"
+  | "responses-compact"
   | "image-generations"
   | "image-edits"
   | "image-variations"
@@ -54,6 +55,7 @@ const post = (form: ErrorForm, more: Partial<ServedFacts> = {}): ServedFacts => 
 /** What is no chat, by name. */
 export const SERVED: Readonly<Record<PassName | OwnedName | CountName | KeptName, ServedFacts>> = {
   moderations: post("chat"),
+  "responses-compact": post("responses"),
   "image-generations": post("chat"),
   "image-edits": post("chat", { multipart: true }),
   "image-variations": post("chat", { multipart: true }),
@@ -101,7 +103,7 @@ const OWNED: Readonly<Record<OwnedName, OwnedKind>> = {
   "message-batch-results": "message-batches",
 };
 const PASSED: ReadonlySet<string> = new Set<PassName>([
-  "moderations", "image-generations", "image-edits", "image-variations", "audio-speech", "audio-transcriptions", "audio-translations", "rerank",
+  "moderations", "responses-compact", "image-generations", "image-edits", "image-variations", "audio-speech", "audio-transcriptions", "audio-translations", "rerank",
   "rerank-v2", "embed-v2", "embed-content", "batch-embed-contents",
 ]);
 

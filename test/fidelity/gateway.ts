@@ -6,6 +6,7 @@ import { Allowance } from "../../src/decide/allowance.ts";
 import { DEFAULT_CLOCKS, type Deployment } from "../../src/decide/deployment.ts";
 import { HealthBook } from "../../src/decide/health.ts";
 import { sheet } from "../../src/decide/test-directory.ts";
+import { BackgroundRuns } from "../../src/pipeline/background.ts";
 import { serveChat } from "../../src/pipeline/chat.ts";
 import { LIMITS, type Deps, type Snapshot } from "../../src/pipeline/deps.ts";
 import { serveResponses } from "../../src/pipeline/responses.ts";
@@ -137,6 +138,7 @@ export class Gateway {
       instance: "spillway-test",
       images: { load: fetchedImage },
       state: this.#state,
+      background: new BackgroundRuns(),
       reasoning: this.#reasoning,
     };
   }

@@ -16,10 +16,10 @@ export function checkResponse(response: Json | undefined): JsonObject {
 
 /**
  * What OpenAI's description can say of a response. It has no word for usage that nobody knows, which the other one demands
- * as null, and which its own API sends so, as recorded: only a response that failed may be without.
+ * as null, and which its own API sends so, as recorded: only a response that failed or was cancelled may be without.
  */
 function describable(response: JsonObject): JsonObject {
-  if (response["status"] !== "failed" || response["usage"] !== null) return response;
+  if ((response["status"] !== "failed" && response["status"] !== "cancelled") || response["usage"] !== null) return response;
   const { usage: _, ...known } = response;
   return known;
 }

@@ -42,6 +42,8 @@ export interface ClientHead {
   readonly model: string;
   /** Seconds since 1970. */
   readonly createdS: number;
+  /** Tells when an answer is completed; absent: when it was made. */
+  readonly clock?: { wallMs(): number };
   readonly request: ChatRequest;
   /** The body as the client sent it, for protocols that echo parts of it. */
   readonly raw: JsonObject;

@@ -20,6 +20,7 @@ const ROWS: readonly (readonly [PassName, string, JsonObject, number, number, nu
   ["moderations", "an image by data", { input: [{ type: "text", text: "x" }, { type: "image_url", image_url: { url: PNG } }] }, 1, 0, PNG.length],
   ["moderations", "an image by address", { input: [{ type: "image_url", image_url: { url: "https://x.example/a.png" } }] }, 1, 0, 0],
   ["moderations", "a part of another kind", { input: [{ type: "input_audio", input_audio: { data: BASE64, format: "wav" } }] }, 0, 1, BASE64.length],
+  ["responses-compact", "messages, one of them with an image and a file", { input: [{ role: "user", content: "x" }, { role: "user", content: [{ type: "input_image", image_url: PNG }, { type: "input_file", file_id: "file-1" }] }, { type: "compaction", encrypted_content: BASE64 }] }, 1, 1, PNG.length],
   ["image-generations", "a prompt", { prompt: "x" }, 0, 0, 0],
   ["image-generations", "a picture to begin with, at hosts that take one", { prompt: "x", image: [PNG, "https://x.example/a.png"] }, 4, 0, PNG.length],
   ["image-edits", "images and a mask in a form", { prompt: "x" }, 4, 0, 0, 2],

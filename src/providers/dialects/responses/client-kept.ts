@@ -18,6 +18,8 @@ export interface KeptResponse {
   readonly previous: string | null;
   /** The account whose provider made and keeps it under the same id; null: nobody but us knows it. */
   readonly keptBy: string | null;
+  /** Headers that told how it was made, flat; absent: they left with the answer. */
+  readonly told?: readonly string[];
 }
 
 /** What a body names of earlier answers. */
@@ -132,6 +134,7 @@ export function readKept(value: Json | undefined): KeptResponse | undefined {
     input: asArray(value["input"]).filter(isObject),
     previous: asString(value["previous"]) ?? null,
     keptBy: asString(value["keptBy"]) ?? null,
+    ...(value["told"] === undefined ? {} : { told: asArray(value["told"]).filter((one) => typeof one === "string") }),
   };
 }
 

@@ -20,9 +20,12 @@ export function endingOf(finish: FinishReason | undefined): { readonly status: "
   return { status: "completed", details: null };
 }
 
+/** Of whom and what an answer is. */
+export type ResponseHead = Omit<ClientHead, "request">;
+
 /** The members that change in the course of an answer. */
 export interface ResponseState {
-  readonly status: "in_progress" | "completed" | "incomplete" | "failed";
+  readonly status: "queued" | "in_progress" | "completed" | "incomplete" | "failed";
   readonly error: JsonObject | null;
   readonly incompleteDetails: JsonObject | null;
   readonly output: readonly JsonObject[];
@@ -32,13 +35,13 @@ export interface ResponseState {
 }
 
 /** The members of a Response that its course decides. */
-export function changingMembers(head: ClientHead, state: ResponseState): JsonObject {
+export function changingMembers(head: ResponseHead, state: ResponseState): JsonObject {
   return {
     id: responseId(head.requestId),
     object: "response",
     created_at: head.createdS,
     status: state.status,
-    completed_at: null,
+    completed_at: state.status === "completed" ? nowS(head) : null,
     error: state.error,
     incomplete_details: state.incompleteDetails,
     model: head.model,
@@ -49,12 +52,12 @@ export function changingMembers(head: ClientHead, state: ResponseState): JsonObj
 }
 
 /** The members of a Response that repeat what was asked, with the API's defaults where nothing was. */
-export function echoedMembers(head: ClientHead): JsonObject {
+export function echoedMembers(head: ResponseHead): JsonObject {
   const { raw } = head;
   const reasoning = isObject(raw["reasoning"]) ? raw["reasoning"] : {};
   const text = isObject(raw["text"]) ? raw["text"] : {};
   return {
-    background: false,
+    background: raw["background"] === true,
     instructions: raw["instructions"] ?? null,
     max_output_tokens: raw["max_output_tokens"] ?? null,
     max_tool_calls: raw["max_tool_calls"] ?? null,
@@ -77,6 +80,11 @@ export function echoedMembers(head: ClientHead): JsonObject {
     ...(asString(raw["user"]) === undefined ? {} : { user: raw["user"] }),
     ...(head.simulated ? { system_fingerprint: "spillway-simulated" } : {}),
   };
+}
+
+/** An answer that is read whole is made and completed at once. */
+function nowS({ clock, createdS }: ResponseHead): number {
+  return clock === undefined ? createdS : Math.floor(clock.wallMs() / 1000);
 }
 
 /** A tier that clients of this dialect do not know is told as the default. */

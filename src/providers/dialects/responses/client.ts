@@ -17,6 +17,7 @@ import { responseError } from "./client-response.ts";
 import { isOurs } from "./client-state.ts";
 import { unboundedByClient, unseenBytes } from "./client-unbounded.ts";
 
+export { cancelledResponse, endingEvent, errorIn, failedResponse, foregroundEdits, isAnswered, isRunning, openingResponse, retoldEvent, type Retold } from "./client-background.ts";
 export { inputItemsOf, outputItemsOf } from "./client-history.ts";
 export { continueEdits, continuesOf, historyOf, inputItemsPage, itemIdsOf, itemIn, keptOf, readKept, responseIn } from "./client-kept.ts";
 export type { Continues, KeptResponse } from "./client-kept.ts";
