@@ -39,11 +39,11 @@ before(async () => {
   picturePort = (pictures.address() as AddressInfo).port;
   const account = (name: string, type: string, path: string, more = ""): string => `  ${name}: { type: ${type}, base_url: "${upstream.origin}/${name}${path}", api_key: key-of-${name}, unmetered: false${more} }\n`;
   const routes = {
-    steered: "[oai/gpt-5, oai/gpt-4o]", thinker: "[oai/gpt-5]", wishes: "[ant/claude-haiku-4-5]", toolless: "[pplx/sonar]", nova: "[bed/minimax.minimax-m2]", mode: "[oai/gpt-3.5-turbo]",
+    steered: "[oai/gpt-5, oai/gpt-4o]", thinker: "[oai/gpt-5]", wishes: "[ant/claude-haiku-4-5]", resold: "[router/openai/gpt-5]", toolless: "[pplx/sonar]", nova: "[bed/minimax.minimax-m2]", mode: "[oai/gpt-3.5-turbo]",
     claude: "[ant/claude-haiku-4-5]", gemini: "[gem/gemini-2.5-flash]", seeing: "[gem/gemini-2.5-flash, oai/gpt-4o]", twice: "[gem/gemini-2.5-flash, bed/amazon.nova-lite-v1:0]",
   };
   const lines = Object.entries(routes).flatMap(([name, candidates]) => [`  ${name}: { candidates: ${candidates} }`, `  ${name}-lenient: { candidates: ${candidates}, lenient: true }`]);
-  const yaml = `version: 1\nfallbacks: off\nproviders:\n${account("oai", "openai", "/v1")}${account("ant", "anthropic", "/v1")}${account("gem", "google", "/v1beta")}${account("pplx", "perplexity", "")}${account("bed", "bedrock", "", ", region: us-east-1")}routes:\n${lines.join("\n")}\n`;
+  const yaml = `version: 1\nfallbacks: off\nproviders:\n${account("oai", "openai", "/v1")}${account("ant", "anthropic", "/v1")}${account("gem", "google", "/v1beta")}${account("pplx", "perplexity", "")}${account("router", "openrouter", "/v1")}${account("bed", "bedrock", "", ", region: us-east-1")}routes:\n${lines.join("\n")}\n`;
   const images = new ImageFetcher({
     env: {},
     resolve: (name) => Promise.resolve(name === "img.example" ? ["93.184.215.14"] : name === "inside.example" ? ["127.0.0.1"] : []),
@@ -106,6 +106,13 @@ describe("a field that a candidate's model refuses", () => {
     assert.deepEqual([status, error?.code, error?.param], [400, "unsupported_parameter", "temperature"]);
     assert.match(error?.message ?? "", /oai\/gpt-5: the model refuses temperature and top_p/);
     assert.equal(upstream.calls.length, 0);
+  });
+
+  it("case 31: passes where it is not known to be refused, and the provider decides", async () => {
+    says = ["hi"];
+    const { status, warning } = await ask({ model: "resold", temperature: 0.2, top_p: 0.5 });
+    assert.deepEqual([status, warning], [200, ""]);
+    assert.deepEqual([bodyOf(upstream.calls[0])["temperature"], bodyOf(upstream.calls[0])["top_p"]], [0.2, 0.5]);
   });
 
   it("is left out of the bytes on a lenient route, with a warning; every other byte passes", async () => {

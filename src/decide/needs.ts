@@ -75,7 +75,13 @@ function toolNeeds(request: ChatRequest, offersTools: boolean, need: Tell): void
   if (choice?.kind === "named") need("tool_choice_named", "tool_choice");
 }
 
-/** Wishes about how the answer is drawn. Those that encoders leave out with a word are no reason to leave a candidate out. */
+/**
+ * Wishes about how the answer is drawn. Those that encoders leave out with a word are no reason to leave a candidate out.
+ *
+ * Where the client's bytes pass, nothing is taken out of them unless the route is lenient, so a model that is known to refuse a
+ * field is passed over before the call, and where no other is left that is the answer: a 400 that names the field, without the
+ * round trip. What is not known to be refused passes, and the provider decides.
+ */
 function samplingNeeds(request: ChatRequest, lenient: boolean, need: Tell): void {
   const refused = lenient ? "drop" : "skip";
   // 1 is what a model does without being told. Elsewhere the encoder leaves them out and says so.

@@ -94,7 +94,7 @@ describe("the capability table", () => {
     assert.deepEqual([of("deepseek").logit_bias, of("mistral").seed], [null, null]);
   });
 
-  it("case 31: denies sampling to reasoning models that refuse it, at their maker and elsewhere", () => {
+  it("case 31: denies sampling to reasoning models that refuse it, where it is known", () => {
     const sampling = (id: string): boolean | null => {
       const target = targets.find((one) => one.model?.id === id);
       assert.ok(target, id);
@@ -104,6 +104,8 @@ describe("the capability table", () => {
     assert.equal(sampling("openai/gpt-5"), false);
     assert.equal(sampling("azure/o3"), false);
     assert.equal(sampling("openai/gpt-4o"), null);
+    const resold = capabilitiesOf({ provider: PROVIDERS.get("openrouter") as NonNullable<ReturnType<typeof PROVIDERS.get>>, model: null, upstreamModel: "openai/o3" });
+    assert.equal(resold.sampling, null, "who resells it may leave the fields out itself");
     assert.equal(sampling("google/gemini-2.5-pro"), true);
     const claude = (upstreamModel: string): boolean | null => capabilitiesOf({ provider: PROVIDERS.get("anthropic") as NonNullable<ReturnType<typeof PROVIDERS.get>>, model: null, upstreamModel }).sampling;
     assert.deepEqual([claude("claude-opus-4-7"), claude("claude-sonnet-4-5")], [false, true]);

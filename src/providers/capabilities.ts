@@ -108,6 +108,9 @@ function ofFields(fields: Quirks["fields"]): Words {
   return lost;
 }
 
+/** Where models refuse to be told how to sample as their maker has it. */
+const ANSWERS_400: ReadonlySet<string> = new Set(["openai", "azure"]);
+
 /** What the codecs know of generations and makers. */
 function ofCodec(target: Target, dialect: DialectId): Words {
   switch (dialect) {
@@ -122,7 +125,8 @@ function ofCodec(target: Target, dialect: DialectId): Words {
     case "bedrock-converse":
       return ofBedrock(target);
     default:
-      return refusesSampling(target, undefined) ? { sampling: false } : {};
+      // Hosts that resell these models may take the fields and leave them out themselves: there it is not known.
+      return refusesSampling(target, undefined) && ANSWERS_400.has(target.provider.id) ? { sampling: false } : {};
   }
 }
 
