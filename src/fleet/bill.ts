@@ -1,5 +1,6 @@
 /** The fleet's bill: one row per call received, priced by the fleet's own arithmetic. */
-import { costNanoUsd, type ModelPrice } from "./price.ts";
+import type { BatchLine } from "./batch.ts";
+import { batchNanoUsd, costNanoUsd, type ModelPrice } from "./price.ts";
 
 /**
  * open: still running. answered: whole. refused: an error status. reset: cut before the headers. cut: cut after them.
@@ -31,7 +32,7 @@ export interface BillRow {
   readonly output_tokens: number;
   /** Counted one by one (images, seconds …), where the call is billed so. */
   readonly units?: Readonly<Record<string, number>>;
-  /** Always the price of the counts above. */
+  /** Always the price of the counts above; of a batch, once it has ended, that of all its lines. */
   readonly cost_nano_usd: number;
   /** Whether the client was told the usage. */
   readonly usage_sent: boolean;
@@ -45,6 +46,8 @@ export type OpenRow = { -readonly [K in keyof BillRow]: BillRow[K] };
 interface Entry {
   readonly row: OpenRow;
   readonly price: ModelPrice;
+  /** What a batch came to that this call made. */
+  costNanoUsd?: number;
 }
 
 export class Bill {
@@ -68,11 +71,20 @@ export class Bill {
     return row;
   }
 
+  /** Puts on the row of the call that made a batch what the batch came to; each line at its own model's price, times `factor`. */
+  batch(row: OpenRow, lines: readonly BatchLine[], priceOf: (model: string) => ModelPrice, factor: number): void {
+    const entry = this.#entries.find((one) => one.row === row);
+    if (entry === undefined) return;
+    const sum = (count: (line: BatchLine) => number): number => lines.reduce((total, line) => total + count(line), 0);
+    [row.input_tokens, row.cached_tokens, row.output_tokens] = [sum((line) => line.input), sum((line) => line.cached), sum((line) => line.output)];
+    entry.costNanoUsd = batchNanoUsd(lines.map((line) => ({ price: priceOf(line.model), tokens: line })), factor);
+  }
+
   /** Copies, in the order of arrival; calls that still run are priced by what they have had so far. */
   rows(sinceMs = 0): BillRow[] {
-    return this.#entries.filter(({ row }) => row.at >= sinceMs).map(({ row, price }) => ({
+    return this.#entries.filter(({ row }) => row.at >= sinceMs).map(({ row, price, costNanoUsd: batched }) => ({
       ...row,
-      cost_nano_usd: costNanoUsd(price, { input: row.input_tokens, cached: row.cached_tokens, output: row.output_tokens }, row.units),
+      cost_nano_usd: batched ?? costNanoUsd(price, { input: row.input_tokens, cached: row.cached_tokens, output: row.output_tokens }, row.units),
     }));
   }
 

@@ -48,6 +48,16 @@ const providerSchema = z.strictObject({
   /** `finish`: generates (and bills) to the end though the client has left. */
   on_disconnect: z.enum(["stop", "finish"]).default("stop"),
   simulated: z.boolean().default(false),
+  batches: z
+    .strictObject({
+      /** When they end. Absent: those of messages as soon as somebody looks again, those of files when they are told to. */
+      end: z.union([z.enum(["look", "control"]), z.number().nonnegative()]).optional(),
+      /** Of the price of what they run. */
+      price_factor: z.number().min(0).max(1).default(0.5),
+      /** Batches of files tell the usage of all of it. */
+      tell_usage: z.boolean().default(false),
+    })
+    .default({ price_factor: 0.5, tell_usage: false }),
   script: z.array(ruleSchema).default([]),
   scenario: z
     .strictObject({

@@ -63,12 +63,17 @@ async function answer(fleet: Fleet, req: IncomingMessage, res: ServerResponse): 
       await fleet.play(provider, scenario, { timeScale: time_scale, startAtMs: start_at_ms });
       return send(res, 200, { ok: true });
     }
+    case "POST /batches/end": {
+      const { provider } = resetSchema.parse((await readJson(req)) ?? {});
+      fleet.endBatches(provider);
+      return send(res, 200, { ok: true });
+    }
     case "POST /reset": {
       const { provider } = checked(resetSchema, (await readJson(req)) ?? {}, TITLE);
       await fleet.reset(provider);
       return send(res, 200, { ok: true });
     }
-    default: return send(res, 404, { error: "GET /healthz, /bill, /calls; POST /script, /scenario, /reset" });
+    default: return send(res, 404, { error: "GET /healthz, /bill, /calls; POST /script, /scenario, /batches/end, /reset" });
   }
 }
 

@@ -25,6 +25,8 @@ export interface Fleet {
   script(name: string, rules: readonly RuleInput[]): Promise<void>;
   /** Plays an outage from now on (or from `startAtMs` on), `timeScale` times as fast as it was. */
   play(name: string, scenario: unknown, options?: PlayOptions): Promise<void>;
+  /** Ends every batch that runs at a provider, or at all. */
+  endBatches(name?: string): void;
   /** Back to the configuration's rules and an empty bill, for one provider or all. The bill is the fleet's: it empties only for all. */
   reset(name?: string): Promise<void>;
   /** Rows in the order of arrival; `sinceMs` is wall time. */
@@ -83,6 +85,9 @@ export async function startFleet(config: FleetConfig, clock: FleetClock = { nowM
     provider: (name) => describe(find(name)),
     script: (name, rules) => find(name).script(rules),
     play: (name, scenario, options = {}) => find(name).play(checkScenario(scenario), options),
+    endBatches(name) {
+      for (const provider of name === undefined ? all : [find(name)]) provider.endBatches();
+    },
     async reset(name) {
       if (name !== undefined) return find(name).reset();
       await Promise.all(all.map((provider) => provider.reset()));

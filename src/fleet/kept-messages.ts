@@ -1,9 +1,7 @@
-/** Batches of messages of one provider: run when they are made, ended as soon as somebody looks again, kept for as long as it runs. */
+/** Batches of messages of one provider: run when they are made, billed when they end, kept for as long as it runs. */
 import { asArray, asObject, asText, type Body } from "./ask.ts";
+import { doneAtCancel, endsNow, type BatchLine, type BatchRules, type BatchRun } from "./batch.ts";
 import type { KeptAnswer, KeptEndpoint } from "./kept.ts";
-
-/** What one request of a batch comes to. */
-export type BatchResult = { readonly type: "succeeded"; readonly message: object } | { readonly type: "errored"; readonly error: object };
 
 export interface BatchCall {
   readonly method: string;
@@ -15,24 +13,39 @@ export interface BatchCall {
   readonly atMs: number;
   /** Where the provider is called. */
   readonly origin: string;
-  run(params: Body): BatchResult;
+  run(params: Body): BatchRun;
+  /** Called once, when the batch has ended. */
+  bill(lines: readonly BatchLine[]): void;
 }
 
 type Status = "in_progress" | "canceling" | "ended";
 interface KeptBatch {
   readonly id: string;
-  readonly results: readonly { readonly custom_id: string; readonly result: BatchResult }[];
+  readonly runs: readonly { readonly custom_id: string; readonly run: BatchRun }[];
+  readonly bill: BatchCall["bill"];
   readonly createdMs: number;
   readonly resultsUrl: string;
   status: Status;
   canceledMs: number | null;
   endedMs: number | null;
+  /** How many of its requests were run when it ended. */
+  done: number;
 }
 
 const DAY_MS = 86_400_000;
 
 export class KeptMessages {
   readonly #batches = new Map<string, KeptBatch>();
+  readonly #rules: BatchRules;
+
+  constructor(rules: BatchRules) {
+    this.#rules = rules;
+  }
+
+  /** Ends all that run. */
+  endAll(atMs: number): void {
+    for (const batch of this.#batches.values()) this.#end(batch, atMs);
+  }
 
   answer(call: BatchCall): KeptAnswer {
     const { id, part } = call.endpoint;
@@ -51,22 +64,29 @@ export class KeptMessages {
   }
 
   #looked(batch: KeptBatch, atMs: number): KeptAnswer {
-    if (batch.status !== "ended") [batch.status, batch.endedMs] = ["ended", atMs];
+    if (endsNow(this.#rules, batch.createdMs, atMs)) this.#end(batch, atMs);
     return { status: 200, body: told(batch) };
   }
 
-  #create({ body, id, atMs, origin, run }: BatchCall): KeptAnswer {
+  #end(batch: KeptBatch, atMs: number): void {
+    if (batch.status === "ended") return;
+    [batch.status, batch.endedMs] = ["ended", atMs];
+    batch.done = batch.canceledMs === null ? batch.runs.length : doneAtCancel(batch.runs.length);
+    batch.bill(batch.runs.slice(0, batch.done).flatMap(({ run }) => run.billed ?? []));
+  }
+
+  #create({ body, id, atMs, origin, run, bill }: BatchCall): KeptAnswer {
     const requests = asArray(body["requests"]).map(asObject);
     if (requests.length === 0) return wrong(400, "requests: List should have at least 1 item");
-    const results: { custom_id: string; result: BatchResult }[] = [];
+    const runs: { custom_id: string; run: BatchRun }[] = [];
     for (const [at, request] of requests.entries()) {
       const name = asText(request["custom_id"]);
       if (name === undefined) return wrong(400, `requests.${at}.custom_id: Field required`);
-      if (results.some((one) => one.custom_id === name)) return wrong(400, `requests.${at}.custom_id: must be unique`);
-      results.push({ custom_id: name, result: run(asObject(request["params"])) });
+      if (runs.some((one) => one.custom_id === name)) return wrong(400, `requests.${at}.custom_id: must be unique`);
+      runs.push({ custom_id: name, run: run(asObject(request["params"])) });
     }
     const batchId = `msgbatch_01${id}`;
-    const batch: KeptBatch = { id: batchId, results, createdMs: atMs, resultsUrl: `${origin}/v1/messages/batches/${batchId}/results`, status: "in_progress", canceledMs: null, endedMs: null };
+    const batch: KeptBatch = { id: batchId, runs, bill, done: 0, createdMs: atMs, resultsUrl: `${origin}/v1/messages/batches/${batchId}/results`, status: "in_progress", canceledMs: null, endedMs: null };
     this.#batches.set(batch.id, batch);
     return { status: 200, body: told(batch) };
   }
@@ -84,23 +104,20 @@ export class KeptMessages {
 }
 
 function told(batch: KeptBatch): object {
-  const { id, results, status } = batch;
+  const { id, runs, status, done } = batch;
   const ended = status === "ended";
-  const count = (type: BatchResult["type"]): number => (ended && batch.canceledMs === null ? results.filter((one) => one.result.type === type).length : 0);
+  const succeeded = runs.slice(0, done).filter(({ run }) => run.status === 200).length;
   return {
     id, type: "message_batch", processing_status: status,
-    request_counts: {
-      processing: ended ? 0 : results.length, succeeded: count("succeeded"), errored: count("errored"),
-      canceled: ended && batch.canceledMs !== null ? results.length : 0, expired: 0,
-    },
+    request_counts: { processing: ended ? 0 : runs.length, succeeded, errored: done - succeeded, canceled: ended ? runs.length - done : 0, expired: 0 },
     ended_at: time(batch.endedMs), created_at: time(batch.createdMs), expires_at: time(batch.createdMs + DAY_MS),
     archived_at: null, cancel_initiated_at: time(batch.canceledMs), results_url: ended ? batch.resultsUrl : null,
   };
 }
 
-function resultsOf({ results, canceledMs }: KeptBatch): Buffer {
-  const lines = results.map(({ custom_id, result }) => `${JSON.stringify({ custom_id, result: canceledMs === null ? result : { type: "canceled" } })}\n`);
-  return Buffer.from(lines.join(""));
+function resultsOf({ runs, done }: KeptBatch): Buffer {
+  const resultOf = ({ status, body }: BatchRun): object => (status === 200 ? { type: "succeeded", message: body } : { type: "errored", error: body });
+  return Buffer.from(runs.map(({ custom_id, run }, at) => `${JSON.stringify({ custom_id, result: at < done ? resultOf(run) : { type: "canceled" } })}\n`).join(""));
 }
 
 function time(ms: number | null): string | null {

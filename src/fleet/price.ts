@@ -28,11 +28,21 @@ function picoPerToken(usdPerMillion: number): bigint {
 
 /** Cost in nano-dollars (1e-9 USD). */
 export function costNanoUsd(price: ModelPrice, tokens: BilledTokens, pieces: Readonly<Record<string, number>> = {}): number {
+  return Number((costPicoUsd(price, tokens, pieces) + 500n) / 1000n);
+}
+
+/** Cost of many answers at `factor` of their price (whole thousandths), rounded once. */
+export function batchNanoUsd(lines: readonly { readonly price: ModelPrice; readonly tokens: BilledTokens }[], factor: number): number {
+  const sum = lines.reduce((total, { price, tokens }) => total + costPicoUsd(price, tokens, {}), 0n);
+  return Number((sum * BigInt(Math.round(factor * 1000)) + 500_000n) / 1_000_000n);
+}
+
+function costPicoUsd(price: ModelPrice, tokens: BilledTokens, pieces: Readonly<Record<string, number>>): bigint {
   const fresh = BigInt(tokens.input - tokens.cached) * picoPerToken(price.input);
   const cached = BigInt(tokens.cached) * picoPerToken(price.cache_read ?? price.input);
   const output = BigInt(tokens.output) * picoPerToken(price.output);
   let counted = 0n;
   // Whole pieces only: the fleet rounds seconds up.
   for (const [unit, count] of Object.entries(pieces)) counted += BigInt(count) * BigInt(Math.round((price.units?.[unit] ?? 0) * 1e12));
-  return Number((fresh + cached + output + counted + 500n) / 1000n);
+  return fresh + cached + output + counted;
 }

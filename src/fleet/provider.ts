@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Body } from "./ask.ts";
+import type { BatchLine } from "./batch.ts";
 import type { Bill, OpenRow } from "./bill.ts";
 import { type ModelConfig, type ProviderConfig, resolvePrice } from "./config.ts";
 import { dialectOf } from "./dialects/index.ts";
@@ -64,8 +65,8 @@ export class SimulatedProvider {
   readonly #running = new Set<Exchange>();
   readonly #firstScript: readonly RuleInput[];
   readonly #prices = new Map<string, ModelPrice>();
-  readonly #kept = new Kept();
-  readonly #keptMessages = new KeptMessages();
+  readonly #kept: Kept;
+  readonly #keptMessages: KeptMessages;
   #script: Script;
   #player: ScenarioPlayer | undefined;
   #edgeTimer: NodeJS.Timeout | undefined;
@@ -80,6 +81,9 @@ export class SimulatedProvider {
     this.#shared = shared;
     this.#dialect = dialectOf(config.dialect);
     this.#random = seededRandom(hashText(config.name) ^ shared.seed);
+    const { end, tell_usage: tellsUsage } = config.batches;
+    this.#kept = new Kept({ end: end ?? "control", tellsUsage });
+    this.#keptMessages = new KeptMessages({ end: end ?? "look", tellsUsage });
     this.#firstScript = config.script;
     this.#script = new Script(config.script);
     this.#server = createServer({ keepAliveTimeout: 120_000, requestTimeout: 0, headersTimeout: 0, noDelay: true });
@@ -121,6 +125,12 @@ export class SimulatedProvider {
   async play(scenario: Scenario, options: PlayOptions): Promise<void> {
     this.#player = new ScenarioPlayer(scenario, options, this.#shared.nowMs(), () => this.#random.next());
     await this.#syncListener();
+  }
+
+  /** Ends every batch that runs. */
+  endBatches(): void {
+    this.#kept.endAll(this.#shared.wallMs());
+    this.#keptMessages.endAll(this.#shared.wallMs());
   }
 
   /** Back to the rules of the configuration, no scenario. */
@@ -261,14 +271,16 @@ export class SimulatedProvider {
   #serveKept(call: Call, url: URL, endpoint: KeptEndpoint, body: Body, files: readonly FormFile[]): Promise<void> {
     const method = call.exchange.req.method ?? "GET";
     const { searchParams: query } = url;
-    if (endpoint.collection === "messages/batches") {
-      const run = (params: Body) => {
-        const model = this.#modelOf(typeof params["model"] === "string" ? params["model"] : "");
-        return runBatched({ ...call, model: model ?? {} }, params, model !== undefined);
-      };
-      return serveKept(call, (id, createdS) => this.#keptMessages.answer({ method, endpoint, body, query, id, atMs: createdS * 1000, origin: this.origin, run }));
-    }
-    return serveKept(call, (id, createdS) => this.#kept.answer(method, endpoint, body, files, query, { id, createdS }));
+    const bill = (lines: readonly BatchLine[]): void => this.#shared.bill.batch(call.row, lines, (name) => this.#priceOf(name), this.config.batches.price_factor);
+    const run = (kind: "chat" | "embeddings", params: Body) => {
+      const model = this.#modelOf(typeof params["model"] === "string" ? params["model"] : "");
+      return runBatched({ ...call, model: model ?? {} }, params, model !== undefined, kind);
+    };
+    return serveKept(call, (id) => {
+      const asked = { method, endpoint, body, query, id, atMs: call.row.at, bill };
+      if (endpoint.collection === "messages/batches") return this.#keptMessages.answer({ ...asked, origin: this.origin, run: (params) => run("chat", params) });
+      return this.#kept.answer({ ...asked, files, run: (path, params) => run(path.endsWith("/embeddings") ? "embeddings" : "chat", params) });
+    });
   }
 
   #refusal(req: IncomingMessage, url: URL, facts: CallFacts, needsModel = true): { cls: "auth" | "not-found"; status: number; message: string } | undefined {

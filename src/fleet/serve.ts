@@ -1,13 +1,13 @@
 /** Answers one call: reads it, plays its fault, paces its tokens, and writes its row of the bill. */
 import { composeAnswer, type Answer } from "./answer.ts";
 import { asText, type Ask, type Body } from "./ask.ts";
+import type { BatchRun } from "./batch.ts";
 import type { OpenRow } from "./bill.ts";
 import type { ModelConfig, ProviderConfig } from "./config.ts";
 import type { Endpoint, Envelope, FleetDialect, Frame } from "./dialects/dialect.ts";
 import { draw, type Distribution } from "./distribution.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Fault } from "./fault.ts";
-import type { BatchResult } from "./kept-messages.ts";
 import type { KeptAnswer } from "./kept.ts";
 import type { Made, Pieces } from "./made.ts";
 import { randomId, type Random } from "./random.ts";
@@ -44,14 +44,22 @@ function answersTo(call: Pick<Call, "model" | "provider" | "random">, ask: Ask):
     }, call.random));
 }
 
-/** Runs one request of a batch, whose body is that of a chat call. */
-export function runBatched(call: Call, params: Body, served: boolean): BatchResult {
-  const name = asText(params["model"]) ?? "";
-  const ask = call.dialect.read(params, { kind: "chat" });
-  const envelope = envelopeOf(call, name, typeof ask === "string" ? 0 : ask.inputTokens, true);
-  if (typeof ask === "string") return { type: "errored", error: call.dialect.error("bad-request", 400, ask, envelope.requestId) as object };
-  if (!served) return { type: "errored", error: call.dialect.error("not-found", 404, `model: ${name}`, envelope.requestId) as object };
-  return { type: "succeeded", message: call.dialect.json(ask, answersTo(call, ask), envelope) as object };
+/** Runs one request of a batch, whose body is that of a call of its own. */
+export function runBatched(call: Call, body: Body, served: boolean, kind: "chat" | "embeddings"): BatchRun {
+  const model = asText(body["model"]) ?? "";
+  const bare = envelopeOf(call, model, 0, true);
+  const wrong = (cls: "bad-request" | "not-found", status: number, text: string): BatchRun => ({ status, body: call.dialect.error(cls, status, text, bare.requestId) as object, billed: null });
+  if (!served) return wrong("not-found", 404, `model: ${model}`);
+  if (kind === "embeddings") {
+    const made = call.dialect.embeddings(body, { kind }, bare);
+    return typeof made === "string" ? wrong("bad-request", 400, made) : { status: 200, body: made.body as object, billed: { model, input: made.inputTokens, cached: 0, output: 0 } };
+  }
+  const ask = call.dialect.read(body, { kind });
+  if (typeof ask === "string") return wrong("bad-request", 400, ask);
+  const envelope = envelopeOf(call, model, ask.inputTokens, true);
+  const answers = answersTo(call, ask);
+  const output = answers.reduce((sum, answer) => sum + answer.outputTokens, 0);
+  return { status: 200, body: call.dialect.json(ask, answers, envelope) as object, billed: { model, input: envelope.inputTokens, cached: envelope.cachedTokens, output } };
 }
 
 /** Serves a chat call whose request has been read. The row's outcome is set when it returns. */
@@ -103,11 +111,11 @@ export async function serveCount(call: Call, body: Body, endpoint: Endpoint & { 
   return jsonAnswer(call, counted, 0, envelope, drawRhythm(call).firstTokenMs);
 }
 
-/** Serves files and batches: nothing of it is billed here. */
-export async function serveKept(call: Call, look: (id: string, createdS: number) => KeptAnswer): Promise<void> {
+/** Serves files and batches: what a batch is billed for it has when it ends. */
+export async function serveKept(call: Call, look: (id: string) => KeptAnswer): Promise<void> {
   const envelope = envelopeOf(call, call.row.model, 0, true);
   if (await beforeHeaders(call, false, envelope)) return;
-  const { status, message, body, type: told = "application/octet-stream" } = look(envelope.id, envelope.created);
+  const { status, message, body, type: told = "application/octet-stream" } = look(envelope.id);
   if (message !== undefined) return refuse(call, status, call.dialect.error(status === 404 ? "not-found" : "bad-request", status, message, envelope.requestId));
   const [type, data] = Buffer.isBuffer(body) ? [told, body] : ["application/json", JSON.stringify(body)];
   return wholeAnswer(call, type, data, 0, envelope, drawRhythm(call).firstTokenMs);
