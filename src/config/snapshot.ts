@@ -2,6 +2,7 @@
 import type { Deployment } from "../decide/deployment.ts";
 import { buildDirectory, type DirectoryProblem } from "../decide/directory.ts";
 import type { Directory } from "../decide/names.ts";
+import type { PriceBook } from "../decide/price-book.ts";
 import type { CatalogueLookups } from "../decide/supply.ts";
 import type { ProviderFacts } from "../wire/facts.ts";
 import { showPath } from "./document.ts";
@@ -18,10 +19,16 @@ export interface Snapshot {
   readonly findings: readonly DirectoryProblem[];
 }
 
+/** Managed prices, and when they are looked at. */
+export interface SnapshotPrices {
+  readonly book?: PriceBook;
+  readonly wallMs: number;
+}
+
 /** Build the snapshot. Pure; a few ms. */
-export function buildSnapshot(config: Config, catalogue: CatalogueLookups, providers: ReadonlyMap<string, ProviderFacts>): Snapshot {
+export function buildSnapshot(config: Config, catalogue: CatalogueLookups, providers: ReadonlyMap<string, ProviderFacts>, prices?: SnapshotPrices): Snapshot {
   const { accounts, routes, aliases, fallbacks, unpriced } = config;
-  const built = buildDirectory({ accounts, routes, aliases, fallbacks, unpriced, catalogue, providers });
+  const built = buildDirectory({ accounts, routes, aliases, fallbacks, unpriced, catalogue, providers, prices: prices?.book, wallMs: prices?.wallMs });
   return {
     config,
     directory: built.directory,

@@ -8,6 +8,7 @@ import type { Deployment, Pricing } from "./deployment.ts";
 import type { Resolution } from "./names.ts";
 import { didYouMean, nearestNames } from "./nearest.ts";
 import { plainSheet } from "./price-at.ts";
+import type { PriceBook } from "./price-book.ts";
 
 /** Of an account, what decisions need; the credential is not among it. */
 export interface SupplyAccount {
@@ -24,6 +25,8 @@ export interface SupplyAccount {
 }
 export interface SupplyOverride {
   readonly price: PriceSheet | null;
+  /** From when that price holds; absent: always. */
+  readonly priceFromMs?: number;
   readonly unmetered: boolean;
   readonly contextWindow: number | null;
   readonly maxOutput: number | null;
@@ -46,6 +49,10 @@ export interface SupplyInput {
   readonly providers: ReadonlyMap<string, ProviderFacts>;
   readonly catalogue: CatalogueLookups;
   readonly unpriced: "refuse" | "serve";
+  /** Managed prices, over the catalogue's and below those of the accounts' own models. */
+  readonly prices?: PriceBook | undefined;
+  /** When this holds; absent: the prices that are in force first. */
+  readonly wallMs?: number | undefined;
 }
 
 export class Supply {
@@ -130,11 +137,36 @@ export class Supply {
     if (unspoken !== null) return { ok: false, code: "provider_not_supported_yet", message: unspoken };
     const upstreamModel = behind === undefined ? (model?.upstream ?? upstream) : upstream;
     const override = account.models.get(upstream) ?? account.models.get(upstreamModel);
-    const pricing = pricingOf(account, override, model, upstream);
+    const pricing = located(this.#pricing(account, override, model, upstreamModel, upstream), account, upstreamModel);
     if (pricing.kind === "unknown" && this.#input.unpriced === "refuse") {
       return { ok: false, code: "price_unknown", message: this.#priceUnknown(account, upstream, model) };
     }
     return { ok: true, deployment: deploymentOf(account, model, upstreamModel, pricing, override) };
+  }
+
+  /** What the owner says of the model, what is managed, what the owner says of the account, then what the catalogue says. */
+  #pricing(account: SupplyAccount, override: SupplyOverride | undefined, model: ModelFacts | null, upstreamModel: string, upstream: string): Pricing {
+    if (override?.unmetered === true) return UNMETERED;
+    const { wallMs = 0 } = this.#input;
+    const own = override?.price ?? null;
+    const fromMs = override?.priceFromMs ?? 0;
+    if (own !== null && fromMs <= wallMs) return { kind: "sheet", sheet: own };
+    const free = account.provider.freeModels?.includes(upstream) === true;
+    const listed = free ? FREE : (model?.price ?? null);
+    const pricing = this.#managed(account, [upstreamModel, model?.upstream ?? upstreamModel], listed, free) ?? (account.unmetered ? UNMETERED : listed === null ? UNKNOWN : { kind: "sheet", sheet: listed });
+    return own === null || pricing.kind !== "sheet" ? pricing : untilThen(pricing, own, fromMs);
+  }
+
+  /** What managed prices say of a model by one of its names. What costs nothing by itself costs something only where the account is named. */
+  #managed(account: SupplyAccount, names: readonly string[], listed: PriceSheet | null, free: boolean): Pricing | null {
+    const { prices, wallMs = 0 } = this.#input;
+    if (prices === undefined) return null;
+    for (const model of new Set(names)) {
+      const asked = { account: account.name, provider: account.provider.id, model, atMs: wallMs };
+      const pricing = account.unmetered || free ? prices.accountPricingAt(asked, listed) : prices.pricingAt(asked, listed);
+      if (pricing !== null) return pricing;
+    }
+    return null;
   }
 
   /** The account's own name for a model that goes by the catalogue's: the first deployment of it. */
@@ -179,6 +211,8 @@ function priceLines(account: string, upstream: string): string {
   ].join("\n");
 }
 
+const UNMETERED: Pricing = { kind: "unmetered" };
+const UNKNOWN: Pricing = { kind: "unknown" };
 /** Given away by the provider's own terms. */
 const FREE = plainSheet("free-by-contract", { input: 0, output: 0, requests: 0 });
 
@@ -199,13 +233,23 @@ function deploymentOf(account: SupplyAccount, model: ModelFacts | null, upstream
   };
 }
 
-/** What the owner says of the model, then of the account, then what the catalogue says. */
-function pricingOf(account: SupplyAccount, override: SupplyOverride | undefined, model: ModelFacts | null, upstream: string): Pricing {
-  if (override?.unmetered === true) return { kind: "unmetered" };
-  if (override?.price) return { kind: "sheet", sheet: override.price };
-  if (account.unmetered) return { kind: "unmetered" };
-  if (account.provider.freeModels?.includes(upstream) === true) return { kind: "sheet", sheet: FREE };
-  return model?.price ? { kind: "sheet", sheet: model.price } : { kind: "unknown" };
+/** The pricing until the owner's own sheet takes over. */
+function untilThen(pricing: Extract<Pricing, { kind: "sheet" }>, own: PriceSheet, fromMs: number): Pricing {
+  return { ...pricing, later: [...(pricing.later ?? []).filter((next) => next.fromMs < fromMs), { fromMs, sheet: own }] };
+}
+
+/** A geography in front of the model's name, as hosts name profiles of several regions. */
+const GEO_PREFIX = /^(global|us-gov|[a-z]{2,4})\./;
+
+/** The pricing of calls that are served in a place which the model's name or the account's address tells. */
+function located(pricing: Pricing, account: SupplyAccount, upstreamModel: string): Pricing {
+  if (pricing.kind !== "sheet") return pricing;
+  const sheets = [pricing.sheet, ...(pricing.later ?? []).flatMap((next) => next.sheet ?? [])];
+  if (sheets.every((sheet) => Object.keys(sheet.geoPermille).length === 0)) return pricing;
+  const prefix = GEO_PREFIX.exec(upstreamModel)?.[1];
+  const byAddress = Object.entries(account.provider.endpoints ?? {}).find(([, url]) => url === account.baseUrl)?.[0];
+  const geo = [prefix, byAddress].find((name) => name !== undefined && sheets.some((sheet) => Object.hasOwn(sheet.geoPermille, name)));
+  return geo === undefined ? pricing : { ...pricing, geo };
 }
 
 /** A model may need another dialect than its provider's usual one. */
