@@ -5,7 +5,9 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import type { Charge, Hold, Ledger, Log, Mark, ReserveResult } from "../ports.ts";
+import type { LedgerBudgets } from "./budgets.ts";
 import { LedgerUnwritable } from "./errors.ts";
+import type { Call, ChargeCall, OpenHold } from "./ledger-calls.ts";
 import { LateCharges } from "./late.ts";
 import type { AttemptRow } from "./rows.ts";
 import { assertChargeStorable, assertInteger, assertStorable, correctionOf, foldAttempt, holdForLostCharge, NO_HOLD, sameCharge } from "./rows.ts";
@@ -22,41 +24,11 @@ export interface LedgerOptions {
   readonly settleRetryMs: number;
   /** Charges kept in memory while the disk cannot take them. */
   readonly lateMax: number;
+  readonly budgets: LedgerBudgets;
 }
 
-/** A hold of this process: open, or settled a moment ago. */
-interface OpenHold {
-  readonly id: number;
-  readonly attemptId: string;
-  /** What is to be written; null when it is, so that nothing is kept for longer than it is needed. */
-  hold: Hold | null;
-  settled: boolean;
-  /** Its request's record has a higher place than this. */
-  readonly recordFloor: number;
-  markedAtMs: number;
-}
-interface HoldCall {
-  readonly kind: "holds";
-  readonly holds: readonly OpenHold[];
-  /** One result for all: they are written together or not at all. */
-  readonly resolve: (result: ReserveResult) => void;
-}
-interface ChargeCall {
-  readonly kind: "charges";
-  readonly charges: readonly Charge[];
-  /** From memory, where it waits since its caller was told that it is not durable. */
-  readonly late: boolean;
-  /** Monotonic; 0 until the first try has failed. */
-  giveUpAtMs: number;
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
-}
-interface MarkCall {
-  readonly kind: "marks";
-  readonly resolve: () => void;
-}
-type Call = HoldCall | ChargeCall | MarkCall;
-
+/** Never added to. */
+const NONE_REFUSED = new Map<Hold, ReserveResult>();
 const HELD: ReserveResult = Object.freeze({ kind: "held" });
 const ALL_HELD: readonly ReserveResult[] = Object.freeze([HELD]);
 const RETRY_MS = 50;
@@ -72,6 +44,7 @@ export class SqliteLedger implements Ledger {
   readonly #db: DatabaseSync;
   readonly #sql: Statements;
   readonly #options: LedgerOptions;
+  readonly #budgets: LedgerBudgets;
   /** Open holds, all in `#known`, and settled ones in two generations: forgetting the elder whole is cheaper than one by one. */
   #known = new Map<string, OpenHold>();
   #knownBefore: ReadonlyMap<string, OpenHold> = new Map();
@@ -104,6 +77,7 @@ export class SqliteLedger implements Ledger {
     this.#sql = sql;
     this.#nextId = nextId;
     this.#options = options;
+    this.#budgets = options.budgets;
     this.#late = new LateCharges(options.lateMax);
     this.#shared = new SharedTerms(db);
     this.#span = new OpenSpan(db);
@@ -113,11 +87,17 @@ export class SqliteLedger implements Ledger {
     return new Promise((resolve) => {
       for (const hold of holds) assertStorable(hold);
       const fresh: OpenHold[] = [];
+      const refused = this.#budgets.any ? new Map<Hold, ReserveResult>() : NONE_REFUSED;
       for (const hold of holds) {
         // A repeat of a known attempt is held already: answered like the first, no second row.
-        if (!this.#isRepeat(hold.attemptId)) fresh.push(this.#remember(hold));
+        if (this.#isRepeat(hold.attemptId)) continue;
+        const refusal = this.#budgets.admit(hold);
+        if (refusal === null) fresh.push(this.#remember(hold));
+        else refused.set(hold, refusal);
       }
-      this.#enqueue({ kind: "holds", holds: fresh, resolve: (result) => resolve(result === HELD && holds.length === 1 ? ALL_HELD : holds.map(() => result)) });
+      const alone = holds.length === 1;
+      if (alone && refused.size === 1) resolve([...refused.values()]);
+      else this.#enqueue({ kind: "holds", holds: fresh, resolve: (result) => resolve(alone && result === HELD ? ALL_HELD : holds.map((hold) => refused.get(hold) ?? result)) });
     });
   }
 
@@ -176,16 +156,24 @@ export class SqliteLedger implements Ledger {
     this.#sql.begin.run();
     try {
       work();
+      this.#budgets.write();
       this.#sql.commit.run();
       this.#shared.committed();
     } catch (error) {
       this.#undo();
       throw error;
     }
+    this.#budgets.committed();
+  }
+
+  /** Writes what waits, now. */
+  flush(): void {
+    if (!this.#paused) this.#flush();
   }
 
   /** Charges the held row of a dead process, inside a `transaction`. */
   chargeOrphan(row: AttemptRow, charge: Charge): void {
+    this.#budgets.charging(row.attemptId, charge.costNanoUsd);
     chargeRow(this.#sql, this.#shared, row, charge);
   }
 
@@ -295,10 +283,11 @@ export class SqliteLedger implements Ledger {
     if (statements === 0) return;
     // A span is closed only by a group that takes all that waits: no lower id may be written after it.
     const closesSpan = this.#span.full && !this.#splitting;
-    const grouped = statements > 1 || closesSpan;
+    const grouped = statements > 1 || closesSpan || this.#budgets.any;
     try {
       if (grouped) this.#sql.begin.run();
       for (const call of calls) this.#write(call);
+      this.#budgets.write();
       for (const [entry, tokens] of marks) this.#sql.mark.run(tokens, entry.id);
       if (closesSpan) this.#span.write(this.#sql.span);
       if (grouped) this.#sql.commit.run();
@@ -308,6 +297,7 @@ export class SqliteLedger implements Ledger {
       throw error;
     }
     this.#settleCharged();
+    this.#budgets.committed();
     if (closesSpan) this.#span.next();
     if (marks.length > 0) this.#marked(marks);
   }
@@ -329,6 +319,7 @@ export class SqliteLedger implements Ledger {
     const entry = this.#openHold(charge.attemptId);
     if (entry !== undefined) {
       this.#charged.push(entry);
+      this.#budgets.charging(charge.attemptId, charge.costNanoUsd);
       if (insertCharge(this.#sql, this.#shared, charge, charge.flags, entry.id)) return;
     }
     this.#chargeSlowly(charge);
@@ -345,9 +336,12 @@ export class SqliteLedger implements Ledger {
       insertCharge(this.#sql, this.#shared, charge, [...charge.flags, NO_HOLD], id);
       this.#options.log.error("ledger_charge_without_hold", { attemptId: charge.attemptId });
     } else if (view.state === "held") {
+      this.#budgets.charging(charge.attemptId, charge.costNanoUsd);
       chargeRow(this.#sql, this.#shared, first, charge);
     } else if (!sameCharge(view, charge)) {
-      insertCorrection(this.#sql, this.#shared, correctionOf(view, charge, this.#nextId++, first.owner));
+      const correction = correctionOf(view, charge, this.#nextId++, first.owner);
+      this.#budgets.correcting(first, correction.costNanoUsd);
+      insertCorrection(this.#sql, this.#shared, correction);
     }
   }
 
@@ -391,7 +385,10 @@ export class SqliteLedger implements Ledger {
     if (call.kind === "marks") {
       call.resolve();
     } else if (call.kind === "holds") {
-      for (const entry of call.holds) if (this.#known.delete(entry.attemptId)) this.#openHolds--;
+      for (const { attemptId } of call.holds) {
+        this.#budgets.release(attemptId);
+        if (this.#known.delete(attemptId)) this.#openHolds--;
+      }
       call.resolve({ kind: "unavailable", message: error.message });
     } else if (!mayPass || this.#closed) {
       call.reject(error);
@@ -489,6 +486,7 @@ export class SqliteLedger implements Ledger {
   #undo(): void {
     if (this.#db.isTransaction) this.#sql.rollback.run();
     this.#shared.rolledBack();
+    this.#budgets.rolledBack();
     this.#charged = [];
   }
 }

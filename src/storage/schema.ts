@@ -121,8 +121,19 @@ CREATE TABLE kept_calls (
 ) STRICT;
 `;
 
+const VERSION_3 = `
+CREATE TABLE balances (
+  budget TEXT NOT NULL,
+  period TEXT NOT NULL,
+  settled_nano_usd INTEGER NOT NULL,
+  overrun_nano_usd INTEGER NOT NULL,
+  told_permille INTEGER NOT NULL,
+  PRIMARY KEY (budget, period)
+) STRICT, WITHOUT ROWID;
+`;
+
 /** Step k (from 0) brings a file of version k to version k + 1. Steps are never edited once released, only added. */
-export const MIGRATIONS: readonly string[] = [VERSION_1, VERSION_2];
+export const MIGRATIONS: readonly string[] = [VERSION_1, VERSION_2, VERSION_3];
 
 /** How long a statement may block the event loop when another process holds the file. */
 const BUSY_TIMEOUT_MS = 50;

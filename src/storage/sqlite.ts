@@ -1,6 +1,8 @@
 /** The embedded store: one SQLite file with the ledger, its records and its readers, opened and closed as one. */
 import { randomUUID } from "node:crypto";
+import type { Budget } from "../decide/budget/types.ts";
 import type { Log } from "../ports.ts";
+import { LedgerBudgets } from "./budgets.ts";
 import { Checkpoints } from "./checkpoint.ts";
 import { StorageError } from "./errors.ts";
 import { SqliteKeptCalls } from "./kept-calls.ts";
@@ -36,6 +38,7 @@ const SILENT: Log = { info: () => undefined, warn: () => undefined, error: () =>
 
 export class SqliteStorage {
   readonly ledger: SqliteLedger;
+  readonly budgets: LedgerBudgets;
   readonly records: SqliteRecords;
   readonly kept: SqliteKeptCalls;
   /** Open rows of dead processes found at this start. */
@@ -60,11 +63,13 @@ export class SqliteStorage {
     const owner = this.#takeOwnership(leaseMs);
     const nextId = nextAttemptId(this.#db);
     this.orphansFound = owner.orphans;
+    this.budgets = new LedgerBudgets(this.#db, this.#wallMs);
     this.ledger = new SqliteLedger(this.#db, prepareStatements(this.#db, owner.id), nextId, {
       wallMs: this.#wallMs,
       log: this.#log,
       settleRetryMs: options.settleRetryMs ?? 5_000,
       lateMax: options.lateChargesMax ?? 10_000,
+      budgets: this.budgets,
     });
     this.kept = new SqliteKeptCalls(this.#db, this.ledger, options.settleRetryMs ?? 5_000);
     this.records = new SqliteRecords(this.#db, this.ledger, {
@@ -83,6 +88,12 @@ export class SqliteStorage {
   get reader(): SqliteReader {
     this.#reader ??= new SqliteReader(this.#path, () => true);
     return this.#reader;
+  }
+
+  /** From now on these budgets bind; what waits is written first, so that new ones start from all of it. */
+  limit(budgets: readonly Budget[]): void {
+    this.ledger.flush();
+    this.budgets.configure(budgets);
   }
 
   /** Settles orphans whose lease has passed at `nowMs` (wall). Returns how many; call it on a timer. */
