@@ -268,11 +268,20 @@ describe("settings", () => {
 describe("what cannot be carried", () => {
   test("is named in a warning, one sentence each", () => {
     const made = encoded({
-      user: "u", metadata: { a: "b" }, serviceTier: "flex", parallelToolCalls: false, tools: [tool("f", { strict: true }), tool("g", { strict: true })],
+      user: "u", metadata: { a: "b" }, serviceTier: "scale", parallelToolCalls: false, tools: [tool("f", { strict: true }), tool("g", { strict: true })],
       other: { prompt_cache_key: "k", verbosity: "low", store: true }, messages: [{ ...user("hi"), name: "bob" }],
     });
-    for (const word of ["user", "metadata", 'service_tier "flex"', "parallel_tool_calls", "strict", "prompt_cache_key", "verbosity", "store", "name of a message"]) {
+    for (const word of ["user", "metadata", 'service_tier "scale"', "parallel_tool_calls", "strict", "prompt_cache_key", "verbosity", "store", "name of a message"]) {
       assert.equal(made.warnings.filter((warning) => warning.includes(word)).length, 1, `${word} in ${made.warnings.join("; ")}`);
+    }
+  });
+  test("of service tiers: those that the maker's hosts know go there, and are named elsewhere", () => {
+    const plain = target("gemini-2.5-pro");
+    const own = { ...plain, provider: { ...plain.provider, kind: "maker" as const } };
+    for (const tier of ["flex", "priority"]) {
+      assert.deepEqual([encoded({ serviceTier: tier }, own).body["serviceTier"], encoded({ serviceTier: tier }, own).warnings], [tier, []]);
+      const elsewhere = encoded({ serviceTier: tier }, { ...own, provider: { ...own.provider, kind: "host" } });
+      assert.deepEqual([elsewhere.body["serviceTier"], elsewhere.warnings], [undefined, [`service_tier "${tier}" is not carried`]]);
     }
   });
   test("is not named where the value asks for what happens anyway", () => {

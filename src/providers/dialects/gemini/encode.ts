@@ -27,6 +27,7 @@ export function encodeChat(asked: ChatRequest, target: Target): EncodedRequest |
   if (eitherOr && tools !== undefined && generationConfig["responseMimeType"] !== undefined && request.toolChoice?.kind !== "none") {
     refuse(notes, "response_format", `${target.upstreamModel} cannot combine tools with a JSON response format`);
   }
+  const tier = serviceTier(request.serviceTier, target, notes);
   noteTheRest(request, notes);
   if (notes.refusal !== undefined) return notes.refusal;
   const body: { [key: string]: Json } = { contents };
@@ -34,6 +35,7 @@ export function encodeChat(asked: ChatRequest, target: Target): EncodedRequest |
   if (tools !== undefined) body["tools"] = tools;
   if (toolConfig !== undefined) body["toolConfig"] = toolConfig;
   if (Object.keys(generationConfig).length > 0) body["generationConfig"] = generationConfig;
+  if (tier !== undefined) body["serviceTier"] = tier;
   const renames = names.renames();
   return {
     kind: "encoded",
@@ -123,13 +125,21 @@ function encodeGeneration(request: ChatRequest, target: Target, notes: Notes): {
   return config;
 }
 
+const TIERS: ReadonlySet<string> = new Set(["flex", "priority"]);
+
+/** The maker's own hosts know two tiers beside the ordinary one, which serves when nothing is said; others may refuse the field. */
+function serviceTier(tier: string | undefined, target: Target, notes: Notes): string | undefined {
+  if (tier === undefined || tier === "auto" || tier === "default") return undefined;
+  if (TIERS.has(tier) && target.provider.kind === "maker") return tier;
+  warn(notes, `service_tier "${shown(tier)}" is not carried`);
+  return undefined;
+}
+
 /** Everything that has no place upstream: refused where it changes what is asked, else named in a warning. */
 function noteTheRest(request: ChatRequest, notes: Notes): void {
   if (request.logitBias !== undefined && Object.keys(request.logitBias).length > 0) {
     refuse(notes, "logit_bias", "this provider has no logit_bias");
   }
-  const tier = request.serviceTier;
-  if (tier !== undefined && tier !== "auto" && tier !== "default") warn(notes, `service_tier "${shown(tier)}" is not carried`);
   if (request.user !== undefined) warn(notes, "user is not carried");
   if (request.metadata !== undefined && Object.keys(request.metadata).length > 0) warn(notes, "metadata is not carried");
   const lost = askedEffort(request)?.lost;
