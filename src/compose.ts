@@ -389,6 +389,7 @@ class Running {
     const rows = this.#health.snapshot(this.#clock.nowMs());
     return this.#metrics.text([
       ["spillway_in_flight", "Requests in flight, to their last byte.", this.#active.size],
+      ["spillway_held_batches", "Batches held until their provider says that they ended.", this.#batches.size],
       ["spillway_resting_deployments", "Deployments that rest or probe.", rows.filter((row) => row.state !== "admitting").length],
       ["spillway_ready", "1 while requests are taken.", this.#notReady() === null ? 1 : 0],
     ]);
