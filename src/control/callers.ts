@@ -56,7 +56,7 @@ export class CallerBook {
   #follow(changed: readonly ChangedObject[]): void {
     for (const { kind, id } of changed) {
       if (kind === "key") this.#renew(id);
-      else if (kind === "project") for (const key of [...(this.#ofProject.get(id) ?? [])]) this.#renew(key);
+      else if (kind === "project") for (const key of Array.from(this.#ofProject.get(id) ?? [])) this.#renew(key);
     }
   }
 
