@@ -206,7 +206,7 @@ describe("memory", () => {
     const records = new Map<string, Settled>();
     const book = new BudgetBook();
     book.configure([budget("b", 100, { period: "day" })], (_, key) => records.get(key), NOON);
-    const open = ask(9);
+    const open = ask(0);
     book.admit(open);
     for (let day = 0; day < 400; day += 1) {
       const hold = ask(50, { wallMs: NOON + day * DAY_MS });
@@ -216,7 +216,8 @@ describe("memory", () => {
     }
     const keys = [...(book.accounts.get("b")?.tallies ?? [])].map(({ key }) => key);
     assert.ok(keys.length <= 5, keys.join(" "));
-    assert.ok(keys.includes("2026-11-23"));
+    book.settle(open.attemptId, 7, NOON);
+    assert.equal(book.balanceOf("b", NOON)?.settledNanoUsd, 47);
     assert.equal(book.balanceOf("b", NOON + 5 * DAY_MS)?.settledNanoUsd, 40);
     assert.equal(refusedBy(book.admit(ask(61, { wallMs: NOON + 5 * DAY_MS }))), "exceeded b");
   });
@@ -260,6 +261,10 @@ describe("the ladder", () => {
     assert.deepEqual(due(), [500]);
     book.configure([budget("b", 80, { alertsAtPermille: [500, 1_000] })], () => undefined, NOON);
     assert.deepEqual(due(), [1_000]);
+    book.configure([budget("b", 300, { alertsAtPermille: [500] })], () => undefined, NOON);
+    spend(60);
+    book.configure([], () => undefined, NOON);
+    assert.deepEqual(due(), []);
   });
 
   it("does not tell again after a restart what is on record as told", () => {
