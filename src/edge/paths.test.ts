@@ -36,6 +36,7 @@ describe("a path means", () => {
     ["/v1/responses", "responses"],
     ["/responses", "responses"],
     ["/v1/responses/input_tokens", "responses-input-tokens"],
+    ["/v1/responses/compact", "responses-compact"],
     ["/v1/responses/resp_1", "response"],
     ["/openai/v1/responses/resp_1/input_items", "response-input-items"],
     ["/v1/responses/resp_1/cancel", "response-cancel"],
@@ -160,6 +161,25 @@ describe("a path means", () => {
 
   it("which file or batch, percent-decoded once", () => {
     assert.deepEqual(["/v1/files/file-1%40a", "/v1/batches/b%252F/cancel", "/v1/files"].map((path) => targetOf(path).id), ["file-1@a", "b%2F", undefined]);
+  });
+
+  it("in whose form an unknown path is told: that of the protocol that it begins with, or of who asks", () => {
+    const forms: readonly (readonly [string, string])[] = [
+      ["/v1/responses/resp_1/output", "responses"], ["/openai/v1/responses/a/b/c", "responses"], ["/v1/messages/b", "messages"], ["/v1/messages/batches/b/content", "messages"],
+      ["/anthropic/v1/organizations", "messages"], ["/v1beta/cachedContents", "generate-content"], ["/v1beta", "generate-content"], ["/v1alpha/files/f", "generate-content"],
+      ["/v1/projects/p/locations/l", "generate-content"], ["/v2/nothing", "chat-v2"], ["/v2", "chat-v2"], ["/v1/rerank/x", "chat-v2"], ["/model/a/invoke", "converse"],
+      ["/v1/chat/completions/x", "chat"], ["/v1beta/openai/nothing", "chat"], ["/mistral/v1/ocr", "chat-mistral"], ["/v1/files/f/x", "chat"], ["/v1betas/models", "chat"],
+    ];
+    for (const [path, form] of forms) assert.deepEqual([path, targetOf(path).endpoint, formOf(targetOf(path), {})], [path, null, form]);
+    assert.equal(formOf(targetOf("/v1/organizations/me"), { "anthropic-version": "2023-06-01" }), "messages");
+    assert.equal(formOf(targetOf("/upload"), { "x-goog-api-key": "k" }), "generate-content");
+    assert.equal(formOf(targetOf("/v2/nothing"), { "x-goog-api-key": "k" }), "chat-v2");
+  });
+
+  it("something that is not served, where an id bears no mark of its kind and the method is another's", () => {
+    const otherwise = (path: string) => targetOf(path).otherwise;
+    assert.deepEqual(["/v1/responses/search", "/v1/messages/batches/x", "/v1/files/upload", "/v1beta/models/g:tune", "/v1/models/llama3:8b"].map(otherwise), ["responses", "messages", "chat", "generate-content", "generate-content"]);
+    assert.deepEqual(["/v1/responses/resp_1", "/v1/messages/batches/msgbatch_1", "/v1/files/file-1", "/v1/models/m", "/v1/responses/x/cancel", "/v1/responses/compact"].map(otherwise), Array.from({ length: 6 }, () => undefined));
   });
 
   it("in whose form errors are told", () => {

@@ -12,6 +12,8 @@ export interface Target {
   readonly stream: boolean | undefined;
   /** What the path names besides a model (a file, a batch, a response), percent-decoded once. */
   readonly id?: string;
+  /** Asked by a method that the endpoint does not take, the path is another one, which is not served and whose form is this; absent: the method is wrong. */
+  readonly otherwise?: SurfaceName;
 }
 
 const target = (endpoint: EndpointName | null, form: SurfaceName = "chat", model?: string, stream?: boolean): Target => ({ endpoint, form, model, stream });
@@ -57,6 +59,15 @@ const PROBES: Readonly<Record<string, Target>> = {
   "/v2/rerank": served("rerank-v2"),
 };
 const UNKNOWN = target(null);
+/** Whose form an unknown path is told in: by what it begins with, below the version. All others are told in that of chat completions. */
+const FORMS: readonly (readonly [begins: RegExp, form: SurfaceName])[] = [
+  [/^\/responses(?:\/|$)/, "responses"],
+  [/^\/(?:messages|complete)(?:\/|$)/, "messages"],
+  [/^\/completions\//, "completions"],
+  [/^\/(?:v2|rerank)(?:\/|$)/, "chat-v2"],
+  [/^\/(?:model|guardrail|async-invoke)(?:\/|$)/, "converse"],
+  [/^\/(?:projects|publishers)\//, "generate-content"],
+];
 /** Not called by a model. */
 const NO_MODEL: ReadonlySet<EndpointName | null> = new Set<EndpointName | null>(["models", "files", "batches", "message-batches"]);
 /** `models/{model}:{verb}`, where a model may hold ":" itself. */
@@ -80,8 +91,12 @@ const KEPT: Readonly<Record<string, OwnedName | KeptName>> = {
   "responses/input_items": "response-input-items",
   "responses/cancel": "response-cancel",
 };
+/** What ids begin with that providers give. Where one does not, it may be no id but an endpoint that is not served. */
+const MARKS: Readonly<Record<string, string>> = { files: "file", batches: "batch", "messages/batches": "msgbatch", responses: "resp" };
 const COLLECTION = /^\/(files|batches|messages\/batches|responses)\/([^/]+)(?:\/([^/]+))?$/;
 
+/** Versions that only one protocol has. */
+const PREVIEW = /^\/v1(?:alpha|beta)\d?(?=\/|$)/;
 /** Nothing that is served has a longer path. Prefixes are taken off one by one, before it is known who asks. */
 const PATH_CHARS_MAX = 2_048;
 
@@ -98,12 +113,16 @@ export function targetOf(path: string): Target {
 
 function aliasOf(path: string): Target {
   let rest = path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
-  const beta = rest.startsWith("/v1beta/");
-  if (beta) rest = rest.slice(7);
+  const preview = PREVIEW.exec(rest)?.[0] ?? "";
+  const beta = preview !== "";
+  rest = rest.slice(preview.length);
   // A base URL that names the protocol's maker, as some clients are given.
-  if (rest.startsWith("/anthropic/")) rest = rest.slice(10);
+  const named = rest.startsWith("/anthropic/");
+  if (named) rest = rest.slice(10);
   if (rest.startsWith("/mistral/")) return inOwnForm(aliasOf(rest.slice(8)));
   while (rest.startsWith("/v1/")) rest = rest.slice(3);
+  // Of the same names there, and other things.
+  if (beta && /^\/(?:files|batches)(?:\/|$)/.test(rest)) return unknown("generate-content");
   const known = KNOWN[rest];
   if (known !== undefined) return beta && known.endpoint === "models" ? target("models", "generate-content") : known;
   if (rest.startsWith("/models/") && rest.length > 8) return ofModel(rest.slice(8), beta);
@@ -111,8 +130,14 @@ function aliasOf(path: string): Target {
   if (rest.startsWith("/openai/")) return aliasOf(rest.slice(7));
   if (rest.startsWith("/model/")) return converse(rest.slice(7));
   const found = COLLECTION.exec(rest);
-  if (found !== null) return kept(found);
-  return rest.startsWith("/v2/") ? (PROBES[rest] ?? UNKNOWN) : UNKNOWN;
+  const inside = found === null ? undefined : kept(found);
+  if (inside !== undefined) return inside;
+  const probe = rest.startsWith("/v2/") ? PROBES[rest] : undefined;
+  return probe ?? unknown(beta ? "generate-content" : named ? "messages" : FORMS.find(([begins]) => begins.test(rest))?.[1]);
+}
+
+function unknown(form: SurfaceName | undefined): Target {
+  return form === undefined ? UNKNOWN : target(null, form);
 }
 
 /**
@@ -131,9 +156,9 @@ function inOwnForm(target: Target): Target {
   return target.form === "chat" ? { ...target, form: OWN_FORM } : target;
 }
 
-/** Whose list of models a client wants is told by what else it sends: the paths are the same. */
+/** Whose list of models a client wants is told by what else it sends: the paths are the same. So is who asks for what nobody knows. */
 export function formOf(target: Target, headers: Readonly<Record<string, unknown>>): SurfaceName {
-  if (target.endpoint !== "models" && target.endpoint !== "model") return target.form;
+  if (target.endpoint !== "models" && target.endpoint !== "model" && target !== UNKNOWN) return target.form;
   if (headers["anthropic-version"] !== undefined) return "messages";
   return headers["x-goog-api-key"] !== undefined || headers["x-goog-api-client"] !== undefined ? "generate-content" : target.form;
 }
@@ -143,7 +168,9 @@ function ofModel(rest: string, beta: boolean): Target {
   const colon = rest.lastIndexOf(":");
   const verb = colon < 0 ? undefined : VERBS.get(rest.slice(colon + 1));
   if (verb !== undefined) return withModel(verb.endpoint, "generate-content", rest.slice(0, colon), verb.stream);
-  return withModel("model", beta ? "generate-content" : "chat", rest, undefined);
+  const one = withModel("model", beta ? "generate-content" : "chat", rest, undefined);
+  // A model may hold ":" itself; by POST it is a verb.
+  return colon < 0 || one.endpoint === null ? one : { ...one, otherwise: "generate-content" };
 }
 
 /** `{deployment}/chat/completions` and the like: the deployment is the model. */
@@ -161,16 +188,17 @@ function converse(rest: string): Target {
   return target(null, "converse");
 }
 
-/** `/files/{id}`, `/files/{id}/content`, `/batches/{id}`, `/batches/{id}/cancel`, and the same of others. */
-function kept([, collection = "", id = "", part = ""]: readonly string[]): Target {
+/** `/files/{id}`, `/files/{id}/content`, `/batches/{id}`, `/batches/{id}/cancel`, and the same of others; undefined: nothing that is served. */
+function kept([, collection = "", id = "", part = ""]: readonly string[]): Target | undefined {
   const key = `${collection}/${part}`;
   const endpoint = Object.hasOwn(KEPT, key) ? KEPT[key] : undefined;
-  if (endpoint === undefined) return UNKNOWN;
+  if (endpoint === undefined) return undefined;
+  const known = served(endpoint);
   try {
-    return { ...served(endpoint), id: decodeURIComponent(id) };
+    return { ...known, id: decodeURIComponent(id), ...(part === "" && !id.startsWith(MARKS[collection] ?? "") ? { otherwise: known.form } : {}) };
   } catch {
     // Not valid percent-encoding, so no id of anybody's.
-    return UNKNOWN;
+    return undefined;
   }
 }
 

@@ -141,11 +141,11 @@ export class GatewayServer {
     const authenticated = authenticate(request, query, this.#settings.auth());
     if (authenticated.kind === "refused") return this.#refuse(request, response, form, authenticated.error);
     const { endpoint } = target;
-    if (endpoint === null || endpoint === "root") {
-      return this.#refuse(request, response, form, gatewayError("unknown_path", `${request.method} ${clip(path)} is not served here. Served: ${SERVED}.`));
-    }
+    const unknown = (told: SurfaceName): void => this.#refuse(request, response, told, gatewayError("unknown_path", `${request.method} ${clip(path)} is not served here. Served: ${SERVED}.`));
+    if (endpoint === null || endpoint === "root") return unknown(form);
     const methods = servedFacts(endpoint)?.methods ?? (READ.has(endpoint) ? GET_ONLY : POST_ONLY);
     if (!methods.includes(request.method as HttpMethod) && !(READ.has(endpoint) && request.method === "HEAD")) {
+      if (target.otherwise !== undefined) return unknown(target.otherwise);
       return this.#refuse(request, response, form, gatewayError("method_not_allowed", `${clip(path)} takes ${methods.join(" or ")}, not ${request.method}.`), ["allow", methods.join(", ")]);
     }
     if (endpoint === "models") return this.#listing(response, this.#settings.endpoints.models(form));

@@ -108,4 +108,3 @@ export function endingEvent(response: JsonObject, spillway: JsonObject | null): 
   const type = `response.${status === "completed" || status === "incomplete" ? status : "failed"}`;
   return { type, response: spillway === null ? response : { ...response, spillway } };
 }
-
