@@ -51,7 +51,11 @@ export function larger(a: bigint, b: bigint): bigint {
   return a > b ? a : b;
 }
 
-/** The share of the `index`-th of `count` parts; the parts add up to the whole, to the last unit. */
+/**
+ * The `index`-th of `count` parts in whole cents, as even as cents allow; they add up to the whole, with what is less than a
+ * cent in the last.
+ */
 export function partOf(whole: bigint, index: number, count: number): bigint {
-  return (whole * BigInt(index + 1)) / BigInt(count) - (whole * BigInt(index)) / BigInt(count);
+  const until = (parts: number): bigint => (parts === count ? whole : ((whole * BigInt(parts)) / (BigInt(count) * NANO_PER_CENT)) * NANO_PER_CENT);
+  return until(index + 1) - until(index);
 }
