@@ -12,6 +12,7 @@
  *   `replacement`, `price_check.disagree`, `price_check.source`: nothing reads them yet;
  * - `equivalence_groups`: follow from `canonical` and `variant`;
  * - prices of chat models whose output costs 0 and whose input does not (a router that bills the chosen model apart).
+ * What is added: facts of the commercial terms that the rows lack (`ADDED`), named with their source in the file's head.
  * Public holidays that close a price window are not in the data; on those days the window's (dearer) price is used.
  */
 import { createHash } from "node:crypto";
@@ -98,8 +99,44 @@ const PRICE_KEYS: Readonly<Record<string, { unit: string; picoPerUsd: number }>>
   audio_input: { unit: "audio_input", picoPerUsd: 1e6 },
   audio_output: { unit: "audio_output", picoPerUsd: 1e6 },
   web_search_per_1k: { unit: "web_searches", picoPerUsd: 1e9 },
+  file_search_per_1k: { unit: "file_searches", picoPerUsd: 1e9 },
   per_request: { unit: "requests", picoPerUsd: 1e12 },
 };
+
+/** A fact of the commercial terms that holds for the models of a provider which `models` picks. */
+interface AddedFact {
+  readonly provider: string;
+  readonly models: (model: SourceModel) => boolean;
+  readonly prices?: Numbers;
+  readonly geo?: Numbers;
+  /** Its answers tell where they were made. */
+  readonly geoTold?: boolean;
+  readonly what: string;
+  readonly source: string;
+  readonly date: string;
+  readonly confidence: string;
+}
+const ADDED: readonly AddedFact[] = [
+  {
+    provider: "anthropic",
+    models: ({ canonical }) => !/^claude-(3|opus-4-[0-5]|sonnet-4-[0-5]|haiku-4|opus-4$|sonnet-4$)/.test(canonical),
+    geo: { us: 1.1 },
+    geoTold: true,
+    what: "US-only inference costs 1.1 times, models of February 2026 and newer",
+    source: "platform.claude.com service tiers: inference_geo us, Opus 4.6 and newer",
+    date: "2026",
+    confidence: "verified",
+  },
+  {
+    provider: "openai",
+    models: ({ prices }) => prices["web_search_per_1k"] !== undefined,
+    prices: { file_search_per_1k: 2.5 },
+    what: "2.50 USD per 1,000 searches in stored files, models with built-in tools",
+    source: "Portkey, genai-prices",
+    date: "2026-09-23",
+    confidence: "verified",
+  },
+];
 const TIER_PREFIXES = ["batch", "flex", "priority"] as const;
 const LEFT_OUT = new Set([
   "cache_storage_per_mtok_hour",
@@ -198,7 +235,8 @@ function minutes(time: string): number {
 
 /** The price column: null (unknown), "free", or the sheet. */
 function priceColumn(model: SourceModel, rounded: string[]): unknown {
-  const source = model.prices;
+  const added = ADDED.filter((fact) => fact.provider === model.provider && fact.models(model));
+  const source: SourcePrices = Object.assign({}, ...added.map((fact) => fact.prices ?? {}), model.prices) as SourcePrices;
   refuseUnknownKeys(source, model.id);
   const base = unitPrices(source, "", rounded, model.id);
   if (base["input"] === undefined) return null;
@@ -227,7 +265,7 @@ function priceColumn(model: SourceModel, rounded: string[]): unknown {
     refuseUnknownKeys(change, model.id);
     return { from: change.from, prices: unitPrices(change, "", rounded, model.id) };
   });
-  const geo = Object.entries(model.residency_multipliers ?? {})
+  const geo = Object.entries<number>(Object.assign({}, ...added.map((fact) => fact.geo ?? {}), model.residency_multipliers) as Numbers)
     .map(([region, factor]) => [region, Math.round(factor * 1000)] as const)
     .toSorted(([a], [b]) => (a < b ? -1 : 1));
   return {
@@ -238,6 +276,7 @@ function priceColumn(model: SourceModel, rounded: string[]): unknown {
     windows: nonEmpty(windows),
     scheduled: nonEmpty(scheduled.toSorted((a, b) => (a.from < b.from ? -1 : 1))),
     geo: geo.length > 0 ? Object.fromEntries(geo) : undefined,
+    geoTold: added.some((fact) => fact.geoTold === true) ? 1 : undefined,
   };
 }
 
@@ -317,6 +356,7 @@ export function compactCatalogue(source: SourceCatalogue): {
 "priceUnit": "integer pico-dollars (1e-12 USD) per unit; scheduled and retirement dates are UTC",
 "rounded": ${JSON.stringify(rounded)},
 "datasets": ${lines(source.provenance)},
+"added": ${lines(ADDED.map(({ provider, what, source: from, date, confidence }) => ({ provider, what, source: from, date, confidence })))},
 "providers": ${lines(providers)},
 "columns": ${JSON.stringify(COLUMNS)},
 "models": ${lines(rows)}

@@ -119,6 +119,7 @@ const ROWS: readonly Row[] = [
     units: { input: 1000, output: 1000 },
     wallMs: Date.UTC(2027, 0, 1) - 1,
     usd: "0.004500000",
+    flags: ["price_disputed"],
   },
   {
     what: "the first moment of an announced price",
@@ -126,6 +127,7 @@ const ROWS: readonly Row[] = [
     units: { input: 1000, output: 1000 },
     wallMs: Date.UTC(2027, 0, 1),
     usd: "0.009000000",
+    flags: ["price_disputed"],
   },
   {
     what: "flex",
@@ -133,6 +135,7 @@ const ROWS: readonly Row[] = [
     units: { input: 1000, output: 1000 },
     serviceTier: "flex",
     usd: "0.002250000",
+    flags: ["price_disputed"],
   },
   {
     what: "a tier told in capitals with its prefix",
@@ -140,6 +143,7 @@ const ROWS: readonly Row[] = [
     units: { input: 1000, output: 1000 },
     serviceTier: "ON_DEMAND_PRIORITY",
     usd: "0.008100000",
+    flags: ["price_disputed"],
   },
   {
     what: "a fee per request and searches",

@@ -1,68 +1,11 @@
 /** Recorded usage objects of many providers: our token classes against those that an independent library extracts. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { readUsage as readMessages } from "../../src/providers/dialects/anthropic/usage.ts";
-import { readUsage as readConverse } from "../../src/providers/dialects/bedrock/usage.ts";
-import { readUsage as readCohere } from "../../src/providers/dialects/cohere/usage.ts";
-import { readUsage as readGemini } from "../../src/providers/dialects/gemini/usage.ts";
-import { readUsage as readChat } from "../../src/providers/dialects/openai/usage.ts";
-import { readUsage as readResponses } from "../../src/providers/dialects/responses/usage.ts";
-import { PROVIDERS } from "../../src/providers/registry.ts";
-import type { UsageFacts } from "../../src/wire/facts.ts";
-import { asArray, asNumber, asString, isObject, member, type Json, type JsonObject } from "../../src/wire/json.ts";
+import { asNumber, isObject, type JsonObject } from "../../src/wire/json.ts";
 import { cacheWriteTokens, inputTokens, outputTokens, type UnitCounts, type Usage } from "../../src/wire/usage.ts";
-import { jsonOf, recordingsAbsent } from "./folder.ts";
-import { CACHED_INSIDE, COUNTS, DIFFERENCES, fileOf, PARTS_WITHOUT_CLASS, producerOf, type Producer } from "./usage-records.ts";
-
-interface UsageRecord {
-  readonly name: string;
-  readonly body: JsonObject;
-  /** What every extractor that could read the object took from it. */
-  readonly extracted: Json | undefined;
-}
-
-function records(): readonly UsageRecord[] {
-  if (recordingsAbsent !== false) return [];
-  const rows = asArray(jsonOf("genai-prices/usages.json.gz")).filter(isObject);
-  const bodies = rows.map((row) => (isObject(row["body"]) ? row["body"] : {}));
-  const total = Map.groupBy(bodies, fileOf);
-  const seen = new Map<string, number>();
-  return rows.map((row, i): UsageRecord => {
-    const body = bodies[i] ?? {};
-    const file = fileOf(body);
-    const number = (seen.get(file) ?? 0) + 1;
-    seen.set(file, number);
-    return { name: (total.get(file)?.length ?? 0) > 1 ? `${file} #${number}` : file, body, extracted: row["extracted"] };
-  });
-}
-
-function factsOf(provider: string): UsageFacts {
-  const facts = PROVIDERS.get(provider)?.usage;
-  assert.ok(facts !== undefined, provider);
-  return facts;
-}
-
-/** The usage as the surface's own reader takes it. */
-function read({ surface, provider }: Producer, body: JsonObject): Usage | undefined {
-  const usage = isObject(body["usage"]) ? body["usage"] : {};
-  switch (surface) {
-    case "gemini":
-      return readGemini(body["usageMetadata"], false);
-    case "bedrock-converse":
-      return readConverse(usage, undefined);
-    case "anthropic-messages":
-      return readMessages(usage, true);
-    case "cohere-v2":
-      return readCohere(usage);
-    case "cohere-embed":
-      return readCohere(body["meta"]);
-    case "openai-responses":
-      return readResponses(body, factsOf(provider));
-    case "openai-chat":
-    case "openai-embeddings":
-      return readChat(body, factsOf(provider), undefined);
-  }
-}
+import { recordingsAbsent } from "./folder.ts";
+import { read, records, told, type UsageRecord } from "./usage-reading.ts";
+import { CACHED_INSIDE, COUNTS, DIFFERENCES, PARTS_WITHOUT_CLASS, producerOf, type Producer } from "./usage-records.ts";
 
 /** Our classes in the library's words. */
 function counted({ units }: Usage): Readonly<{ [name: string]: number }> {
@@ -83,12 +26,8 @@ function counted({ units }: Usage): Readonly<{ [name: string]: number }> {
 }
 
 /** What the extractor of this surface took from the object. */
-function theirs(record: UsageRecord, { extractor }: Producer): JsonObject {
-  const fitting = asArray(record.extracted).filter((one) =>
-    asArray(member(one, "extractors")).some((by) => `${asString(member(by, "provider_id"))}:${asString(member(by, "api_flavor"))}` === extractor),
-  );
-  assert.equal(fitting.length, 1, `${record.name}: ${extractor}`);
-  const usage = member(fitting[0], "usage");
+function theirs(record: UsageRecord, producer: Producer): JsonObject {
+  const { usage } = told(record, producer);
   assert.ok(isObject(usage));
   return usage;
 }

@@ -4,7 +4,7 @@
  */
 import { isObject } from "../../wire/json.ts";
 import type { ModelFacts, PriceSheet, UnitPrices } from "../../wire/facts.ts";
-import { UNITS } from "../../wire/usage.ts";
+import { UNITS, isTokenUnit } from "../../wire/usage.ts";
 import { maxTokensPerImage } from "./images.ts";
 
 /** Above this a price per unit is a slip of the decimal point: 10,000 USD per million tokens. */
@@ -13,7 +13,6 @@ const MAX_TOKEN_PICO_USD = 10_000_000_000;
 const MAX_COUNTED_PICO_USD = 1_000_000_000_000_000;
 
 const KNOWN_UNITS: ReadonlySet<string> = new Set(UNITS);
-const COUNTED: ReadonlySet<string> = new Set(["web_searches", "searches", "requests", "images", "seconds", "characters", "pages"]);
 const MODALITY_NAMES: Readonly<Record<string, string>> = {
   t: "text",
   i: "image",
@@ -59,7 +58,7 @@ export function readModelRow(row: readonly unknown[]): ModelFacts {
     openWeights: row[14] === 1,
     aliases: typeof aliases === "string" ? aliases.split(",") : [],
     embeddingDimensions: countOrNull(row[16]),
-    price: readPrice(price, `${priceSources.asOf}.${typeof priceHash === "string" ? priceHash : "unknown"}`),
+    price: readPrice(price, `${priceSources.asOf}.${typeof priceHash === "string" ? priceHash : "unknown"}`, doubtsOf(priceSources)),
     priceSources,
     dialectOverride: dialectOf(provider, upstream, textOrNull(row[17])),
     retiresOn: textOrNull(row[18]),
@@ -81,8 +80,9 @@ function dialectOf(provider: string, upstream: string, told: string | null): str
  * The price column: `"free"`, or an object of integers in pico-dollars. Anything else, and anything with a zero, a
  * negative, a fraction or an unbelievable number in it, is null: unknown, not cheap.
  */
-export function readPrice(column: unknown, version: string): PriceSheet | null {
-  if (column === "free") return { ...EMPTY, version, base: { input: 0, output: 0 }, free: true };
+export function readPrice(column: unknown, version: string, doubts?: PriceSheet["doubts"]): PriceSheet | null {
+  const doubted = doubts === undefined ? {} : { doubts };
+  if (column === "free") return { ...EMPTY, version, base: { input: 0, output: 0 }, free: true, ...doubted };
   if (!isObject(column)) return null;
   const base = unitPrices(column["base"]);
   if (base === null || base.input === undefined) return null;
@@ -109,7 +109,18 @@ export function readPrice(column: unknown, version: string): PriceSheet | null {
   const tiers = column["tiers"] === undefined ? {} : tierPrices(column["tiers"]);
   const geoPermille = readGeo(column["geo"]);
   if (steps === null || windows === null || scheduled === null || tiers === null || geoPermille === null) return null;
-  return { version, base, contextSteps: steps, windows, scheduled, tiers, geoPermille };
+  const told = column["geoTold"] === 1 ? { geoTold: true } : {};
+  return { version, base, contextSteps: steps, windows, scheduled, tiers, geoPermille, ...told, ...doubted };
+}
+
+const DISPUTED = ["price_disputed"];
+const FROM_MEMORY = ["price_from_memory"];
+
+/** What a row that is priced by these sources has to tell. */
+function doubtsOf({ agree, of, confidence }: ModelFacts["priceSources"]): PriceSheet["doubts"] {
+  if (confidence === "memory") return FROM_MEMORY;
+  // What the provider's own page says settles it.
+  return agree < of && confidence !== "verified" ? DISPUTED : undefined;
 }
 
 const EMPTY = { contextSteps: [], windows: [], scheduled: [], tiers: {}, geoPermille: {} } as const;
@@ -118,7 +129,7 @@ function unitPrices(value: unknown): UnitPrices | null {
   if (!isObject(value)) return null;
   for (const unit in value) {
     const price = value[unit];
-    const most = COUNTED.has(unit) ? MAX_COUNTED_PICO_USD : MAX_TOKEN_PICO_USD;
+    const most = isTokenUnit(unit) ? MAX_TOKEN_PICO_USD : MAX_COUNTED_PICO_USD;
     if (
       !KNOWN_UNITS.has(unit) ||
       typeof price !== "number" ||
