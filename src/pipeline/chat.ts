@@ -228,7 +228,7 @@ class ChatSurface implements Surface {
     const { deployment } = candidate;
     const { outside, more, onlyHere, route, kept, passesTo } = this.#asked;
     const dialect = dialectById(deployment.provider.dialect ?? surfaceDialect.id);
-    const target: Target = { provider: deployment.provider, model: deployment.model, upstreamModel: deployment.upstreamModel, maxOutput: deployment.maxOutput };
+    const target: Target = { provider: deployment.provider, account: deployment.account, model: deployment.model, upstreamModel: deployment.upstreamModel, maxOutput: deployment.maxOutput };
     const headers = this.#headers(dialect);
     const same = this.#sameAs(dialect);
     const fitted = this.#asked.fitting?.fit(deployment, same) ?? null;
@@ -243,7 +243,7 @@ class ChatSurface implements Surface {
     const fits = fitted === null || fitted.warnings.length === 0 ? told : [...told, ...fitted.warnings];
     const warnings = limit === undefined ? fits : [...fits, limitWarning(limit)];
     const whole: PassedBody = { bytes: asSent?.bytes ?? this.#inbound.body, scan: body.scan, raw: body.raw, request, outside };
-    const plain: DecodeContext = { usage: deployment.provider.usage, upstreamModel: deployment.upstreamModel, provider: deployment.provider.id };
+    const plain: DecodeContext = { usage: deployment.provider.usage, upstreamModel: deployment.upstreamModel, provider: deployment.provider.id, account: deployment.account };
     const passing = fitted === null || !same ? whole : fitted.rewritten ? null : passedWithout(whole, fitted.without);
     if (same && passing !== null && this.#client.mustRewrite?.(passing, target) !== true) {
       const { path, edits: own, warnings: left = NO_WARNINGS } = this.#client.pass(passing, target);

@@ -141,3 +141,32 @@ describe("what is kept", () => {
     assert.ok(withIt - without >= THOUGHT.length * 1_000, `${withIt} - ${without}`);
   });
 });
+
+describe("encrypted reasoning of one of two accounts of a provider", () => {
+  const account = (name: string): Place => ({ name, provider: { id: "p", dialect: "openai-responses" }, model: { reasoning: true } });
+  const ITEM = { type: "reasoning", id: "rs_1", summary: [], encrypted_content: "RU5DUllQVEVE" };
+  const ANSWER = { id: "resp_1", object: "response", status: "completed", model: "m", output: [ITEM, { type: "function_call", id: "fc_1", call_id: "call_1", name: "f", arguments: "{}" }], usage: { input_tokens: 5, output_tokens: 5, total_tokens: 10 } };
+  const sentTo = (world: World, name: string): string => new TextDecoder().decode(world.call(name).request.body as Uint8Array);
+
+  for (const replays of [true, false]) {
+    it(`goes back to that account and not to the other, ${replays ? "by the client" : "from where it was kept"}`, async () => {
+      const { world } = worldOf(account("a"), account("b"));
+      const first = await world.ask({ body: { tools: TOOLS } });
+      world.call("a").json(ANSWER);
+      await world.pass();
+      const { message } = (JSON.parse(first.reply.text) as { choices: { message: { thinking_blocks: object[] } }[] }).choices[0] as { message: { thinking_blocks: object[] } };
+      assert.equal(message.thinking_blocks.length, 1);
+      const turn = replays ? message : TURN;
+      const second = await world.ask({ body: { tools: TOOLS, messages: [CONVERSATION[0], turn, CONVERSATION[2]] } });
+      await world.pass();
+      assert.match(sentTo(world, "a"), /RU5DUllQVEVE/);
+      world.call("a").refuse(503);
+      await world.pass();
+      assert.doesNotMatch(sentTo(world, "b"), /RU5DUllQVEVE/);
+      world.call("b").json({ ...ANSWER, output: [{ type: "message", id: "msg_1", role: "assistant", content: [{ type: "output_text", text: "hi" }] }] });
+      await world.pass();
+      assert.equal(second.reply.status, 200);
+      assert.equal(second.reply.header("x-spillway-warning"), replays ? "earlier reasoning of another model was left out: only its maker can read it" : undefined);
+    });
+  }
+});

@@ -11,6 +11,8 @@ import type { DialectId, ModelFacts, ProviderFacts, UsageFacts } from "../../wir
 /** What a dialect needs to know of the deployment that it builds for. */
 export interface Target {
   readonly provider: ProviderFacts;
+  /** The account that is called; absent where it does not matter. */
+  readonly account?: string;
   /** null: a model the catalogue does not know (`account/anything`). */
   readonly model: ModelFacts | null;
   readonly upstreamModel: string;
@@ -41,6 +43,8 @@ export interface Unsupported {
 export interface DecodeContext {
   /** Id of the provider that answers; absent where it does not matter. */
   readonly provider?: string;
+  /** The account that answers, in the same way. */
+  readonly account?: string;
   readonly usage: UsageFacts;
   readonly upstreamModel: string;
   /** Names that the encoder had to change (`EncodedRequest.renames`): upstream → client. */

@@ -220,7 +220,7 @@ export class OutputItems {
     });
     const encryptedContent = asString(item["encrypted_content"]) ?? "";
     if (encryptedContent === "") return;
-    const data = sealReasoning({ id: asString(item["id"]) ?? "", model: this.#context.upstreamModel, provider: this.#context.provider, encryptedContent });
+    const data = sealReasoning({ id: asString(item["id"]) ?? "", model: this.#context.upstreamModel, provider: this.#context.provider, account: this.#context.account, encryptedContent });
     out.push({ kind: "redacted", choice: 0, data });
   }
 

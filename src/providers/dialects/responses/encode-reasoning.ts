@@ -21,6 +21,8 @@ export interface EncryptedReasoning {
   readonly model: string;
   /** Id of the provider that was called, where it was told: its neighbours refuse the content though the model is the same. */
   readonly provider?: string | undefined;
+  /** The account that was called, where it was told: the content is bound to its organisation, and nobody tells which accounts share one. */
+  readonly account?: string | undefined;
   readonly encryptedContent: string;
 }
 
@@ -34,7 +36,8 @@ export function isSealedReasoning(data: string): boolean {
  * and decode it before they give it back.
  */
 export function sealReasoning(item: EncryptedReasoning): string {
-  const content = [item.id, item.model, item.encryptedContent, ...(item.provider === undefined ? [] : [item.provider])];
+  const owner = item.account === undefined ? [item.provider] : [item.provider ?? null, item.account];
+  const content = [item.id, item.model, item.encryptedContent, ...owner.filter((one) => one !== undefined)];
   return toBase64(new TextEncoder().encode(MARK + JSON.stringify(content)));
 }
 
@@ -49,9 +52,14 @@ export function openReasoning(data: string): EncryptedReasoning | undefined {
     return undefined;
   }
   if (!Array.isArray(value)) return undefined;
-  const [id, model, encryptedContent, provider] = (value as readonly Json[]).map(asString);
+  const [id, model, encryptedContent, provider, account] = (value as readonly Json[]).map(asString);
   if (id === undefined || model === undefined || encryptedContent === undefined) return undefined;
-  return { id, model, encryptedContent, ...(provider !== undefined && { provider }) };
+  return { id, model, encryptedContent, ...(provider !== undefined && { provider }), ...(account !== undefined && { account }) };
+}
+
+/** May this target read it? What an envelope does not tell, as those of earlier versions, is not held against it. */
+function canRead({ provider, account, upstreamModel }: Target, own: EncryptedReasoning): boolean {
+  return own.model === upstreamModel && (own.provider ?? provider.id) === provider.id && (own.account === undefined || account === undefined || own.account === account);
 }
 
 /** Items for the reasoning that a client replays. Foreign opaque state stays behind: another maker's proof is an error here. */
@@ -60,7 +68,7 @@ export function reasoningItems(blocks: readonly ReasoningBlock[], target: Target
   let foreign = false;
   for (const block of blocks) {
     const own = block.kind === "redacted" ? openReasoning(block.data) : undefined;
-    if (own?.model === target.upstreamModel && (own.provider ?? target.provider.id) === target.provider.id) {
+    if (own !== undefined && canRead(target, own)) {
       items.push({ type: "reasoning", ...(own.id !== "" && { id: own.id }), summary: [], encrypted_content: own.encryptedContent });
     } else if (block.kind === "redacted" || (block.signature !== undefined && block.signature !== "")) foreign = true;
   }

@@ -7,7 +7,7 @@ import type { ModelFacts } from "../../../wire/facts.ts";
 import type { Json, JsonObject } from "../../../wire/json.ts";
 import { parseChatRequest } from "../openai/parse.ts";
 import { descriptionAbsent, problems } from "../openai/test-schemas.ts";
-import { sealReasoning } from "./encode-reasoning.ts";
+import { openReasoning, sealReasoning } from "./encode-reasoning.ts";
 import { openaiResponses } from "./index.ts";
 import { summary, streamed, target, wire } from "./test-upstream.ts";
 
@@ -169,6 +169,24 @@ describe("state", () => {
     assert.equal((replayed(id).body["input"] as readonly Json[]).length, 4);
     const elsewhere = replayed(`${id}-2`);
     assert.deepEqual([(elsewhere.body["input"] as readonly Json[]).length, elsewhere.warnings.length], [3, 1]);
+  });
+
+  test("case 29: nor to another account of that provider, whose organisation may be another; what tells no account goes as before", () => {
+    const item = { type: "reasoning", id: "rs_9", summary: [], encrypted_content: "gAAA" };
+    const plainTarget = reasoner({}, "gpt-5");
+    const replayed = (made: string | undefined, called: string | undefined) => {
+      const context = { upstreamModel: "gpt-5", provider: plainTarget.provider.id, ...(made === undefined ? {} : { account: made }) };
+      const [data = ""] = summary(streamed([wire("response.output_item.done", { output_index: 0, item })], context)).redacted;
+      const { body, warnings } = encoded({ ...plain, messages: [USER, { role: "assistant", content: "so", thinking_blocks: [{ type: "redacted_thinking", data }] }, USER] }, { ...plainTarget, ...(called === undefined ? {} : { account: called }) });
+      return [(body["input"] as readonly Json[]).length, warnings];
+    };
+    const left = ["earlier reasoning of another model was left out: only its maker can read it"];
+    assert.deepEqual([replayed("a", "a"), replayed("a", "b"), replayed(undefined, "b"), replayed("a", undefined)], [[4, []], [3, left], [4, []], [4, []]]);
+    const sealed = sealReasoning({ id: "rs_1", model: "gpt-5", account: "a", encryptedContent: "gAAA" });
+    assert.deepEqual(openReasoning(sealed), { id: "rs_1", model: "gpt-5", account: "a", encryptedContent: "gAAA" }, "without a provider too");
+    // As the version before wrote it.
+    const before = Buffer.from(`spillway-responses-1:["rs_1","gpt-5","gAAA","openai"]`).toString("base64");
+    assert.deepEqual([openReasoning(before), sealReasoning({ id: "rs_1", model: "gpt-5", provider: "openai", encryptedContent: "gAAA" })], [{ id: "rs_1", model: "gpt-5", provider: "openai", encryptedContent: "gAAA" }, before]);
   });
 
   test("case 29: another maker's or model's proof is left out with a warning, the visible text of the answer stays", () => {
