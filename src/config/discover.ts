@@ -31,6 +31,8 @@ export function configFromEnvironment(env: Readonly<Record<string, string | unde
     cors: { origins: [] },
     responses: RESPONSES_DEFAULT,
     reasoningState: REASONING_STATE_DEFAULT,
+    budgets: [],
+    limits: [],
     chat: { reasoningField: "reasoning_content" },
     simulated: accounts.length === 0,
   };

@@ -44,13 +44,13 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
     "3  | YAML | Flow sequence in block collection must be sufficiently indented and end with a ] | check indentation, quotes and brackets here and in the line above",
     "3  | YAML | Flow map in block collection must be sufficiently indented and end with a } | check indentation, quotes and brackets here and in the line above",
   ]],
-  ["a typo at the top", "version: 1\nrouts: {}\n", ["2 routs | one of version, keys, providers, routes, aliases, files, fallbacks, unpriced, remote_images, health, ledger, cors, responses, reasoning_state, chat | unknown key routs | did you mean routes?"]],
+  ["a typo at the top", "version: 1\nrouts: {}\n", ["2 routs | one of version, keys, providers, routes, aliases, files, fallbacks, unpriced, remote_images, health, ledger, cors, responses, reasoning_state, budgets, limits, chat | unknown key routs | did you mean routes?"]],
   ["a typo in a provider", 'version: 1\nproviders:\n  openai:\n    api_kye: "${KEY}"\n', [
     "3 providers.openai.api_key | a key | nothing | add api_key: \"${OPENAI_API_KEY}\"",
     "4 providers.openai.api_kye | one of type, api, base_url, api_key, region, domain, proxy, ca_file, unmetered, project, location, credentials, resource, entra, deployments, account_id, access_key_id, secret_access_key, session_token, profile, role_arn, external_id, web_identity_token_file, sts_url, models | unknown key api_kye | did you mean api_key?",
   ]],
   ["a typo in a candidate", `${HEAD}routes:\n  a:\n    candidates:\n      - { use: openai/gpt-4o, wieght: 2 }\n`, ["7 routes.a.candidates[0].wieght | one of use, weight | unknown key wieght | did you mean weight?"]],
-  ["a key like nothing known", "version: 1\nzzzzzz: 1\n", ["2 zzzzzz | one of version, keys, providers, routes, aliases, files, fallbacks, unpriced, remote_images, health, ledger, cors, responses, reasoning_state, chat | unknown key zzzzzz | "]],
+  ["a key like nothing known", "version: 1\nzzzzzz: 1\n", ["2 zzzzzz | one of version, keys, providers, routes, aliases, files, fallbacks, unpriced, remote_images, health, ledger, cors, responses, reasoning_state, budgets, limits, chat | unknown key zzzzzz | "]],
   ["wrong types", "version: 1\nkeys: app\nproviders: []\nfallbacks: true\ncors: { origins: x }\n", [
     '2 keys | a list of { name, key } | "app" | ',
     "3 providers | a map from account name to its settings | an empty list | ",
@@ -168,7 +168,7 @@ describe("a bad configuration is refused with line, key, expected, found and hin
   });
 
   it("as one line that editors and terminals understand", () => {
-    assert.deepEqual(errors("version: 1\nrouts: {}\n").map(showError), ["spillway.yaml:2:1: routs: expected one of version, keys, providers, routes, aliases, files, fallbacks, unpriced, remote_images, health, ledger, cors, responses, reasoning_state, chat, found unknown key routs\n    did you mean routes?"]);
+    assert.deepEqual(errors("version: 1\nrouts: {}\n").map(showError), ["spillway.yaml:2:1: routs: expected one of version, keys, providers, routes, aliases, files, fallbacks, unpriced, remote_images, health, ledger, cors, responses, reasoning_state, budgets, limits, chat, found unknown key routs\n    did you mean routes?"]);
   });
 
   it("also when it is a bomb of anchors or too long to be a configuration", () => {
@@ -211,7 +211,7 @@ describe("a good configuration", () => {
     const config = good("version: 1\n");
     assert.deepEqual(config, {
       source: "spillway.yaml", keys: [], accounts: [], routes: [], aliases: [], files: "auto", fallbacks: "auto", unpriced: "refuse", remoteImages: "fetch",
-      health: { restMs: 5_000, restMaxMs: 300_000 }, ledger: { sync: "process" }, cors: { origins: [] }, responses: { store: "memory", ttlMs: 3_600_000, key: null }, reasoningState: { store: "memory", ttlMs: 3_600_000 }, chat: { reasoningField: "reasoning_content" },
+      health: { restMs: 5_000, restMaxMs: 300_000 }, ledger: { sync: "process" }, cors: { origins: [] }, responses: { store: "memory", ttlMs: 3_600_000, key: null }, reasoningState: { store: "memory", ttlMs: 3_600_000 }, budgets: [], limits: [], chat: { reasoningField: "reasoning_content" },
       simulated: false,
     });
   });
@@ -241,7 +241,7 @@ describe("a good configuration", () => {
       candidates: [{ use: "openai/gpt-4o-mini", weight: 1 }, { use: "openai-eu/gpt-4o-mini", weight: 2 }, { use: "local/llama-3.3-70b", weight: 1 }],
       strategy: "priority",
       clocks: { connectMs: 2_000, firstTokenMs: 30_000, attemptMs: null, idleMs: 60_000, deadlineMs: 600_000, lifetimeMs: 3_600_000 },
-      keepalive: true, forwardHeaders: [], defaultMaxOutput: 8_192, lenient: false,
+      keepalive: true, forwardHeaders: [], defaultMaxOutput: 8_192, lenient: false, cheaper: [],
     }]);
     assert.deepEqual(config.aliases, [{ pattern: "gpt-3.5-turbo", target: "support" }, { pattern: "openai/*", target: "support" }]);
     assert.deepEqual(parsed.warnings, []);
@@ -321,5 +321,21 @@ describe("warnings", () => {
       7, "routes.a.deadline", "a deadline in which the last step can still start",
       "5000 ms: its last step would have 1000 ms left, less than the 2000 ms it may take to connect", "raise deadline above 10000 ms or lower connect",
     ]]);
+  });
+
+  it("may hold budgets and limits, read as the admin API reads them, and says what is wrong with one", () => {
+    const config = good(`${HEAD}budgets:\n  app-month: { scope: key/app, period: month, limit_usd: 12.5, time_zone: Europe/Berlin, alerts: [50], cheaper_at: 80 }\n  both: { scopes: [tenant/default], period: day, limit_usd: "0.000000001", models: [a, b] }\nlimits: { app: { scope: key/app, requests_per_minute: 60 } }\nroutes: { r: { candidates: [openai/gpt-4o], cheaper: [openai/gpt-4o-mini] } }\n`);
+    assert.deepEqual(config.budgets.map(({ id, scopes, limitNanoUsd, cheaperFromPermille, alertsAtPermille }) => ({ id, scopes, limitNanoUsd, cheaperFromPermille, alertsAtPermille })), [
+      { id: "config:app-month", scopes: ["key/app"], limitNanoUsd: 12_500_000_000, cheaperFromPermille: 800, alertsAtPermille: [500] },
+      { id: "config:both#model/a", scopes: ["tenant/default", "model/a"], limitNanoUsd: 1, cheaperFromPermille: null, alertsAtPermille: [800, 1000] },
+      { id: "config:both#model/b", scopes: ["tenant/default", "model/b"], limitNanoUsd: 1, cheaperFromPermille: null, alertsAtPermille: [800, 1000] },
+    ]);
+    assert.deepEqual(config.limits, [{ id: "config:app", scopes: ["key/app"], requestsPerMinute: 60, tokensPerMinute: null, concurrency: null }]);
+    assert.deepEqual(config.routes[0]?.cheaper, [{ use: "openai/gpt-4o-mini", weight: 1 }]);
+    assert.deepEqual(errors(`${HEAD}budgets:\n  x: { scope: key/app, period: month, limit_usd: -1, time_zone: Mars/Olympus, perod: day }\n`).map(showError).map((one) => one.replace(/^.*?: /, "")), [
+      "budgets.x.limit_usd: expected dollars, not less than 0, with at most nine places, such as 100 or \"0.05\", found -1",
+      "budgets.x.time_zone: expected the name of a time zone, such as UTC or Europe/Berlin, found \"Mars/Olympus\"",
+      "budgets.x.perod: expected a field that a budget has, found \"day\"",
+    ]);
   });
 });

@@ -32,7 +32,8 @@ export function readRoutes(section: Raw, context: RoutesContext): RouteConfig[] 
     checkName(name, path, context.found);
     return {
       name,
-      candidates: readCandidates(map, path, section, context),
+      candidates: readCandidates(map, "candidates", path, section, context),
+      cheaper: readCandidates(map, "cheaper", path, section, context),
       strategy: map["strategy"] === "weighted" ? "weighted" : "priority",
       clocks: readClocks(map, path, context.found),
       keepalive: map["keepalive"] !== "off" && map["keepalive"] !== false,
@@ -65,10 +66,10 @@ function checkName(name: string, path: Path, found: Finding[]): void {
   }
 }
 
-function readCandidates(map: Raw, path: Path, section: Raw, context: RoutesContext): RouteConfig["candidates"] {
+function readCandidates(map: Raw, key: "candidates" | "cheaper", path: Path, section: Raw, context: RoutesContext): RouteConfig["candidates"] {
   const seen = new Set<string>();
-  return asList(map["candidates"]).map((entry, index) => {
-    const where = [...path, "candidates", index];
+  return asList(map[key]).map((entry, index) => {
+    const where = [...path, key, index];
     const use = asText(entry) ?? asText(asMap(entry)["use"]);
     const usePath: Path = typeof entry === "string" ? where : [...where, "use"];
     if (use !== null) checkCandidate(use, usePath, section, context);

@@ -3,6 +3,8 @@
  * needs more than one value to judge stands beside the code that uses it. Each `error` says what was expected.
  */
 import { z } from "zod";
+import { budget } from "../control/kinds/budget.ts";
+import { limit } from "../control/kinds/limit.ts";
 import { priceSchema } from "../control/price-schema.ts";
 import { DURATION_PATTERN } from "./values.ts";
 
@@ -105,6 +107,7 @@ export function configSchema(forEditor: boolean) {
   const route = z.strictObject(
     {
       candidates: z.array(candidate, { error: "a list of account/model" }).min(1, { error: "at least one account/model" }).describe("Deployments in order: account/model, or { use, weight }"),
+      cheaper: z.array(candidate, { error: "a list of account/model" }).describe("Take the candidates' place once a budget with cheaper_at is spent that far").optional(),
       strategy: oneOf(["priority", "weighted"], "priority: the first that can; weighted: by share").optional(),
       deadline: duration("To the first content of a stream, or the whole of a JSON answer (600s)").optional(),
       first_token: duration("A stream without content after this counts against its deployment, and the next one starts beside it (30s; 300s for models that reason)").optional(),
@@ -190,6 +193,8 @@ export function configSchema(forEditor: boolean) {
           )
           .describe("What is kept of signed reasoning beside tool calls, for clients that do not send it back")
           .optional(),
+        budgets: z.record(z.string(), forEditor ? budget.schema : z.unknown(), { error: "a map from a budget's id to its settings" }).describe("What may be spent by whom in which time").optional(),
+        limits: z.record(z.string(), forEditor ? limit.schema : z.unknown(), { error: "a map from a limit's id to its settings" }).describe("Requests and tokens a minute, and requests at once").optional(),
         chat: z
           .strictObject(
             { reasoning_field: oneOf(["reasoning_content", "both"], "Where chat completions show reasoning; both: also as reasoning, for which answers are written anew (reasoning_content)").optional() },

@@ -1,4 +1,6 @@
 /** A validated configuration, all defaults filled in, secrets wrapped. Made by `load.ts`; immutable. */
+import type { LimitRule } from "../control/kinds/limit.ts";
+import type { Budget } from "../decide/budget/types.ts";
 import type { RouteClocks } from "../decide/deployment.ts";
 import type { Credential } from "../wire/credential.ts";
 import type { ProviderFacts, PriceSheet } from "../wire/facts.ts";
@@ -26,6 +28,9 @@ export interface Config {
   readonly responses: { readonly store: "off" | "memory" | "encrypted"; readonly ttlMs: number; readonly key: Secret | null };
   /** What is kept of reasoning that clients do not send back with their tool calls; sealed with the key of `responses`. */
   readonly reasoningState: { readonly store: "off" | "memory" | "encrypted"; readonly ttlMs: number };
+  /** Those of the file; the control store has more. */
+  readonly budgets: readonly Budget[];
+  readonly limits: readonly LimitRule[];
   /** Where chat completions show reasoning; `both`: in `reasoning` too, as some clients read it. */
   readonly chat: { readonly reasoningField: "reasoning_content" | "both" };
   /** Nothing was configured: loopback providers of our own serve, and every answer says so. */
@@ -71,6 +76,8 @@ export interface RouteConfig {
   readonly keepalive: boolean;
   readonly forwardHeaders: readonly string[];
   readonly defaultMaxOutput: number;
+  /** Candidates that take the others' place once a budget that says so is nearly spent; empty: none. */
+  readonly cheaper: RouteConfig["candidates"];
   /** Wishes that a target refuses are left out with a warning, in place of leaving the target out. */
   readonly lenient: boolean;
 }

@@ -25,6 +25,7 @@ export interface DirectoryRoute {
   readonly forwardHeaders: readonly string[];
   readonly defaultMaxOutput: number;
   readonly lenient?: boolean;
+  readonly cheaper?: readonly { readonly use: string; readonly weight: number }[];
 }
 
 /** Something configured that cannot work, by its place in the configuration. */
@@ -362,9 +363,15 @@ class Resolver implements Directory {
       refusal ??= { code: supplied.code, message: supplied.message };
       this.#problems.push({ path: ["routes", config.name, "candidates", index], code: supplied.code, name: use, message: supplied.message });
     }
+    const cheaper = (config.cheaper ?? []).flatMap(({ use, weight }, index): RouteCandidate[] => {
+      const supplied = this.#candidate(use);
+      if (supplied.ok) return [{ deployment: supplied.deployment, weight, automatic: false }];
+      this.#problems.push({ path: ["routes", config.name, "cheaper", index], code: supplied.code, name: use, message: supplied.message });
+      return [];
+    });
     if (candidates.length === 0) return refusal ?? { code: "unknown_model", message: `route ${config.name} has no candidates` };
     const { name, strategy, clocks, keepalive, forwardHeaders, defaultMaxOutput, lenient } = config;
-    return { name, candidates, strategy, clocks, keepalive, forwardHeaders, defaultMaxOutput, automatic: false, ...(lenient === true && { lenient }) };
+    return { name, candidates, strategy, clocks, keepalive, forwardHeaders, defaultMaxOutput, automatic: false, ...(lenient === true && { lenient }), ...(cheaper.length > 0 && { cheaper }) };
   }
 
   #candidate(use: string): ReturnType<Supply["supply"]> {

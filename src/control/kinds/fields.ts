@@ -10,7 +10,8 @@ export type Reads = Pick<ControlStore, "get" | "all">;
 
 /** Absent, or null, which means the same. */
 export function maybe<T extends z.ZodType>(schema: T): z.ZodOptional<z.ZodNullable<T>> {
-  return schema.nullable().optional();
+  const absent = schema.nullable().optional();
+  return schema.description === undefined ? absent : absent.describe(schema.description);
 }
 
 /** A line of text for people. */
