@@ -109,8 +109,6 @@ interface AddedFact {
   readonly models: (model: SourceModel) => boolean;
   readonly prices?: Numbers;
   readonly geo?: Numbers;
-  /** Its answers tell where they were made. */
-  readonly geoTold?: boolean;
   readonly what: string;
   readonly source: string;
   readonly date: string;
@@ -121,7 +119,6 @@ const ADDED: readonly AddedFact[] = [
     provider: "anthropic",
     models: ({ canonical }) => !/^claude-(3|opus-4-[0-5]|sonnet-4-[0-5]|haiku-4|opus-4$|sonnet-4$)/.test(canonical),
     geo: { us: 1.1 },
-    geoTold: true,
     what: "US-only inference costs 1.1 times, models of February 2026 and newer",
     source: "platform.claude.com service tiers: inference_geo us, Opus 4.6 and newer",
     date: "2026",
@@ -276,7 +273,6 @@ function priceColumn(model: SourceModel, rounded: string[]): unknown {
     windows: nonEmpty(windows),
     scheduled: nonEmpty(scheduled.toSorted((a, b) => (a.from < b.from ? -1 : 1))),
     geo: geo.length > 0 ? Object.fromEntries(geo) : undefined,
-    geoTold: added.some((fact) => fact.geoTold === true) ? 1 : undefined,
   };
 }
 

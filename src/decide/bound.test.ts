@@ -93,8 +93,8 @@ describe("the bound of a call", () => {
   });
   it("bears the dearest place where the answer tells which it was, and the deployment's own elsewhere", () => {
     const sheet: PriceSheet = { ...plainSheet("v1", { input: 1000, output: 1000 }), geoPermille: { us: 1100, eu: 1300 } };
-    assert.deepEqual([bound(sheet), bound({ ...sheet, geoTold: true })], [1100, 1430]);
-    assert.equal(boundNanoUsd({ kind: "sheet", sheet, geo: "us" }, { inputTokens: 1000, outputTokens: 100, choiceCount: 1 }, wallMs), 1210);
+    const of = (more: { geo?: string; geoTold?: boolean }) => boundNanoUsd({ kind: "sheet", sheet, ...more }, { inputTokens: 1000, outputTokens: 100, choiceCount: 1 }, wallMs);
+    assert.deepEqual([of({}), of({ geo: "us" }), of({ geoTold: true }), of({ geo: "us", geoTold: true })], [1100, 1210, 1430, 1430]);
   });
   it("counts a sheet that takes this one's place within two hours, and is unknown where none does", () => {
     const [now, next] = [plainSheet("v1", { input: 1000, output: 1000 }), plainSheet("v2", { input: 3000, output: 1000 })];
@@ -116,16 +116,15 @@ describe("the bound of a call", () => {
         tiers,
         fc.boolean(),
         fc.constantFrom(undefined, "eu", "us"),
-        fc.record({ asked: fc.subarray(["structured_output", "tools"] as const), known: fc.boolean(), told: fc.constantFrom("eu", "us", "elsewhere"), next: fc.option(anySheet), nextMs: fc.nat(7_200_000) }),
+        fc.record({ asked: fc.subarray(["structured_output", "tools"] as const), known: fc.boolean(), told: fc.option(fc.constantFrom("eu", "us", "elsewhere"), { nil: undefined }), next: fc.option(anySheet), nextMs: fc.nat(7_200_000) }),
         (sheet, units, startMs, laterMs, serviceTier, downgraded, geo, { asked, known, told, next, nextMs }) => {
-          const pricing: Pricing = { kind: "sheet", sheet, ...(next === null ? {} : { later: [{ fromMs: startMs + nextMs, sheet: next }] }) };
+          const pricing: Pricing = { kind: "sheet", sheet, ...(told === undefined ? {} : { geoTold: true }), ...(next === null ? {} : { later: [{ fromMs: startMs + nextMs, sheet: next }] }) };
           const most = boundNanoUsd(
             pricing,
             { inputTokens: inputTokens(units), outputTokens: outputTokens(units), choiceCount: 1, serviceTier, geo, ...(known ? { features: asked } : {}) },
             startMs,
           );
-          const tells = sheet.geoTold === true && (next === null || next.geoTold === true);
-          const usage = { units, raw: null, ...(tells ? { flags: [`geo_${told}`] } : {}), ...(downgraded ? { serviceTier: "default" } : {}) };
+          const usage = { units, raw: null, ...(told !== undefined ? { flags: [`geo_${told}`] } : {}), ...(downgraded ? { serviceTier: "default" } : {}) };
           const price = priceUsage(pricing, usage, { wallMs: startMs + laterMs, serviceTier, geo, features: asked }).costNanoUsd;
           assert.ok(most !== null && price !== null && most >= price, `${most} < ${price}`);
         },

@@ -71,7 +71,7 @@ export function boundNanoUsd(pricing: Pricing, size: CallSize, wallMs: number): 
   if (pricing.kind !== "sheet") return null;
   const { inputTokens, outputTokens } = size;
   if (inputTokens === null || outputTokens === null) return null;
-  const served = size.geo ?? pricing.geo;
+  const served = { geo: size.geo ?? pricing.geo, told: pricing.geoTold === true };
   if (pricing.later === undefined) return sheetBound(pricing.sheet, size, inputTokens, outputTokens, served, wallMs);
   let highest = 0;
   for (const sheet of sheetsWithin(pricing, wallMs)) {
@@ -90,10 +90,11 @@ function sheetsWithin(pricing: Extract<Pricing, { kind: "sheet" }>, wallMs: numb
   return [started === 0 ? pricing.sheet : (later[started - 1]?.sheet ?? null), ...coming.map((next) => next.sheet)];
 }
 
-function sheetBound(sheet: PriceSheet, size: CallSize, inputTokens: number, outputTokens: number, geo: string | undefined, wallMs: number): number | null {
-  const plain = geo === undefined ? plainBound(sheet, size, inputTokens, outputTokens) : undefined;
+function sheetBound(sheet: PriceSheet, size: CallSize, inputTokens: number, outputTokens: number, served: Served, wallMs: number): number | null {
+  const oneGeo = served.geo === undefined && (!served.told || Object.keys(sheet.geoPermille).length === 0);
+  const plain = oneGeo ? plainBound(sheet, size, inputTokens, outputTokens) : undefined;
   if (plain !== undefined) return plain;
-  const permille = tokenPermille(sheet, geo, size.features);
+  const permille = tokenPermille(sheet, served, size.features);
   let highest = 0n;
   for (const situation of situations(sheet, inputTokens, size.serviceTier, wallMs)) {
     const cost = costIn(sheet, situation, inputTokens, outputTokens * size.choiceCount, size, permille);
@@ -103,10 +104,16 @@ function sheetBound(sheet: PriceSheet, size: CallSize, inputTokens: number, outp
   return nanoUsdAtMost(highest);
 }
 
+/** Where a call is served; `told`: by what its answer says, whatever we believe. */
+interface Served {
+  readonly geo: string | undefined;
+  readonly told: boolean;
+}
+
 /** The most by which the prices of tokens can be multiplied, in millionths: geography × surcharges. */
-function tokenPermille(sheet: PriceSheet, geo: string | undefined, features: readonly SurchargedFeature[] | undefined): bigint {
+function tokenPermille(sheet: PriceSheet, served: Served, features: readonly SurchargedFeature[] | undefined): bigint {
   // Where the answer tells the place, what it tells is billed.
-  const ofGeo = sheet.geoTold === true ? Math.max(1000, ...Object.values(sheet.geoPermille)) : geoPermille(sheet, geo).permille;
+  const ofGeo = served.told ? Math.max(1000, ...Object.values(sheet.geoPermille)) : geoPermille(sheet, served.geo).permille;
   const asked = features ?? SURCHARGED;
   const ofFeatures = asked.reduce((most, feature) => Math.ceil((most * Math.max(1000, sheet.surcharges?.[feature] ?? 1000)) / 1000), 1000);
   return BigInt(ofGeo) * BigInt(ofFeatures);
@@ -145,7 +152,7 @@ function plainBound(sheet: PriceSheet, size: CallSize, inputTokens: number, outp
 
 function ratesOf(sheet: PriceSheet): { readonly input: number; readonly output: number } | null {
   const one = sheet.scheduled.length === 0 && sheet.windows.length === 0 && sheet.contextSteps.length === 0 && sheet.base.requests === undefined;
-  if (!one || sheet.geoTold === true || sheet.surcharges !== undefined) return null;
+  if (!one || sheet.surcharges !== undefined) return null;
   const { prices } = pricesIn(sheet, { scheduled: null, window: null, step: null, tier: null });
   const dearest = (units: readonly Unit[]): number | null => {
     let most = 0;

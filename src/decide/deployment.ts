@@ -31,6 +31,8 @@ export type Pricing =
       readonly later?: readonly { readonly fromMs: number; readonly sheet: PriceSheet | null }[];
       /** Where the call is served, if the address or the name of the model says so: a key of `geoPermille`. */
       readonly geo?: string;
+      /** Answers tell where they were made: any place of the sheet may be billed. */
+      readonly geoTold?: boolean;
     }
   | { readonly kind: "unmetered" }
   | { readonly kind: "unknown" };

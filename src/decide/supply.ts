@@ -249,7 +249,7 @@ function located(pricing: Pricing, account: SupplyAccount, upstreamModel: string
   const prefix = GEO_PREFIX.exec(upstreamModel)?.[1];
   const byAddress = Object.entries(account.provider.endpoints ?? {}).find(([, url]) => url === account.baseUrl)?.[0];
   const geo = [prefix, byAddress].find((name) => name !== undefined && sheets.some((sheet) => Object.hasOwn(sheet.geoPermille, name)));
-  return geo === undefined ? pricing : { ...pricing, geo };
+  return { ...pricing, ...(geo === undefined ? {} : { geo }), ...(account.provider.tellsGeo === true ? { geoTold: true } : {}) };
 }
 
 /** A model may need another dialect than its provider's usual one. */

@@ -54,7 +54,6 @@ export const anySheet: fc.Arbitrary<PriceSheet> = fc.record(
     { eu: fc.integer({ min: 1000, max: 1400 }), us: fc.integer({ min: 900, max: 1200 }) },
     { requiredKeys: [] },
   ),
-  geoTold: fc.constant(true),
   surcharges: fc.record(
     { structured_output: fc.integer({ min: 500, max: 3000 }), tools: fc.integer({ min: 500, max: 3000 }) },
     { requiredKeys: [] },

@@ -13,6 +13,8 @@ export const anthropic: ProviderFacts = compatible({
   // "Token counting is free to use": its page.
   freeCounting: "anthropic-messages",
   keepsMessageBatches: true,
+  // `usage.inference_geo`; a workspace may have a place of its own for calls that ask none.
+  tellsGeo: true,
   // Pricing and model pages; 28 of 28 models in a catalogue of 2026-08.
   batchPriceFactor: 0.5,
   kind: "maker",

@@ -50,6 +50,8 @@ export interface ProviderFacts {
   readonly rateLimitHeaders?: readonly RateLimitHeader[];
   /** The protocol in which it counts a prompt's tokens without running it, free by contract; absent: it does not, or for money. */
   readonly freeCounting?: DialectId;
+  /** Answers tell the geography that served: a call that is pinned to none may cost as much as in the dearest. */
+  readonly tellsGeo?: boolean;
   /** Models that cost nothing by the provider's own terms. */
   readonly freeModels?: readonly string[];
   /** Serves `/files` and `/batches`; `perhaps`: it depends on the server behind the address. */
@@ -175,8 +177,6 @@ export interface PriceSheet {
   readonly tiers: Readonly<Record<string, UnitPrices>>;
   /** Geography → multiplier in thousandths (1100 = 1.1×), where a request can be pinned. */
   readonly geoPermille: Readonly<Record<string, number>>;
-  /** Answers tell the geography that served: a call that is pinned to none may cost as much as the dearest. */
-  readonly geoTold?: boolean;
   /** What a request asks for → multiplier in thousandths of the prices of its tokens. Absent: none. */
   readonly surcharges?: { readonly [F in SurchargedFeature]?: number };
   /** Told on every row that is priced by this sheet: `price_disputed`, `price_from_memory`. */

@@ -109,8 +109,7 @@ export function readPrice(column: unknown, version: string, doubts?: PriceSheet[
   const tiers = column["tiers"] === undefined ? {} : tierPrices(column["tiers"]);
   const geoPermille = readGeo(column["geo"]);
   if (steps === null || windows === null || scheduled === null || tiers === null || geoPermille === null) return null;
-  const told = column["geoTold"] === 1 ? { geoTold: true } : {};
-  return { version, base, contextSteps: steps, windows, scheduled, tiers, geoPermille, ...told, ...doubted };
+  return { version, base, contextSteps: steps, windows, scheduled, tiers, geoPermille, ...doubted };
 }
 
 const DISPUTED = ["price_disputed"];
