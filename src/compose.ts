@@ -35,6 +35,7 @@ import { servePass } from "./pipeline/pass-endpoint.ts";
 import { serveCompact, serveResponses } from "./pipeline/responses.ts";
 import type { Exchange } from "./pipeline/exchange.ts";
 import { authSettings, managedBy, openControl, storedKeys, type Control } from "./compose/control.ts";
+import { limitsInForce, onLimitsChanged } from "./compose/limits.ts";
 import { InFlight } from "./compose/in-flight.ts";
 import { openKeptState, type KeptState } from "./compose/kept-state.ts";
 import { accountOrigins, pipelineSnapshot, type TransportPorts } from "./compose/pipeline-snapshot.ts";
@@ -176,6 +177,7 @@ class Running {
       upstream: this.#upstream,
       images: options.images ?? new ImageFetcher({ env: options.env }),
       ledger: this.#storage.ledger,
+      budgets: this.#storage.budgets,
       records: { append: (record) => this.#recorded(record) },
       state: this.#kept.responses,
       background: new BackgroundRuns(),
@@ -190,6 +192,8 @@ class Running {
       instance: this.#instance,
       batches: this.#batches,
     };
+    this.#limit();
+    onLimitsChanged(this.#managed.store, () => this.#limit());
     this.#server = this.#makeServer();
   }
 
@@ -245,6 +249,7 @@ class Running {
     this.#snapshot = pipelineSnapshot(next, this.#transportPorts(), this.#managed.book);
     this.#auth = this.#authOf(loaded.config);
     this.#allowOrigins();
+    this.#limit();
     this.#health.configure({ restMs: loaded.config.health.restMs, restMaxMs: loaded.config.health.restMaxMs });
     this.#health.reload(loaded.config.accounts.map((account) => account.name));
     this.#log.info("config_reloaded", { routes: loaded.config.routes.length, accounts: loaded.config.accounts.length });
@@ -281,6 +286,11 @@ class Running {
   #authOf(config: Config): AuthSettings {
     for (const key of this.#managed.book.reserve(new Set(config.keys.map((one) => one.name)))) this.#log.warn("stored_key_shadowed", { key, by: config.source });
     return authSettings(config, this.#managed.book, isLoopback(this.#options.host));
+  }
+
+  #limit(): void {
+    const { budgets } = limitsInForce(this.#config.config, this.#managed.store);
+    this.#storage.limit(budgets);
   }
 
   #allowOrigins(): void {
@@ -336,8 +346,8 @@ class Running {
       tls: this.#options.tls,
       endpoints: {
         call: serve,
-        models: (form) => modelList(this.#snapshot, form),
-        model: (id, form) => modelEntry(this.#snapshot, id, form),
+        models: (form, caller) => modelList(this.#snapshot, form, caller),
+        model: (id, form, caller) => modelEntry(this.#snapshot, id, form, caller),
         ready: () => this.#notReady(),
       },
     });
@@ -345,6 +355,7 @@ class Running {
 
   #recorded(record: RequestRecord): void {
     this.#storage.records.append(record);
+    this.#storage.budgets.endRequest(record.requestId);
     this.#metrics.observe(record);
     this.#requestLog?.append(record);
   }
