@@ -194,11 +194,11 @@ export class BatchPrice {
       this.#free = false;
       this.#flags.add("provider_cost");
       this.#sum.addNanoUsd(stated);
-    } else if (pricing.kind === "unknown") {
+    } else {
+      const sheet = sheetAt(pricing, this.#terms.wallMs);
+      if (sheet !== null) return this.#addBySheet(sheet, usage, sheetOfModel);
       this.#metered = true;
       this.lack("price_unknown");
-    } else {
-      this.#addBySheet(pricing.sheet, usage, sheetOfModel);
     }
   }
 
@@ -252,8 +252,13 @@ const BATCH_TIER = "batch";
 /** What a batch costs of a sheet's prices: those that it states for batches, or so many thousandths; null: not known. */
 export function batchPermille(sheet: PriceSheet, factor: number | undefined): number | "tier" | null {
   if (tierOf(sheet, BATCH_TIER).kind === "tier") return "tier";
-  if (sheet.free === true) return FULL_PERMILLE;
+  if (costsNothing(sheet)) return FULL_PERMILLE;
   return factor === undefined ? null : Math.round(factor * FULL_PERMILLE);
+}
+
+/** Given away whole: what such a call counted need not be known. */
+export function costsNothing(sheet: PriceSheet): boolean {
+  return sheet.free === true && Object.values(sheet.base).every((price) => price === 0);
 }
 
 function geoOf(usage: Usage): { readonly geo?: string } {

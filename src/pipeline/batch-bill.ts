@@ -3,7 +3,7 @@
  * sum. What cannot be read or priced makes the cost unknown, and never nothing.
  */
 import type { Deployment, Pricing } from "../decide/deployment.ts";
-import { BatchPrice } from "../decide/price.ts";
+import { BatchPrice, costsNothing } from "../decide/price.ts";
 import type { Charge, KeptCall } from "../ports.ts";
 import { batchDialect, type BatchTold, type BilledAnswer } from "../providers/dialects/batches.ts";
 import type { PriceSheet } from "../wire/facts.ts";
@@ -101,7 +101,7 @@ export class BatchBill {
   /** An answer that does not tell what is billed for it. What is given away needs not tell. */
   #unread(model: string | null): void {
     const pricing = model === null ? UNKNOWN : this.#pricing(model);
-    if (pricing.kind === "sheet" && pricing.sheet.free === true) this.#billed++;
+    if (pricing.kind === "sheet" && costsNothing(pricing.sheet)) this.#billed++;
     else this.#lack("usage_missing");
   }
 
@@ -124,7 +124,7 @@ export class BatchBill {
 
 const UNKNOWN: Pricing = { kind: "unknown" };
 /** What makes a row less than what the provider told. */
-const ESTIMATES: ReadonlySet<string> = new Set(["usage_missing", "unreadable_line", "results_gone"]);
+const ESTIMATES: ReadonlySet<string> = new Set(["usage_missing", "unreadable_line", "results_gone", "results_too_large"]);
 
 /** The charge of a batch of which nothing more will be learned: its bound, where there was one. */
 export function chargeOfLost(call: KeptCall, why: string, atMs: number): Charge {

@@ -51,7 +51,7 @@ const LOOK_MAX_MS = 600_000;
 const SELDOM_MS = 6 * 3_600_000;
 const LOST_AFTER_MS = 35 * 86_400_000;
 const LOOKS_AT_ONCE = 4;
-const RESULT_BYTES_MAX = 4 << 30;
+const RESULT_BYTES_MAX = 4 * 2 ** 30;
 const LOST_WORDS: ReadonlySet<string> = new Set(["batch_gone", "results_gone", "account_not_configured"]);
 const KEEPERS: Readonly<Record<KeptCallKind, OwnedKind>> = { "files-batch": "files", "message-batch": "message-batches" };
 
@@ -212,8 +212,9 @@ export class Batches implements HeldBatches {
     }
     const lines = new LineReader(this.#deps.limits.answerBytes, (line) => bill.line(line));
     const got = await this.#get(owner, told.resultsPath, "*/*", RESULT_BYTES_MAX, (chunk) => lines.push(chunk));
-    if (got.kind !== "ok") return lookOf(got, "results_gone");
-    lines.end();
+    if (got.kind === "ok") lines.end();
+    else if (got.kind === "failed" && got.why === "too_large") bill.lost("results_too_large");
+    else return lookOf(got, "results_gone");
     return ended();
   }
 
