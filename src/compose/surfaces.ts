@@ -2,6 +2,8 @@
 import { errorHeaders } from "../pipeline/answer-headers.ts";
 import type { Snapshot } from "../pipeline/deps.ts";
 import { tableOf } from "../pipeline/fitting.ts";
+import { resolveRoute } from "../pipeline/inbound.ts";
+import type { Caller } from "../ports.ts";
 import type { ListedFacts, ListedModel } from "../providers/dialects/client.ts";
 import { clientOf } from "../providers/dialects/clients.ts";
 import { CAPABILITIES, type Capability, type CapabilityTable } from "../wire/capability.ts";
@@ -19,13 +21,20 @@ export function errorHeadersOf(error: GatewayError, form: SurfaceName): readonly
   return [...errorHeaders(error), ...(clientOf(form).errorHeaders?.(error) ?? [])];
 }
 
-/** All callable models. */
-export function modelList(snapshot: Snapshot, form: SurfaceName): JsonObject {
-  return (clientOf(form).models ?? clientOf("chat").models)?.list(callable(snapshot)) ?? {};
+/** All callable models, of which a caller sees those that it may use. */
+export function modelList(snapshot: Snapshot, form: SurfaceName, caller: Caller | null = null): JsonObject {
+  const models = callable(snapshot);
+  const mine = caller?.policy === undefined ? models : models.filter(({ id }) => resolveRoute({ snapshot, caller, header: NO_HEADER }, id).kind === "route");
+  return (clientOf(form).models ?? clientOf("chat").models)?.list(mine) ?? {};
 }
+const NO_HEADER = (): undefined => undefined;
 
 /** One model, or the error that says what to do. */
-export function modelEntry(snapshot: Snapshot, id: string, form: SurfaceName): JsonObject | GatewayError {
+export function modelEntry(snapshot: Snapshot, id: string, form: SurfaceName, caller: Caller | null = null): JsonObject | GatewayError {
+  if (caller?.policy !== undefined) {
+    const permitted = resolveRoute({ snapshot, caller, header: NO_HEADER }, id);
+    if (permitted.kind === "error") return permitted.error;
+  }
   const write = clientOf(form).models ?? clientOf("chat").models;
   const found = callable(snapshot).find((model) => model.id === id);
   if (found !== undefined) return write?.one(found) ?? {};

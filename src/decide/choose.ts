@@ -7,7 +7,7 @@ import type { DialectId } from "../wire/facts.ts";
 import type { JsonObject } from "../wire/json.ts";
 import { boundNanoUsd, inputBoundTokens, type PromptMeasure } from "./bound.ts";
 import { boundUnder, type OutputLimit, type Spending } from "./cap.ts";
-import type { Deployment, RequestShape, Route, RouteCandidate } from "./deployment.ts";
+import type { Deployment, RequestShape, Route, RouteCandidate, Withheld } from "./deployment.ts";
 import type { HealthView } from "./health.ts";
 import { LACKS, lacked, type Need } from "./needs.ts";
 import { piecesBoundNanoUsd } from "./pieces.ts";
@@ -44,6 +44,8 @@ export interface Choice {
   /** In the order of preference. Health changes from attempt to attempt, so it is asked again at each step. */
   readonly candidates: readonly Candidate[];
   readonly filtered: readonly Filtered[];
+  /** What of the route is not for this caller: for the record, not for the caller. Absent: nothing. */
+  readonly withheld?: readonly Withheld[];
   /** The request's hold starts here: the dearest step's bound; null where any step's is unknown, or none is metered. */
   readonly holdNanoUsd: number | null;
 }
@@ -83,7 +85,8 @@ export function choose(facts: ChoiceFacts): Choice {
   if (doubtful.length > 0 && doubtful.length < candidates.length) {
     candidates.splice(0, candidates.length, ...candidates.filter((one) => one.mayNotFit !== true), ...doubtful);
   }
-  return { strategy: route.strategy, candidates, filtered, holdNanoUsd: dearestNanoUsd(candidates) };
+  const choice = { strategy: route.strategy, candidates, filtered, holdNanoUsd: dearestNanoUsd(candidates) };
+  return route.withheld === undefined ? choice : { ...choice, withheld: route.withheld };
 }
 
 /** The dearest step's bound; null where a step's is unknown, and where nothing is metered. */
@@ -97,7 +100,11 @@ function dearestNanoUsd(candidates: readonly Candidate[]): number | null {
 function ordered(route: Route, random: () => number): readonly RouteCandidate[] {
   if (route.strategy === "priority" || route.candidates.length < 2) return route.candidates;
   // Exponential race: the smallest -ln(u)/w comes first with probability w / Σw, and so on for the rest.
-  const keyed = route.candidates.map((candidate) => ({ candidate, key: -Math.log(1 - random()) / candidate.weight }));
+  let key = 0;
+  const keyed = route.candidates.map((candidate) => {
+    if (candidate.follows !== true) key = -Math.log(1 - random()) / candidate.weight;
+    return { candidate, key };
+  });
   return keyed.toSorted((a, b) => a.key - b.key).map((one) => one.candidate);
 }
 
@@ -185,6 +192,6 @@ export function describeChoice(choice: Choice, startStates: readonly string[]): 
       input_bound_tokens: candidate.inputBoundTokens,
       health: startStates[i] ?? "unknown",
     })),
-    filtered: choice.filtered.map((one) => ({ ...one })),
+    filtered: [...choice.filtered, ...(choice.withheld ?? [])].map((one) => ({ ...one })),
   };
 }

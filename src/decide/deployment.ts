@@ -22,6 +22,8 @@ export interface Deployment {
   readonly domain: { readonly edge?: string; readonly cloud?: string };
   /** Thinks before it answers: longer clocks. */
   readonly reasons: boolean;
+  /** Called by a credential of the team's own, and billed to it; absent: by the organisation's. */
+  readonly paidBy?: "team";
 }
 export type Pricing =
   | {
@@ -33,6 +35,7 @@ export type Pricing =
       readonly geo?: string;
       /** Answers tell where they were made: any place of the sheet may be billed. */
       readonly geoTold?: boolean;
+      /** Contracts by which a call may cost less than the sheet says; absent: none. */
     }
   | { readonly kind: "unmetered" }
   | { readonly kind: "unknown" };
@@ -54,6 +57,14 @@ export interface Route {
   readonly automatic: boolean;
   /** Wishes that a target refuses are left out with a warning, in place of leaving the target out. */
   readonly lenient?: boolean;
+  /** Candidates that this caller may not use, and why; absent: none. */
+  readonly withheld?: readonly Withheld[];
+}
+/** A deployment that is not for this caller. */
+export interface Withheld {
+  readonly deployment: string;
+  readonly reason: "model_not_allowed" | "residency";
+  readonly detail: string;
 }
 export interface RouteCandidate {
   readonly deployment: Deployment;
@@ -61,6 +72,8 @@ export interface RouteCandidate {
   readonly weight: number;
   /** Found by equivalence, not named by the owner. */
   readonly automatic: boolean;
+  /** Stands right behind the one before it, wherever that is drawn to. */
+  readonly follows?: true;
 }
 
 /** All in ms. null: the default that depends on the model (30 s / 300 s, 120 s / 300 s for models that reason). */

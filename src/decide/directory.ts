@@ -9,6 +9,7 @@ import { DEFAULT_CLOCKS, type Deployment, type Route, type RouteCandidate, type 
 import { byPreference, closest, plainVariant, unfitReason } from "./equivalence.ts";
 import type { CallableModel, Directory, Resolution } from "./names.ts";
 import { didYouMean, nearestNames } from "./nearest.ts";
+import { matcher } from "./patterns.ts";
 import { groupBy, Supply, type Refusal, type SupplyAccount, type SupplyInput } from "./supply.ts";
 
 export interface DirectoryInput extends SupplyInput {
@@ -408,23 +409,6 @@ class Resolver implements Directory {
 function splitName(name: string): readonly [string, string | null] {
   const slash = name.indexOf("/");
   return slash <= 0 || slash === name.length - 1 ? [name, null] : [name.slice(0, slash), name.slice(slash + 1)];
-}
-
-/** `*` matches any run of characters; everything else is itself. Linear in the name's length, whatever the pattern. */
-function matcher(pattern: string): (name: string) => boolean {
-  const parts = pattern.split("*");
-  const head = parts[0] ?? "";
-  const end = parts.at(-1) ?? "";
-  return (name) => {
-    if (name.length < head.length + end.length || !name.startsWith(head) || !name.endsWith(end)) return false;
-    let from = head.length;
-    for (const part of parts.slice(1, -1)) {
-      const at = name.indexOf(part, from);
-      if (at === -1) return false;
-      from = at + part.length;
-    }
-    return from <= name.length - end.length;
-  };
 }
 
 function onePerAccount(deployments: readonly Deployment[]): readonly Deployment[] {

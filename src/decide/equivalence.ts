@@ -54,7 +54,7 @@ function sameResidency(first: string | null, fallback: string | null, stated: bo
 }
 
 /** `eu-central-1`, `europe-west4`, `EU` → `eu`; `us-east-1`, `us` → `us`; what spans several stays as it is. */
-function area(region: string | null): string {
+export function area(region: string | null): string {
   if (region === null) return "unknown";
   const lower = region.toLowerCase();
   if (/^(eu|europe)([^a-z/]|$)/.test(lower)) return "eu";

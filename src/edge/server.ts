@@ -5,7 +5,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { Duplex } from "node:stream";
-import type { InboundCall, Log } from "../ports.ts";
+import type { Caller, InboundCall, Log } from "../ports.ts";
 import { gatewayError, statusOf, type GatewayError } from "../wire/errors.ts";
 import type { JsonObject } from "../wire/json.ts";
 import { servedFacts, type HttpMethod, type ServedName, type SurfaceName } from "../wire/surfaces.ts";
@@ -34,8 +34,8 @@ export interface ServerSettings {
   readonly tls: { readonly cert: string; readonly key: string } | null;
   readonly endpoints: {
     readonly call: (call: InboundCall) => void;
-    readonly models: (form: SurfaceName) => JsonObject;
-    readonly model: (id: string, form: SurfaceName) => JsonObject | GatewayError;
+    readonly models: (form: SurfaceName, caller: Caller) => JsonObject;
+    readonly model: (id: string, form: SurfaceName, caller: Caller) => JsonObject | GatewayError;
     /** null: ready; else why not. */
     readonly ready: () => string | null;
   };
@@ -148,9 +148,9 @@ export class GatewayServer {
       if (target.otherwise !== undefined) return unknown(target.otherwise);
       return this.#refuse(request, response, form, gatewayError("method_not_allowed", `${clip(path)} takes ${methods.join(" or ")}, not ${request.method}.`), ["allow", methods.join(", ")]);
     }
-    if (endpoint === "models") return this.#listing(response, this.#settings.endpoints.models(form));
+    if (endpoint === "models") return this.#listing(response, this.#settings.endpoints.models(form, authenticated.caller));
     if (endpoint === "model") {
-      const found = this.#settings.endpoints.model(target.model ?? "", form);
+      const found = this.#settings.endpoints.model(target.model ?? "", form, authenticated.caller);
       return "code" in found && "message" in found ? this.#refuse(request, response, form, found as GatewayError) : this.#listing(response, found as JsonObject);
     }
     const asked = { surface: endpoint as ServedName, model: target.model, stream: target.stream, query, ...(endpoint === "embeddings" && form !== "chat" ? { form } : {}) };

@@ -73,7 +73,7 @@ export function serveChat(deps: Deps, inbound: Inbound, started: (exchange: Exch
   const outside: AskedOutside = { model, stream, query, header: inbound.header };
   const parsed = client.parse(body.raw, outside);
   if (parsed.kind === "error") return refused(parsed.error);
-  const resolved = resolveRoute(inbound.snapshot, parsed.request.model);
+  const resolved = resolveRoute(inbound, parsed.request.model);
   if (resolved.kind === "error") return refused(resolved.error);
   const route = cheaperRoute(deps, inbound, resolved.route);
   const deadlineMs = deadlineMsOf(route, inbound.header, more.patient);

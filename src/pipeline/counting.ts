@@ -77,7 +77,7 @@ function begin(deps: Deps, inbound: Inbound, body: ReadBody, name: CountName, cl
   const parsed = client.parse(counting.request(body.raw), outside);
   if (parsed.kind === "error") return parsed.error;
   const { request } = parsed;
-  const resolved = resolveRoute(inbound.snapshot, request.model);
+  const resolved = resolveRoute(inbound, request.model);
   if (resolved.kind === "error") return resolved.error;
   const { route } = resolved;
   const deadlineMs = deadlineMsOf(route, inbound.header);

@@ -36,7 +36,7 @@ export function serveEmbeddings(deps: Deps, inbound: Inbound): Exchange | null {
   const parsed = parseEmbeddingsRequest(inbound.asked.model === undefined ? body.raw : { ...body.raw, model: inbound.asked.model });
   if (parsed.kind === "error") return refused(parsed.error);
   const { request } = parsed;
-  const resolved = resolveRoute(inbound.snapshot, request.model);
+  const resolved = resolveRoute(inbound, request.model);
   if (resolved.kind === "error") return refused(resolved.error);
   const { route } = resolved;
   const deadlineMs = deadlineMsOf(route, inbound.header);

@@ -6,6 +6,7 @@ import { gatewayError, statusOf, type GatewayError } from "../wire/errors.ts";
 import { isObject, type JsonObject } from "../wire/json.ts";
 import { scanBody, type BodyScan } from "../wire/scan.ts";
 import { answerHeaders, errorHeaders } from "./answer-headers.ts";
+import { permittedRoute, type ResolvedRoute } from "./permitted.ts";
 import type { Snapshot } from "./deps.ts";
 
 /** A call together with the configuration it started with. */
@@ -47,11 +48,13 @@ export function readBody(bytes: Uint8Array): ReadBody | { readonly kind: "error"
   return { kind: "body", raw, scan };
 }
 
-/** Resolve the model's name to a route, or to the error that says what to do. */
-export function resolveRoute(snapshot: Snapshot, model: string): { readonly kind: "route"; readonly route: Route } | { readonly kind: "error"; readonly error: GatewayError } {
-  const found: Resolution = snapshot.directory.resolve(model);
-  if (found.kind === "route") return { kind: "route", route: found.route };
-  return { kind: "error", error: gatewayError(found.code, found.message, { param: "model" }) };
+/** Resolve the model's name to a route as this caller may use it, or to the error that says what to do. */
+export function resolveRoute(inbound: Pick<Inbound, "snapshot" | "caller" | "header">, model: string): ResolvedRoute {
+  const found: Resolution = inbound.snapshot.directory.resolve(model);
+  if (found.kind !== "route") return { kind: "error", error: gatewayError(found.code, found.message, { param: "model" }) };
+  const residency = inbound.header("x-spillway-residency");
+  if (inbound.caller.policy === undefined && residency === undefined) return { kind: "route", route: found.route };
+  return permittedRoute(found.route, model, inbound.caller, residency);
 }
 
 /**

@@ -27,6 +27,7 @@ import { deadlineMsOf, readBody, refuse, viaOf, type Inbound } from "./inbound.t
 import { failure, malformed } from "./lane.ts";
 import { readMessageBatch } from "./message-batch.ts";
 import { jsonOf } from "./pass-endpoint.ts";
+import { permittedKeepers } from "./permitted.ts";
 import { RawLane } from "./raw-lane.ts";
 import type { Prepared, Surface } from "./surface.ts";
 
@@ -132,7 +133,8 @@ function readAsked(inbound: Inbound, name: OwnedName, wallMs: number): OwnedAske
     body = untagIds(body);
   }
   const kind = ownedKind(name);
-  const keepers = inbound.snapshot.directory.keepers?.(kind) ?? [];
+  const keepers = permittedKeepers(inbound, inbound.snapshot.directory.keepers?.(kind) ?? []);
+  if ("code" in keepers) return keepers;
   const owner = ownerOf(keepers, named, KEPT_THINGS[kind]);
   if ("code" in owner) return owner;
   if (name !== "message-batches" || body === null) return { path, owner, body, contentType: body === null || body.length === 0 ? null : contentType, boundNanoUsd: null };

@@ -49,7 +49,7 @@ export function servePass(deps: Deps, inbound: Inbound, name: PassName, told: re
   if (body.kind === "error") return refused(body.error);
   const model = inbound.asked.model ?? body.model ?? endpoint.defaultModel;
   if (model === undefined || model === "") return refused(gatewayError("missing_field", "model is missing: the name of a model.", { param: "model" }));
-  const resolved = resolveRoute(inbound.snapshot, model);
+  const resolved = resolveRoute(inbound, model);
   if (resolved.kind === "error") return refused(resolved.error);
   const { route } = resolved;
   const deadlineMs = deadlineMsOf(route, inbound.header);

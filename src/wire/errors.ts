@@ -43,6 +43,8 @@ export const ERRORS = {
   // The caller.
   missing_key: { status: 401, type: "authentication_error", retry: false },
   invalid_key: { status: 401, type: "authentication_error", retry: false },
+  model_not_allowed: { status: 403, type: "permission_error", retry: false },
+  residency: { status: 403, type: "permission_error", retry: false },
   conflicting_keys: { status: 400, type: "invalid_request_error", retry: false },
   forbidden_origin: { status: 403, type: "permission_error", retry: false },
   files_not_served: { status: 403, type: "permission_error", retry: false },
