@@ -1,5 +1,6 @@
 /** What routing works on: deployments (one thing that we can call), routes (what a name stands for) and their clocks. */
 import type { ModelFacts, PriceSheet, ProviderFacts } from "../wire/facts.ts";
+import type { ContractMeter } from "./contract/meter.ts";
 import type { Need } from "./needs.ts";
 import type { UnitCounts } from "../wire/usage.ts";
 
@@ -36,6 +37,7 @@ export type Pricing =
       /** Answers tell where they were made: any place of the sheet may be billed. */
       readonly geoTold?: boolean;
       /** Contracts by which a call may cost less than the sheet says; absent: none. */
+      readonly meters?: readonly ContractMeter[];
     }
   | { readonly kind: "unmetered" }
   | { readonly kind: "unknown" };

@@ -4,6 +4,9 @@
  */
 import type { ModelFacts, PriceSheet, ProviderFacts } from "../wire/facts.ts";
 import type { OwnedKind } from "../wire/surfaces.ts";
+import type { CapacityBook } from "./contract/meter.ts";
+import { pricingUnder } from "./contract/pricing.ts";
+import type { Contract } from "./contract/types.ts";
 import type { Deployment, Pricing } from "./deployment.ts";
 import type { Resolution } from "./names.ts";
 import { didYouMean, nearestNames } from "./nearest.ts";
@@ -53,6 +56,8 @@ export interface SupplyInput {
   readonly prices?: PriceBook | undefined;
   /** When this holds; absent: the prices that are in force first. */
   readonly wallMs?: number | undefined;
+  /** What the owner agreed with providers over their lists, and what was used of it. */
+  readonly contracts?: { readonly list: readonly Contract[]; readonly book: CapacityBook } | undefined;
 }
 
 export class Supply {
@@ -137,7 +142,7 @@ export class Supply {
     if (unspoken !== null) return { ok: false, code: "provider_not_supported_yet", message: unspoken };
     const upstreamModel = behind === undefined ? (model?.upstream ?? upstream) : upstream;
     const override = account.models.get(upstream) ?? account.models.get(upstreamModel);
-    const pricing = located(this.#pricing(account, override, model, upstreamModel, upstream), account, upstreamModel);
+    const pricing = this.#contracted(located(this.#pricing(account, override, model, upstreamModel, upstream), account, upstreamModel), `${account.name}/${upstreamModel}`);
     if (pricing.kind === "unknown" && this.#input.unpriced === "refuse") {
       return { ok: false, code: "price_unknown", message: this.#priceUnknown(account, upstream, model) };
     }
@@ -155,6 +160,11 @@ export class Supply {
     const listed = free ? FREE : (model?.price ?? null);
     const pricing = this.#managed(account, [upstreamModel, model?.upstream ?? upstreamModel], listed, free) ?? (account.unmetered ? UNMETERED : listed === null ? UNKNOWN : { kind: "sheet", sheet: listed });
     return own === null || pricing.kind !== "sheet" ? pricing : untilThen(pricing, own, fromMs);
+  }
+
+  #contracted(pricing: Pricing, deployment: string): Pricing {
+    const { contracts, wallMs = 0 } = this.#input;
+    return contracts === undefined ? pricing : pricingUnder(pricing, deployment, contracts.list, contracts.book, wallMs);
   }
 
   /** What managed prices say of a model by one of its names. What costs nothing by itself costs something only where the account is named. */

@@ -1,5 +1,6 @@
 /** Holds and charges of attempts: what is reserved before a call, and what is booked after it. */
 import type { Candidate } from "../decide/choose.ts";
+import { underContract } from "../decide/contract/charge.ts";
 import { relayedTokens, chargeOf } from "../decide/estimate.ts";
 import { orphanRates, priceVersionOf } from "../decide/price.ts";
 import type { Caller, Charge, Hold } from "../ports.ts";
@@ -79,7 +80,7 @@ export function chargeFor(attempt: Attempt, outcome: Outcome, inputEstimateToken
     wallMs,
     ...(attempt.settings.expectedUnits === undefined ? {} : { expectedUnits: attempt.settings.expectedUnits }),
   });
-  return { attemptId: attempt.settings.id, ...booked, atMs: wallMs };
+  return { attemptId: attempt.settings.id, ...underContract(booked, deployment.pricing, wallMs), atMs: wallMs };
 }
 
 /** How far an attempt has come, in tokens that the provider will bill. */

@@ -23,6 +23,33 @@ export function stepDiscount(terms: Commitment, ratedNanoUsd: bigint): bigint {
   return halfUp(off, 1000n);
 }
 
+/**
+ * What they take off one call. Steps for all of a period change what was charged before: that stands on the invoice, and not
+ * in the charge of the call that happens to reach them.
+ */
+export function callDiscount(terms: Commitment, beforeNanoUsd: bigint, ratedNanoUsd: bigint): bigint {
+  return terms.stepsApply === "all" ? 0n : stepDiscount(terms, beforeNanoUsd + ratedNanoUsd) - stepDiscount(terms, beforeNanoUsd);
+}
+
+/** The spend at the contract's prices of which charges come to this. */
+export function ratedOf(terms: Commitment, chargedNanoUsd: bigint): bigint {
+  if (terms.stepsApply === "all") return chargedNanoUsd;
+  let rated = chargedNanoUsd;
+  for (const { fromNanoUsd, permille } of terms.steps) {
+    const chargedAtStep = fromNanoUsd - stepDiscount(terms, fromNanoUsd);
+    if (chargedNanoUsd > chargedAtStep && permille < 1000) rated = fromNanoUsd + ((chargedNanoUsd - chargedAtStep) * 1000n) / BigInt(1000 - permille);
+  }
+  return rated;
+}
+
+/** The bounds of the commitment's period that an instant lies in. */
+export function periodAt(contract: Contract, atMs: number): { readonly fromMs: number; readonly untilMs: number } {
+  const { terms } = contract;
+  const month = monthOf(contract, atMs);
+  const period = terms.kind !== "committed" || month === null ? null : periodOf(contract, terms, month);
+  return { fromMs: (period && monthAt(contract, period.first)?.fromMs) ?? contract.startMs, untilMs: (period && monthAt(contract, period.last)?.untilMs) ?? contract.endMs ?? Infinity };
+}
+
 /** The months that a commitment's period spans: indices of the first and of the last. */
 export interface CommitmentPeriod {
   readonly first: number;

@@ -5,6 +5,7 @@
 import { INPUT_UNITS, OUTPUT_UNITS } from "../../wire/usage.ts";
 import type { Unit, UnitCounts } from "../../wire/usage.ts";
 import { addDays, dateAt, instantOf } from "./calendar.ts";
+import { callDiscount, periodAt, ratedOf } from "./commitment.ts";
 import { coversDeployment, runsAt } from "./covers.ts";
 import type { Contract, FreeQuota, Pool, Provisioned } from "./types.ts";
 
@@ -36,6 +37,8 @@ export function milliPerMinute(pool: Pool): number {
 export class ContractMeter {
   readonly contract: Contract;
   readonly #windows: Windows | null;
+  /** Of a commitment: the period that is on, and its spend at the contract's prices before volume steps. */
+  #period = { fromMs: 0, untilMs: 0, ratedNanoUsd: 0n };
 
   constructor(contract: Contract) {
     this.contract = contract;
@@ -56,6 +59,27 @@ export class ContractMeter {
     // What is served beyond is not of the contract's capacity, and takes none of it.
     if (covered) this.#windows?.add(units, atMs);
     return covered;
+  }
+
+  /** Count the spend of a commitment's call; what of it is billed after the volume steps. */
+  spend(ratedNanoUsd: bigint, atMs: number): bigint {
+    const { terms } = this.contract;
+    if (terms.kind !== "committed" || !runsAt(this.contract, atMs)) return ratedNanoUsd;
+    const before = this.ratedSoFar(atMs);
+    this.#period = { ...this.#period, ratedNanoUsd: before + ratedNanoUsd };
+    return ratedNanoUsd - callDiscount(terms, before, ratedNanoUsd);
+  }
+
+  /** The spend of the commitment's period at an instant. */
+  ratedSoFar(atMs: number): bigint {
+    if (atMs >= this.#period.untilMs) this.#period = { ...periodAt(this.contract, atMs), ratedNanoUsd: 0n };
+    return this.#period.ratedNanoUsd;
+  }
+
+  /** Take on what was billed in the period before this process began. */
+  restore(billedNanoUsd: bigint, atMs: number): void {
+    const { terms } = this.contract;
+    if (terms.kind === "committed" && runsAt(this.contract, atMs)) this.#period = { ...periodAt(this.contract, atMs), ratedNanoUsd: ratedOf(terms, billedNanoUsd) };
   }
 
   /** What is left for calls at this instant; null where the contract covers none. */

@@ -6,7 +6,7 @@ import type { PriceSheet } from "../../wire/facts.ts";
 import { inputTokens } from "../../wire/usage.ts";
 import type { Unit } from "../../wire/usage.ts";
 import { geoPermille, isTokenUnit, pricesIn, situationAt, tierOf, unitPrice } from "../price-at.ts";
-import { stepDiscount } from "./commitment.ts";
+import { callDiscount } from "./commitment.ts";
 import { halfUp } from "./exact.ts";
 import type { ContractMeter } from "./meter.ts";
 import { femtoSheet } from "./sheet.ts";
@@ -60,15 +60,14 @@ export interface Marginal {
 
 /**
  * What one more call costs, for the choice and the charge: nothing where capacity or quota has room for the whole of it, else
- * the contract's price, from a volume step on less. `ratedSoFarNanoUsd`: the spend of the commitment's period until now.
+ * the contract's price, from a volume step on less.
  */
-export function marginal(meter: ContractMeter, list: PriceSheet | null, usage: ContractUsage, ratedSoFarNanoUsd = 0n): Marginal {
+export function marginal(meter: ContractMeter, list: PriceSheet | null, usage: ContractUsage): Marginal {
   const { contract } = meter;
   if (meter.covers(usage.units, usage.atMs)) return { costNanoUsd: 0n, covered: true };
   const rated = list === null ? null : ratedNanoUsd(contract, list, usage);
   if (rated === null || contract.terms.kind !== "committed") return { costNanoUsd: rated, covered: false };
-  const off = stepDiscount(contract.terms, ratedSoFarNanoUsd + rated) - stepDiscount(contract.terms, ratedSoFarNanoUsd);
-  return { costNanoUsd: rated - off, covered: false };
+  return { costNanoUsd: rated - callDiscount(contract.terms, meter.ratedSoFar(usage.atMs), rated), covered: false };
 }
 
 function exactSheet(contract: Contract, list: PriceSheet, upstream: string): PriceSheet {
