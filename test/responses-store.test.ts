@@ -203,6 +203,57 @@ describe("responses of a provider that keeps them too", () => {
   });
 });
 
+describe("a conversation that is made short", () => {
+  it("is so by a provider that can, byte for byte, billed by its tokens; elsewhere the client is told that it is not served", async () => {
+    const gateway = await testGateway(config());
+    try {
+      const openai = client(gateway);
+      const compacted = await openai.responses.compact({ model: "one/chat", input: [{ role: "user", content: "the last question" }], instructions: "be short" });
+      assert.deepEqual([compacted.object, compacted.output.map((item) => item.type)], ["response.compaction", ["message", "compaction"]]);
+      assert.deepEqual(JSON.parse(first.bodies.at(-1)?.text ?? ""), { model: "chat", input: [{ role: "user", content: "the last question" }], instructions: "be short" });
+      const row = (await gateway.requests()).at(-1);
+      assert.deepEqual([row?.record?.surface, row?.attempts[0]?.state, row?.attempts[0]?.units, row?.attempts[0]?.costNanoUsd], ["responses-compact", "charged", { input: 60, cache_read: 40, output: 15, reasoning: 5 }, 100_000 + 40_000]);
+      for (const model of ["o/chat", "a/chat"]) await assert.rejects(openai.responses.compact({ model, input: "x" }), (error: unknown) => refused(400, "unsupported_parameter")(error) && /does not serve responses compact/.test((error as Error).message));
+      await assert.rejects(openai.responses.compact({ model: "nothing", input: "x" }), refused(404, "unknown_model"));
+    } finally {
+      await gateway.close();
+    }
+  });
+
+  it("holds what it names of earlier answers, and nobody else's", async () => {
+    const gateway = await testGateway(config());
+    try {
+      const one = await client(gateway).responses.create({ model: "a/chat", input: "the first question" });
+      await client(gateway).responses.compact({ model: "one/chat", previous_response_id: one.id });
+      const sent = JSON.parse(first.bodies.at(-1)?.text ?? "") as { previous_response_id?: string; input: unknown[] };
+      assert.equal(sent.previous_response_id, undefined);
+      assert.ok(JSON.stringify(sent.input).includes("the first question") && JSON.stringify(sent.input).includes(one.output_text));
+      await assert.rejects(client(gateway, "web").responses.compact({ model: "one/chat", previous_response_id: one.id }), refused(400, "previous_response_not_found"));
+    } finally {
+      await gateway.close();
+    }
+  });
+});
+
+describe("items that a body only names", () => {
+  it("are bounded in their number, and in what they come to however often each is named", async () => {
+    const gateway = await testGateway(config());
+    try {
+      const openai = client(gateway);
+      const one = await openai.responses.create({ model: "one/chat", input: "x" });
+      const reference = { type: "item_reference" as const, id: one.output.at(-1)?.id ?? "" };
+      const twice = await openai.responses.create({ model: "o/chat", input: [reference, reference, { role: "user", content: "y" }] });
+      assert.equal(twice.status, "completed");
+      assert.equal(lastBody("o").split(one.output_text).length, 3, "told as often as it is named");
+      await assert.rejects(openai.responses.create({ model: "o/chat", input: Array.from({ length: 2_001 }, () => reference) }), refused(400, "too_many_values"));
+      const long = await openai.responses.create({ model: "o/chat", input: "x".repeat(1 << 20), store: true });
+      assert.equal(long.status, "completed");
+    } finally {
+      await gateway.close();
+    }
+  });
+});
+
 describe("responses that are not kept", () => {
   it("are not gone on from where several keys could go on from each other's, nor are conversations that only the provider keeps", async () => {
     const gateway = await testGateway(config("responses: { store: off }\n"));

@@ -80,8 +80,13 @@ function serveInBackground(deps: Deps, inbound: Inbound, body: ReadBody, started
   if (wrong !== null) return refused(wrong);
   // The run goes on without whoever asked for it.
   inbound.reply.onGone(() => {});
+  let entered = true;
+  const leave = (): void => {
+    if (entered) deps.background.leave();
+    entered = false;
+  };
   const notBegun = (error: GatewayError): void => {
-    deps.background.leave();
+    leave();
     refused(error);
   };
   const bytes = splice(inbound.body, foregroundEdits(scan));
@@ -95,7 +100,7 @@ function serveInBackground(deps: Deps, inbound: Inbound, body: ReadBody, started
     const run = new BackgroundRun(deps, { inbound, kept, streams: raw["stream"] === true, refuse: (error) => tellError({ ...inbound, done: () => {} }, error) });
     const done = (): void => {
       void run.finished.then(() => {
-        deps.background.leave();
+        leave();
         inbound.done();
       });
     };
@@ -104,7 +109,12 @@ function serveInBackground(deps: Deps, inbound: Inbound, body: ReadBody, started
       // By the next tick whatever needs no call to be refused has been.
       if (exchange !== null) deps.clock.after(0, () => run.accept(exchange.settings.route.name));
     };
-    serveChat(deps, { ...next, reply: run, done }, begun, { ...more, body: asked, shown, patient: true });
+    try {
+      serveChat(deps, { ...next, reply: run, done }, begun, { ...more, body: asked, shown, patient: true });
+    } catch (problem) {
+      leave();
+      throw problem;
+    }
   });
 }
 

@@ -68,7 +68,7 @@ export class RunEvents {
 
   /** A sign of life, for those who have everything that there is. */
   comment(bytes: Uint8Array): void {
-    for (const follower of this.#followers) if (!follower.waits && follower.next === this.next) follower.waits = !follower.reply.write(bytes);
+    for (const follower of this.#followers) if (!follower.waits && follower.next >= this.next) follower.waits = !follower.reply.write(bytes);
   }
 
   /** No more events come. */
@@ -89,7 +89,7 @@ export class RunEvents {
 
   /** Tell all events from this number on to whoever replies, whose head has left. `over` is called once, at their end or when they leave. */
   follow(reply: ClientReply, from: number, over: () => void): void {
-    const follower: Follower = { reply, next: Math.min(from, this.next), waits: false, over };
+    const follower: Follower = { reply, next: from, waits: false, over };
     this.#followers.add(follower);
     reply.onGone(() => this.#leave(follower));
     reply.onDrain(() => {

@@ -9,6 +9,9 @@ export function checkResponse(response: Json | undefined): JsonObject {
   assert.ok(isObject(response), "it is an object");
   assert.deepEqual(problems("Response", describable(response)), [], JSON.stringify(response).slice(0, 600));
   assert.deepEqual(openProblems("ResponseResource", response), [], JSON.stringify(response).slice(0, 600));
+  const { created_at: createdS, completed_at: completedS } = response;
+  if (response["status"] === "completed") assert.ok(Number.isInteger(completedS) && Number(completedS) >= Number(createdS), `completed at ${String(completedS as number)}`);
+  else assert.equal(completedS, null, "what is not completed has no such time");
   const ids = outputOf(response).map((item) => item["id"]);
   assert.equal(new Set(ids).size, ids.length, "each item has an id of its own");
   return response;

@@ -31,7 +31,8 @@ export async function responsesUpstream(name: string): Promise<ResponsesUpstream
       const id = `resp_${name}${bodies.length}`;
       known.add(id);
       const whole = answer(name, bodies.length, body);
-      if (body["stream"] === true) stream(response, whole);
+      if (request.url?.endsWith("/compact") === true) json(response, 200, compacted(name, bodies.length));
+      else if (body["stream"] === true) stream(response, whole);
       else json(response, 200, whole);
     });
   });
@@ -71,6 +72,15 @@ function answer(name: string, number: number, body: Record<string, unknown>): An
       { type: "message", id: `msg_${name}${number}`, status: "completed", role: "assistant", content: [{ type: "output_text", text, annotations: [] }] },
     ],
     usage: { input_tokens: 11, input_tokens_details: { cached_tokens: 0 }, output_tokens: 7, output_tokens_details: { reasoning_tokens: 3 }, total_tokens: 18 },
+  };
+}
+
+/** A conversation made short: an item that only this provider can read. */
+function compacted(name: string, number: number): Record<string, unknown> {
+  return {
+    id: `cmp_${name}${number}`, object: "response.compaction", created_at: 1_790_000_000,
+    output: [{ type: "message", id: `msg_${name}${number}`, role: "user", status: "completed", content: [{ type: "input_text", text: "the last question" }] }, { type: "compaction", id: `cmp_item_${number}`, encrypted_content: "sealed" }],
+    usage: { input_tokens: 100, input_tokens_details: { cached_tokens: 40 }, output_tokens: 20, output_tokens_details: { reasoning_tokens: 5 }, total_tokens: 120 },
   };
 }
 
