@@ -6,7 +6,7 @@ import type { ModelFacts, PriceSheet, SurchargedFeature } from "../wire/facts.ts
 import { INPUT_UNITS, OUTPUT_UNITS } from "../wire/usage.ts";
 import type { Unit, UnitCounts } from "../wire/usage.ts";
 import type { Pricing } from "./deployment.ts";
-import { geoPermille, isTokenUnit, pricesIn, tierOf, unitPrice } from "./price-at.ts";
+import { geoPermille, isTokenUnit, pricesIn, sheetAt, tierOf, unitPrice } from "./price-at.ts";
 import type { Situation } from "./price-at.ts";
 import { batchPermille, nanoUsdAtMost, type BatchTerms } from "./price.ts";
 
@@ -123,12 +123,13 @@ const SURCHARGED: readonly SurchargedFeature[] = ["structured_output", "tools"];
 
 /** The most that one request of a batch can cost; null: unknown, or unmetered. */
 export function batchBoundNanoUsd(pricing: Pricing, size: CallSize, terms: BatchTerms): number | null {
-  const permille = pricing.kind === "sheet" ? batchPermille(pricing.sheet, terms.factor) : null;
-  if (pricing.kind !== "sheet" || permille === null) return null;
+  const sheet = sheetAt(pricing, terms.wallMs);
+  const permille = sheet === null ? null : batchPermille(sheet, terms.factor);
+  if (sheet === null || permille === null) return null;
   if (permille === "tier") return boundNanoUsd(pricing, { ...size, serviceTier: "batch" }, terms.wallMs);
   const full = boundNanoUsd(pricing, size, terms.wallMs);
   // The discount is one on tokens.
-  const discounted = full !== null && size.units === undefined && pricing.sheet.base.requests === undefined;
+  const discounted = full !== null && size.units === undefined && sheet.base.requests === undefined;
   return discounted ? Math.ceil((full * permille) / 1000) : full;
 }
 

@@ -8,6 +8,7 @@ import type { Outcome } from "../wire/outcome.ts";
 import { OUTPUT_UNITS, outputTokens } from "../wire/usage.ts";
 import type { UnitCounts, Usage } from "../wire/usage.ts";
 import type { Pricing } from "./deployment.ts";
+import { sheetAt } from "./price-at.ts";
 import { priceUsage } from "./price.ts";
 import type { PricedAt } from "./price.ts";
 
@@ -101,11 +102,11 @@ function byUsage(facts: AttemptFacts, usage: Usage, relayed: number): ChargeMade
   const finished = facts.finished ?? facts.outcome.kind === "answered";
   // What was counted by us and not told is flagged by whoever counted it.
   const state = usage.flags?.includes("estimated") === true ? "estimated" : "charged";
-  if (finished) return priced(facts, state, withRequestFee(facts.pricing, usage), usage.flags ?? []);
+  if (finished) return priced(facts, state, withRequestFee(facts, usage), usage.flags ?? []);
   const partial = [...(usage.flags ?? []), "estimated", "usage_partial"];
   const missing = relayed - outputTokens(usage.units);
   // What the provider wrote after the snapshot and before it noticed the end is on its bill as well, and unknown here.
-  if (missing <= 0) return priced(facts, "estimated", withRequestFee(facts.pricing, usage), partial);
+  if (missing <= 0) return priced(facts, "estimated", withRequestFee(facts, usage), partial);
   // The output that the snapshot lacks, on the class that it has most of.
   const raised = addOutput(usage.units, missing);
   const entries =
@@ -116,7 +117,7 @@ function byUsage(facts: AttemptFacts, usage: Usage, relayed: number): ChargeMade
   return priced(
     facts,
     "estimated",
-    withRequestFee(facts.pricing, { ...rest, units: raised, ...(entries === undefined ? {} : { entries }) }),
+    withRequestFee(facts, { ...rest, units: raised, ...(entries === undefined ? {} : { entries }) }),
     partial,
   );
 }
@@ -128,16 +129,15 @@ function addOutput(units: UnitCounts, tokens: number): UnitCounts {
 }
 
 function estimated(facts: AttemptFacts, units: UnitCounts, flags: readonly string[]): ChargeMade {
-  return priced(facts, "estimated", withRequestFee(facts.pricing, { units, raw: facts.usage?.raw ?? null }), [
+  return priced(facts, "estimated", withRequestFee(facts, { units, raw: facts.usage?.raw ?? null }), [
     "estimated",
     ...flags,
   ]);
 }
 
 /** A fee per request is part of the units that the row keeps, so that it can be priced again from them. */
-function withRequestFee(pricing: Pricing, usage: Usage): Usage {
-  if (pricing.kind !== "sheet" || pricing.sheet.base.requests === undefined || usage.units.requests !== undefined)
-    return usage;
+function withRequestFee({ pricing, wallMs }: Pick<AttemptFacts, "pricing" | "wallMs">, usage: Usage): Usage {
+  if (usage.units.requests !== undefined || sheetAt(pricing, wallMs)?.base.requests === undefined) return usage;
   return { ...usage, units: { ...usage.units, requests: 1 } };
 }
 
