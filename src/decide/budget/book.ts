@@ -72,7 +72,7 @@ export class BudgetBook {
     this.#accounts.clear();
     for (const budget of budgets.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
       const known = before.get(budget.id);
-      const stays = known !== undefined && isSame(known.budget, budget) ? known : null;
+      const stays = known !== undefined && identityOf(known.budget) === identityOf(budget) ? known : null;
       const account = stays ?? new Account(budget, this.#sliced, () => this.#settledOf, this.#crossed);
       if (stays !== null) stays.reform(budget);
       this.#accounts.set(budget.id, account);
@@ -244,6 +244,24 @@ export class BudgetBook {
     return account === undefined || account.budget.period === "request" ? undefined : balanceOf(account.tallyAt(wallMs));
   }
 
+  /** In a sliced book: what settled and held may come to in this period, here and now. */
+  allow(budgetId: string, periodKey: PeriodKey, capNanoUsd: number): void {
+    const tally = this.#accounts.get(budgetId)?.tallyOf(periodKey);
+    if (tally !== undefined) tally.capNanoUsd = capNanoUsd;
+  }
+
+  /** The hard budgets that need more room for this hold than they have, tallies of requests included. */
+  shortOf(ask: HoldAsk): readonly Tally[] {
+    const bound = knownBound(ask.boundNanoUsd);
+    const tallies = this.#applicable.to(ask.scopes).map((account) => this.#tallyFor(account, ask));
+    return tallies.filter((tally) => tally.account.budget.kind === "hard" && !fits(tally, bound));
+  }
+
+  /** What an open hold holds; 0 where it is none of the book's or has no bound. */
+  boundOf(attemptId: string): number {
+    return this.#open.get(attemptId)?.boundNanoUsd ?? 0;
+  }
+
   /** What is kept in memory, for whoever watches that it is bounded. */
   get sizes(): { readonly holds: number; readonly requests: number } {
     return { holds: this.#open.size, requests: this.#requests.size };
@@ -291,9 +309,12 @@ export class BudgetBook {
   }
 }
 
-/** Same money, same time: what one stands at is what the other stands at. */
-function isSame(a: Budget, b: Budget): boolean {
-  return a.period === b.period && a.timeZone === b.timeZone && a.scopes.length === b.scopes.length && a.scopes.every((scope) => b.scopes.includes(scope));
+/**
+ * What makes a budget the same one: its id, scopes, period and zone, as text. What one stands at then holds for the other; limits,
+ * kind and thresholds may differ. Balances that are kept for budgets belong under this.
+ */
+export function identityOf({ id, scopes, period, timeZone }: Budget): string {
+  return JSON.stringify([id, period, timeZone, ...new Set(scopes.toSorted())]);
 }
 
 /** A bound that is no amount of money is none: it must never slip through a comparison. */
@@ -311,7 +332,8 @@ function costOf(entry: Entry, costNanoUsd: number | null): { settledNanoUsd: num
   return { settledNanoUsd, overrunNanoUsd: entry.boundNanoUsd === null ? 0 : Math.max(0, settledNanoUsd - entry.boundNanoUsd) };
 }
 
-function refusal(tally: Tally, boundNanoUsd: number | null, wallMs: number): Admission {
+/** What is said where this tally forbids a hold. */
+export function refusal(tally: Tally, boundNanoUsd: number | null, wallMs: number): Admission {
   const why = boundNanoUsd === null ? "unbounded" : "exceeded";
   return { kind: "refused", why, budget: tally.account.budget, periodKey: tally.key, balance: balanceOf(tally), resetsAtMs: resetOf(tally, wallMs) };
 }
