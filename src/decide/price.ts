@@ -196,7 +196,7 @@ export class BatchPrice {
       this.#sum.addNanoUsd(stated);
     } else {
       const sheet = sheetAt(pricing, this.#terms.wallMs);
-      if (sheet !== null) return this.#addBySheet(sheet, usage, sheetOfModel);
+      if (sheet !== null) return this.#addBySheet(sheet, usage, geoTold(usage) ?? geoServed(pricing), sheetOfModel);
       this.#metered = true;
       this.lack("price_unknown");
     }
@@ -224,8 +224,9 @@ export class BatchPrice {
     return { costNanoUsd, flags: [...new Set([...this.#flags, ...this.#sum.flags])] };
   }
 
-  #addBySheet(sheet: PriceSheet, usage: Usage, sheetOfModel?: (upstreamModel: string) => PriceSheet | null): void {
-    const at: PricedAt = { wallMs: this.#terms.wallMs, ...geoOf(usage) };
+  #addBySheet(sheet: PriceSheet, usage: Usage, geo: string | undefined, sheetOfModel?: (upstreamModel: string) => PriceSheet | null): void {
+    const at: PricedAt = { wallMs: this.#terms.wallMs, ...(geo === undefined ? {} : { geo }) };
+    for (const doubt of sheet.doubts ?? []) this.#flags.add(doubt);
     this.#addUnits(sheet, usage.entries === undefined || usage.entries.length === 0 ? usage.units : {}, at);
     for (const entry of usage.entries ?? []) {
       const other = entry.model === null ? sheet : (sheetOfModel?.(entry.model) ?? null);
@@ -259,11 +260,6 @@ export function batchPermille(sheet: PriceSheet, factor: number | undefined): nu
 /** Given away whole: what such a call counted need not be known. */
 export function costsNothing(sheet: PriceSheet): boolean {
   return sheet.free === true && Object.values(sheet.base).every((price) => price === 0);
-}
-
-function geoOf(usage: Usage): { readonly geo?: string } {
-  const geo = geoTold(usage);
-  return geo === undefined ? {} : { geo };
 }
 
 /** Integer division of a non-negative sum, half up; null beyond the safe integers. */

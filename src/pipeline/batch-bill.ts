@@ -4,6 +4,7 @@
  */
 import type { Deployment, Pricing } from "../decide/deployment.ts";
 import { BatchPrice, costsNothing } from "../decide/price.ts";
+import { sheetAt } from "../decide/price-at.ts";
 import type { Charge, KeptCall } from "../ports.ts";
 import { batchDialect, type BatchTold, type BilledAnswer } from "../providers/dialects/batches.ts";
 import type { PriceSheet } from "../wire/facts.ts";
@@ -61,7 +62,7 @@ export class BatchBill {
     this.#billed++;
     const pricing = this.#pricing(model);
     if (pricing.kind === "unmetered") this.#unmetered = true;
-    this.#price.add(pricing, usage, (name) => sheetOf(this.#pricing(name)));
+    this.#price.add(pricing, usage, (name) => this.#sheet(name));
     for (const flag of usage.flags ?? []) this.#flags.add(flag);
     addUnits(this.#units, usage.units);
     const group = this.#models.get(model) ?? { lines: 0, units: {} };
@@ -77,7 +78,7 @@ export class BatchBill {
 
   /** Does the price of a whole not depend on how it is cut into answers? */
   pricesWhole(model: string): boolean {
-    return (sheetOf(this.#pricing(model))?.contextSteps.length ?? 0) === 0;
+    return (this.#sheet(model)?.contextSteps.length ?? 0) === 0;
   }
 
   charge(atMs: number): Charge {
@@ -100,13 +101,17 @@ export class BatchBill {
 
   /** An answer that does not tell what is billed for it. What is given away needs not tell. */
   #unread(model: string | null): void {
-    const pricing = model === null ? UNKNOWN : this.#pricing(model);
-    if (pricing.kind === "sheet" && costsNothing(pricing.sheet)) this.#billed++;
+    const sheet = model === null ? null : this.#sheet(model);
+    if (sheet !== null && costsNothing(sheet)) this.#billed++;
     else this.#lack("usage_missing");
   }
 
   #lack(flag: string): void {
     this.#price.lack(flag);
+  }
+
+  #sheet(model: string): PriceSheet | null {
+    return sheetAt(this.#pricing(model), this.#facts.call.createdMs);
   }
 
   #pricing(model: string): Pricing {
@@ -129,10 +134,6 @@ const ESTIMATES: ReadonlySet<string> = new Set(["usage_missing", "unreadable_lin
 /** The charge of a batch of which nothing more will be learned: its bound, where there was one. */
 export function chargeOfLost(call: KeptCall, why: string, atMs: number): Charge {
   return { attemptId: call.attemptId, state: "estimated", outcome: "lost", units: {}, rawUsage: { batch: call.upstreamId, status: call.status }, costNanoUsd: call.boundNanoUsd, flags: ["estimated", why], atMs };
-}
-
-function sheetOf(pricing: Pricing): PriceSheet | null {
-  return pricing.kind === "sheet" ? pricing.sheet : null;
 }
 
 function addUnits(sum: Counts, units: UnitCounts): void {
