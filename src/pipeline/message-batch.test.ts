@@ -9,7 +9,7 @@ const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
 /** Read by a gateway with one route, `r`, which means `m` of the account `a`. */
 function read(body: string, account: string | null = null) {
-  const world = new World({ candidates: ["a"] });
+  const world = new World({ candidates: [{ name: "a", provider: { batchPriceFactor: 0.5 } }] });
   const asked = new Asked("request", () => undefined);
   const inbound: Inbound = {
     requestId: "request",
@@ -53,6 +53,20 @@ describe("a batch of messages", () => {
       assert.deepEqual(batch.kind === "error" && [batch.error.code, batch.error.param], [code, param]);
     });
   }
+
+  it("is bounded by the sum of its requests, at the discount; not at all where one of them is not", () => {
+    const params = (more = "") => `{"params":{"model":"r","max_tokens":100,"messages":[{"role":"user","content":"hi"}]${more}}}`;
+    const bound = (...requests: string[]) => {
+      const batch = read(`{"requests":[${requests.join(",")}]}`);
+      assert.equal(batch.kind, "batch");
+      return batch.kind === "batch" ? batch.boundNanoUsd : undefined;
+    };
+    // 2 bytes, 1 message and the fixed overhead in; 100 out; USD 1 and 2 a million, halved.
+    const one = ((2 + 32 + 1_024) * 1_000 + 100 * 2_000) / 2;
+    assert.deepEqual([bound(params()), bound(params(), params(), params())], [one, 3 * one]);
+    assert.equal(bound(params(), `{"params":{"model":"r","max_tokens":"many","messages":[]}}`), null);
+    assert.equal(bound(params(), params(`,"tools":[{"type":"web_search_20250305","name":"web_search"}]`)), null);
+  });
 
   it("is refused where its model is not at the account that is asked for", () => {
     const batch = read(`{"requests":[{"params":{"model":"r"}}]}`, "b");
