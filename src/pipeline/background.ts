@@ -201,7 +201,8 @@ export class BackgroundRun implements ClientReply {
     if (this.#end === null) return this.#breakOff("The answer ended without its last event.");
     const { response, spillway } = this.#end;
     const costUsd = asNumber(spillway?.["cost_usd"]);
-    if (costUsd !== undefined) this.#told = [...without(this.#told, ["x-spillway-cost-usd"]), "x-spillway-cost-usd", `${usd(Math.round(costUsd * 1e9))}${spillway?.["estimated"] === true ? "; estimated" : ""}`];
+    const { policy } = this.#settings.inbound.caller;
+    if (costUsd !== undefined && (policy === undefined || policy.expose === "id+cost")) this.#told = [...without(this.#told, ["x-spillway-cost-usd"]), "x-spillway-cost-usd", `${usd(Math.round(costUsd * 1e9))}${spillway?.["estimated"] === true ? "; estimated" : ""}`];
     this.#finish(response, true);
   }
 
