@@ -33,6 +33,7 @@ export function configFromEnvironment(env: Readonly<Record<string, string | unde
     reasoningState: REASONING_STATE_DEFAULT,
     budgets: [],
     limits: [],
+    contracts: [],
     chat: { reasoningField: "reasoning_content" },
     simulated: accounts.length === 0,
   };

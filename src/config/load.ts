@@ -8,6 +8,7 @@ import { readAccounts } from "./accounts.ts";
 import { ConfigDocument, type ConfigError, type Finding, type Path, type Place, type ReadEnvironment } from "./document.ts";
 import { asList, asMap, asText, type Raw } from "./raw.ts";
 import { schemaFindings, SECRET_KEYS, toErrors } from "./report.ts";
+import { readContracts } from "./contracts.ts";
 import { readBudgets, readLimits } from "./money-limits.ts";
 import { readReasoningState } from "./reasoning-state.ts";
 import { readResponses } from "./responses.ts";
@@ -87,6 +88,7 @@ export function parseConfig(text: string, options: ParseOptions): ParsedConfig {
     reasoningState,
     budgets: readBudgets(asMap(raw["budgets"]), found),
     limits: readLimits(asMap(raw["limits"]), found),
+    contracts: readContracts(asMap(raw["contracts"]), accountNames, found),
     chat: { reasoningField: asMap(raw["chat"])["reasoning_field"] === "both" ? "both" : "reasoning_content" },
     simulated: false,
   };

@@ -23,7 +23,8 @@ export function readLimits(section: Raw, found: Finding[]): readonly LimitRule[]
   return bodiesOf("limits", limit, section, found).flatMap(({ id, body }) => limitsOfBody(OWN + id, scopesOf(body), body));
 }
 
-function bodiesOf(name: string, kind: Kind, section: Raw, found: Finding[]): readonly { readonly id: string; readonly body: JsonObject }[] {
+/** The objects of a section that are sound, by their ids; what is wrong with the others is told. */
+export function bodiesOf(name: string, kind: Kind, section: Raw, found: Finding[]): readonly { readonly id: string; readonly body: JsonObject }[] {
   return Object.entries(section).flatMap(([id, entry]) => {
     const path = [name, id];
     if (!ID.test(id)) found.push({ path, expected: "letters, digits, . _ - (at most 63)", found: JSON.stringify(id), hint: "", at: "key" });

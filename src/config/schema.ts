@@ -3,6 +3,7 @@
  * needs more than one value to judge stands beside the code that uses it. Each `error` says what was expected.
  */
 import { z } from "zod";
+import { contractSchema } from "../control/kinds/contract.ts";
 import { budget } from "../control/kinds/budget.ts";
 import { limit } from "../control/kinds/limit.ts";
 import { priceSchema } from "../control/price-schema.ts";
@@ -195,6 +196,7 @@ export function configSchema(forEditor: boolean) {
           .optional(),
         budgets: z.record(z.string(), forEditor ? budget.schema : z.unknown(), { error: "a map from a budget's id to its settings" }).describe("What may be spent by whom in which time").optional(),
         limits: z.record(z.string(), forEditor ? limit.schema : z.unknown(), { error: "a map from a limit's id to its settings" }).describe("Requests and tokens a minute, and requests at once").optional(),
+        contracts: z.record(z.string(), forEditor ? contractSchema({ number, text }) : z.unknown(), { error: "a map from a contract's id to its settings" }).describe("What was agreed with providers over their price lists").optional(),
         chat: z
           .strictObject(
             { reasoning_field: oneOf(["reasoning_content", "both"], "Where chat completions show reasoning; both: also as reasoning, for which answers are written anew (reasoning_content)").optional() },

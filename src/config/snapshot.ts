@@ -1,4 +1,7 @@
 /** Joins a configuration with the catalogue: everything a request is decided on, swapped as one when either changes. */
+import { mergeContracts } from "../control/kinds/contract.ts";
+import { CapacityBook } from "../decide/contract/meter.ts";
+import type { Contract } from "../decide/contract/types.ts";
 import type { Deployment } from "../decide/deployment.ts";
 import { buildDirectory, type DirectoryProblem } from "../decide/directory.ts";
 import type { Directory } from "../decide/names.ts";
@@ -14,6 +17,10 @@ export interface Snapshot {
   /** Known beforehand, by id; `account/anything` may resolve to others. */
   readonly deployments: ReadonlyMap<string, Deployment>;
   readonly accounts: ReadonlyMap<string, Account>;
+  /** The configuration's and the stored ones. */
+  readonly contracts: readonly Contract[];
+  /** What they have left; to be handed on to the next snapshot. */
+  readonly capacity: CapacityBook;
   /** Candidates and aliases that lead nowhere, one sentence each: a configuration with any is refused. */
   readonly problems: readonly string[];
   readonly findings: readonly DirectoryProblem[];
@@ -25,14 +32,25 @@ export interface SnapshotPrices {
   readonly wallMs: number;
 }
 
+/** Stored contracts beside the configuration's, and what was counted of them before. */
+export interface SnapshotContracts {
+  readonly stored?: readonly Contract[];
+  readonly book?: CapacityBook;
+}
+
 /** Build the snapshot. Pure; a few ms. */
-export function buildSnapshot(config: Config, catalogue: CatalogueLookups, providers: ReadonlyMap<string, ProviderFacts>, prices?: SnapshotPrices): Snapshot {
+export function buildSnapshot(config: Config, catalogue: CatalogueLookups, providers: ReadonlyMap<string, ProviderFacts>, prices?: SnapshotPrices, agreed?: SnapshotContracts): Snapshot {
+  const { contracts } = mergeContracts(config.contracts, agreed?.stored ?? []);
+  const capacity = agreed?.book ?? new CapacityBook();
+  capacity.keepOnly(contracts);
   const { accounts, routes, aliases, fallbacks, unpriced } = config;
-  const built = buildDirectory({ accounts, routes, aliases, fallbacks, unpriced, catalogue, providers, prices: prices?.book, wallMs: prices?.wallMs });
+  const built = buildDirectory({ accounts, routes, aliases, fallbacks, unpriced, catalogue, providers, prices: prices?.book, wallMs: prices?.wallMs, contracts: contracts.length === 0 ? undefined : { list: contracts, book: capacity } });
   return {
     config,
     directory: built.directory,
     deployments: built.deployments,
+    contracts,
+    capacity,
     accounts: new Map(accounts.map((account) => [account.name, account])),
     problems: built.problems.map((problem) => `${config.source}: ${showPath(problem.path)}: ${problem.message}`),
     findings: built.problems,

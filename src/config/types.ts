@@ -1,5 +1,6 @@
 /** A validated configuration, all defaults filled in, secrets wrapped. Made by `load.ts`; immutable. */
 import type { LimitRule } from "../control/kinds/limit.ts";
+import type { Contract } from "../decide/contract/types.ts";
 import type { Budget } from "../decide/budget/types.ts";
 import type { RouteClocks } from "../decide/deployment.ts";
 import type { Credential } from "../wire/credential.ts";
@@ -31,6 +32,8 @@ export interface Config {
   /** Those of the file; the control store has more. */
   readonly budgets: readonly Budget[];
   readonly limits: readonly LimitRule[];
+  /** What was agreed with providers; the control store has more. */
+  readonly contracts: readonly Contract[];
   /** Where chat completions show reasoning; `both`: in `reasoning` too, as some clients read it. */
   readonly chat: { readonly reasoningField: "reasoning_content" | "both" };
   /** Nothing was configured: loopback providers of our own serve, and every answer says so. */

@@ -57,7 +57,7 @@ export class Fields {
 
   oneOf<const T extends string>(name: string, words: readonly T[], otherwise: T): T {
     const found = words.find((word) => word === this.#map[name]);
-    if (found === undefined && this.has(name)) this.tell(name, `has to be one of ${words.join(", ")}`);
+    if (found === undefined && this.has(name)) this.tell(name, `one of ${words.join(", ")}`);
     return found ?? otherwise;
   }
 
@@ -70,7 +70,7 @@ export class Fields {
   percent(name: string): number | null {
     const permille = this.#number(name, 1, "a percentage from 0 to 100 with at most one decimal place");
     if (permille === null || permille <= 1000n) return permille === null ? null : Number(permille);
-    this.tell(name, `is ${String(this.#map[name])} %: more than all of it`);
+    this.tell(name, "at most 100 %: more than all of it cannot be taken");
     return null;
   }
 
@@ -78,7 +78,7 @@ export class Fields {
   milliPercent(name: string): number | null {
     const milli = this.#number(name, 3, "a percentage from 0 to 100 with at most three decimal places");
     if (milli === null || milli <= 100_000n) return milli === null ? null : Number(milli);
-    this.tell(name, `is ${String(this.#map[name])} %: more than always`);
+    this.tell(name, "at most 100 %");
     return null;
   }
 
@@ -92,7 +92,7 @@ export class Fields {
   count(name: string): number | null {
     const value = this.#number(name, 0, "a whole number from 1");
     if (value === null || (value > 0n && value <= 9_000_000_000_000n)) return value === null ? null : Number(value);
-    this.tell(name, "has to be a whole number from 1");
+    this.tell(name, "a whole number from 1");
     return null;
   }
 
@@ -103,7 +103,7 @@ export class Fields {
   date(name: string): CivilDate | null {
     const text = this.text(name);
     const date = text === null ? null : parseDate(text);
-    if (text !== null && date === null) this.tell(name, `${JSON.stringify(text)} is no day: write it as 2027-01-31`);
+    if (text !== null && date === null) this.tell(name, "a day of the calendar, such as 2027-01-31");
     return date;
   }
 
@@ -111,7 +111,7 @@ export class Fields {
     const zone = this.text(name);
     if (zone === null) return otherwise;
     if (isTimeZone(zone)) return zone;
-    this.tell(name, `${JSON.stringify(zone)} is no time zone: write a name such as Europe/Berlin or UTC`);
+    this.tell(name, "the name of a time zone, such as Europe/Berlin or UTC");
     return otherwise;
   }
 
@@ -119,7 +119,7 @@ export class Fields {
     const value = this.#map[name];
     if (value === undefined || value === null) return null;
     const number = scaled(value, places);
-    if (number === null) this.tell(name, `has to be ${expected}${/^-/.test(String(value)) ? `; it is ${String(value)}` : ""}`);
+    if (number === null) this.tell(name, expected);
     return number;
   }
 }
