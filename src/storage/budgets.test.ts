@@ -21,8 +21,8 @@ after(async () => {
 
 const DAY: Budget = { id: "app-day", scopes: ["key/app"], period: "day", timeZone: "UTC", limitNanoUsd: 3_000_000, kind: "hard", alertsAtPermille: [500, 1000], cheaperFromPermille: null };
 
-function open(path = newFile(), wallMs: () => number = () => START_MS): SqliteStorage & { readonly file: string } {
-  const storage = new SqliteStorage(path, { leaseMs: LEASE_MS, wallMs, checkpointEveryMs: 0, settleRetryMs: 100 });
+function open(path = newFile(), budgetWaitMs = 0, wallMs: () => number = () => START_MS): SqliteStorage & { readonly file: string } {
+  const storage = new SqliteStorage(path, { leaseMs: LEASE_MS, wallMs, checkpointEveryMs: 0, settleRetryMs: 100, budgetWaitMs });
   openStorages.add(storage);
   return Object.assign(storage, { file: path });
 }
@@ -170,6 +170,31 @@ describe("a budget over the ledger", () => {
     await reserve(again, 2);
     await again.ledger.settle([aCharge(2, { costNanoUsd: 1_400_000 })]);
     assert.deepEqual(again.budgets.alertsDue().map((one) => one.permille), [1000]);
+  });
+
+  it("lets a hold wait for room that others may leave, in the order of asking, and for no longer than it says", async () => {
+    const storage = open(newFile(), 60_000);
+    storage.limit([DAY]);
+    for (const number of [1, 2, 3]) await reserve(storage, number);
+    const order: string[] = [];
+    const later = [4, 5, 6, 7].map(async (number) => {
+      const { kind } = await reserve(storage, number);
+      order.push(`${number} ${kind}`);
+    });
+    await storage.ledger.settle([aCharge(1), aCharge(2)]);
+    await Promise.all(later.slice(0, 2).map((one, i) => (i === 0 ? one : Promise.resolve())));
+    assert.deepEqual(order, ["4 held"]);
+    // The rest of the room is spent: what waits is told so at once.
+    await storage.ledger.settle([aCharge(3, { costNanoUsd: 900_000 }), aCharge(4, { costNanoUsd: 1_000_000 })]);
+    await later[1];
+    assert.deepEqual(order, ["4 held", "5 held"]);
+    await storage.ledger.settle([aCharge(5, { costNanoUsd: 1_000_000 })]);
+    await Promise.all(later);
+    assert.deepEqual(order, ["4 held", "5 held", "6 refused", "7 refused"]);
+    const impatient = open(newFile(), 20);
+    impatient.limit([DAY]);
+    for (const number of [1, 2, 3]) await reserve(impatient, number);
+    assert.equal((await reserve(impatient, 4)).kind, "refused");
   });
 
   it("equals the sum of its rows after any crashes amid any mix of holds, charges and limits", async () => {

@@ -14,10 +14,13 @@ import { usdShort } from "../wire/money.ts";
 import type { AttemptRow } from "./rows.ts";
 import { int, text } from "./statements.ts";
 
-type Refusal = Extract<ReserveResult, { kind: "refused" }>;
+export type Refusal = Extract<ReserveResult, { kind: "refused" }>;
 
 const HALF_A_DAY_MS = 43_200_000;
 const NO_ALERTS: readonly BudgetAlert[] = [];
+
+/** Holds that wait for room: as many as requests may be in flight. */
+const WAITING_MAX = 10_000;
 
 /** Rows before the first of a period that are looked at all the same: clocks are set back now and then. */
 const CLOCK_SLACK_ROWS = 2_000;
@@ -36,9 +39,14 @@ export class LedgerBudgets implements BudgetGate {
   #settled: { readonly attemptId: string; readonly costNanoUsd: number | null }[] = [];
   #adjusted: BalanceDelta[] = [];
   #any = false;
+  readonly #waiting = new Map<Hold, { readonly then: (refusal: Refusal | null) => void; readonly timer: NodeJS.Timeout }>();
+  readonly #waitMs: number;
+  #retrying = false;
 
-  constructor(db: DatabaseSync, wallMs: () => number) {
+  /** `waitMs`: how long a hold waits for others to be settled. */
+  constructor(db: DatabaseSync, wallMs: () => number, waitMs = 30_000) {
     this.#db = db;
+    this.#waitMs = waitMs;
     this.#wallMs = wallMs;
     // What it stands at, not what is added: a balance that a rolled-back transaction took along is whole again with the next.
     this.#upsert = db.prepare(`
@@ -60,6 +68,7 @@ export class LedgerBudgets implements BudgetGate {
     this.book.configure(budgets, (budget, periodKey) => this.#settledOf(budget, periodKey), wallMs);
     this.#any = budgets.length > 0;
     if (this.#any) this.book.restore(this.#openRows());
+    this.#retrySoon();
   }
 
   // BudgetGate
@@ -105,8 +114,50 @@ export class LedgerBudgets implements BudgetGate {
     return admission.kind === "admitted" ? null : refusal(admission, boundNanoUsd);
   }
 
+  /**
+   * What is refused only for what others hold at this moment waits until they are settled, in the order of asking; else near
+   * the end of a budget most of a burst would be refused with money left over. `then` is called once: null is admitted.
+   */
+  waitFor(hold: Hold, refused: Refusal, then: (refusal: Refusal | null) => void): void {
+    if (!this.#mayFit(hold) || this.#waiting.size >= WAITING_MAX) return then(refused);
+    const timer = setTimeout(() => this.#endWait(hold, refused), this.#waitMs).unref();
+    this.#waiting.set(hold, { then, timer });
+  }
+
   release(attemptId: string): void {
-    if (this.#any) this.book.release(attemptId);
+    if (!this.#any) return;
+    this.book.release(attemptId);
+    this.#retrySoon();
+  }
+
+  /** Nobody waits any longer. */
+  close(): void {
+    for (const hold of this.#waiting.keys()) this.#endWait(hold, { kind: "refused", code: "budget_exceeded", scope: "", message: "The gateway is stopping; a budget had no room for this call yet.", resetsAtMs: null });
+  }
+
+  #retrySoon(): void {
+    if (this.#waiting.size === 0 || this.#retrying) return;
+    this.#retrying = true;
+    setImmediate(() => {
+      this.#retrying = false;
+      for (const hold of this.#waiting.keys()) {
+        const refused = this.admit(hold);
+        if (refused === null) this.#endWait(hold, null);
+        else if (!this.#mayFit(hold)) this.#endWait(hold, refused);
+      }
+    });
+  }
+
+  #endWait(hold: Hold, refusal: Refusal | null): void {
+    const waiting = this.#waiting.get(hold);
+    if (waiting === undefined) return;
+    this.#waiting.delete(hold);
+    clearTimeout(waiting.timer);
+    waiting.then(refusal);
+  }
+
+  #mayFit({ attemptId, requestId, scopes, unmetered, boundNanoUsd, atMs }: Hold): boolean {
+    return this.book.mayFit({ attemptId, requestId, scopes, boundNanoUsd: unmetered === true ? 0 : boundNanoUsd, wallMs: atMs });
   }
 
   /** A charge is about to be written, inside a transaction. */
@@ -150,6 +201,7 @@ export class LedgerBudgets implements BudgetGate {
     for (const { attemptId, costNanoUsd } of this.#settled) this.book.settle(attemptId, costNanoUsd, wallMs);
     this.book.apply(this.#adjusted);
     this.rolledBack();
+    this.#retrySoon();
   }
 
   rolledBack(): void {

@@ -1,5 +1,6 @@
 /** What waits to be written by the ledger: holds, charges and marks, each with whom to tell. */
 import type { Charge, Hold, ReserveResult } from "../ports.ts";
+import type { Refusal } from "./budgets.ts";
 
 /** A hold of this process: open, or settled a moment ago. */
 export interface OpenHold {
@@ -33,3 +34,11 @@ export interface MarkCall {
   readonly resolve: () => void;
 }
 export type Call = HoldCall | ChargeCall | MarkCall;
+
+/** Never added to. */
+export const NONE_REFUSED = new Map<Hold, Refusal>();
+export const HELD: ReserveResult = Object.freeze({ kind: "held" });
+export const ALL_HELD: readonly ReserveResult[] = Object.freeze([HELD]);
+
+/** A hold as long as any, to see whether one would fit. */
+export const PROBE: Charge = { attemptId: "probe", state: "unbilled", outcome: "probe", units: {}, rawUsage: null, costNanoUsd: 0, flags: [], atMs: 0 };

@@ -5,9 +5,9 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import type { Charge, Hold, Ledger, Log, Mark, ReserveResult } from "../ports.ts";
-import type { LedgerBudgets } from "./budgets.ts";
+import type { LedgerBudgets, Refusal } from "./budgets.ts";
 import { LedgerUnwritable } from "./errors.ts";
-import type { Call, ChargeCall, OpenHold } from "./ledger-calls.ts";
+import { ALL_HELD, HELD, NONE_REFUSED, PROBE, type Call, type ChargeCall, type OpenHold } from "./ledger-calls.ts";
 import { LateCharges } from "./late.ts";
 import type { AttemptRow } from "./rows.ts";
 import { assertChargeStorable, assertInteger, assertStorable, correctionOf, foldAttempt, holdForLostCharge, NO_HOLD, sameCharge } from "./rows.ts";
@@ -27,10 +27,6 @@ export interface LedgerOptions {
   readonly budgets: LedgerBudgets;
 }
 
-/** Never added to. */
-const NONE_REFUSED = new Map<Hold, ReserveResult>();
-const HELD: ReserveResult = Object.freeze({ kind: "held" });
-const ALL_HELD: readonly ReserveResult[] = Object.freeze([HELD]);
 const RETRY_MS = 50;
 const RETRY_LATE_MS = 500;
 /** Flag of a charge that was written only after its caller was told that it could not be. */
@@ -87,7 +83,7 @@ export class SqliteLedger implements Ledger {
     return new Promise((resolve) => {
       for (const hold of holds) assertStorable(hold);
       const fresh: OpenHold[] = [];
-      const refused = this.#budgets.any ? new Map<Hold, ReserveResult>() : NONE_REFUSED;
+      const refused = this.#budgets.any ? new Map<Hold, Refusal>() : NONE_REFUSED;
       for (const hold of holds) {
         // A repeat of a known attempt is held already: answered like the first, no second row.
         if (this.#isRepeat(hold.attemptId)) continue;
@@ -96,8 +92,17 @@ export class SqliteLedger implements Ledger {
         else refused.set(hold, refusal);
       }
       const alone = holds.length === 1;
-      if (alone && refused.size === 1) resolve([...refused.values()]);
+      const [only] = holds;
+      if (alone && only !== undefined && refused.size === 1) this.#waitFor(only, refused.get(only) as Refusal, resolve);
       else this.#enqueue({ kind: "holds", holds: fresh, resolve: (result) => resolve(alone && result === HELD ? ALL_HELD : holds.map((hold) => refused.get(hold) ?? result)) });
+    });
+  }
+
+  /** A hold that a budget has no room for yet. */
+  #waitFor(hold: Hold, refused: Refusal, resolve: (results: readonly ReserveResult[]) => void): void {
+    this.#budgets.waitFor(hold, refused, (refusal) => {
+      if (refusal === null) this.#enqueue({ kind: "holds", holds: [this.#remember(hold)], resolve: (result) => resolve(result === HELD ? ALL_HELD : [result]) });
+      else resolve([refusal]);
     });
   }
 
@@ -197,6 +202,7 @@ export class SqliteLedger implements Ledger {
   /** Writes what waits; after it nothing is accepted. Charges that cannot be written stay as holds for the next start. */
   close(): void {
     this.#paused = false;
+    this.#budgets.close();
     this.#flush();
     this.#closed = true;
     for (const call of this.#retrying.splice(0)) call.reject(new LedgerUnwritable("the ledger was closed while it could not be written"));
@@ -490,5 +496,3 @@ export class SqliteLedger implements Ledger {
     this.#charged = [];
   }
 }
-
-const PROBE: Charge = { attemptId: "probe", state: "unbilled", outcome: "probe", units: {}, rawUsage: null, costNanoUsd: 0, flags: [], atMs: 0 };

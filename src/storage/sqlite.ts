@@ -25,6 +25,8 @@ export interface StorageOptions {
   readonly log?: Log;
   /** How long `settle` keeps trying before it rejects. 5 s. */
   readonly settleRetryMs?: number;
+  /** How long a hold waits for what others hold, where only that is in its way. 30 s. */
+  readonly budgetWaitMs?: number;
   /** Charges kept in memory while the disk cannot take them. */
   readonly lateChargesMax?: number;
   readonly recordsKeepMax?: number;
@@ -63,7 +65,7 @@ export class SqliteStorage {
     const owner = this.#takeOwnership(leaseMs);
     const nextId = nextAttemptId(this.#db);
     this.orphansFound = owner.orphans;
-    this.budgets = new LedgerBudgets(this.#db, this.#wallMs);
+    this.budgets = new LedgerBudgets(this.#db, this.#wallMs, options.budgetWaitMs);
     this.ledger = new SqliteLedger(this.#db, prepareStatements(this.#db, owner.id), nextId, {
       wallMs: this.#wallMs,
       log: this.#log,

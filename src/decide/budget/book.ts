@@ -201,6 +201,19 @@ export class BudgetBook {
     return hard ? { hard, capNanoUsd } : UNBOUND;
   }
 
+  /** Would this hold fit once everything that is held now is settled at nothing? Then it is worth waiting for. */
+  mayFit({ scopes, requestId, boundNanoUsd, wallMs, attemptId }: HoldAsk): boolean {
+    const bound = knownBound(boundNanoUsd);
+    if (bound === null) return false;
+    return this.#applicable.to(scopes).every((account) => {
+      if (account.budget.kind !== "hard") return true;
+      const tally = this.#tallyFor(account, { scopes, requestId, boundNanoUsd, wallMs, attemptId });
+      // A request that waits for what it holds itself would wait for ever.
+      const taken = tally.settledNanoUsd + (account.budget.period === "request" ? tally.heldNanoUsd : 0);
+      return taken + bound <= tally.capNanoUsd;
+    });
+  }
+
   /** Has a hard budget been spent to its limit, so that nothing is admitted, not even what costs nothing? */
   exhausted(scopes: readonly string[], wallMs: number): Admission {
     for (const account of this.#applicable.to(scopes)) {
