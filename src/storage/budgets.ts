@@ -39,7 +39,7 @@ export class LedgerBudgets implements BudgetGate {
   #settled: { readonly attemptId: string; readonly costNanoUsd: number | null }[] = [];
   #adjusted: BalanceDelta[] = [];
   #any = false;
-  readonly #waiting = new Map<Hold, { readonly then: (refusal: Refusal | null) => void; readonly timer: NodeJS.Timeout }>();
+  readonly #waiting = new Map<Hold, { readonly told: (refusal: Refusal | null) => void; readonly timer: NodeJS.Timeout }>();
   readonly #waitMs: number;
   #retrying = false;
 
@@ -116,12 +116,12 @@ export class LedgerBudgets implements BudgetGate {
 
   /**
    * What is refused only for what others hold at this moment waits until they are settled, in the order of asking; else near
-   * the end of a budget most of a burst would be refused with money left over. `then` is called once: null is admitted.
+   * the end of a budget most of a burst would be refused with money left over. `told` is called once: null is admitted.
    */
-  waitFor(hold: Hold, refused: Refusal, then: (refusal: Refusal | null) => void): void {
-    if (!this.#mayFit(hold) || this.#waiting.size >= WAITING_MAX) return then(refused);
+  waitFor(hold: Hold, refused: Refusal, told: (refusal: Refusal | null) => void): void {
+    if (!this.#mayFit(hold) || this.#waiting.size >= WAITING_MAX) return told(refused);
     const timer = setTimeout(() => this.#endWait(hold, refused), this.#waitMs).unref();
-    this.#waiting.set(hold, { then, timer });
+    this.#waiting.set(hold, { told, timer });
   }
 
   release(attemptId: string): void {
@@ -153,7 +153,7 @@ export class LedgerBudgets implements BudgetGate {
     if (waiting === undefined) return;
     this.#waiting.delete(hold);
     clearTimeout(waiting.timer);
-    waiting.then(refusal);
+    waiting.told(refusal);
   }
 
   #mayFit({ attemptId, requestId, scopes, unmetered, boundNanoUsd, atMs }: Hold): boolean {
