@@ -16,8 +16,8 @@ export const PLAIN_WRITING: Writing = {
   text: (expected, description) => z.string({ error: expected }).min(1, { error: expected }).describe(description),
 };
 
-/** The schema of a price list: prices of units, and under which conditions others hold. */
-export function priceSchema({ number, text }: Writing): z.ZodType {
+/** The schema of a price list: prices of units, and under which conditions others hold. `dated`: with the day from which it does. */
+export function priceSchema({ number, text }: Writing, dated: boolean): z.ZodType {
   const units = Object.fromEntries(
     PRICED_UNITS.map((unit) => [unit, number("a price in USD", isPerPiece(unit) ? `USD for each of ${unit}` : `USD per million tokens of ${unit}`).optional()]),
   );
@@ -48,7 +48,7 @@ export function priceSchema({ number, text }: Writing): z.ZodType {
         .optional(),
       regions: z.record(z.string(), multiplier, { error: "a map from region to multiplier" }).describe("Multipliers for calls that are served in one region").optional(),
       surcharges: z.strictObject(Object.fromEntries(SURCHARGED_FEATURES.map((feature) => [feature, multiplier.optional()])), { error: `a map with ${SURCHARGED_FEATURES.join(" or ")}` }).describe("Multipliers for what a request asks for (1)").optional(),
-      valid_from: text("a day", "From when it holds; before that the price that it replaces").optional(),
+      ...(dated ? { valid_from: text("a day", "From when it holds; before that the price that it replaces").optional() } : {}),
     },
     { error: "prices: { input, output, … } in USD per million tokens, or { images, seconds, … } in USD each" },
   );

@@ -1,4 +1,5 @@
 /** Prices as people and files write them: USD per million tokens, or USD each. Read exactly, shown without noise. */
+import { plainDecimal } from "../wire/decimal.ts";
 import { UNITS, isTokenUnit, type Unit } from "../wire/usage.ts";
 
 export const PRICED_UNITS: readonly Unit[] = UNITS;
@@ -32,19 +33,6 @@ export function wholeAt(value: string | number, places: number): number | null {
   if (kept.length > places) return null;
   const result = Number(BigInt(whole + kept.padEnd(places, "0")));
   return Number.isSafeInteger(result) ? result : null;
-}
-
-/** `1.5e-3` → `0.0015`; null for anything but a plain or exponential number without sign. */
-export function plainDecimal(text: string): string | null {
-  const match = /^(\d{1,40})(?:\.(\d{1,40}))?(?:[eE]([+-]?\d{1,2}))?$/.exec(text);
-  if (match === null) return null;
-  const [, whole = "0", fraction = "", exponentText = "0"] = match;
-  const exponent = Number(exponentText);
-  const digits = whole + fraction;
-  const point = whole.length + exponent;
-  if (point <= 0) return `0.${"0".repeat(-point)}${digits}`;
-  if (point >= digits.length) return digits + "0".repeat(point - digits.length);
-  return `${digits.slice(0, point)}.${digits.slice(point)}`;
 }
 
 /** A price as its owner would write it: USD per million tokens, or USD each; no more places than are needed. */
