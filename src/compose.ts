@@ -14,6 +14,7 @@ import { watchConfig, type ConfigWatch } from "./config/watch.ts";
 import type { Managed } from "./control/manage.ts";
 import { Allowance } from "./decide/allowance.ts";
 import { HealthBook } from "./decide/health.ts";
+import { TagBook } from "./decide/tags.ts";
 import type { AuthSettings } from "./edge/auth.ts";
 import { WheelClock } from "./edge/clock.ts";
 import { BootIds } from "./edge/ids.ts";
@@ -186,6 +187,7 @@ class Running {
       health: this.#health,
       allowance: new Allowance(),
       ids: this.#ids,
+      tags: new TagBook(),
       snapshot: () => this.#snapshot,
       limits: { ...LIMITS, ...options.limits },
       secure: options.tls !== null,

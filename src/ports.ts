@@ -4,6 +4,7 @@
  */
 import type { FailureClass } from "./wire/outcome.ts";
 import type { Json, JsonObject } from "./wire/json.ts";
+import type { ChannelTarget } from "./wire/notice.ts";
 import type { HttpMethod, ServedName, SurfaceName } from "./wire/surfaces.ts";
 import type { UnitCounts } from "./wire/usage.ts";
 
@@ -103,6 +104,8 @@ export interface Caller {
   readonly scopes: readonly string[];
   /** What the key may use, and what it is told; absent: everything, as for keys of the configuration. */
   readonly policy?: CallerPolicy;
+  /** Of this request; they are among its scopes. Absent: none. */
+  readonly tags?: Readonly<Record<string, string>>;
 }
 
 /** What a key narrows. Patterns are names in which `*` matches any run of characters; null: no narrowing. */
@@ -148,6 +151,8 @@ export interface InboundCall {
   readonly asked: Asked;
   /** Header by lower-case name. */
   readonly header: (name: string) => string | undefined;
+  /** Of `x-spillway-tag-*` headers, by name; absent: there are none. */
+  readonly tags?: Readonly<Record<string, string>> | undefined;
   readonly reply: ClientReply;
   /** To be called once, when the request has its record or was refused. */
   readonly done: () => void;
@@ -313,6 +318,8 @@ export interface RequestRecord {
   readonly errorCode: string | null;
   readonly flags: readonly string[];
   readonly warnings: readonly string[];
+  /** Absent: none. */
+  readonly tags?: Readonly<Record<string, string>>;
   /** The choice: candidates with estimates, the filtered ones with their reason, the order taken. */
   readonly decision: JsonObject;
 }
@@ -328,6 +335,27 @@ export interface AttemptRecord {
   readonly flags: readonly string[];
   readonly ttftMs: number | null;
   readonly totalMs: number;
+}
+
+/** Brings one alert to one place. Never throws, ends within its own time limit. */
+export interface NoticeTransport {
+  /** POST to a webhook's address; redirects are not followed. */
+  post(url: string, headers: Readonly<Record<string, string>>, body: string, reach: NoticeReach): Promise<Delivery>;
+  mail(server: Extract<ChannelTarget, { type: "smtp" }>, message: { readonly id: string; readonly subject: string; readonly text: string }, reach: NoticeReach): Promise<Delivery>;
+}
+export interface NoticeReach {
+  /** Addresses within the gateway's own network are refused. */
+  readonly publicOnly: boolean;
+}
+/** `retry`: it may go another time. The message names no secret. */
+export type Delivery = { readonly kind: "delivered" } | { readonly kind: "failed"; readonly retry: boolean; readonly message: string; readonly retryAfterMs: number | null };
+
+/** Where alerts that wait to be delivered survive the process. Small, bounded, written as a whole. */
+export interface NoticeOutbox {
+  /** null: there is nothing, or nothing that can be read. */
+  load(): Json | null;
+  /** Never throws. */
+  save(waiting: Json): void;
 }
 
 /** For everything that is not per request. Fields never hold secrets: secrets do not stringify. */

@@ -41,6 +41,7 @@ export function requestJson(told: RequestView): JsonObject {
     stream: record?.stream ?? null,
     tenant: record?.tenant ?? last?.tenant ?? null,
     key: record?.key ?? null,
+    ...(record?.tags === undefined ? {} : { tags: record.tags }),
     warnings: record?.warnings ?? [],
     decision: record?.decision ?? null,
   };

@@ -13,6 +13,7 @@ import { authenticate, needsKey, type AuthSettings } from "./auth.ts";
 import { readRequestBody } from "./body.ts";
 import { formOf, meantBy, targetOf, type EndpointName } from "./paths.ts";
 import { NodeReply } from "./reply.ts";
+import { tagHeaders } from "./tags.ts";
 
 export interface ServerSettings {
   readonly auth: () => AuthSettings;
@@ -194,6 +195,7 @@ export class GatewayServer {
       const call: InboundCall = {
         requestId: settings.requestId(),
         caller,
+        tags: tagHeaders(headers),
         body,
         asked,
         header: (name) => {

@@ -1,4 +1,5 @@
 /** The headers of every answer. Fixed names: people script against them. */
+import type { CallerPolicy } from "../ports.ts";
 import { ERRORS, type GatewayError } from "../wire/errors.ts";
 
 export interface AnswerFacts {
@@ -11,6 +12,8 @@ export interface AnswerFacts {
   readonly estimated: boolean;
   readonly warnings: readonly string[];
   readonly simulated: boolean;
+  /** What the caller is told: absent, all. */
+  readonly expose?: CallerPolicy["expose"] | undefined;
 }
 
 /** Nano-dollars as dollars with nine places. */
@@ -37,8 +40,8 @@ export function answerHeaders(facts: AnswerFacts, more: readonly string[]): stri
     "x-spillway-attempts", String(facts.attempts),
   ];
   if (facts.route !== null) headers.push("x-spillway-route", headerText(facts.route));
-  if (facts.deployment !== null) headers.push("x-spillway-deployment", headerText(facts.deployment));
-  if (typeof facts.costNanoUsd === "number") headers.push("x-spillway-cost-usd", `${usd(facts.costNanoUsd)}${facts.estimated ? "; estimated" : ""}`);
+  if (facts.deployment !== null && facts.expose !== "none") headers.push("x-spillway-deployment", headerText(facts.deployment));
+  if (typeof facts.costNanoUsd === "number" && (facts.expose === undefined || facts.expose === "id+cost")) headers.push("x-spillway-cost-usd", `${usd(facts.costNanoUsd)}${facts.estimated ? "; estimated" : ""}`);
   if (facts.warnings.length > 0) headers.push("x-spillway-warning", headerText(facts.warnings.join("; ")));
   if (facts.simulated) headers.push("x-spillway-simulated", "true");
   return headers;

@@ -39,6 +39,7 @@ import { RemoteImages } from "./remote-images.ts";
 import { cheaperRoute, CHEAPER_WARNING, limitWarning, spendingOf, unboundedProblem } from "./spending.ts";
 import type { StructuredOutput } from "./structured.ts";
 import type { Prepared, RequestCost, Surface } from "./surface.ts";
+import { taggedCall } from "./tags.ts";
 import { tellChat, WholeLane } from "./whole-lane.ts";
 
 const encoder = new TextEncoder();
@@ -61,14 +62,16 @@ export interface ChatMore {
 const NOTHING_MORE: ChatMore = {};
 
 /** Serve one chat request. `started` is told once, at once or after a look-up: the running exchange, or null if the request was refused. */
-export function serveChat(deps: Deps, inbound: Inbound, started: (exchange: Exchange | null) => void, more = NOTHING_MORE): void {
-  const client = clientOf(inbound.asked.surface as SurfaceName, inbound.snapshot.showsReasoningTwice);
+export function serveChat(deps: Deps, call: Inbound, started: (exchange: Exchange | null) => void, more = NOTHING_MORE): void {
+  const client = clientOf(call.asked.surface as SurfaceName, call.snapshot.showsReasoningTwice);
   const refused = (error: GatewayError): void => {
-    refuse(inbound, error, (told) => client.encodeError(told, inbound.requestId), client.errorHeaders?.(error));
+    refuse(call, error, (told) => client.encodeError(told, call.requestId), client.errorHeaders?.(error));
     started(null);
   };
-  const body = more.body ?? readBody(inbound.body);
+  const body = more.body ?? readBody(call.body);
   if (body.kind === "error") return refused(body.error);
+  const inbound = taggedCall(deps, call, body.raw);
+  if ("code" in inbound) return refused(inbound);
   const { model, stream, query } = inbound.asked;
   const outside: AskedOutside = { model, stream, query, header: inbound.header };
   const parsed = client.parse(body.raw, outside);
@@ -271,18 +274,18 @@ class ChatSurface implements Surface {
 
   closing(attempt: Attempt, charge: Charge, cost: RequestCost): Uint8Array {
     const { request } = this.#asked;
-    const spillway = { cost_usd: null, ...(cost.estimated ? { estimated: true } : {}) };
+    const tellsCost = (this.#inbound.caller.policy?.expose ?? "id+cost") === "id+cost";
     const costText = cost.nanoUsd === null ? "null" : usd(cost.nanoUsd);
     const member = `"spillway":{"cost_usd":${costText}${cost.estimated ? `,"estimated":true` : ""}}`;
     const asked = this.#client.usageAsked?.(request) ?? true;
     const pieces: Uint8Array[] = [];
     for (const frame of attempt.tailFrames) {
       const tellsUsage = frame.kind === "usage" || frame.carriesUsage === true;
-      if (tellsUsage && asked) pieces.push(attempt.settings.reading.framing === "sse" ? withMember(frame.bytes, member) : frame.bytes);
+      if (tellsUsage && asked) pieces.push(tellsCost && attempt.settings.reading.framing === "sse" ? withMember(frame.bytes, member) : frame.bytes);
       else if (frame.kind !== "usage") pieces.push(frame.bytes);
     }
     const encode = this.#encoders.get(attempt.settings.reading);
-    if (encode !== undefined) pieces.push(bytesOf([encode.closing(attempt.usage ?? { units: charge.units, raw: null }, { ...spillway, cost_usd: cost.nanoUsd === null ? null : Number(costText) })]));
+    if (encode !== undefined) pieces.push(bytesOf([encode.closing(attempt.usage ?? { units: charge.units, raw: null }, tellsCost ? { cost_usd: cost.nanoUsd === null ? null : Number(costText), ...(cost.estimated ? { estimated: true } : {}) } : {})]));
     else if (this.#client.terminal !== undefined) pieces.push(bytesOf([this.#client.terminal]));
     else if (this.#client.lastEvent !== undefined && !attempt.sawEnd) pieces.push(bytesOf([this.#client.lastEvent]));
     return bytesOf(pieces);

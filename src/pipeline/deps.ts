@@ -3,6 +3,7 @@ import type { Deployment } from "../decide/deployment.ts";
 import type { HealthBook } from "../decide/health.ts";
 import type { Allowance } from "../decide/allowance.ts";
 import type { Directory } from "../decide/names.ts";
+import type { TagBook } from "../decide/tags.ts";
 import type { HeldBatches } from "./batches.ts";
 import type { BudgetGate, Clock, ImageFetch, Ledger, Log, Random, Records, StateStore, Upstream, UpstreamRequest } from "../ports.ts";
 import type { BackgroundRuns } from "./background.ts";
@@ -27,6 +28,8 @@ export interface Deps {
   readonly health: HealthBook;
   readonly allowance: Allowance;
   readonly ids: Ids;
+  /** Values of tags that have been seen. Absent: they are not bounded. */
+  readonly tags?: TagBook;
   /** The configuration that new requests start with; a running request keeps the one it took. */
   readonly snapshot: () => Snapshot;
   readonly limits: Limits;

@@ -18,6 +18,7 @@ import { spendingOf } from "./spending.ts";
 import type { Prepared, Surface } from "./surface.ts";
 import { deadlineMsOf, readBody, refuse, resolveRoute, viaOf, type Inbound, type ReadBody } from "./inbound.ts";
 import { failure, malformed } from "./lane.ts";
+import { taggedCall } from "./tags.ts";
 
 /** Embeddings have one form beside both chat protocols of one maker. */
 const SERVED_BY: ReadonlySet<DialectId> = new Set<DialectId>([surfaceDialect.id, "openai-responses"]);
@@ -26,13 +27,15 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /** Serve one embeddings request. Returns the running exchange, or null if the request was refused at once. */
-export function serveEmbeddings(deps: Deps, inbound: Inbound): Exchange | null {
+export function serveEmbeddings(deps: Deps, call: Inbound): Exchange | null {
   const refused = (error: GatewayError): null => {
-    refuse(inbound, error, (told) => clientOf(formOf(inbound)).encodeError(told, inbound.requestId));
+    refuse(call, error, (told) => clientOf(formOf(call)).encodeError(told, call.requestId));
     return null;
   };
-  const body = readBody(inbound.body);
+  const body = readBody(call.body);
   if (body.kind === "error") return refused(body.error);
+  const inbound = taggedCall(deps, call, body.raw);
+  if ("code" in inbound) return refused(inbound);
   const parsed = parseEmbeddingsRequest(inbound.asked.model === undefined ? body.raw : { ...body.raw, model: inbound.asked.model });
   if (parsed.kind === "error") return refused(parsed.error);
   const { request } = parsed;

@@ -20,6 +20,7 @@ import { Delivery } from "./delivery.ts";
 import type { Deps } from "./deps.ts";
 import { failure } from "./lane.ts";
 import { outgoing } from "./outgoing.ts";
+import { toldTo } from "./permitted.ts";
 import { failureFields, recordOf } from "./record.ts";
 import { withoutSecret } from "./redact.ts";
 import { withinRest } from "./spending.ts";
@@ -327,8 +328,7 @@ export class Exchange implements AttemptOwner {
 
   #facts(attempt: Attempt | null, cost: "known" | "open") {
     return {
-      requestId: this.settings.requestId,
-      route: this.settings.route.name,
+      requestId: this.settings.requestId, route: this.settings.route.name, expose: this.settings.caller.policy?.expose,
       deployment: attempt?.settings.candidate.deployment.id ?? null,
       attempts: this.#attempts.length,
       costNanoUsd: cost === "known" ? this.#books.totalNanoUsd() : undefined,
@@ -356,7 +356,7 @@ export class Exchange implements AttemptOwner {
     const told = outcome.kind === "failed" ? outcome.error : failure("network", "the attempt was stopped");
     this.#error = this.#stopping
       ? gatewayError("stopping", "The gateway is stopping, so the answer breaks off here; try again.")
-      : brokenStream(told, attempt.settings.candidate.deployment.id);
+      : toldTo(this.settings, brokenStream(told, attempt.settings.candidate.deployment.id));
     this.#endWith(this.#surface.errorFrame(this.#error, attempt));
     this.#record();
   }
@@ -379,10 +379,10 @@ export class Exchange implements AttemptOwner {
   }
 
   /** Answer with an error, once everything that was called is booked. */
-  #fail(error: GatewayError): void {
+  #fail(problem: GatewayError): void {
     if (this.#over) return;
     this.#over = true;
-    this.#error = error;
+    const error = (this.#error = toldTo(this.settings, problem));
     this.#stopTimers();
     this.#whenBooked(() => {
       if (!this.#gone) this.#tellError(error);

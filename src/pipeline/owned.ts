@@ -30,6 +30,7 @@ import { jsonOf } from "./pass-endpoint.ts";
 import { permittedKeepers } from "./permitted.ts";
 import { RawLane } from "./raw-lane.ts";
 import type { Prepared, Surface } from "./surface.ts";
+import { taggedCall } from "./tags.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -59,12 +60,14 @@ const KEPT_THINGS: Readonly<Record<OwnedKind, string>> = { files: "files and bat
 const NOT_SERVED = "Files and batches belong to the provider's account, so all caller keys would read and delete each other's. To serve them all the same, say files: shared in the configuration.";
 
 /** Serve one request. Returns the running exchange, or null if the request was refused at once. */
-export function serveOwned(deps: Deps, inbound: Inbound, name: OwnedName): Exchange | null {
+export function serveOwned(deps: Deps, call: Inbound, name: OwnedName): Exchange | null {
   const client = clientOf(SERVED[name].form);
   const refused = (error: GatewayError): null => {
-    refuse(inbound, error, (told) => client.encodeError(told, inbound.requestId), client.errorHeaders?.(error));
+    refuse(call, error, (told) => client.encodeError(told, call.requestId), client.errorHeaders?.(error));
     return null;
   };
+  const inbound = taggedCall(deps, call, null);
+  if ("code" in inbound) return refused(inbound);
   if (!inbound.snapshot.sharesKept) return refused(gatewayError("files_not_served", NOT_SERVED));
   const kind = ownedKind(name);
   const asked = readAsked(inbound, name, deps.clock.wallMs());

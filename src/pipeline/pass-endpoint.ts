@@ -32,21 +32,24 @@ import { RawLane } from "./raw-lane.ts";
 import { spendingOf, unboundedProblem } from "./spending.ts";
 import type { Prepared, Surface } from "./surface.ts";
 import { TOLD_AS_EVENTS, tellWhole, WholeLane, type WholeRead } from "./whole-lane.ts";
+import { taggedCall } from "./tags.ts";
 
 const EVENTS_TYPE = "text/event-stream; charset=utf-8";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /** Serve one request. Returns the running exchange, or null if the request was refused at once. `told`: warnings of a body that is not as it was sent. */
-export function servePass(deps: Deps, inbound: Inbound, name: PassName, told: readonly string[] = []): Exchange | null {
+export function servePass(deps: Deps, call: Inbound, name: PassName, told: readonly string[] = []): Exchange | null {
   const endpoint = PASS_ENDPOINTS[name];
   const client = clientOf(SERVED[name].form);
   const refused = (error: GatewayError): null => {
-    refuse(inbound, error, (told) => client.encodeError(told, inbound.requestId), client.errorHeaders?.(error));
+    refuse(call, error, (told) => client.encodeError(told, call.requestId), client.errorHeaders?.(error));
     return null;
   };
-  const body = readPassBody(inbound, endpoint);
+  const body = readPassBody(call, endpoint);
   if (body.kind === "error") return refused(body.error);
+  const inbound = taggedCall(deps, call, body.fields.root);
+  if ("code" in inbound) return refused(inbound);
   const model = inbound.asked.model ?? body.model ?? endpoint.defaultModel;
   if (model === undefined || model === "") return refused(gatewayError("missing_field", "model is missing: the name of a model.", { param: "model" }));
   const resolved = resolveRoute(inbound, model);

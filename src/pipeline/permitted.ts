@@ -4,6 +4,7 @@ import { mayAsk, narrowRoute, withheldFor, withinRegions, type Narrowed } from "
 import type { Caller } from "../ports.ts";
 import { gatewayError, type GatewayError } from "../wire/errors.ts";
 import type { Inbound } from "./inbound.ts";
+import type { ExchangeSettings } from "./surface.ts";
 
 export type ResolvedRoute = { readonly kind: "route"; readonly route: Route } | { readonly kind: "error"; readonly error: GatewayError };
 
@@ -35,6 +36,15 @@ export function permittedKeepers(inbound: Inbound, keepers: readonly Deployment[
   const regions = residency?.replaceAll(" ", "").toLowerCase().split(",");
   const within = keepers.filter((one) => (policy === undefined || withheldFor(one, policy) === null) && (regions === undefined || withheldFor(one, { routes: null, models: null, residency: regions }) === null));
   return within.length > 0 || keepers.length === 0 ? within : elsewhere("files and batches");
+}
+
+/** An error as this caller may be told it: one that is told no deployments hears of them by no name. */
+export function toldTo({ caller, choice }: Pick<ExchangeSettings, "caller" | "choice">, error: GatewayError): GatewayError {
+  if (caller.policy?.expose !== "none") return error;
+  const names = [...choice.candidates.map((one) => one.deployment.id), ...choice.filtered.map((one) => one.deployment)];
+  let { message } = error;
+  for (const name of names.toSorted((a, b) => b.length - a.length)) message = message.replaceAll(name, "a deployment");
+  return { ...error, message };
 }
 
 function notAllowed(asked: string): GatewayError {

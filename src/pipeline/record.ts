@@ -52,6 +52,7 @@ export function recordOf(facts: RecordFacts): RequestRecord {
     errorCode: facts.error?.code ?? null,
     flags: [...flags],
     warnings: [...settings.warnings, ...(winner?.warnings ?? [])],
+    ...(settings.caller.tags === undefined ? {} : { tags: settings.caller.tags }),
     decision: facts.decision,
   };
 }

@@ -19,7 +19,7 @@ type Fields = readonly [
   tenant: string, key: string, surface: RequestRecord["surface"], stream: 0 | 1, model: string, route: string | null, deployment: string | null,
   units: UnitCounts, costNanoUsd: number | null, ttftMs: number | null, totalMs: number, status: number,
   outcome: RequestRecord["outcome"], errorCode: string | null, flags: readonly string[], warnings: readonly string[],
-  decision: JsonObject, attempts: readonly AttemptFields[],
+  decision: JsonObject, attempts: readonly AttemptFields[], tags?: Readonly<Record<string, string>>,
 ];
 /** `deployment` and `units` are null, `costNanoUsd` is "same" where they are the request's. */
 type AttemptFields = readonly [
@@ -39,7 +39,7 @@ export function entryOf(record: RequestRecord, rowIds: readonly number[] | null)
   return [record.requestId, record.atMs, rowIds, [
     record.tenant, record.key, record.surface, record.stream ? 1 : 0, model, route === model ? null : route, deployment,
     units, costNanoUsd, record.ttftMs, record.totalMs, record.status, record.outcome, record.errorCode, record.flags, record.warnings,
-    record.decision, attempts,
+    record.decision, attempts, ...((record.tags === undefined ? [] : [record.tags]) as readonly [tags?: Readonly<Record<string, string>>]),
   ]];
 }
 
@@ -51,14 +51,14 @@ export function unrecordedEntry(requestId: string, atMs: number): Entry {
 /** The record that an entry was made of; null if there was none. */
 export function recordOf([requestId, atMs, , fields]: Entry): RequestRecord | null {
   if (fields === null) return null;
-  const [tenant, key, surface, stream, model, route, deployment, units, costNanoUsd, ttftMs, totalMs, status, outcome, errorCode, flags, warnings, decision, attempts] = fields;
+  const [tenant, key, surface, stream, model, route, deployment, units, costNanoUsd, ttftMs, totalMs, status, outcome, errorCode, flags, warnings, decision, attempts, tags] = fields;
   return {
     requestId, atMs, tenant, key, surface, stream: stream === 1, model, route: route ?? model, deployment,
     attempts: attempts.map(([attemptId, at, state, came, code, used, cost, marks, firstMs, wholeMs]) => ({
       attemptId, deployment: at ?? deployment ?? "", state, outcome: came, status: code, units: used ?? units,
       costNanoUsd: cost === "same" ? costNanoUsd : cost, flags: marks, ttftMs: firstMs, totalMs: wholeMs,
     })),
-    units, costNanoUsd, ttftMs, totalMs, status, outcome, errorCode, flags, warnings, decision,
+    units, costNanoUsd, ttftMs, totalMs, status, outcome, errorCode, flags, warnings, ...(tags === undefined ? {} : { tags }), decision,
   };
 }
 
