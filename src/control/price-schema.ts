@@ -17,7 +17,7 @@ export const PLAIN_WRITING: Writing = {
 };
 
 /** The schema of a price list: prices of units, and under which conditions others hold. `dated`: with the day from which it does. */
-export function priceSchema({ number, text }: Writing, dated: boolean): z.ZodType {
+export function priceSchema({ number, text }: Writing, dated = true): z.ZodType {
   const units = Object.fromEntries(
     PRICED_UNITS.map((unit) => [unit, number("a price in USD", isPerPiece(unit) ? `USD for each of ${unit}` : `USD per million tokens of ${unit}`).optional()]),
   );
