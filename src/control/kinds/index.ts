@@ -3,6 +3,7 @@ import { NO_VAULT, type Vault } from "../seal.ts";
 import type { Kind, StoredObject } from "../types.ts";
 import type { JsonObject } from "../../wire/json.ts";
 import { budget } from "./budget.ts";
+import { channelKind } from "./channel.ts";
 import { credentialKind } from "./credential.ts";
 import { key } from "./key.ts";
 import { limit } from "./limit.ts";
@@ -11,12 +12,12 @@ import { organisation } from "./organisation.ts";
 import { project } from "./project.ts";
 import { team } from "./team.ts";
 
-/** Kinds that seal nothing; prices, contracts and channels are added here. */
+/** Kinds that seal nothing; prices and contracts are added here. */
 const PLAIN: readonly Kind[] = [organisation, team, project, member, key, budget, limit];
 
 /** All kinds, in the order in which they build on each other; what has to be sealed is sealed by `vault`. */
 export function kindsWith(vault: Vault): ReadonlyMap<string, Kind> {
-  return new Map([...PLAIN, credentialKind(vault)].map((kind) => [kind.name, kind]));
+  return new Map([...PLAIN, credentialKind(vault), channelKind(vault)].map((kind) => [kind.name, kind]));
 }
 
 /** The kinds as they are described. To take credentials, use `kindsWith`. */
