@@ -132,8 +132,28 @@ CREATE TABLE balances (
 ) STRICT, WITHOUT ROWID;
 `;
 
+/** Slices of budgets: those that an authority granted, and by which name this file's own process asks for them. */
+const VERSION_4 = `
+CREATE TABLE slices (
+  joiner TEXT NOT NULL,
+  identity TEXT NOT NULL,
+  budget TEXT NOT NULL,
+  period TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
+  sequence INTEGER NOT NULL,
+  granted_nano_usd INTEGER NOT NULL,
+  returned_nano_usd INTEGER NOT NULL,
+  settled_nano_usd INTEGER NOT NULL,
+  overrun_nano_usd INTEGER NOT NULL,
+  held_nano_usd INTEGER NOT NULL,
+  lost INTEGER NOT NULL,
+  PRIMARY KEY (identity, period, joiner)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE joiner (name TEXT NOT NULL) STRICT;
+`;
+
 /** Step k (from 0) brings a file of version k to version k + 1. Steps are never edited once released, only added. */
-export const MIGRATIONS: readonly string[] = [VERSION_1, VERSION_2, VERSION_3];
+export const MIGRATIONS: readonly string[] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 /** How long a statement may block the event loop when another process holds the file. */
 const BUSY_TIMEOUT_MS = 50;
