@@ -121,6 +121,11 @@ class Resolver implements Directory {
     return supplied?.ok === true ? supplied.deployment : null;
   }
 
+  meters(account: string): boolean {
+    const own = this.#supply.account(account);
+    return own === undefined || !own.unmetered || [...own.models.values()].some((model) => model.price !== null);
+  }
+
   #search(asked: string): Resolution {
     const search: Search = { name: asked.startsWith("models/") ? asked.slice("models/".length) : asked, trace: [], refusal: null };
     if (search.name !== asked) search.trace.push(`leading "models/" dropped: ${search.name}`);

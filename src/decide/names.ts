@@ -21,4 +21,6 @@ export interface Directory {
   keepers?(kind: OwnedKind): readonly Deployment[];
   /** What an account calls by this name of its provider's, whatever routes and aliases make of it; absent or null: nothing. */
   at?(account: string, upstream: string): Deployment | null;
+  /** Can anything at this account cost something? Absent: it can. */
+  meters?(account: string): boolean;
 }

@@ -14,6 +14,8 @@ export interface MessageBatch {
   readonly kind: "batch";
   readonly owner: Deployment;
   readonly body: Uint8Array;
+  /** Some of it costs something. */
+  readonly metered: boolean;
   /** The most that all of it can cost; null: not known. */
   readonly boundNanoUsd: number | null;
 }
@@ -61,7 +63,7 @@ export function readMessageBatch(inbound: Inbound, account: string | null, keepe
     if (upstreamModel !== name) edits.push({ start, end, text: JSON.stringify(upstreamModel) });
   }
   const calls = models.map(({ name, paramsBytes }, i): BatchedCall => ({ params: member(named.requests[i], "params"), bytes: paramsBytes, deployment: meant.get(name) as Deployment }));
-  return { kind: "batch", owner: owner as Deployment, body: edits.length === 0 ? inbound.body : splice(inbound.body, edits), boundNanoUsd: boundOfBatch(calls, inbound.header, wallMs) };
+  return { kind: "batch", owner: owner as Deployment, body: edits.length === 0 ? inbound.body : splice(inbound.body, edits), metered: calls.some(({ deployment }) => deployment.pricing.kind !== "unmetered"), boundNanoUsd: boundOfBatch(calls, inbound.header, wallMs) };
 }
 
 /** What a name means; one that alone means nothing, or too much, may still be the account's own. */

@@ -19,6 +19,7 @@ import type { UpstreamError } from "../wire/outcome.ts";
 import { readOwnedId, tagIds, untagIds } from "../wire/owned-ids.ts";
 import { ownedKind, SERVED, type OwnedKind, type OwnedName } from "../wire/surfaces.ts";
 import type { Usage } from "../wire/usage.ts";
+import { usd } from "./answer-headers.ts";
 import type { Attempt, Reading } from "./attempt.ts";
 import type { Deps } from "./deps.ts";
 import { Exchange } from "./exchange.ts";
@@ -29,6 +30,7 @@ import { readMessageBatch } from "./message-batch.ts";
 import { jsonOf } from "./pass-endpoint.ts";
 import { permittedKeepers } from "./permitted.ts";
 import { RawLane } from "./raw-lane.ts";
+import { spendingOf } from "./spending.ts";
 import type { Prepared, Surface } from "./surface.ts";
 import { taggedCall } from "./tags.ts";
 
@@ -75,6 +77,8 @@ export function serveOwned(deps: Deps, call: Inbound, name: OwnedName): Exchange
   const route = routeOf(asked.owner);
   const deadlineMs = deadlineMsOf(route, inbound.header);
   if (typeof deadlineMs !== "number") return refused(deadlineMs);
+  const forbidden = overLimit(deps, inbound, route, asked);
+  if (forbidden !== null) return refused(forbidden);
   const choice = choose({
     route,
     shape: { endpoint: "other", stream: IN_BYTES.has(name), inputBoundTokens: 0, inputEstimateTokens: 0, imageCount: 0, maxOutputTokens: 0, choiceCount: 1, needs: NO_NEEDS, pieces: {} },
@@ -98,6 +102,16 @@ export function serveOwned(deps: Deps, call: Inbound, name: OwnedName): Exchange
   exchange.onRecorded = inbound.done;
   exchange.start();
   return exchange;
+}
+
+/** Why a limit on money forbids a batch: the hold has to cover all that it may cost, or there is none. */
+function overLimit(deps: Deps, inbound: Inbound, route: Route, { owner, boundNanoUsd }: OwnedAsked): GatewayError | null {
+  if (owner.pricing.kind === "unmetered") return null;
+  const spending = spendingOf(deps, inbound, route);
+  if (spending === undefined || "code" in spending) return spending ?? null;
+  if (boundNanoUsd === null) return gatewayError("budget_exceeded", "This batch is not sent: a limit on money applies, and what it may cost cannot be known beforehand.");
+  const { capNanoUsd } = spending;
+  return capNanoUsd === null || boundNanoUsd <= capNanoUsd ? null : gatewayError("budget_exceeded", `This batch is not sent for what it could cost: up to USD ${usd(boundNanoUsd)}, and a request may cost USD ${usd(capNanoUsd)}.`);
 }
 
 interface OwnedAsked {
@@ -140,9 +154,9 @@ function readAsked(inbound: Inbound, name: OwnedName, wallMs: number): OwnedAske
   if ("code" in keepers) return keepers;
   const owner = ownerOf(keepers, named, KEPT_THINGS[kind]);
   if ("code" in owner) return owner;
-  if (name !== "message-batches" || body === null) return { path, owner, body, contentType: body === null || body.length === 0 ? null : contentType, boundNanoUsd: null };
+  if (name !== "message-batches" || body === null) return { path, owner: name === "batches" && body !== null && inbound.snapshot.directory.meters?.(owner.account) !== false ? metered(owner) : owner, body, contentType: body === null || body.length === 0 ? null : contentType, boundNanoUsd: null };
   const batch = readMessageBatch(inbound, named, keepers, wallMs);
-  return batch.kind === "error" ? batch.error : { path, owner: batch.owner, body: batch.body, contentType, boundNanoUsd: batch.boundNanoUsd };
+  return batch.kind === "error" ? batch.error : { path, owner: batch.metered ? metered(batch.owner) : batch.owner, body: batch.body, contentType, boundNanoUsd: batch.boundNanoUsd };
 }
 
 function ownerOf(keepers: readonly Deployment[], account: string | null, things: string): Deployment | GatewayError {
@@ -150,6 +164,11 @@ function ownerOf(keepers: readonly Deployment[], account: string | null, things:
   if (owner !== undefined) return owner;
   if (account === null) return gatewayError("no_usable_deployment", `No configured account is at a provider that keeps ${things}.`);
   return gatewayError("unknown_id", `No configured account ${JSON.stringify(account.slice(0, 80))} keeps ${things}; those that do: ${keepers.map((one) => one.account).join(", ") || "none"}.`);
+}
+
+/** A call that costs something, which its end will tell. */
+function metered(owner: Deployment): Deployment {
+  return { ...owner, pricing: { kind: "unknown" } };
 }
 
 function routeOf(deployment: Deployment): Route {

@@ -70,8 +70,11 @@ interface Line {
   /** Free, and flagged so: what is kept has no price. */
   readonly kept?: boolean;
 }
-/** Rows of what was made stay held until it ends. One ends here: nothing of it was done. */
-const HELD: Readonly<Record<string, readonly [state: string, costNanoUsd: number | null]>> = { "batches.create": ["held", null], "messages.batches.create": ["unbilled", 0] };
+/** Rows of what was made stay held until it ends; one ends here, nothing of it done. What was refused costs nothing, what was left nobody knows. */
+const HELD: Readonly<Record<string, Readonly<Record<How, readonly [state: string, costNanoUsd: number | null]>>>> = {
+  "batches.create": { answered: ["held", null], refused: ["unbilled", 0], left: ["estimated", null] },
+  "messages.batches.create": { answered: ["unbilled", 0], refused: ["unbilled", 0], left: ["estimated", null] },
+};
 
 
 function line<A>(name: string, surface: string, at: string, call: (clients: Clients, signal: AbortSignal) => Promise<A>, check: (answer: A, clients: Clients) => void | Promise<void>, kept = false): Line {
@@ -286,7 +289,7 @@ function outcomeOf(one: Line, how: How): Outcome {
 }
 
 /** The row in the ledger holds what the provider bills: the tokens, the pieces, and the money. */
-function billed(one: Line, { bill, request }: Outcome): void {
+function billed(one: Line, how: How, { bill, request }: Outcome): void {
   const { record, attempts } = request();
   const [attempt] = attempts;
   assert.deepEqual([record?.surface, attempts.length, attempt?.deployment.split("/")[0]], [one.surface, 1, one.at]);
@@ -295,8 +298,7 @@ function billed(one: Line, { bill, request }: Outcome): void {
   assert.deepEqual([sum(INPUT_UNITS), sum(OUTPUT_UNITS)], [bill.input_tokens, bill.output_tokens]);
   const pieces = Object.fromEntries(Object.entries(attempt?.units ?? {}).filter(([unit]) => !tokens.has(unit)));
   if (one.kept === true) {
-    const held = record?.flags.includes("held") === true ? HELD[one.name] : undefined;
-    assert.deepEqual([attempt?.state, attempt?.costNanoUsd], held ?? ["unmetered", null]);
+    assert.deepEqual([attempt?.state, attempt?.costNanoUsd], HELD[one.name]?.[how] ?? ["unmetered", null]);
     return;
   }
   assert.deepEqual(pieces, bill.units ?? {});
@@ -312,7 +314,7 @@ for (const one of LINES) {
       const { record } = outcome.request();
       assert.equal(record?.outcome, "ok");
       if (one.kept === true) assert.deepEqual(record?.flags, [one.name in HELD ? "held" : "unmetered_batch"]);
-      billed(one, outcome);
+      billed(one, "answered", outcome);
     });
     if (!hasEnds(one)) return;
 
@@ -325,14 +327,14 @@ for (const one of LINES) {
       else if (problem instanceof ApiError) assert.deepEqual([problem.status, (JSON.parse(problem.message) as { error: { message: string } }).error.message], [400, WORDS]);
       else assert.fail(`no error of the SDK: ${String(problem)}`);
       assert.equal(outcome.request().record?.status, 400);
-      billed(one, outcome);
+      billed(one, "refused", outcome);
     });
 
     it("is left by its client: the provider sees it, nobody is blamed, and what it bills is booked", () => {
       const outcome = outcomeOf(one, "left");
       assert.notEqual(outcome.problem, null);
       assert.deepEqual([outcome.bill.outcome, outcome.request().record?.outcome, outcome.request().record?.status], ["client_gone", "client_gone", 499]);
-      billed(one, outcome);
+      billed(one, "left", outcome);
     });
   });
 }

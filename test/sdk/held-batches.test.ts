@@ -192,6 +192,18 @@ describe("a batch that was made here", () => {
     assert.deepEqual([row.state, row.costNanoUsd, row.flags, tokensOf(row).input > 0], ["unmetered", null, ["unmetered_batch"], true]);
   });
 
+  it("is refused where a cap applies that it may cross, or that its bound is not known for; nothing is sent", async () => {
+    const capped = (usd: string) => ({ headers: { "x-spillway-max-cost-usd": usd } });
+    const requests = TALKS.map(({ model, words }, i) => ({ custom_id: `c${i}`, params: { model, max_tokens: 64, messages: USER(words) } }));
+    const file = await openai.files.create({ file: await toFile(Buffer.from("{}"), "in.jsonl"), purpose: "batch" }, { headers: { "x-spillway-account": "files" } });
+    const seen = fleet.calls().length;
+    await assert.rejects(anthropic.messages.batches.create({ requests }, capped("0.0001")), /not sent for what it could cost: up to USD 0\.\d+, and a request may cost USD 0\.0001/);
+    await assert.rejects(openai.batches.create({ input_file_id: file.id, endpoint: "/v1/chat/completions", completion_window: "24h" }, capped("100")), (problem) => problem instanceof OpenAI.APIError && problem.code === "budget_exceeded" && /cannot be known beforehand/.test(problem.message));
+    assert.equal(fleet.calls().length, seen);
+    await anthropic.messages.batches.create({ requests }, capped("1"));
+    await openai.files.retrieve(file.id, capped("0"));
+  });
+
   it("is settled before its results are deleted", async () => {
     const id = await makeMessageBatch(anthropic, TALKS);
     fleet.endBatches("messages");
