@@ -227,7 +227,7 @@ class OwnedSurface implements Surface {
     if (this.#looked || this.#inbound.asked.method !== "DELETE" || this.name !== "message-batch") return null;
     this.#looked = true;
     const look = this.#deps.batches?.look(deployment.account, "message-batch", readOwnedId(this.#inbound.asked.id ?? "").id) ?? null;
-    return look === null ? null : { kind: "later", wait: (then) => unlessCancelled(look, then) };
+    return look === null ? null : { kind: "later", wait: (then) => unlessCancelled(look, then, (error) => this.#deps.log.error("request_crashed", { request: this.#inbound.requestId, error: String(error) })) };
   }
 
   prepare(candidate: Candidate): Prepared {
@@ -294,11 +294,9 @@ class OwnedSurface implements Surface {
 }
 
 /** Calls once when the promise has come, in a later turn. */
-function unlessCancelled(promise: Promise<void>, then: () => void): Timer {
+function unlessCancelled(promise: Promise<void>, then: () => void, failed: (error: unknown) => void): Timer {
   let on = true;
-  promise.then(() => {
-    if (on) then();
-  }).catch(() => undefined);
+  promise.then(() => (on ? then() : undefined)).catch(failed);
   return {
     cancel() {
       on = false;
