@@ -7,6 +7,7 @@ import { PROVIDERS } from "../providers/registry.ts";
 import { VERSION } from "../version.ts";
 import { runCheck } from "./check.ts";
 import { EXIT, type CommandContext } from "./context.ts";
+import { runContracts } from "./contracts.ts";
 import { runDemo, type StartGateway } from "./demo.ts";
 import { runExplainName } from "./explain-name.ts";
 import { runFleet } from "./fleet.ts";
@@ -21,6 +22,7 @@ const HELP = `spillway ${VERSION}: one endpoint in front of many LLM providers
   spillway explain-name <name>                     what a model name resolves to, and why
   spillway requests [--json] [--limit N] [--follow]  what was asked, tried, answered and paid
   spillway providers [retry <name>]                what the running gateway believes of its deployments
+  spillway contracts [list|show <id>|forecast <id>]  what was agreed with providers, and how it stands
   spillway reload                                  make the running gateway read its configuration again
   spillway fleet --config <file>                   simulated providers on loopback ports
   spillway demo                                    a failing provider and a client that does not notice
@@ -51,6 +53,8 @@ async function main(args: readonly string[]): Promise<number> {
       return await runRequests(rest, process.stdout, { signal: untilSignal() });
     case "providers":
       return await runProviders(rest, context);
+    case "contracts":
+      return runContracts(rest, context, Date.now());
     case "reload":
       return await runProviders(["reload", ...rest], context);
     case "fleet":

@@ -1,13 +1,26 @@
 /** Queries on a ledger file. Read-only, each in a transaction of its own, so that a reader never keeps the log from shrinking. */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { Unit } from "../wire/usage.ts";
+import type { Unit, UnitCounts } from "../wire/usage.ts";
 import { UNRECORDED } from "./owner.ts";
 import { lastRecordPosition, recordOf } from "./record-codec.ts";
 import type { Entry } from "./record-codec.ts";
 import { foldAttempts } from "./rows.ts";
 import type { AttemptView, DeploymentTotals, LedgerReader, RequestView } from "./rows.ts";
 import { openForReading } from "./schema.ts";
-import { attemptRow, int, ROWS_OF_ATTEMPT, ROWS_OF_REQUEST, text } from "./statements.ts";
+import { attemptRow, int, ROWS_OF_ATTEMPT, ROWS_OF_REQUEST, text, type SqlRow } from "./statements.ts";
+
+/** A settled row as contracts see it. */
+export interface SettledRow {
+  readonly deployment: string;
+  readonly atMs: number;
+  readonly units: UnitCounts;
+  readonly costNanoUsd: number | null;
+  readonly flags: readonly string[];
+  /** Holds differences to an earlier row. */
+  readonly isCorrection: boolean;
+}
+
+const PIECE_ROWS = 2_000;
 
 export class SqliteReader implements LedgerReader {
   readonly #db: DatabaseSync;
@@ -90,6 +103,26 @@ export class SqliteReader implements LedgerReader {
     }));
   }
 
+  /**
+   * What was settled at an account's deployments from an instant on, corrections as rows of their own; without what a team's
+   * own credential paid.
+   */
+  *settledOf(account: string, fromMs: number): Generator<SettledRow> {
+    const columns = "id, deployment, at_ms, units, cost_nano_usd, flags";
+    const where = "at_ms >= ?2 AND deployment >= ?3 AND deployment < ?4 AND state <> 'held' AND scopes NOT LIKE '%\"paid_by/team\"%'";
+    // The character behind a slash: all that begins with `account/`, and nothing else.
+    const bounds = [fromMs, `${account}/`, `${account}0`];
+    for (const table of ["calls", "adjustments"]) {
+      // In pieces, each a transaction of its own.
+      const piece = this.#db.prepare(`SELECT ${columns} FROM ${table} WHERE id > ?1 AND ${where} ORDER BY id LIMIT ${PIECE_ROWS}`);
+      let after = 0;
+      for (let rows = piece.all(after, ...bounds); rows.length > 0; rows = piece.all(after, ...bounds)) {
+        for (const row of rows) yield settledRow(row, table === "adjustments");
+        after = int(rows.at(-1)?.["id"]);
+      }
+    }
+  }
+
   close(): void {
     if (this.#db.isOpen) this.#db.close();
   }
@@ -103,4 +136,16 @@ export class SqliteReader implements LedgerReader {
     const rows = rowIds.flatMap((id) => this.#row.all(id));
     return foldAttempts([...rows, ...this.#corrections.all(requestId)].map(attemptRow));
   }
+}
+
+function settledRow(row: SqlRow, isCorrection: boolean): SettledRow {
+  const { units, cost_nano_usd: cost, flags } = row;
+  return {
+    deployment: text(row["deployment"]),
+    atMs: int(row["at_ms"]),
+    units: typeof units === "string" ? (JSON.parse(units) as UnitCounts) : {},
+    costNanoUsd: cost === null || cost === undefined ? null : Number(cost),
+    flags: typeof flags === "string" ? (JSON.parse(flags) as readonly string[]) : [],
+    isCorrection,
+  };
 }

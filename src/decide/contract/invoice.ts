@@ -130,7 +130,7 @@ function bare(call: ContractUsage, attoUsd: bigint | null): { unit: Unit; milli:
 }
 
 /** What is due whether anything is called or not. */
-function fixedLines(contract: Contract, month: BillingMonth): readonly InvoiceLine[] {
+export function fixedLines(contract: Contract, month: BillingMonth): readonly InvoiceLine[] {
   const { terms } = contract;
   switch (terms.kind) {
     case "provisioned":

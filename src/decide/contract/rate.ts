@@ -31,6 +31,8 @@ export function ratesOf(contract: Contract, list: PriceSheet, usage: ContractUsa
   return (Object.entries(usage.units) as [Unit, number][]).flatMap(([unit, count]) => {
     if (!Number.isFinite(count) || count <= 0) return [];
     const { picoUsd: femtoUsd } = unitPrice(unit, prices, sheet.free === true);
+    // Requests are counted for quotas as well: without a fee they are nothing to be priced.
+    if (femtoUsd === null && unit === "requests") return [];
     const milli = Number.isInteger(count) ? BigInt(count) * 1000n : BigInt(Math.round(count * 1000));
     return [{ unit, milli, attoUsd: femtoUsd === null ? null : BigInt(femtoUsd) * (isTokenUnit(unit) ? geo : 1000n) }];
   });
@@ -44,11 +46,13 @@ export function nanoOf(milliAtto: bigint): bigint {
 /** What a call costs at the contract's prices, before any capacity, quota or volume step; null where some of it has no price. */
 export function ratedNanoUsd(contract: Contract, list: PriceSheet, usage: ContractUsage): bigint | null {
   let total = 0n;
-  for (const { milli, attoUsd } of ratesOf(contract, list, usage)) {
-    if (attoUsd === null) return null;
-    total += milli * attoUsd;
+  let lacks = false;
+  for (const { unit, milli, attoUsd } of ratesOf(contract, list, usage)) {
+    if (attoUsd === null && isTokenUnit(unit)) return null;
+    lacks ||= attoUsd === null;
+    total += milli * (attoUsd ?? 0n);
   }
-  return nanoOf(total);
+  return lacks && total === 0n ? null : nanoOf(total);
 }
 
 export interface Marginal {
