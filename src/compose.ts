@@ -37,6 +37,7 @@ import { serveCompact, serveResponses } from "./pipeline/responses.ts";
 import type { Exchange } from "./pipeline/exchange.ts";
 import { authSettings, managedBy, openControl, storedKeys, type Control } from "./compose/control.ts";
 import { limitsInForce, onLimitsChanged } from "./compose/limits.ts";
+import { restoreContracts } from "./compose/contracts.ts";
 import { InFlight } from "./compose/in-flight.ts";
 import { openKeptState, type KeptState } from "./compose/kept-state.ts";
 import { accountOrigins, pipelineSnapshot, type TransportPorts } from "./compose/pipeline-snapshot.ts";
@@ -44,7 +45,7 @@ import type { ImageFetch, InboundCall, Log, RequestRecord } from "./ports.ts";
 import { loadCatalogue } from "./providers/catalog/index.ts";
 import { encodeError, errorHeadersOf, modelEntry, modelList } from "./compose/surfaces.ts";
 import { PROVIDERS } from "./providers/registry.ts";
-import { openDataDir, type DataDir } from "./storage/data-dir.ts";
+import { openDataDir, openReadOnly, type DataDir } from "./storage/data-dir.ts";
 import { SqliteStorage } from "./storage/sqlite.ts";
 import { VERSION } from "./version.ts";
 import { isCountName, isKeptName, isOwnedName, isPassName } from "./wire/surfaces.ts";
@@ -161,6 +162,7 @@ class Running {
     this.#auth = this.#authOf(config);
     this.#clock = new WheelClock((error) => this.#log.error("timer_failed", { error: error instanceof Error ? (error.stack ?? error.message) : String(error) }));
     this.#storage = new SqliteStorage(dataDir.ledgerPath, { sync: config.ledger.sync, log: this.#log, ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }) });
+    restoreContracts(this.#config, () => openReadOnly(options.dataDir), this.#clock.wallMs());
     this.#kept = openKeptState(config, dataDir, this.#log);
     this.#upstream = openUpstream(options.env);
     this.#snapshot = pipelineSnapshot(this.#config, this.#transportPorts(), this.#managed.book);
@@ -237,7 +239,7 @@ class Running {
     if (path === null) return ["The configuration did not come from a file; restart to change it."];
     const loaded = loadConfig({ configFile: path, env: this.#options.env, cwd: process.cwd(), providers: PROVIDERS });
     if (!loaded.ok) return this.#keepOld(loaded.errors.map(showError));
-    const next = buildSnapshot(loaded.config, loadCatalogue(), PROVIDERS);
+    const next = buildSnapshot(loaded.config, loadCatalogue(), PROVIDERS, undefined, { book: this.#config.capacity });
     if (next.findings.length > 0) return this.#keepOld(problemErrors(next.findings, loaded).map(showError));
     try {
       checkStart(loaded.config, this.#options.host, () => this.#managed.book.size);
