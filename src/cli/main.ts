@@ -11,6 +11,7 @@ import { runContracts } from "./contracts.ts";
 import { runDemo, type StartGateway } from "./demo.ts";
 import { runExplainName } from "./explain-name.ts";
 import { runFleet } from "./fleet.ts";
+import { runPrices } from "./prices.ts";
 import { runProviders } from "./providers.ts";
 import { runRequests } from "./requests.ts";
 import { runStart } from "./start.ts";
@@ -24,6 +25,7 @@ const HELP = `spillway ${VERSION}: one endpoint in front of many LLM providers
   spillway providers [retry <name>]                what the running gateway believes of its deployments
   spillway contracts [list|show <id>|forecast <id>]  what was agreed with providers, and how it stands
   spillway reload                                  make the running gateway read its configuration again
+  spillway prices show|compare|import              what is charged and who says so; price lists of others
   spillway fleet --config <file>                   simulated providers on loopback ports
   spillway demo                                    a failing provider and a client that does not notice
   spillway --version
@@ -57,6 +59,8 @@ async function main(args: readonly string[]): Promise<number> {
       return runContracts(rest, context, Date.now());
     case "reload":
       return await runProviders(["reload", ...rest], context);
+    case "prices":
+      return await runPrices(rest, context);
     case "fleet":
       return await runFleet(rest, process.stdout, untilSignal());
     case "demo":
