@@ -1,0 +1,173 @@
+/**
+ * What budgets stand at, in the ledger's file: one row per budget and period, moved in the transaction that writes the charge.
+ * What there is no row of yet is summed up from the ledger's own rows, once.
+ */
+import { createHash } from "node:crypto";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { Settled } from "../decide/budget/account.ts";
+import type { BudgetAlert, BudgetBook, OpenHold } from "../decide/budget/book.ts";
+import { spanAt } from "../decide/budget/periods.ts";
+import type { BalanceDelta, Budget, PeriodKey } from "../decide/budget/types.ts";
+import { int, text } from "./statements.ts";
+
+const HALF_A_DAY_MS = 43_200_000;
+/** Rows before the first of a period that are looked at all the same: clocks are set back now and then. */
+const CLOCK_SLACK_ROWS = 2_000;
+
+export class Balances {
+  readonly #db: DatabaseSync;
+  readonly #upsert: StatementSync;
+  readonly #told: StatementSync;
+  readonly #read: StatementSync;
+  /** Budget → what its balances are stored under: a budget of other scopes or another period starts anew. */
+  #names = new Map<string, string>();
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+    // What it stands at, not what is added: a balance that a rolled-back transaction took along is whole again with the next.
+    this.#upsert = db.prepare(`
+      INSERT INTO balances (budget, period, settled_nano_usd, overrun_nano_usd, told_permille) VALUES (?,?,?,?,0)
+      ON CONFLICT (budget, period) DO UPDATE SET settled_nano_usd = excluded.settled_nano_usd, overrun_nano_usd = excluded.overrun_nano_usd`);
+    this.#told = db.prepare("UPDATE balances SET told_permille = max(told_permille, ?) WHERE budget = ? AND period = ?");
+    this.#read = db.prepare("SELECT settled_nano_usd, overrun_nano_usd, told_permille FROM balances WHERE budget = ? AND period = ?");
+  }
+
+  /** From now on these budgets have balances; those of others are dropped, since they would miss what is spent meanwhile. */
+  keep(budgets: readonly Budget[]): void {
+    this.#names = new Map(budgets.map((budget) => [budget.id, storedName(budget)]));
+    this.#dropOthers();
+  }
+
+  /** Inside a transaction: what these deltas make of the balances as the book has them. */
+  write(book: BudgetBook, deltas: readonly BalanceDelta[]): void {
+    const sums = new Map<string, { readonly name: string; readonly period: string; settled: number; overrun: number }>();
+    for (const { budgetId, periodKey, settledNanoUsd, overrunNanoUsd } of deltas) {
+      const key = `${budgetId}\n${periodKey}`;
+      let sum = sums.get(key);
+      if (sum === undefined) {
+        const tally = book.accounts.get(budgetId)?.knownTally(periodKey);
+        const name = this.#names.get(budgetId);
+        if (tally === undefined || name === undefined) continue;
+        sums.set(key, (sum = { name, period: periodKey, settled: tally.settledNanoUsd, overrun: tally.overrunNanoUsd }));
+      }
+      sum.settled += settledNanoUsd;
+      sum.overrun += overrunNanoUsd;
+    }
+    for (const { name, period, settled, overrun } of sums.values()) this.#upsert.run(name, period, settled, overrun);
+  }
+
+  /** Alerts that went out are not sent again after a restart. */
+  tell(alerts: readonly BudgetAlert[]): void {
+    for (const { budget, periodKey, permille } of alerts) this.#told.run(permille, this.#names.get(budget.id) ?? "", periodKey);
+  }
+
+  /** Budgets and periods that have a balance. */
+  *known(): Iterable<{ readonly budgetId: string; readonly periodKey: PeriodKey }> {
+    const ids = new Map([...this.#names].map(([id, name]) => [name, id]));
+    for (const row of this.#db.prepare("SELECT budget, period FROM balances").all()) {
+      const budgetId = ids.get(text(row["budget"]));
+      if (budgetId !== undefined) yield { budgetId, periodKey: text(row["period"]) };
+    }
+  }
+
+  #dropOthers(): void {
+    const kept = new Set(this.#names.values());
+    for (const row of this.#db.prepare("SELECT DISTINCT budget FROM balances").all()) {
+      const name = text(row["budget"]);
+      if (!kept.has(name)) this.#db.prepare("DELETE FROM balances WHERE budget = ?").run(name);
+    }
+  }
+
+  /** From its balance; where there is none yet, from the rows of the period, which are then its balance. */
+  settledOf(budget: Budget, periodKey: PeriodKey): Settled {
+    const name = this.#names.get(budget.id) ?? storedName(budget);
+    const known = this.#read.get(name, periodKey);
+    if (known !== undefined) return { settledNanoUsd: int(known["settled_nano_usd"]), overrunNanoUsd: int(known["overrun_nano_usd"]), toldPermille: int(known["told_permille"]) };
+    const settledNanoUsd = this.#sumOfRows(budget, periodKey);
+    this.#upsert.run(name, periodKey, settledNanoUsd, 0);
+    return { settledNanoUsd, overrunNanoUsd: 0 };
+  }
+
+  #sumOfRows(budget: Budget, periodKey: PeriodKey): number {
+    const terms = this.#termsOf(budget.scopes);
+    if (terms.length === 0) return 0;
+    const bounds = boundsOf(budget, periodKey);
+    const first = Math.max(0, this.#firstRowAt(bounds.startMs) - CLOCK_SLACK_ROWS);
+    const sum = this.#db.prepare(`
+      SELECT coalesce((SELECT sum(c.cost_nano_usd) FROM holds h JOIN charges c ON c.id = h.id
+          WHERE h.id >= ?1 AND h.at_ms >= ?2 AND h.at_ms < ?3 AND h.terms IN (SELECT value FROM json_each(?4))), 0)
+        + coalesce((SELECT sum(cost_nano_usd) FROM corrections WHERE at_ms >= ?2 AND at_ms < ?3 AND terms IN (SELECT value FROM json_each(?4))), 0) AS sum`);
+    return int(sum.get(first, bounds.startMs, bounds.endMs, JSON.stringify(terms))?.["sum"]);
+  }
+
+  #termsOf(scopes: readonly string[]): readonly number[] {
+    const [first = ""] = scopes;
+    const rows = this.#db.prepare("SELECT id, scopes FROM terms WHERE instr(scopes, ?) > 0").all(JSON.stringify(first));
+    return rows.flatMap((row) => {
+      const held = JSON.parse(text(row["scopes"])) as readonly string[];
+      return scopes.every((scope) => held.includes(scope)) ? [int(row["id"])] : [];
+    });
+  }
+
+  /** Rows are in the order of their holds, so the first of a time is found by halving. */
+  #firstRowAt(startMs: number): number {
+    const at = this.#db.prepare("SELECT id, at_ms FROM holds WHERE id >= ? ORDER BY id LIMIT 1");
+    let low = 0;
+    let high = int(this.#db.prepare("SELECT coalesce(max(id), 0) + 1 AS next FROM holds").get()?.["next"]);
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      const row = at.get(middle);
+      if (row === undefined || int(row["at_ms"]) >= startMs) high = middle;
+      else low = int(row["id"]) + 1;
+    }
+    return low;
+  }
+
+  /** Everything that is held and not charged: of this process, of dead ones, and what providers have yet to end. */
+  *openRows(): Iterable<OpenHold> {
+    const floor = this.#db.prepare("SELECT coalesce(min(f), 0) AS floor FROM (SELECT floor_id AS f FROM owners WHERE ended_ms IS NULL)").get();
+    const rows = this.#db.prepare(`
+      SELECT h.attempt_id, h.request_id, t.scopes, h.bound_nano_usd, h.at_ms FROM (
+        SELECT id FROM orphans UNION SELECT id FROM kept_calls UNION SELECT id FROM holds WHERE id >= ?
+      ) open JOIN holds h ON h.id = open.id JOIN terms t ON t.id = h.terms
+      WHERE NOT EXISTS (SELECT 1 FROM charges c WHERE c.id = h.id)`);
+    for (const row of rows.all(int(floor?.["floor"]))) {
+      const bound = row["bound_nano_usd"];
+      yield {
+        attemptId: text(row["attempt_id"]),
+        requestId: text(row["request_id"]),
+        scopes: JSON.parse(text(row["scopes"])) as readonly string[],
+        boundNanoUsd: bound === null || bound === undefined ? null : int(bound),
+        wallMs: int(row["at_ms"]),
+      };
+    }
+  }
+}
+
+/** The name under which a budget's balances are stored: its id, and a digest of what they are sums of. */
+function storedName(budget: Budget): string {
+  const meaning = JSON.stringify([budget.scopes.toSorted(), budget.period, budget.timeZone]);
+  return `${budget.id}#${createHash("sha256").update(meaning).digest("base64url").slice(0, 12)}`;
+}
+
+function boundsOf({ period, timeZone }: Budget, periodKey: PeriodKey): { readonly startMs: number; readonly endMs: number } {
+  if (period === "total" || period === "request") return { startMs: 0, endMs: Number.MAX_SAFE_INTEGER };
+  const noonMs = noonWithin(periodKey);
+  // Noon in Greenwich is another day in the zones of the far east.
+  const spans = [0, -HALF_A_DAY_MS, HALF_A_DAY_MS].map((awayMs) => spanAt(period, timeZone, noonMs + awayMs));
+  const found = spans.find((span) => span.key === periodKey);
+  if (found === undefined) throw new RangeError(`${periodKey} is no ${period} of ${timeZone}`);
+  return found;
+}
+
+/** A noon in UTC of the day, or amid the week or month, of this key. */
+function noonWithin(periodKey: PeriodKey): number {
+  const week = /^(\d{4})-W(\d{2})$/.exec(periodKey);
+  if (week !== null) {
+    // The fourth of January is in the first week of its year.
+    const fourth = new Date(Date.UTC(Number(week[1]), 0, 4, 12));
+    const thursday = fourth.getUTCDate() + 3 - ((fourth.getUTCDay() + 6) % 7);
+    return Date.UTC(Number(week[1]), 0, thursday + 7 * (Number(week[2]) - 1), 12);
+  }
+  return Date.parse(`${periodKey.length === 7 ? `${periodKey}-15` : periodKey}T12:00:00Z`);
+}
