@@ -40,6 +40,7 @@ import { limitsInForce, onLimitsChanged } from "./compose/limits.ts";
 import { restoreContracts } from "./compose/contracts.ts";
 import { InFlight } from "./compose/in-flight.ts";
 import { openKeptState, type KeptState } from "./compose/kept-state.ts";
+import { viewsOf, type Views } from "./compose/own-credentials.ts";
 import { accountOrigins, pipelineSnapshot, type TransportPorts } from "./compose/pipeline-snapshot.ts";
 import type { ImageFetch, InboundCall, Log, RequestRecord } from "./ports.ts";
 import { loadCatalogue } from "./providers/catalog/index.ts";
@@ -147,6 +148,7 @@ class Running {
   #watch: ConfigWatch | null = null;
   #config: ConfigSnapshot;
   #snapshot: Snapshot;
+  #views: Views;
   #auth: AuthSettings;
   #state: "open" | "unready" | "draining" | "closed" = "open";
 
@@ -166,13 +168,17 @@ class Running {
     this.#kept = openKeptState(config, dataDir, this.#log);
     this.#upstream = openUpstream(options.env);
     this.#snapshot = pipelineSnapshot(this.#config, this.#transportPorts(), this.#managed.book);
+    this.#views = this.#viewsNow();
     this.#allowOrigins();
+    this.#managed.store.onChange((changed) => {
+      if (changed.some(({ kind }) => kind === "credential")) this.#credentialsChanged();
+    });
     this.#health = new HealthBook({ restMs: config.health.restMs, restMaxMs: config.health.restMaxMs });
     this.#requestLog = options.requestLog === null ? null : new RequestLog(options.requestLog);
     this.#ids = new BootIds(() => this.#clock.wallMs());
     this.#batches = new Batches({
       clock: this.#clock, upstream: this.#upstream, ledger: this.#storage.ledger, kept: this.#storage.kept, log: this.#log,
-      snapshot: () => this.#snapshot, limits: { ...LIMITS, ...options.limits },
+      snapshot: () => this.#views.all, limits: { ...LIMITS, ...options.limits },
     });
     this.#deps = {
       clock: this.#clock,
@@ -190,7 +196,7 @@ class Running {
       allowance: new Allowance(),
       ids: this.#ids,
       tags: new TagBook(),
-      snapshot: () => this.#snapshot,
+      snapshot: () => this.#views.all,
       limits: { ...LIMITS, ...options.limits },
       secure: options.tls !== null,
       instance: this.#instance,
@@ -251,11 +257,12 @@ class Running {
     if (loaded.config.reasoningState.store !== this.#kept.reasoning.mode) this.#log.warn("config_needs_restart", { key: "reasoning_state.store" });
     this.#config = next;
     this.#snapshot = pipelineSnapshot(next, this.#transportPorts(), this.#managed.book);
+    this.#views = this.#viewsNow();
     this.#auth = this.#authOf(loaded.config);
     this.#allowOrigins();
     this.#limit();
     this.#health.configure({ restMs: loaded.config.health.restMs, restMaxMs: loaded.config.health.restMaxMs });
-    this.#health.reload(loaded.config.accounts.map((account) => account.name));
+    this.#health.reload(this.#accounts());
     this.#log.info("config_reloaded", { routes: loaded.config.routes.length, accounts: loaded.config.accounts.length });
     return [];
   }
@@ -297,8 +304,24 @@ class Running {
     this.#storage.limit(budgets);
   }
 
+  #viewsNow(): Views {
+    return viewsOf(this.#snapshot, { config: this.#config, store: this.#managed.store, vault: this.#managed.vault, ports: this.#transportPorts(), log: this.#log });
+  }
+
+  /** Effective with the next request; one under way ends as it began. */
+  #credentialsChanged(): void {
+    this.#views = this.#viewsNow();
+    this.#allowOrigins();
+    this.#health.reload(this.#accounts());
+  }
+
+  /** All accounts by name, those of single teams too. */
+  #accounts(): readonly string[] {
+    return [...this.#config.accounts.keys(), ...this.#views.accounts];
+  }
+
   #allowOrigins(): void {
-    this.#upstream.allow(this.#config.config.accounts.flatMap(accountOrigins));
+    this.#upstream.allow([...this.#config.config.accounts.flatMap(accountOrigins), ...this.#views.origins]);
   }
 
   #transportPorts(): TransportPorts {
@@ -317,7 +340,7 @@ class Running {
         if (exchange !== null) this.#active.delete(exchange);
         call.done();
       };
-      const inbound = { ...call, done, snapshot: this.#snapshot };
+      const inbound = { ...call, done, snapshot: this.#views.of(call.caller) };
       const started = (running: Exchange | null): void => {
         exchange = running;
         if (exchange === null) this.#metrics.refused(call.reply.status);
@@ -350,8 +373,8 @@ class Running {
       tls: this.#options.tls,
       endpoints: {
         call: serve,
-        models: (form, caller) => modelList(this.#snapshot, form, caller),
-        model: (id, form, caller) => modelEntry(this.#snapshot, id, form, caller),
+        models: (form, caller) => modelList(this.#views.of(caller), form, caller),
+        model: (id, form, caller) => modelEntry(this.#views.of(caller), id, form, caller),
         ready: () => this.#notReady(),
       },
     });
@@ -393,7 +416,7 @@ class Running {
       case "providers":
         return { providers: this.#health.snapshot(this.#clock.nowMs()) };
       case "retry":
-        if (!this.#config.accounts.has(argument)) return { error: `no provider ${argument} is configured` };
+        if (!this.#accounts().includes(argument)) return { error: `no provider ${argument} is configured` };
         return { retried: this.#health.retryAccount(argument) };
       default:
         return { error: `unknown command ${command}` };

@@ -49,7 +49,7 @@ export function managedBy(control: Pick<Control, "store" | "kinds">, config: () 
   return { store: control.store, kinds: control.kinds, nowMs, configured: (scope) => isConfigured(config(), scope) };
 }
 
-/** Does the configuration have this key, route or account? */
+/** Does the configuration have this key, route or account? `keyed/openai`: an account that is called by a key. */
 function isConfigured(config: Config, scope: string): boolean {
   const slash = scope.indexOf("/");
   const name = scope.slice(slash + 1);
@@ -61,6 +61,8 @@ function isConfigured(config: Config, scope: string): boolean {
       return true;
     case "provider":
       return config.accounts.some((account) => account.name === name);
+    case "keyed":
+      return config.accounts.some((account) => account.name === name && account.credential === undefined && account.provider.auth.kind !== "none");
     default:
       return false;
   }

@@ -27,7 +27,7 @@ class World {
     store: this.store,
     kinds: kindsWith(VAULT),
     nowMs: () => this.nowMs,
-    configured: (scope) => ["key/old", "route/support", "provider/openai"].includes(scope),
+    configured: (scope) => ["key/old", "route/support", "provider/openai", "keyed/openai", "provider/signed"].includes(scope),
   };
 
   constructor() {
@@ -107,6 +107,7 @@ describe("a refused change says which field and why", () => {
     ["a limit below nothing", "limit", { scope: "team/search", concurrency: -1 }, [/^concurrency: expected a whole number of at least 0$/]],
     ["half a request", "limit", { scope: "team/search", requests_per_minute: 0.5 }, [/^requests_per_minute: expected a whole number/]],
     ["a credential for no account", "credential", { account: "nowhere", api_key: "k" }, [/^account: no account nowhere is configured$/]],
+    ["a credential for an account that signs", "credential", { account: "signed", api_key: "k" }, [/^account: the account signed is not called by a key$/]],
     ["how a credential of all stands to itself", "credential", { account: "openai", api_key: "k", use: "first" }, [/^use: .*names no team$/]],
     ["a base URL without encryption", "credential", { account: "openai", base_url: "http://api.example.com" }, [/^base_url: expected an https address/]],
     ["a base URL within the network", "credential", { account: "openai", base_url: "https://169.254.169.254/latest" }, [/^base_url: /]],

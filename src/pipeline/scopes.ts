@@ -24,5 +24,6 @@ export function scopesOf(callerScopes: readonly string[], route: string, deploym
 }
 
 function callSpecific(route: string, deployment: Deployment): readonly string[] {
-  return [`route/${route}`, `model/${deployment.model?.canonical ?? deployment.upstreamModel}`, `provider/${deployment.account}`];
+  const scopes = [`route/${route}`, `model/${deployment.model?.canonical ?? deployment.upstreamModel}`, `provider/${deployment.account}`];
+  return deployment.paidBy === undefined ? scopes : [...scopes, `paid_by/${deployment.paidBy}`];
 }

@@ -54,6 +54,8 @@ function check(body: JsonObject, id: string, store: Reads): readonly FieldProble
   const account = asString(body["account"]) ?? "";
   if (store.get("configured", "*") !== undefined && store.get("configured", `provider/${account}`) === undefined) {
     problems.push({ field: "account", message: `no account ${account} is configured` });
+  } else if (store.get("configured", "*") !== undefined && store.get("configured", `keyed/${account}`) === undefined) {
+    problems.push({ field: "account", message: `the account ${account} is not called by a key` });
   }
   if (typeof team !== "string" && typeof use === "string") problems.push({ field: "use", message: "says how a team's own credential stands beside the organisation's; this one names no team" });
   for (const other of store.all("credential")) {
