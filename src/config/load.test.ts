@@ -323,6 +323,32 @@ describe("warnings", () => {
     ]]);
   });
 
+  it("may hold contracts, and says of one that contradicts itself, or of two for one model, where and why", () => {
+    const section = (lines: string): string => `${HEAD}contracts:\n${lines}`;
+    const config = good(section("  a: { account: openai, models: [gpt-4o*], kind: pay_as_you_go, start: 2027-01-01, end: 2027-12-31, discounts: [{ percent: \"${P:-10}\" }] }\n"));
+    assert.deepEqual(config.contracts.map(({ id, account, models, endMs, discounts }) => ({ id, account, models, endMs, discounts })), [
+      { id: "a", account: "openai", models: ["gpt-4o*"], endMs: Date.UTC(2028, 0, 1), discounts: [{ models: [], units: [], permille: 100 }] },
+    ]);
+    assert.deepEqual(shown(section("  a: { account: opnai, kind: committed, start: 2027-01-01, end: 2026-12-31, committed: { amount_usd: -5, per: week } }\n")), [
+      '5 contracts.a.committed.per | month, year, term | "week" | ',
+    ]);
+    assert.deepEqual(shown(section("  a: { account: openai, kind: committed, start: 2027-01-01, committed: { amount_usd: -5, per: month } }\n")), [
+      "5 contracts.a.committed.amount_usd | dollars, 0 or more, with at most nine decimal places | -5 | ",
+    ]);
+    assert.deepEqual(shown(section("  a: { account: opnai, kind: pay_as_you_go, start: 2027-01-01, end: 2026-12-31, time_zone: Mars/Olympus, discuonts: [] }\n")), [
+      '5 contracts.a.discuonts | a field that a contract has | [] | ',
+    ]);
+    assert.deepEqual(shown(section("  a: { account: openai, kind: pay_as_you_go, start: 2027-01-01, end: 2026-12-31, time_zone: Mars/Olympus }\n")), [
+      '5 contracts.a.end | a day on or after the start, 2027-01-01 | "2026-12-31" | ',
+      '5 contracts.a.time_zone | the name of a time zone, such as Europe/Berlin or UTC | "Mars/Olympus" | ',
+    ]);
+    const one = "account: openai, kind: pay_as_you_go, start: 2027-01-01";
+    assert.deepEqual(shown(section(`  a: { ${one} }\n  b: { ${one}, models: [o3] }\n  c: { ${one.replace("openai", "opnai")} }\n`)), [
+      "6 contracts.b | one contract for a model at a time | two | o3 of openai is covered by the contract a as well, from 2027-01-01 on; name it under except of one of them",
+      '7 contracts.c.account | an account from providers | "opnai" | did you mean openai?',
+    ]);
+  });
+
   it("may hold budgets and limits, read as the admin API reads them, and says what is wrong with one", () => {
     const config = good(`${HEAD}budgets:\n  app-month: { scope: key/app, period: month, limit_usd: 12.5, time_zone: Europe/Berlin, alerts: [50], cheaper_at: 80 }\n  both: { scopes: [tenant/default], period: day, limit_usd: "0.000000001", models: [a, b] }\nlimits: { app: { scope: key/app, requests_per_minute: 60 } }\nroutes: { r: { candidates: [openai/gpt-4o], cheaper: [openai/gpt-4o-mini] } }\n`);
     assert.deepEqual(config.budgets.map(({ id, scopes, limitNanoUsd, cheaperFromPermille, alertsAtPermille }) => ({ id, scopes, limitNanoUsd, cheaperFromPermille, alertsAtPermille })), [

@@ -38,6 +38,8 @@ export type Pricing =
       readonly geoTold?: boolean;
       /** Contracts by which a call may cost less than the sheet says; absent: none. */
       readonly meters?: readonly ContractMeter[];
+      /** What it was before the organisation's contracts, for calls that are not under them; absent: the same. */
+      readonly list?: Pricing;
     }
   | { readonly kind: "unmetered" }
   | { readonly kind: "unknown" };

@@ -45,6 +45,11 @@ describe("a price list under a contract", () => {
     assert.equal(boundNanoUsd(pricing, size, Date.UTC(2028, 5, 1) - 60_000), 2_500_000);
   });
 
+  it("keeps the list at hand, for calls that are not under the contract", () => {
+    const pricing = under(contractOf({ discounts: [{ percent: 10 }] }));
+    assert.equal(pricing.kind === "sheet" ? pricing.list : null, list);
+  });
+
   it("keeps the list's own changes, each under the contract that runs then", () => {
     const dearer = plainSheet("list-2", { input: 5_000_000, output: 20_000_000 });
     const changing: Pricing = { kind: "sheet", sheet: LARGE, later: [{ fromMs: MAY + 86_400_000, sheet: dearer }] };

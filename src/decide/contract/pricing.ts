@@ -31,6 +31,7 @@ export function pricingUnder(pricing: Pricing, deployment: string, contracts: re
   const { later: _list, ...rest } = list;
   return {
     ...rest,
+    list: pricing,
     sheet: at(wallMs) ?? list.sheet,
     ...(later.length === 0 ? {} : { later }),
     ...(metered.length === 0 ? {} : { meters: metered.map((contract) => meters.meter(contract)) }),
