@@ -12,8 +12,6 @@ import { isPublicAddress } from "./upstream-addresses.ts";
 import { EnvironmentProxies } from "./upstream-origins.ts";
 
 const WHOLE_MS = 10_000;
-/** Nobody reads what a webhook answers, but a socket is given back only once it was read. */
-const ANSWER_MAX_BYTES = 64 << 10;
 const WITHIN = "its address is within the network of the gateway, which is for channels of the configuration or of the organisation default";
 
 export interface NoticeSenderOptions {
@@ -44,11 +42,11 @@ export class NoticeSender implements NoticeTransport {
       dispatcher = proxy === null ? new Agent({ connect, pipelining: 0 }) : new ProxyAgent({ uri: proxy });
       const signal = AbortSignal.timeout(this.#wholeMs);
       const answer = await request(url, { method: "POST", headers: { "user-agent": "spillway", ...headers }, body, dispatcher, signal });
-      await answer.body.dump({ limit: ANSWER_MAX_BYTES, signal });
       return ofStatus(answer.statusCode, answer.headers["retry-after"]);
     } catch (error) {
       return failed(whyOf(error, this.#wholeMs), !(error instanceof NotPublic));
     } finally {
+      // What else it answers is nothing to us: the socket goes with it.
       dispatcher?.destroy().catch((error: unknown) => process.emitWarning(String(error)));
     }
   }
