@@ -41,16 +41,11 @@ function makeClone(deployment: Deployment, own: OwnAccount): Deployment {
     id: own.name + deployment.id.slice(deployment.account.length),
     account: own.name,
     // The organisation's contracts are not this account's.
-    pricing: pricing.kind === "sheet" ? withoutMeters(pricing) : pricing,
+    pricing: pricing.kind === "sheet" ? (pricing.list ?? pricing) : pricing,
     // What is known of a place is not known of another.
     ...(elsewhere ? { baseUrl: own.baseUrl, region: null } : {}),
     ...(own.paidBy === undefined ? {} : { paidBy: own.paidBy }),
   };
-}
-
-function withoutMeters(pricing: Extract<Deployment["pricing"], { kind: "sheet" }>): Deployment["pricing"] {
-  const { meters: _, ...rest } = pricing;
-  return rest;
 }
 
 /** A directory as callers with credentials of their own see it. */

@@ -4,8 +4,9 @@ import fc from "fast-check";
 import type { PriceSheet } from "../../wire/facts.ts";
 import type { UnitCounts } from "../../wire/usage.ts";
 import { boundNanoUsd } from "../bound.ts";
-import type { Pricing } from "../deployment.ts";
+import type { Deployment, Pricing } from "../deployment.ts";
 import type { ChargeMade } from "../estimate.ts";
+import { ownDeployment } from "../own-accounts.ts";
 import { plainSheet, sheetAt } from "../price-at.ts";
 import { priceUsage } from "../price.ts";
 import { anySheet, anyUnits } from "../test-sheets.ts";
@@ -48,6 +49,9 @@ describe("a price list under a contract", () => {
   it("keeps the list at hand, for calls that are not under the contract", () => {
     const pricing = under(contractOf({ discounts: [{ percent: 10 }] }));
     assert.equal(pricing.kind === "sheet" ? pricing.list : null, list);
+    // A team's own credential is billed by the list, and takes none of the organisation's capacity.
+    const deployment = { id: "acme/large", account: "acme", pricing } as Deployment;
+    assert.equal(ownDeployment(deployment, { name: "acme~search", account: "acme", baseUrl: null, paidBy: "team" }).pricing, list);
   });
 
   it("keeps the list's own changes, each under the contract that runs then", () => {
