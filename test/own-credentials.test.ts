@@ -52,7 +52,7 @@ health: { rest: 1ms, rest_max: 1ms }
   keys.set("old", "old-key");
 });
 beforeEach(() => {
-  for (const object of [...gateway.managed.store.all("credential")]) deleteObject(gateway.managed, asked("credential"), object.id);
+  for (const object of Array.from(gateway.managed.store.all("credential"))) deleteObject(gateway.managed, asked("credential"), object.id);
   for (const upstream of [one, two, elsewhere]) {
     upstream.seen.length = 0;
     upstream.fault = null;
@@ -208,7 +208,7 @@ describe("a credential of a team's own", () => {
     let withSecret = 0;
     await fc.assert(
       fc.asyncProperty(world, async ({ given: wanted, failing, calls, change }) => {
-        for (const object of [...gateway.managed.store.all("credential")]) deleteObject(gateway.managed, asked("credential"), object.id);
+        for (const object of Array.from(gateway.managed.store.all("credential"))) deleteObject(gateway.managed, asked("credential"), object.id);
         for (const team of TEAMS) for (const account of ["a", "b"] as const) if (wanted[team][account] !== null) give(team, account, wanted[team][account]);
         let turn = 0;
         one.seen.length = two.seen.length = 0;
