@@ -12,6 +12,8 @@ import { Balances } from "./balances.ts";
 import type { AttemptRow } from "./rows.ts";
 
 export type Refusal = Extract<ReserveResult, { kind: "refused" }>;
+/** Why a hold was not made. */
+export type Unheld = Exclude<ReserveResult, { kind: "held" }>;
 
 const NO_ALERTS: readonly BudgetAlert[] = [];
 
@@ -28,7 +30,7 @@ export class LedgerBudgets implements BudgetGate {
   #settled: { readonly attemptId: string; readonly costNanoUsd: number | null }[] = [];
   #adjusted: BalanceDelta[] = [];
   #any = false;
-  readonly #waiting = new Map<Hold, { readonly told: (refusal: Refusal | null) => void; readonly timer: NodeJS.Timeout }>();
+  readonly #waiting = new Map<Hold, { readonly told: (refused: Unheld | null) => void; readonly timer: NodeJS.Timeout }>();
   #retrying = false;
 
   /** `waitMs`: how long a hold waits for others to be settled. */
@@ -47,9 +49,18 @@ export class LedgerBudgets implements BudgetGate {
   configure(budgets: readonly Budget[]): void {
     this.balances.keep(budgets);
     this.book.configure(budgets, (budget, periodKey) => this.balances.settledOf(budget, periodKey), this.wallMs());
-    this.#any = budgets.length > 0;
+    this.configured(budgets.length > 0);
     if (this.#any) this.book.restore(this.balances.openRows());
     this.#retrySoon();
+  }
+
+  /** Something was given back: whoever waits may find room. */
+  roomMayHaveCome(): void {
+    this.#retrySoon();
+  }
+
+  protected configured(any: boolean): void {
+    this.#any = any;
   }
 
   // BudgetGate
@@ -98,7 +109,7 @@ export class LedgerBudgets implements BudgetGate {
    * What is refused only for what others hold at this moment waits until they are settled, in the order of asking; else near
    * the end of a budget most of a burst would be refused with money left over. `told` is called once: null is admitted.
    */
-  waitFor(hold: Hold, refused: Refusal, told: (refusal: Refusal | null) => void): void {
+  waitFor(hold: Hold, refused: Refusal, told: (refused: Unheld | null) => void): void {
     if (!this.book.mayFit(askOf(hold)) || this.#waiting.size >= WAITING_MAX) return told(refused);
     const timer = setTimeout(() => this.#endWait(hold, refused), this.waitMs).unref();
     this.#waiting.set(hold, { told, timer });

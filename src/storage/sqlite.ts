@@ -12,6 +12,8 @@ import type { Owner } from "./owner.ts";
 import { SqliteReader } from "./reader.ts";
 import { SqliteRecords } from "./records.ts";
 import { messageOf, openForWriting } from "./schema.ts";
+import { SlicedBudgets, type AuthorityLink } from "./sliced-budgets.ts";
+import { SliceKeeper } from "./slices.ts";
 import { prepareStatements } from "./statements.ts";
 
 export interface StorageOptions {
@@ -25,6 +27,8 @@ export interface StorageOptions {
   readonly log?: Log;
   /** How long `settle` keeps trying before it rejects. 5 s. */
   readonly settleRetryMs?: number;
+  /** Limits are another process's to keep: how to ask it. */
+  readonly authority?: AuthorityLink;
   /** How long a hold waits for what others hold, where only that is in its way. 30 s. */
   readonly budgetWaitMs?: number;
   /** Charges kept in memory while the disk cannot take them. */
@@ -41,6 +45,8 @@ const SILENT: Log = { info: () => undefined, warn: () => undefined, error: () =>
 export class SqliteStorage {
   readonly ledger: SqliteLedger;
   readonly budgets: LedgerBudgets;
+  /** What was granted to processes that joined this one. */
+  readonly slices: SliceKeeper;
   readonly records: SqliteRecords;
   readonly kept: SqliteKeptCalls;
   /** Open rows of dead processes found at this start. */
@@ -52,6 +58,7 @@ export class SqliteStorage {
   readonly #lease: Lease;
   readonly #renewal: NodeJS.Timeout;
   readonly #checkpoints: Checkpoints | null;
+  #limited = false;
   #reader: SqliteReader | null = null;
   #closing: Promise<void> | null = null;
 
@@ -65,7 +72,8 @@ export class SqliteStorage {
     const owner = this.#takeOwnership(leaseMs);
     const nextId = nextAttemptId(this.#db);
     this.orphansFound = owner.orphans;
-    this.budgets = new LedgerBudgets(this.#db, this.#wallMs, options.budgetWaitMs);
+    const { authority, budgetWaitMs } = options;
+    this.budgets = authority === undefined ? new LedgerBudgets(this.#db, this.#wallMs, budgetWaitMs) : new SlicedBudgets(this.#db, this.#wallMs, budgetWaitMs, authority, this.#log);
     this.ledger = new SqliteLedger(this.#db, prepareStatements(this.#db, owner.id), nextId, {
       wallMs: this.#wallMs,
       log: this.#log,
@@ -73,6 +81,7 @@ export class SqliteStorage {
       lateMax: options.lateChargesMax ?? 10_000,
       budgets: this.budgets,
     });
+    this.slices = new SliceKeeper(this.#db, this.ledger, this.budgets);
     this.kept = new SqliteKeptCalls(this.#db, this.ledger, options.settleRetryMs ?? 5_000);
     this.records = new SqliteRecords(this.#db, this.ledger, {
       log: this.#log,
@@ -96,6 +105,9 @@ export class SqliteStorage {
   limit(budgets: readonly Budget[]): void {
     this.ledger.flush();
     this.budgets.configure(budgets);
+    if (this.#limited) this.slices.reattach();
+    else this.slices.restore();
+    this.#limited = true;
   }
 
   /** Settles orphans whose lease has passed at `nowMs` (wall). Returns how many; call it on a timer. */

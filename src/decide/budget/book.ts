@@ -201,6 +201,11 @@ export class BudgetBook {
     return hard ? { hard, capNanoUsd } : UNBOUND;
   }
 
+  /** Budgets that apply, with the period of this time; those of single requests are left out. */
+  applying(scopes: readonly string[], wallMs: number): readonly { readonly budget: Budget; readonly periodKey: PeriodKey }[] {
+    return this.#applicable.to(scopes).flatMap((account) => (account.budget.period === "request" ? [] : [{ budget: account.budget, periodKey: account.tallyAt(wallMs).key }]));
+  }
+
   /** Would this hold fit once everything that is held now is settled at nothing? Then it is worth waiting for. */
   mayFit({ scopes, requestId, boundNanoUsd, wallMs, attemptId }: HoldAsk): boolean {
     const bound = knownBound(boundNanoUsd);

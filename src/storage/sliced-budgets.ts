@@ -1,0 +1,218 @@
+/**
+ * The budgets of a process that has joined an authority: what is admitted stays within the slices that were granted to it.
+ * A hold for which there is no room waits while more is asked for; with the authority gone, what was granted is served on.
+ */
+import { randomUUID } from "node:crypto";
+import type { DatabaseSync } from "node:sqlite";
+import { SliceBook } from "../decide/budget/slice-book.ts";
+import type { SliceReply, SliceReport } from "../decide/budget/slices.ts";
+import type { Balance, Budget } from "../decide/budget/types.ts";
+import type { Hold, Log } from "../ports.ts";
+import { askOf, LedgerBudgets, refusal, type Refusal, type Unheld } from "./budgets.ts";
+import { messageOf } from "./schema.ts";
+import { text } from "./statements.ts";
+
+/** The way to the authority. Rejects when it cannot be reached or does not know us. */
+export interface AuthorityLink {
+  report(reports: readonly SliceReport[]): Promise<readonly SliceReply[]>;
+}
+
+const AGAIN_MS = 25;
+const UNREACHABLE_AGAIN_MS = 500;
+/** How often what was spent is told, unasked. */
+const REPORT_EVERY_MS = 500;
+const WAITING_MAX = 10_000;
+const UNREACHABLE: Unheld = Object.freeze({ kind: "unavailable", message: "what was granted to this process is used up, and the authority of budgets cannot be reached" });
+/** Not what a limit forbids: the authority has to be asked. */
+const ASKS_MORE: Refusal = Object.freeze({ kind: "refused", code: "budget_exceeded", scope: "", message: "The authority of budgets did not grant this call in time.", resetsAtMs: null });
+
+interface Waiting {
+  readonly told: (refused: Unheld | null) => void;
+  readonly timer: NodeJS.Timeout;
+  /** What it is told if its time is up now. */
+  last: Unheld;
+}
+
+export class SlicedBudgets extends LedgerBudgets {
+  readonly #slices: SliceBook;
+  readonly #link: AuthorityLink;
+  readonly #log: Log;
+  readonly #waiters = new Map<Hold, Waiting>();
+  /** What the authority said last of each budget's period, for calls that cost nothing. */
+  readonly #heard = new Map<string, Balance>();
+  readonly #timer: NodeJS.Timeout;
+  #pumping = false;
+  #reporting = false;
+  #closed = false;
+  #reachable = true;
+
+  constructor(db: DatabaseSync, wallMs: () => number, waitMs: number | undefined, link: AuthorityLink, log: Log) {
+    const slices = new SliceBook(joinerName(db), wallMs());
+    super(db, wallMs, waitMs, slices.book);
+    this.#slices = slices;
+    this.#link = link;
+    this.#log = log;
+    this.#timer = setInterval(() => void this.#reportAll(), REPORT_EVERY_MS).unref();
+  }
+
+  override configure(budgets: readonly Budget[]): void {
+    this.balances.keep(budgets);
+    this.#slices.configure(budgets, (budget, periodKey) => this.balances.settledOf(budget, periodKey), this.wallMs());
+    this.configured(budgets.length > 0);
+    this.#slices.resume(this.balances.known(), this.balances.openRows());
+    this.#pump();
+  }
+
+  override exhausted(scopes: readonly string[], wallMs: number): Refusal | null {
+    for (const { budget, periodKey } of this.book.applying(scopes, wallMs)) {
+      const heard = this.#heard.get(`${budget.id}\n${periodKey}`);
+      if (budget.kind !== "hard" || (budget.limitNanoUsd > 0 && (heard === undefined || heard.settledNanoUsd < budget.limitNanoUsd))) continue;
+      return refusal({ kind: "refused", why: "exceeded", budget, periodKey, balance: heard ?? NOTHING, resetsAtMs: this.book.accounts.get(budget.id)?.endOfPeriod(wallMs) ?? null }, 0);
+    }
+    return null;
+  }
+
+  override admit(hold: Hold): Refusal | null {
+    if (!this.any) return null;
+    const ask = askOf(hold);
+    if (ask.boundNanoUsd === 0) return this.exhausted(ask.scopes, ask.wallMs);
+    const admission = this.#slices.admit(ask);
+    if (admission.kind === "admitted") return null;
+    return admission.kind === "wanting" ? ASKS_MORE : refusal(admission, ask.boundNanoUsd);
+  }
+
+  override waitFor(hold: Hold, refused: Refusal, told: (refused: Unheld | null) => void): void {
+    if (refused !== ASKS_MORE || this.#waiters.size >= WAITING_MAX || this.#closed) return told(refused);
+    const timer = setTimeout(() => this.#end(hold, this.#waiters.get(hold)?.last ?? ASKS_MORE), this.waitMs).unref();
+    this.#waiters.set(hold, { told, timer, last: ASKS_MORE });
+    this.#pump();
+  }
+
+  override committed(): void {
+    super.committed();
+    if (this.#waiters.size > 0) this.#pump();
+  }
+
+  override close(): void {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    for (const hold of this.#waiters.keys()) this.#end(hold, ASKS_MORE);
+    super.close();
+  }
+
+  /** Tells what was spent and gives back what is idle, once; for a process that stops. */
+  async settleUp(): Promise<void> {
+    await this.#reportAll();
+  }
+
+  get reachable(): boolean {
+    return this.#reachable;
+  }
+
+  #pump(): void {
+    if (this.#pumping || this.#closed || this.#waiters.size === 0) return;
+    this.#pumping = true;
+    this.#ask()
+      .catch((error: unknown) => this.#log.error("authority_asking_failed", { error: messageOf(error) }))
+      .finally(() => {
+        this.#pumping = false;
+        // Who came in between found it running.
+        setImmediate(() => this.#pump());
+      });
+  }
+
+  /** The first that finds no room asks for more, with a reserve for those behind it. */
+  async #ask(): Promise<void> {
+    while (this.#waiters.size > 0 && !this.#closed) {
+      const wanting = this.#admitInOrder();
+      if (wanting === null) return;
+      const replies = await this.#send(wanting.reports);
+      if (replies === null) {
+        for (const waiting of this.#waiters.values()) waiting.last = UNREACHABLE;
+        await soon(UNREACHABLE_AGAIN_MS);
+        continue;
+      }
+      const over = this.#verdict(wanting.hold, replies);
+      if (over !== null) this.#end(wanting.hold, over);
+      else if (replies.some((reply) => reply.verdict !== "granted")) await soon(AGAIN_MS);
+    }
+  }
+
+  /** Admits those that have room. Gives the first that has none, with what it asks for. */
+  #admitInOrder(): { readonly hold: Hold; readonly reports: readonly SliceReport[] } | null {
+    for (const hold of this.#waiters.keys()) {
+      const admission = this.#slices.admit(askOf(hold));
+      if (admission.kind === "wanting") return { hold, reports: admission.reports };
+      this.#end(hold, admission.kind === "admitted" ? null : refusal(admission, askOf(hold).boundNanoUsd));
+    }
+    return null;
+  }
+
+  /** Refused for good: not even with all that is held settled at nothing would there be room. Else it waits on. */
+  #verdict(hold: Hold, replies: readonly SliceReply[]): Refusal | null {
+    const ask = askOf(hold);
+    for (const reply of replies) {
+      if (reply.verdict === "granted") continue;
+      const limit = this.book.accounts.get(reply.budgetId)?.budget.limitNanoUsd;
+      const told = this.#slices.refusal(reply, this.wallMs());
+      if (limit === undefined || told === null || told.kind !== "refused") continue;
+      const refused = refusal(told, ask.boundNanoUsd);
+      if (reply.balance.settledNanoUsd + (ask.boundNanoUsd ?? 0) > limit) return refused;
+      const waiting = this.#waiters.get(hold);
+      if (waiting !== undefined) waiting.last = refused;
+    }
+    return null;
+  }
+
+  async #reportAll(): Promise<void> {
+    if (this.#reporting || !this.any) return;
+    this.#reporting = true;
+    try {
+      const reports = this.#slices.reports(this.wallMs());
+      if (reports.length > 0) await this.#send(reports);
+    } finally {
+      this.#reporting = false;
+    }
+  }
+
+  /** null: not reachable. */
+  async #send(reports: readonly SliceReport[]): Promise<readonly SliceReply[] | null> {
+    try {
+      const replies = await this.#link.report(reports);
+      for (const reply of replies) {
+        this.#slices.take(reply);
+        this.#heard.set(`${reply.budgetId}\n${reply.periodKey}`, reply.balance);
+      }
+      if (!this.#reachable) this.#log.info("authority_reached");
+      this.#reachable = true;
+      return replies;
+    } catch (error) {
+      if (this.#reachable) this.#log.warn("authority_not_reached", { error: messageOf(error) });
+      this.#reachable = false;
+      return null;
+    }
+  }
+
+  #end(hold: Hold, refused: Unheld | null): void {
+    const waiting = this.#waiters.get(hold);
+    if (waiting === undefined) return;
+    this.#waiters.delete(hold);
+    clearTimeout(waiting.timer);
+    waiting.told(refused);
+  }
+}
+
+const NOTHING: Balance = { settledNanoUsd: 0, heldNanoUsd: 0, overrunNanoUsd: 0 };
+
+/** The name by which this file's process asks; kept in the file and lost with it. */
+function joinerName(db: DatabaseSync): string {
+  const known = db.prepare("SELECT name FROM joiner").get();
+  if (known !== undefined) return text(known["name"]);
+  const name = randomUUID();
+  db.prepare("INSERT INTO joiner (name) VALUES (?)").run(name);
+  return name;
+}
+
+function soon(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref());
+}

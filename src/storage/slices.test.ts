@@ -1,0 +1,131 @@
+/** Processes that share budgets over real files: an authority, joiners, links that fail, journals that are lost. */
+import assert from "node:assert/strict";
+import { cpSync, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import type { Budget } from "../decide/budget/types.ts";
+import type { Hold, ReserveResult } from "../ports.ts";
+import { aCharge, aHold, LEASE_MS, START_MS } from "./conformance.ts";
+import type { AuthorityLink } from "./sliced-budgets.ts";
+import { SqliteStorage } from "./sqlite.ts";
+
+const base = mkdtempSync(join(tmpdir(), "spillway-slices-"));
+const all = new Set<SqliteStorage>();
+after(async () => {
+  for (const one of all) await one.close();
+  rmSync(base, { recursive: true, force: true });
+});
+let folders = 0;
+const newFile = (): string => join(mkdtempSync(join(base, `${++folders}-`)), "ledger.db");
+
+const DAY: Budget = { id: "app-day", scopes: ["key/app"], period: "day", timeZone: "UTC", limitNanoUsd: 20_000_000, kind: "hard", alertsAtPermille: [], cheaperFromPermille: null };
+
+interface Opened {
+  readonly storage: SqliteStorage;
+  readonly file: string;
+}
+
+function opened(file: string, authority: AuthorityLink | undefined, budgetWaitMs: number, epochMs = START_MS): Opened {
+  const storage = new SqliteStorage(file, { leaseMs: LEASE_MS, wallMs: () => epochMs, checkpointEveryMs: 0, budgetWaitMs, ...(authority === undefined ? {} : { authority }) });
+  all.add(storage);
+  storage.limit([DAY]);
+  return { storage, file };
+}
+
+/** A link that can be cut. */
+class Link implements AuthorityLink {
+  cut = false;
+  asked = 0;
+  #to: SqliteStorage;
+  constructor(to: SqliteStorage) {
+    this.#to = to;
+  }
+  async report(reports: Parameters<AuthorityLink["report"]>[0]): Promise<Awaited<ReturnType<AuthorityLink["report"]>>> {
+    await new Promise((resolve) => setImmediate(resolve));
+    this.asked += 1;
+    if (this.cut) throw new Error("no way there");
+    return this.#to.slices.answer(reports);
+  }
+}
+
+async function reserve({ storage }: Opened, number: number, over: Partial<Hold> = {}): Promise<ReserveResult> {
+  const [result] = await storage.ledger.reserve([aHold(number, over)]);
+  assert.ok(result !== undefined);
+  return result;
+}
+
+const balance = ({ storage }: Opened): { settledNanoUsd: number; heldNanoUsd: number } => {
+  const found = storage.budgets.book.balanceOf("app-day", START_MS);
+  assert.ok(found !== undefined);
+  return found;
+};
+
+describe("processes that share a budget", () => {
+  it("never hold more than its limit together, and use it to the end", async () => {
+    const authority = opened(newFile(), undefined, 2_000);
+    const joiners = [1, 2].map(() => opened(newFile(), new Link(authority.storage), 2_000));
+    const everyone = [authority, ...joiners];
+    const held: [Opened, number][] = [];
+    await Promise.all(
+      Array.from({ length: 60 }, async (_, i) => {
+        const who = everyone[i % 3] as Opened;
+        if ((await reserve(who, i + 1)).kind === "held") held.push([who, i + 1]);
+      }),
+    );
+    assert.equal(held.length, 20, "twenty of a million each are the limit");
+    const { settledNanoUsd, heldNanoUsd } = balance(authority);
+    assert.ok(settledNanoUsd + heldNanoUsd <= DAY.limitNanoUsd);
+    for (const [who, number] of held) await who.storage.ledger.settle([aCharge(number, { costNanoUsd: 900_000 })]);
+    // What is not used of the slices comes back, and two more fit.
+    assert.equal((await reserve(joiners[0] as Opened, 100)).kind, "held");
+    assert.equal((await reserve(authority, 101)).kind, "held");
+    assert.equal((await reserve(joiners[1] as Opened, 102)).kind, "refused");
+  });
+
+  it("serve within what was granted while the authority is gone, and no further", async () => {
+    const authority = opened(newFile(), undefined, 1_000);
+    const link = new Link(authority.storage);
+    const joiner = opened(newFile(), link, 1_000);
+    assert.equal((await reserve(joiner, 1)).kind, "held");
+    link.cut = true;
+    let number = 2;
+    while ((await reserve(joiner, number)).kind === "held") number += 1;
+    assert.ok(number > 2, "the slice is more than one call");
+    assert.match(JSON.stringify(await reserve(joiner, number + 1)), /"unavailable".*cannot be reached/);
+    link.cut = false;
+    assert.equal((await reserve(joiner, 50)).kind, "held");
+  });
+
+  it("know what they had after a kill, and what the authority granted", async () => {
+    const authority = opened(newFile(), undefined, 500);
+    const joiner = opened(newFile(), new Link(authority.storage), 500);
+    for (const number of [1, 2, 3]) await reserve(joiner, number);
+    await joiner.storage.ledger.settle([aCharge(1, { costNanoUsd: 700_000 })]);
+    const copies = [authority, joiner].map(({ file }) => {
+      const copy = newFile();
+      for (const ending of ["", "-wal"]) if (existsSync(file + ending)) cpSync(file + ending, copy + ending);
+      return copy;
+    });
+    const authorityAgain = opened(copies[0] as string, undefined, 500);
+    assert.ok(balance(authorityAgain).heldNanoUsd >= 3_000_000 - 300_000, "grants are held over the restart");
+    const joinerAgain = opened(copies[1] as string, new Link(authorityAgain.storage), 500, START_MS + 1);
+    const before = balance(authorityAgain);
+    assert.ok(before.settledNanoUsd + before.heldNanoUsd <= DAY.limitNanoUsd);
+    let more = 0;
+    for (let number = 10; number < 40; number++) if ((await reserve(joinerAgain, number)).kind === "held") more += 1;
+    // One settled at 0.7, two of the dead are still held.
+    assert.equal(more, 17);
+  });
+
+  it("count a slice whose journal is lost as spent, until it is heard of again", async () => {
+    const authority = opened(newFile(), undefined, 100);
+    const joiner = opened(newFile(), new Link(authority.storage), 100);
+    await reserve(joiner, 1);
+    const [slice] = authority.storage.slices.slices();
+    assert.ok(slice !== undefined);
+    assert.equal(authority.storage.slices.lose(slice.joiner), 1);
+    assert.equal(balance(authority).settledNanoUsd, slice.grantedNanoUsd);
+    assert.equal(balance(authority).heldNanoUsd, 0);
+  });
+});
