@@ -1,8 +1,6 @@
 /** The only place that constructs real adapters: a running gateway from its options. */
 import { randomBytes } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
-import { isIP } from "node:net";
-import { getHeapStatistics } from "node:v8";
 import { ControlServer } from "./admin/control.ts";
 import { AdminServer } from "./admin/server.ts";
 import { loadConfig, type LoadedConfig } from "./config/source.ts";
@@ -21,9 +19,8 @@ import { BootIds } from "./edge/ids.ts";
 import { RequestLog } from "./edge/log.ts";
 import { Metrics } from "./edge/metrics.ts";
 import { GatewayServer } from "./edge/server.ts";
-import { UndiciUpstream, type OutboundUpstream } from "./edge/upstream.ts";
+import type { OutboundUpstream } from "./edge/upstream.ts";
 import { ImageFetcher } from "./edge/upstream-images.ts";
-import { OwnUpstream } from "./edge/upstream-own.ts";
 import { BackgroundRuns } from "./pipeline/background.ts";
 import { Batches } from "./pipeline/batches.ts";
 import { serveChat } from "./pipeline/chat.ts";
@@ -44,12 +41,15 @@ import { viewsOf, type Views } from "./compose/own-credentials.ts";
 import { accountOrigins, pipelineSnapshot, type TransportPorts } from "./compose/pipeline-snapshot.ts";
 import type { ImageFetch, InboundCall, Log, RequestRecord } from "./ports.ts";
 import { loadCatalogue } from "./providers/catalog/index.ts";
+import { checkStart, defaultBodyBytes, isLoopback, openUpstream, StartError } from "./compose/start.ts";
 import { encodeError, errorHeadersOf, modelEntry, modelList } from "./compose/surfaces.ts";
 import { PROVIDERS } from "./providers/registry.ts";
 import { openDataDir, openReadOnly, type DataDir } from "./storage/data-dir.ts";
 import { SqliteStorage } from "./storage/sqlite.ts";
 import { VERSION } from "./version.ts";
 import { isCountName, isKeptName, isOwnedName, isPassName } from "./wire/surfaces.ts";
+
+export { checkStart, StartError };
 
 export interface GatewayOptions {
   /** A configuration that parsed. */
@@ -77,9 +77,6 @@ export interface GatewayOptions {
   readonly leaseMs?: number;
 }
 
-/** A configuration or a machine that cannot serve; the message says what to do. */
-export class StartError extends Error {}
-
 export interface Gateway {
   readonly url: string;
   readonly port: number;
@@ -97,20 +94,6 @@ export interface Gateway {
 
 const PROGRESS_MS = 1_000;
 const ORPHAN_SWEEP_MS = 30_000;
-
-/** Are we reached from this machine only? A name that begins with 127. may be anybody's address. */
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
-}
-
-/** Check what cannot be served before a socket is opened. `stored`: how many keys are managed; asked where it matters. */
-export function checkStart(config: Config, host: string, stored: () => number = () => 0): void {
-  const loopback = isLoopback(host);
-  if (config.keys.length === 0 && !loopback && stored() === 0) {
-    throw new StartError(`--host ${host} is reachable from other machines, but no caller key is configured. Set SPILLWAY_API_KEY, or add to the configuration:\n  keys:\n    - { name: app, key: "\${SPILLWAY_API_KEY}" }`);
-  }
-  if (config.simulated && !loopback) throw new StartError(`Simulated providers serve on the loopback only; --host ${host} needs real providers.`);
-}
 
 /** Start a gateway. Throws StartError or StorageError. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
@@ -448,21 +431,6 @@ class Running {
     this.#managed.close();
     this.#dataDir.close();
   }
-}
-
-/** The HTTP client towards providers: our own, or undici for everything with SPILLWAY_UPSTREAM=undici. */
-function openUpstream(env: GatewayOptions["env"]): OutboundUpstream {
-  const wanted = env["SPILLWAY_UPSTREAM"] ?? "own";
-  if (wanted !== "own" && wanted !== "undici") throw new StartError(`SPILLWAY_UPSTREAM is ${wanted}; it may be own or undici.`);
-  return wanted === "own" ? new OwnUpstream({ env }) : new UndiciUpstream({ env });
-}
-
-/** The parsed form of many small messages weighs up to nine times its bytes, and failing over needs it to the end. */
-const HEAP_PER_BODY_BYTE = 12;
-const BODY_BYTES_MIN = 64 << 20;
-
-function defaultBodyBytes(): number {
-  return Math.max(BODY_BYTES_MIN, Math.floor(getHeapStatistics().heap_size_limit / HEAP_PER_BODY_BYTE));
 }
 
 function sleep(ms: number): Promise<void> {
