@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
 import { ControlServer } from "./admin/control.ts";
+import { rotateAdminToken } from "./admin/identity.ts";
 import { AdminServer } from "./admin/server.ts";
 import { loadConfig, type LoadedConfig } from "./config/source.ts";
 import { buildSnapshot, type Snapshot as ConfigSnapshot } from "./config/snapshot.ts";
@@ -13,7 +14,7 @@ import type { Managed } from "./control/manage.ts";
 import { Allowance } from "./decide/allowance.ts";
 import { HealthBook } from "./decide/health.ts";
 import { TagBook } from "./decide/tags.ts";
-import type { AuthSettings } from "./edge/auth.ts";
+import { callerBy, type AuthSettings } from "./edge/auth.ts";
 import { WheelClock } from "./edge/clock.ts";
 import { BootIds } from "./edge/ids.ts";
 import { RequestLog } from "./edge/log.ts";
@@ -32,7 +33,9 @@ import { serveOwned } from "./pipeline/owned.ts";
 import { servePass } from "./pipeline/pass-endpoint.ts";
 import { serveCompact, serveResponses } from "./pipeline/responses.ts";
 import type { Exchange } from "./pipeline/exchange.ts";
-import { authSettings, managedBy, openControl, storedKeys, type Control } from "./compose/control.ts";
+import { openAdmin, type OpenAdmin } from "./compose/admin.ts";
+import { runManage } from "./compose/manage.ts";
+import { authSettings, LOCAL_ACTOR, managedBy, openControl, storedKeys, type Control } from "./compose/control.ts";
 import { limitsInForce, onLimitsChanged } from "./compose/limits.ts";
 import { restoreContracts } from "./compose/contracts.ts";
 import { InFlight } from "./compose/in-flight.ts";
@@ -60,6 +63,8 @@ export interface GatewayOptions {
   readonly port: number;
   readonly adminPort: number;
   readonly dataDir: string;
+  /** Where the admin port listens; absent: on the loopback. */
+  readonly adminHost?: string;
   readonly drainMs: number;
   readonly tls: { readonly cert: string; readonly key: string } | null;
   readonly log: Log;
@@ -82,6 +87,8 @@ export interface Gateway {
   readonly port: number;
   readonly adminUrl: string;
   readonly snapshot: () => ConfigSnapshot;
+  /** The administrator's token, made at this start; null where there was one already. To be shown once. */
+  readonly adminToken: string | null;
   /** Organisations, teams, keys and all else that operators manage. */
   readonly managed: Managed;
   /** Validate first, then swap; the old configuration stays if the new one is bad. Resolves to the errors, none if swapped. */
@@ -194,8 +201,10 @@ class Running {
     const options = this.#options;
     try {
       const port = await this.#server.listen(options.host, options.port);
-      this.#admin = new AdminServer({ metrics: () => this.#metricsText(), version: VERSION, ready: () => this.#notReady() });
-      const adminPort = await this.#admin.listen("127.0.0.1", options.adminPort);
+      const adminHost = options.adminHost ?? "127.0.0.1";
+      const admin = this.#openAdmin();
+      this.#admin = new AdminServer({ metrics: () => this.#metricsText(), version: VERSION, ready: () => this.#notReady(), host: adminHost, api: admin.fetch });
+      const adminPort = await this.#admin.listen(adminHost, options.adminPort);
       this.#control = await ControlServer.open(this.#dataDir.controlSocketPath, (command, argument) => this.#command(command, argument));
       this.#startTimers();
       const { path, text } = options.loaded;
@@ -206,7 +215,8 @@ class Running {
       return {
         url: `${options.tls === null ? "http" : "https"}://${shownHost}:${port}`,
         port,
-        adminUrl: `http://127.0.0.1:${adminPort}`,
+        adminUrl: `http://${adminHost.includes(":") ? `[${adminHost}]` : adminHost}:${adminPort}`,
+        adminToken: admin.firstToken,
         snapshot: () => this.#config,
         managed: managedBy(this.#managed, () => this.#config.config),
         reload: () => this.reload(),
@@ -420,11 +430,24 @@ class Running {
     this.#state = "closed";
     for (const timer of this.#timers) clearInterval(timer);
     this.#batches.stop();
+      case "manage":
+        return runManage(managedBy(this.#managed, () => this.#config.config), argument);
+      case "token":
+        return { token: rotateAdminToken(this.#managed.store, LOCAL_ACTOR) };
     this.#watch?.close();
     await this.#control?.close();
     await this.#admin?.close();
     this.#requestLog?.flush();
     await this.#upstream.close();
+  #openAdmin(): OpenAdmin {
+    return openAdmin({
+      managed: managedBy(this.#managed, () => this.#config.config),
+      config: () => this.#config.config,
+      callerOf: (sha256) => callerBy(sha256, this.#auth),
+      log: this.#log,
+    });
+  }
+
     this.#clock.close();
     await this.#storage.close();
     this.#kept.close();

@@ -12,9 +12,11 @@ import { runDemo, type StartGateway } from "./demo.ts";
 import { runExplainName } from "./explain-name.ts";
 import { runFleet } from "./fleet.ts";
 import { runPrices } from "./prices.ts";
+import { isManaged, runManaged } from "./manage.ts";
 import { runProviders } from "./providers.ts";
 import { runRequests } from "./requests.ts";
 import { runStart } from "./start.ts";
+import { runToken } from "./token.ts";
 
 const HELP = `spillway ${VERSION}: one endpoint in front of many LLM providers
 
@@ -24,6 +26,8 @@ const HELP = `spillway ${VERSION}: one endpoint in front of many LLM providers
   spillway requests [--json] [--limit N] [--follow]  what was asked, tried, answered and paid
   spillway providers [retry <name>]                what the running gateway believes of its deployments
   spillway contracts [list|show <id>|forecast <id>]  what was agreed with providers, and how it stands
+  spillway keys|teams|projects|members|organisations|budgets|limits|… [list|create|show|update|delete]  what is managed
+  spillway token rotate                            a new token for the admin API; the old one ends
   spillway reload                                  make the running gateway read its configuration again
   spillway prices show|compare|import              what is charged and who says so; price lists of others
   spillway fleet --config <file>                   simulated providers on loopback ports
@@ -65,7 +69,10 @@ async function main(args: readonly string[]): Promise<number> {
       return await runFleet(rest, process.stdout, untilSignal());
     case "demo":
       return await runDemo(rest, process.stdout, demoGateway, untilSignal());
+    case "token":
+      return await runToken(rest, context);
     default:
+      if (isManaged(command)) return await runManaged(command, rest, context);
       // `spillway --port 9000` means start, as people expect.
       if (command.startsWith("--")) return await runStart(args, context);
       context.errors.write(`spillway: there is no command "${command}"\n\n${HELP}`);

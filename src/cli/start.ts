@@ -17,7 +17,8 @@ export const START_HELP = `spillway start [options]
   --config <file>      default ./spillway.yaml if present; the whole text may come from SPILLWAY_CONFIG
   --host <address>     127.0.0.1
   --port <n>           8484
-  --admin-port <n>     8485 (metrics; loopback only)
+  --admin-port <n>     8485 (metrics and the admin API)
+  --admin-host <addr>  127.0.0.1
   --data-dir <folder>  SPILLWAY_DATA_DIR, else ./.spillway
   --drain <duration>   how long running streams may go on at shutdown (60s)
   --tls-cert <file>, --tls-key <file>
@@ -31,6 +32,7 @@ const OPTIONS = {
   host: { type: "string", default: "127.0.0.1" },
   port: { type: "string", default: "8484" },
   "admin-port": { type: "string", default: "8485" },
+  "admin-host": { type: "string", default: "127.0.0.1" },
   "data-dir": { type: "string" },
   drain: { type: "string", default: "60s" },
   "tls-cert": { type: "string" },
@@ -46,6 +48,7 @@ interface StartArgs {
   readonly host: string;
   readonly port: number;
   readonly adminPort: number;
+  readonly adminHost: string;
   readonly dataDir: string;
   readonly drainMs: number;
   readonly tls: { readonly cert: string; readonly key: string } | null;
@@ -80,6 +83,8 @@ export async function runStart(args: readonly string[], context: CommandContext)
     }
     const gateway = await startGateway({ ...parsed, loaded, env: context.env, log: openLog(parsed.log), requestLog: parsed.requestLog ? (text) => context.out.write(text) : null, watch: true });
     context.out.write(`${startTable(gateway.snapshot(), context.providers, `${gateway.url}/v1`)}\n`);
+    // Shown here once: what is kept is its hash, and no log sees it.
+    if (gateway.adminToken !== null) context.out.write(`Admin token (shown once; spillway token rotate makes another): ${gateway.adminToken}\n`);
     context.out.write(`Listening on ${gateway.url} (admin ${gateway.adminUrl}/metrics). Data in ${parsed.dataDir}. Ctrl-C drains and stops.\n`);
     warnFewFiles(context);
     return await untilStopped(gateway);
@@ -141,6 +146,7 @@ function readArgs(args: readonly string[], context: CommandContext): StartArgs |
     host: values.host,
     port,
     adminPort,
+    adminHost: values["admin-host"],
     dataDir: values["data-dir"] ?? context.env["SPILLWAY_DATA_DIR"] ?? "./.spillway",
     drainMs,
     tls,

@@ -30,6 +30,18 @@ export function newKeyText(tenant: string): string {
   return `spw_${prefix}_${randomBytes(SECRET_BYTES).toString("base64url")}`;
 }
 
+const TOKEN_PREFIX = "spa_";
+
+/** A new token of the admin API: 256 random bits. */
+export function newTokenText(): string {
+  return `${TOKEN_PREFIX}${randomBytes(SECRET_BYTES).toString("base64url")}`;
+}
+
+/** Is this the form of such a token? A caller's key never has it. */
+export function isTokenText(text: string): boolean {
+  return text.startsWith(TOKEN_PREFIX);
+}
+
 /** Enough of a key to tell it from others in a list: what stands before its secret, and four characters of that. */
 export function shownPart(key: string): string {
   return key.slice(0, key.indexOf("_", 4) + 5);

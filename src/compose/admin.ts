@@ -1,0 +1,105 @@
+/** The admin API of a running gateway, over its store and its configuration. */
+import { adminApi, type AdminApi } from "../admin/api.ts";
+import { firstAdminToken, Identities } from "../admin/identity.ts";
+import type { ConfiguredObject } from "../admin/objects.ts";
+import type { Config } from "../config/types.ts";
+import type { Managed } from "../control/manage.ts";
+import type { LimitRule } from "../control/kinds/limit.ts";
+import type { Budget } from "../decide/budget/types.ts";
+import type { Caller, Log } from "../ports.ts";
+import type { JsonObject } from "../wire/json.ts";
+import { usdShort } from "../wire/money.ts";
+import { VERSION } from "../version.ts";
+import { LOCAL_ACTOR } from "./control.ts";
+
+export interface AdminParts {
+  readonly managed: Managed;
+  readonly config: () => Config;
+  /** Whose key has this hash. */
+  readonly callerOf: (sha256: string) => Caller | undefined;
+  readonly log: Log;
+}
+
+export interface OpenAdmin extends AdminApi {
+  /** The administrator's token, if this is the first start on its folder: shown once. */
+  readonly firstToken: string | null;
+}
+
+/** Opens the API; makes the administrator's token where there was none. */
+export function openAdmin(parts: AdminParts): OpenAdmin {
+  const { managed, config, log } = parts;
+  const firstToken = firstAdminToken(managed.store, LOCAL_ACTOR);
+  const identities = new Identities(managed.store, parts.callerOf);
+  const api = adminApi({
+    managed,
+    configured: (kind) => configuredObjects(kind, config()),
+    configSource: () => config().source,
+    identify: (authorization) => identities.find(authorization),
+    onCrash: (path, error) => log.error("admin_request_crashed", { path, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+    version: VERSION,
+  });
+  return { ...api, firstToken };
+}
+
+/** Objects that the configuration made, as they are listed beside managed ones. */
+export function configuredObjects(kind: string, config: Config): readonly ConfiguredObject[] {
+  switch (kind) {
+    case "key":
+      return config.keys.map(({ name }) => ({ id: name, fields: {} }));
+    case "budget":
+      return grouped(config.budgets, budgetFields);
+    case "limit":
+      return grouped(config.limits, limitFields);
+    case "contract":
+      return config.contracts.map(({ id }) => ({ id, fields: {} }));
+    default:
+      return [];
+  }
+}
+
+/** One object may have come to several, one for each model and route that it names; their ids say which. */
+function grouped<T extends { readonly id: string; readonly scopes: readonly string[] }>(all: readonly T[], fields: (one: T) => JsonObject): readonly ConfiguredObject[] {
+  const byId = new Map<string, T[]>();
+  for (const one of all) {
+    const id = baseOf(one.id);
+    const known = byId.get(id);
+    if (known === undefined) byId.set(id, [one]);
+    else known.push(one);
+  }
+  return [...byId].flatMap(([id, parts]) => {
+    const [first] = parts;
+    if (first === undefined) return [];
+    const more = new Set(parts.flatMap((part) => moreOf(part.id)));
+    const named = (word: string): readonly string[] => [...more].filter((scope) => scope.startsWith(word)).map((scope) => scope.slice(word.length));
+    const [models, routes] = [named("model/"), named("route/")];
+    return [{ id, fields: { ...fields(first), scopes: first.scopes.filter((scope) => !more.has(scope)), ...(models.length > 0 ? { models } : {}), ...(routes.length > 0 ? { routes } : {}) } }];
+  });
+}
+
+/** `month#model/a,route/b` is `month`, for this model and route. */
+export function baseOf(id: string): string {
+  const end = id.indexOf("#");
+  return end < 0 ? id : id.slice(0, end);
+}
+
+function moreOf(id: string): readonly string[] {
+  const end = id.indexOf("#");
+  return end < 0 ? [] : id.slice(end + 1).split(",");
+}
+
+function budgetFields(budget: Budget): JsonObject {
+  const { period, timeZone, limitNanoUsd, kind, alertsAtPermille, cheaperFromPermille } = budget;
+  return {
+    period, time_zone: timeZone, limit_usd: usdShort(limitNanoUsd), kind, alerts: alertsAtPermille.map((permille) => permille / 10),
+    ...(cheaperFromPermille === null ? {} : { cheaper_at: cheaperFromPermille / 10 }),
+  };
+}
+
+function limitFields(rule: LimitRule): JsonObject {
+  const { requestsPerMinute, tokensPerMinute, concurrency } = rule;
+  return {
+    ...(requestsPerMinute === null ? {} : { requests_per_minute: requestsPerMinute }),
+    ...(tokensPerMinute === null ? {} : { tokens_per_minute: tokensPerMinute }),
+    ...(concurrency === null ? {} : { concurrency }),
+  };
+}
