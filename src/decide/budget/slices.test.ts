@@ -141,7 +141,7 @@ class World {
     this.gone.push(...joiner.holds);
     const name = joiner.name;
     this.made += 1;
-    joiner.name = `j${this.made}`;
+    joiner.name = `new${this.made}`;
     joiner.epoch = 0;
     joiner.holds = [];
     joiner.slices = this.newSlices(joiner.name, 0, []);
@@ -246,7 +246,7 @@ describe("slices", () => {
         }
         admitted += world.gone.length + world.joiners.reduce((sum, { holds }) => sum + holds.length, 0);
       }),
-      { numRuns: 200 },
+      { numRuns: 200, endOnFailure: true },
     );
     assert.ok(admitted > 1_500, `only ${admitted} holds were admitted in slices`);
   });
@@ -267,7 +267,7 @@ describe("slices", () => {
           assert.ok((balance?.heldNanoUsd ?? 0) >= (settledNanoUsd > one.limitNanoUsd ? 0 : held - overrunNanoUsd), `${one.id}: ${balance?.heldNanoUsd} held for ${held}`);
         }
       }),
-      { numRuns: 150 },
+      { numRuns: 150, endOnFailure: true },
     );
   });
 
@@ -346,6 +346,56 @@ describe("slices", () => {
     world.quiet();
     assert.equal(world.admit(joiner, 10), true);
     assert.ok(settledNanoUsd + heldNanoUsd <= 1_000);
+  });
+
+  it("are used only after an answer to this start, and to this configuration: an older one may know less of what was given back", () => {
+    const again: readonly ((world: World, joiner: Joiner) => void)[] = [
+      (world, joiner) => world.restart(joiner),
+      (world, joiner) => [[], world.budgets].forEach((of) => joiner.slices.configure(of, () => undefined, START)),
+    ];
+    for (const begin of again) {
+      const world = new World([budget("ever", 1_000)], 1);
+      const joiner = at(world.joiners, 0);
+      // Several, so that the last one's number is higher than the first of the next start.
+      const replies: SliceReply[] = [];
+      for (let n = 0; n < 3; n += 1) {
+        assert.equal(world.admit(joiner, 10), false);
+        for (let message = world.network.shift(); message !== undefined; message = world.network.shift()) {
+          if ("reply" in message) replies.push(message.reply);
+          else world.deliver(message);
+        }
+      }
+      begin(world, joiner);
+      assert.equal(world.admit(joiner, 10), false);
+      for (const reply of replies) joiner.slices.take(reply);
+      assert.equal(world.admit(joiner, 10), false);
+      world.quiet();
+      assert.equal(world.admit(joiner, 10), true);
+    }
+  });
+
+  it("of periods that are over are returned, and forgotten on both sides when nothing of them is out", () => {
+    const world = new World([budget("daily", 1_000, { period: "day" })], 1);
+    const joiner = at(world.joiners, 0);
+    world.admit(joiner, 10);
+    world.quiet();
+    assert.equal(world.admit(joiner, 10), true);
+    const late = at(joiner.holds, 0);
+    for (let day = 1; day < 30; day += 1) {
+      world.nowMs = START + day * 24 * HOUR_MS;
+      world.admit(joiner, 10);
+      world.quiet();
+      assert.equal(world.admit(joiner, 10), true);
+      world.settle(joiner, at(joiner.holds, joiner.holds.length - 1), 7);
+      world.quiet();
+    }
+    assert.equal(world.authority.book.balanceOf("daily", START)?.heldNanoUsd, 10);
+    const kept = [...world.authority.slices.slices()].map(({ periodKey }) => periodKey);
+    assert.ok(kept.length <= 5 && kept.includes("2026-11-23"), kept.join(" "));
+    assert.ok(joiner.slices.size <= 6, `${joiner.slices.size} slices`);
+    world.settle(joiner, late, 9);
+    world.quiet();
+    assert.deepEqual(world.authority.book.balanceOf("daily", START), { settledNanoUsd: 9, heldNanoUsd: 0, overrunNanoUsd: 0 });
   });
 
   it("are told of soft budgets without one", () => {
