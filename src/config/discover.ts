@@ -33,6 +33,8 @@ export function configFromEnvironment(env: Readonly<Record<string, string | unde
     reasoningState: REASONING_STATE_DEFAULT,
     budgets: [],
     limits: [],
+    channels: [],
+    display: null,
     contracts: [],
     chat: { reasoningField: "reasoning_content" },
     simulated: accounts.length === 0,

@@ -44,13 +44,13 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
     "3  | YAML | Flow sequence in block collection must be sufficiently indented and end with a ] | check indentation, quotes and brackets here and in the line above",
     "3  | YAML | Flow map in block collection must be sufficiently indented and end with a } | check indentation, quotes and brackets here and in the line above",
   ]],
-  ["a typo at the top", "version: 1\nrouts: {}\n", ["2 routs | one of version, keys, providers, routes, aliases, files, fallbacks, unpriced, remote_images, health, ledger, cors, responses, reasoning_state, budgets, limits, contracts, chat | unknown key routs | did you mean routes?"]],
+  ["a typo at the top", "version: 1\nrouts: {}\n", ["2 routs | one of version, keys, providers, routes, aliases, files, fallbacks, unpriced, remote_images, health, ledger, cors, responses, reasoning_state, budgets, limits, contracts, notify, display, chat | unknown key routs | did you mean routes?"]],
   ["a typo in a provider", 'version: 1\nproviders:\n  openai:\n    api_kye: "${KEY}"\n', [
     "3 providers.openai.api_key | a key | nothing | add api_key: \"${OPENAI_API_KEY}\"",
     "4 providers.openai.api_kye | one of type, api, base_url, api_key, region, domain, proxy, ca_file, unmetered, project, location, credentials, resource, entra, deployments, account_id, access_key_id, secret_access_key, session_token, profile, role_arn, external_id, web_identity_token_file, sts_url, models | unknown key api_kye | did you mean api_key?",
   ]],
   ["a typo in a candidate", `${HEAD}routes:\n  a:\n    candidates:\n      - { use: openai/gpt-4o, wieght: 2 }\n`, ["7 routes.a.candidates[0].wieght | one of use, weight | unknown key wieght | did you mean weight?"]],
-  ["a key like nothing known", "version: 1\nzzzzzz: 1\n", ["2 zzzzzz | one of version, keys, providers, routes, aliases, files, fallbacks, unpriced, remote_images, health, ledger, cors, responses, reasoning_state, budgets, limits, contracts, chat | unknown key zzzzzz | "]],
+  ["a key like nothing known", "version: 1\nzzzzzz: 1\n", ["2 zzzzzz | one of version, keys, providers, routes, aliases, files, fallbacks, unpriced, remote_images, health, ledger, cors, responses, reasoning_state, budgets, limits, contracts, notify, display, chat | unknown key zzzzzz | "]],
   ["wrong types", "version: 1\nkeys: app\nproviders: []\nfallbacks: true\ncors: { origins: x }\n", [
     '2 keys | a list of { name, key } | "app" | ',
     "3 providers | a map from account name to its settings | an empty list | ",
@@ -168,7 +168,7 @@ describe("a bad configuration is refused with line, key, expected, found and hin
   });
 
   it("as one line that editors and terminals understand", () => {
-    assert.deepEqual(errors("version: 1\nrouts: {}\n").map(showError), ["spillway.yaml:2:1: routs: expected one of version, keys, providers, routes, aliases, files, fallbacks, unpriced, remote_images, health, ledger, cors, responses, reasoning_state, budgets, limits, contracts, chat, found unknown key routs\n    did you mean routes?"]);
+    assert.deepEqual(errors("version: 1\nrouts: {}\n").map(showError), ["spillway.yaml:2:1: routs: expected one of version, keys, providers, routes, aliases, files, fallbacks, unpriced, remote_images, health, ledger, cors, responses, reasoning_state, budgets, limits, contracts, notify, display, chat, found unknown key routs\n    did you mean routes?"]);
   });
 
   it("also when it is a bomb of anchors or too long to be a configuration", () => {
@@ -211,7 +211,7 @@ describe("a good configuration", () => {
     const config = good("version: 1\n");
     assert.deepEqual(config, {
       source: "spillway.yaml", keys: [], accounts: [], routes: [], aliases: [], files: "auto", fallbacks: "auto", unpriced: "refuse", remoteImages: "fetch",
-      health: { restMs: 5_000, restMaxMs: 300_000 }, ledger: { sync: "process" }, cors: { origins: [] }, responses: { store: "memory", ttlMs: 3_600_000, key: null }, reasoningState: { store: "memory", ttlMs: 3_600_000 }, budgets: [], limits: [], contracts: [], chat: { reasoningField: "reasoning_content" },
+      health: { restMs: 5_000, restMaxMs: 300_000 }, ledger: { sync: "process" }, cors: { origins: [] }, responses: { store: "memory", ttlMs: 3_600_000, key: null }, reasoningState: { store: "memory", ttlMs: 3_600_000 }, budgets: [], limits: [], channels: [], display: null, contracts: [], chat: { reasoningField: "reasoning_content" },
       simulated: false,
     });
   });
@@ -241,7 +241,7 @@ describe("a good configuration", () => {
       candidates: [{ use: "openai/gpt-4o-mini", weight: 1 }, { use: "openai-eu/gpt-4o-mini", weight: 2 }, { use: "local/llama-3.3-70b", weight: 1 }],
       strategy: "priority",
       clocks: { connectMs: 2_000, firstTokenMs: 30_000, attemptMs: null, idleMs: 60_000, deadlineMs: 600_000, lifetimeMs: 3_600_000 },
-      keepalive: true, forwardHeaders: [], defaultMaxOutput: 8_192, lenient: false, cheaper: [],
+      keepalive: true, forwardHeaders: [], defaultMaxOutput: 8_192, lenient: false, onCostSpike: "alert", cheaper: [],
     }]);
     assert.deepEqual(config.aliases, [{ pattern: "gpt-3.5-turbo", target: "support" }, { pattern: "openai/*", target: "support" }]);
     assert.deepEqual(parsed.warnings, []);
@@ -346,6 +346,39 @@ describe("warnings", () => {
     assert.deepEqual(shown(section(`  a: { ${one} }\n  b: { ${one}, models: [o3] }\n  c: { ${one.replace("openai", "opnai")} }\n`)), [
       "6 contracts.b | one contract for a model at a time | two | o3 of openai is covered by the contract a as well, from 2027-01-01 on; name it under except of one of them",
       '7 contracts.c.account | an account from providers | "opnai" | did you mean openai?',
+    ]);
+  });
+
+  it("may hold channels for alerts, which take everybody's unless they say whose, and whose secrets no dump shows", () => {
+    const config = good(`${HEAD}notify:\n  - { name: ops, type: webhook, url: "https://hooks.test/in?token=t0psecret", secret: "h4shed-with", kinds: [overrun], min_severity: warning }\n  - { name: acme, type: slack, url: "http://127.0.0.1:9/x", tenant: acme, scopes: [team/search], per_hour: 5 }\n  - { name: mail, type: smtp, host: mail.test, user: u, password: p4ssword, from: a@x.test, to: [b@x.test] }\n  - { name: off, type: slack, url: "https://x.test/", disabled: true }\n`);
+    assert.deepEqual(config.channels.map(({ id, name, type, host, tenant, perHour, minSeverity }) => [id, name, type, host, tenant, perHour, minSeverity]), [
+      ["config:ops", "ops", "webhook", "hooks.test", null, 30, "warning"],
+      ["config:acme", "acme", "slack", "127.0.0.1:9", "acme", 5, "info"],
+      ["config:mail", "mail", "smtp", "mail.test:587", null, 30, "info"],
+    ]);
+    assert.deepEqual(config.channels[2]?.target(), { type: "smtp", host: "mail.test", port: 587, tls: "starttls", user: "u", password: "p4ssword", from: "a@x.test", to: ["b@x.test"] });
+    assert.doesNotMatch(JSON.stringify(config.channels) + inspect(config.channels, { depth: 9 }), /t0psecret|h4shed|p4ssword/);
+  });
+
+  it("says what is wrong with a channel at its place, without its secrets", () => {
+    assert.deepEqual(errors(`${HEAD}notify:\n  - { type: slack, url: "https://x.test/" }\n  - { name: a, type: webhook, url: "ftp://hidden.test/", secret: "" }\n  - { name: a, type: slack, secret: hidden-too, kindz: [x] }\n  - { name: m, type: smtp, host: mail.test, tls: none, user: u, password: hidden-three, from: a@x.test, to: [] }\n  - { name: k, type: pager }\n`).map(showError).map((one) => one.replace(/^.*?: /, "").split("\n")[0]), [
+      "notify[0]: expected a name, found nothing",
+      "notify[1].url: expected an http or https URL without user, password or fragment, found a text that is not shown",
+      "notify[1].secret: expected text of 1 to 1024 characters, found a text that is not shown",
+      'notify[2].name: expected a name of its own for each channel, found "a"',
+      'notify[2].kindz: expected a field that a channel has, found ["x"]',
+      "notify[3].tls: expected a password goes over an encrypted connection only, found \"none\"",
+      "notify[3].to: expected at least one address, found []",
+      'notify[4].type: expected webhook, slack or smtp, found "pager"',
+    ]);
+  });
+
+  it("may set the currency of listings, by dated rates", () => {
+    assert.equal(good(`${HEAD}display: { currency: EUR, rates: [{ from: 2026-11-01, usd: 0.92 }] }\n`).display?.rates[0]?.nanoPerUsd, 920_000_000n);
+    assert.equal(good(HEAD).display, null);
+    assert.deepEqual(errors(`${HEAD}display: { currency: EUX, rates: [{ from: 2026-11-01, usd: 0 }] }\n`).map(showError).map((one) => one.replace(/^.*?: /, "")), [
+      'display.currency: expected the code of a currency, such as EUR, found "EUX"',
+      "display.rates[0].usd: expected units of the currency for one dollar, above 0, with at most nine places, found 0",
     ]);
   });
 

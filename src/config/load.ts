@@ -10,6 +10,7 @@ import { asList, asMap, asText, type Raw } from "./raw.ts";
 import { schemaFindings, SECRET_KEYS, toErrors } from "./report.ts";
 import { readContracts } from "./contracts.ts";
 import { readBudgets, readLimits } from "./money-limits.ts";
+import { readChannels, readDisplayCurrency } from "./notify.ts";
 import { readReasoningState } from "./reasoning-state.ts";
 import { readResponses } from "./responses.ts";
 import { readAliases, readRoutes } from "./routes.ts";
@@ -88,6 +89,8 @@ export function parseConfig(text: string, options: ParseOptions): ParsedConfig {
     reasoningState,
     budgets: readBudgets(asMap(raw["budgets"]), found),
     limits: readLimits(asMap(raw["limits"]), found),
+    channels: readChannels(asList(raw["notify"]), found),
+    display: readDisplayCurrency(asMap(raw["display"]), found),
     contracts: readContracts(asMap(raw["contracts"]), accountNames, found),
     chat: { reasoningField: asMap(raw["chat"])["reasoning_field"] === "both" ? "both" : "reasoning_content" },
     simulated: false,

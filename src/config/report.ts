@@ -4,7 +4,7 @@ import { nearestNames } from "../decide/nearest.ts";
 import { ConfigDocument, showPath, type ConfigError, type Finding, type Path } from "./document.ts";
 
 /** Where secrets stand, and what they look like where they should not stand. */
-export const SECRET_KEYS: ReadonlySet<string> = new Set(["api_key", "key", "sha256", "proxy", "credentials", "client_secret", "secret_access_key", "session_token", "external_id"]);
+export const SECRET_KEYS: ReadonlySet<string> = new Set(["api_key", "key", "sha256", "proxy", "credentials", "client_secret", "secret_access_key", "session_token", "external_id", "url", "secret", "password"]);
 const SECRET_LIKE = /"(sk|pk|rk|gsk|key|AIza|Bearer)[-_ A-Z]|[A-Za-z0-9]{24,}/;
 
 type Issue = z.core.$ZodIssue;

@@ -39,6 +39,7 @@ export function readRoutes(section: Raw, context: RoutesContext): RouteConfig[] 
       keepalive: map["keepalive"] !== "off" && map["keepalive"] !== false,
       forwardHeaders: readHeaders(map, path, context.found),
       defaultMaxOutput: readDefaultMaxOutput(map, path, context.found),
+      onCostSpike: map["on_cost_spike"] === "move" ? "move" : "alert",
       lenient: asFlag(map["lenient"]) ?? false,
     };
   });

@@ -3,6 +3,7 @@
  * needs more than one value to judge stands beside the code that uses it. Each `error` says what was expected.
  */
 import { z } from "zod";
+import { channelFields } from "../control/kinds/channel.ts";
 import { contractSchema } from "../control/kinds/contract.ts";
 import { budget } from "../control/kinds/budget.ts";
 import { limit } from "../control/kinds/limit.ts";
@@ -122,6 +123,7 @@ export function configSchema(forEditor: boolean) {
         .describe("Request headers to pass on besides those of the protocol itself")
         .optional(),
       default_max_output: number("a number of tokens", "Output limit where a budget applies and the client asks none (8192)").optional(),
+      on_cost_spike: oneOf(["alert", "move"], "When a deployment's calls become dearer than they were: alert only, or put it last while that lasts (alert)").optional(),
       lenient: flag("Sampling fields and other wishes that a target refuses are left out with a warning, in place of leaving the target out (false)").optional(),
     },
     { error: "a map with candidates" },
@@ -197,6 +199,20 @@ export function configSchema(forEditor: boolean) {
         budgets: z.record(z.string(), forEditor ? budget.schema : z.unknown(), { error: "a map from a budget's id to its settings" }).describe("What may be spent by whom in which time").optional(),
         limits: z.record(z.string(), forEditor ? limit.schema : z.unknown(), { error: "a map from a limit's id to its settings" }).describe("Requests and tokens a minute, and requests at once").optional(),
         contracts: z.record(z.string(), forEditor ? contractSchema({ number, text }) : z.unknown(), { error: "a map from a contract's id to its settings" }).describe("What was agreed with providers over their price lists").optional(),
+        notify: z
+          .array(forEditor ? z.strictObject({ ...channelFields, name: z.string().describe("Its name, by which it is tested"), tenant: z.string().describe("Only what is this organisation's").optional() }) : z.unknown(), { error: "a list of { name, type, … }" })
+          .describe("Where alerts go")
+          .optional(),
+        display: z
+          .strictObject(
+            {
+              currency: text("the code of a currency, such as EUR", "Currency of listings; the ledger stays in dollars").optional(),
+              rates: (forEditor ? z.array(z.strictObject({ from: z.string().describe("From this day on, in UTC"), usd: number("a rate", "Units of the currency for one dollar") })) : z.unknown()).describe("Rates by the day from which they hold").optional(),
+            },
+            { error: "a map with currency and rates" },
+          )
+          .describe("The currency of listings, by rates of your own")
+          .optional(),
         chat: z
           .strictObject(
             { reasoning_field: oneOf(["reasoning_content", "both"], "Where chat completions show reasoning; both: also as reasoning, for which answers are written anew (reasoning_content)").optional() },

@@ -2,9 +2,11 @@
 import type { LimitRule } from "../control/kinds/limit.ts";
 import type { Contract } from "../decide/contract/types.ts";
 import type { Budget } from "../decide/budget/types.ts";
+import type { Display } from "../decide/currency.ts";
 import type { RouteClocks } from "../decide/deployment.ts";
 import type { Credential } from "../wire/credential.ts";
 import type { ProviderFacts, PriceSheet } from "../wire/facts.ts";
+import type { Channel } from "../wire/notice.ts";
 import type { Secret } from "./secret.ts";
 
 export interface Config {
@@ -32,6 +34,10 @@ export interface Config {
   /** Those of the file; the control store has more. */
   readonly budgets: readonly Budget[];
   readonly limits: readonly LimitRule[];
+  /** Where alerts go; the control store has more. */
+  readonly channels: readonly Channel[];
+  /** The currency of listings; null: dollars. */
+  readonly display: Display | null;
   /** What was agreed with providers; the control store has more. */
   readonly contracts: readonly Contract[];
   /** Where chat completions show reasoning; `both`: in `reasoning` too, as some clients read it. */
@@ -81,6 +87,8 @@ export interface RouteConfig {
   readonly defaultMaxOutput: number;
   /** Candidates that take the others' place once a budget that says so is nearly spent; empty: none. */
   readonly cheaper: RouteConfig["candidates"];
+  /** When a deployment's calls become dearer than they were: tell only, or put it last while that lasts. */
+  readonly onCostSpike: "alert" | "move";
   /** Wishes that a target refuses are left out with a warning, in place of leaving the target out. */
   readonly lenient: boolean;
 }

@@ -188,7 +188,8 @@ export class Lane {
   }
 
   async #deliver(id: string, notice: Notice): Promise<Delivery> {
-    const { target, publicOnly } = this.channel;
+    const { publicOnly } = this.channel;
+    const target = this.channel.target();
     const { transport, clock } = this.#deps;
     const json = { "content-type": "application/json" };
     switch (target.type) {

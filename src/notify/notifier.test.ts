@@ -16,7 +16,7 @@ function notice(more: Partial<Notice> = {}): Notice {
   return { kind: "budget_alert", severity: "warning", title: "80 % of app-day is spent", text: "Mind it.", fields: { budget: "app-day" }, dedupKey: "a", atMs: 0, tenant: "default", scopes: ["key/app"], ...more };
 }
 function hook(more: Partial<Channel> = {}): Channel {
-  return { id: "ops", name: "ops", target: { type: "webhook", url: "https://x.test/", secret: "s" }, kinds: null, minSeverity: "info", scopes: null, tenant: null, perHour: 30, publicOnly: false, ...more };
+  return { id: "ops", name: "ops", type: "webhook", host: "x.test", target: () => ({ type: "webhook", url: "https://x.test/", secret: "s" }), kinds: null, minSeverity: "info", scopes: null, tenant: null, perHour: 30, publicOnly: false, ...more };
 }
 
 /** A receiver that answers as it is told to. */
@@ -168,7 +168,7 @@ describe("a channel", () => {
     notifier.notify(notice());
     await world.clock.advance(1);
     world.answer = () => DELIVERED;
-    notifier.configure([hook({ target: { type: "slack", url: "https://new.test/" } })]);
+    notifier.configure([hook({ type: "slack", target: () => ({ type: "slack", url: "https://new.test/" }) })]);
     await world.clock.advance(HOUR_MS);
     assert.deepEqual(world.posts.map(({ url }) => url), ["https://x.test/", "https://x.test/", "https://new.test/"]);
   });

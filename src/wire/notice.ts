@@ -34,7 +34,7 @@ export function atLeast(severity: Severity, least: Severity): boolean {
   return SEVERITIES.indexOf(severity) >= SEVERITIES.indexOf(least);
 }
 
-/** Where alerts go, with what is needed to send them. Secrets are in clear here: never logged, never shown. */
+/** Where alerts go, with what is needed to send them. Secrets are in clear here: it is made for the moment of sending. */
 export type ChannelTarget =
   | { readonly type: "webhook"; readonly url: string; readonly secret: string }
   | { readonly type: "slack"; readonly url: string }
@@ -54,7 +54,11 @@ export interface Channel {
   /** `config:ops` for those of the configuration. */
   readonly id: string;
   readonly name: string;
-  readonly target: ChannelTarget;
+  readonly type: ChannelTarget["type"];
+  /** Host that it leads to, which is all that is shown of its address. */
+  readonly host: string;
+  /** A function, so that no log, listing or dump of a channel shows its secrets. */
+  readonly target: () => ChannelTarget;
   /** null: all kinds. */
   readonly kinds: readonly NoticeKind[] | null;
   readonly minSeverity: Severity;

@@ -8,7 +8,7 @@ import { NOTICE_KINDS, SEVERITIES, type Channel, type ChannelTarget, type Notice
 import type { Vault } from "../seal.ts";
 import type { FieldProblem, Kind, ObjectPlace, Sealed, StoredObject } from "../types.ts";
 import { ADMINS } from "./access.ts";
-import { line, listOf, maybe, objectSchema, SCOPE, texts, whole, withoutNulls, type Reads } from "./fields.ts";
+import { line, listOf, maybe, objectSchema, SCOPE, texts, whole, type Reads } from "./fields.ts";
 
 const TYPES = ["webhook", "slack", "smtp"] as const;
 const TLS = ["starttls", "tls", "none"] as const;
@@ -32,26 +32,25 @@ const PASSWORD_BOUND_TO = ["type", "host", "port", "tls", "user"] as const;
 const address = z.string({ error: "an http or https URL" }).max(2_048, { error: "an http or https URL of at most 2048 characters" }).refine(isUrl, { error: "an http or https URL without user, password or fragment" });
 const mailbox = line("An address such as ops@example.com", 254).refine((text) => /^[^\s<>@,;"]+@[^\s<>@,;"]+$/.test(text), { error: "an address such as ops@example.com" });
 
-const schema = objectSchema(
-  z.strictObject({
-    name: maybe(line("What people call it", 64)),
-    type: z.enum(TYPES, { error: "webhook, slack or smtp" }).describe("webhook: JSON, signed; slack: an incoming webhook of Slack's form; smtp: mail"),
-    url: maybe(address.describe("Address of a webhook; stored sealed, of which only the host is shown")),
-    secret: maybe(line("What a webhook is signed with (HMAC-SHA256); stored sealed, never shown", 1_024)),
-    host: maybe(z.string({ error: "the name of a mail server" }).regex(/^[A-Za-z0-9.:-]{1,253}$/, { error: "the name of a mail server, without port" }).describe("Mail server")),
-    port: maybe(whole("Its port; 587, with tls 465, without 25", 1, 65_535)),
-    tls: maybe(z.enum(TLS, { error: "starttls, tls or none" }).describe("starttls: refused where the server does not offer it (default); tls: from the first byte; none: in clear, without password")),
-    user: maybe(line("User at the mail server", 320)),
-    password: maybe(line("The user's password; stored sealed, never shown", 1_024)),
-    from: maybe(mailbox.describe("Sender of mail")),
-    to: maybe(texts(mailbox, "Who gets the mail", 20)),
-    kinds: maybe(texts(z.enum(NOTICE_KINDS, { error: NOTICE_KINDS.join(", ") }), "Only these kinds; all where absent", NOTICE_KINDS.length)),
-    min_severity: maybe(z.enum(SEVERITIES, { error: SEVERITIES.join(", ") }).describe("Nothing less grave than this; info where absent")),
-    scopes: maybe(texts(SCOPE, "Only what is about one of these", 50)),
-    per_hour: maybe(whole(`Notices an hour (${PER_HOUR}); what is beyond is held back and counted in one line`, 1, 10_000)),
-    disabled: maybe(z.boolean({ error: "true or false" })),
-  }),
-);
+/** Fields of a channel, as they are sent. */
+export const channelFields = {
+  name: maybe(line("What people call it", 64)),
+  type: z.enum(TYPES, { error: "webhook, slack or smtp" }).describe("webhook: JSON, signed; slack: an incoming webhook of Slack's form; smtp: mail"),
+  url: maybe(address.describe("Address of a webhook; stored sealed, of which only the host is shown")),
+  secret: maybe(line("What a webhook is signed with (HMAC-SHA256); stored sealed, never shown", 1_024)),
+  host: maybe(line("Mail server", 253).refine((text) => /^[A-Za-z0-9.:-]+$/.test(text), { error: "the name of a mail server" })),
+  port: maybe(whole("Its port; 587, with tls 465, without 25", 1, 65_535)),
+  tls: maybe(z.enum(TLS, { error: "starttls, tls or none" }).describe("starttls: refused where the server does not offer it (default); tls: from the first byte; none: in clear, without password")),
+  user: maybe(line("User at the mail server", 320)),
+  password: maybe(line("The user's password; stored sealed, never shown", 1_024)),
+  from: maybe(mailbox.describe("Sender of mail")),
+  to: maybe(texts(mailbox, "Who gets the mail", 20)),
+  kinds: maybe(texts(z.enum(NOTICE_KINDS, { error: NOTICE_KINDS.join(", ") }), "Only these kinds; all where absent", NOTICE_KINDS.length)),
+  min_severity: maybe(z.enum(SEVERITIES, { error: SEVERITIES.join(", ") }).describe("Nothing less grave than this; info where absent")),
+  scopes: maybe(texts(SCOPE, "Only what is about one of these", 50)),
+  per_hour: maybe(whole(`Notices an hour (${PER_HOUR}); what is beyond is held back and counted in one line`, 1, 10_000)),
+  disabled: maybe(z.boolean({ error: "true or false" }).describe("It takes nothing")),
+};
 
 /** The kind; its secrets are sealed by `vault`. */
 export function channelKind(vault: Vault): Kind {
@@ -59,7 +58,7 @@ export function channelKind(vault: Vault): Kind {
     name: "channel",
     plural: "channels",
     description: "Where alerts go: a signed webhook, an incoming webhook of Slack's form, or mail; with what it takes and how much an hour.",
-    schema,
+    schema: objectSchema(z.strictObject(channelFields)),
     check,
     seal: (sent, before, place) => seal(vault, sent, before, place),
     made: Object.values(MADE).concat("shown_url"),
@@ -136,10 +135,13 @@ export function channelOf(object: Pick<StoredObject, "id" | "tenant" | "body">, 
 /** A channel of a body with its secrets in clear, as the configuration has them. Disabled ones are null. */
 export function channelOfBody(id: string, body: JsonObject, whose: Pick<Channel, "tenant" | "publicOnly">): Channel | null {
   if (body["disabled"] === true) return null;
+  const target = targetOf(body);
   return {
     id,
     name: asString(body["name"]) ?? id,
-    target: targetOf(body),
+    type: target.type,
+    host: target.type === "smtp" ? `${target.host}:${target.port}` : new URL(target.url).host,
+    target: () => target,
     kinds: listOf(body["kinds"]) as readonly NoticeKind[] | null,
     minSeverity: (asString(body["min_severity"]) ?? "info") as Severity,
     scopes: listOf(body["scopes"]),
@@ -163,12 +165,6 @@ function targetOf(body: JsonObject): ChannelTarget {
   }
 }
 
-/** The problems of a channel of the configuration, which stands there whole. */
-export function channelProblems(body: JsonObject): readonly FieldProblem[] {
-  return check(withoutNulls(body), "", { get: () => undefined, all: () => [] });
-}
-export { schema as channelSchema };
-
 function placeOf(tenant: string, id: string, field: SecretField): { readonly tenant: string; readonly kind: string; readonly id: string } {
   return { tenant, kind: `channel.${field}`, id };
 }
@@ -182,7 +178,7 @@ function dedupe(problems: readonly FieldProblem[]): readonly FieldProblem[] {
 }
 
 function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127\./.test(host);
+  return host === "localhost" || host === "::1" || /^127(?:\.\d{1,3}){3}$/.test(host);
 }
 
 function isUrl(text: string): boolean {
