@@ -30,7 +30,7 @@ const FEW = 3;
 
 /** The prices of all models, or of those that a name means; gives the exit code. */
 export function showPrices(all: readonly Priced[], name: string | null, { out, json }: Output, errors: LineOutput): number {
-  const meant = name === null ? all : all.filter((one) => isMeant(one, name));
+  const meant = name === null ? all : meantBy(all, name);
   if (meant.length === 0) {
     errors.write(`spillway: no price of ${name ?? "anything"} is known${name === null ? "" : didYouMean(nearestNames(name, all.map(({ id }) => id)))}\n`);
     return EXIT.wrong;
@@ -43,7 +43,7 @@ export function showPrices(all: readonly Priced[], name: string | null, { out, j
 
 /** One model over the providers that have it, the cheapest answer first; gives the exit code. */
 export function compareModels(all: readonly Priced[], name: string, { out, json }: Output, errors: LineOutput): number {
-  const canonical = new Set(all.filter((one) => isMeant(one, name)).map((one) => one.model?.canonical));
+  const canonical = new Set(meantBy(all, name).map((one) => one.model?.canonical));
   const same = all.filter((one) => one.model !== null && canonical.has(one.model.canonical)).toSorted((a, b) => answerPrice(a) - answerPrice(b));
   if (same.length === 0) {
     errors.write(`spillway: no provider is known to have ${name}${didYouMean(nearestNames(name, all.map(({ id }) => id)))}\n`);
@@ -52,6 +52,12 @@ export function compareModels(all: readonly Priced[], name: string, { out, json 
   if (json) for (const one of same) out.write(`${JSON.stringify(jsonOf(one))}\n`);
   else out.write(overview(same));
   return EXIT.ok;
+}
+
+/** By its own id, else by any of its names. */
+function meantBy(all: readonly Priced[], name: string): readonly Priced[] {
+  const exact = all.filter(({ id }) => id === name);
+  return exact.length > 0 ? exact : all.filter((one) => isMeant(one, name));
 }
 
 function isMeant({ id, model, upstream }: Priced, name: string): boolean {

@@ -1,7 +1,7 @@
 /** Takes reviewed prices of a feed over into the managed ones: all of them in one step, or none. */
 import { bookProblems, type PriceRecord } from "../decide/price-book.ts";
 import { dayText } from "../decide/price-listing.ts";
-import { isObject, type Json, type JsonObject } from "../wire/json.ts";
+import { asString, isObject, type Json, type JsonObject } from "../wire/json.ts";
 import { nameHash } from "../wire/name-hash.ts";
 import { schemaProblems } from "./kinds/fields.ts";
 import { price, recordOf } from "./kinds/price.ts";
@@ -25,7 +25,7 @@ export function importPrices(store: ControlStore, asked: PriceImport, actor: Act
   const changes: Change[] = [];
   const problems: FieldProblem[] = [];
   const stored = [...store.all("price")].filter((object) => object.body["source"] === wanted.source && typeof object.body["provider"] === "string");
-  const before = Map.groupBy(stored, (object) => `${String(object.body["provider"])}/${String(object.body["model"])}`);
+  const before = Map.groupBy(stored, (object) => `${asString(object.body["provider"]) ?? ""}/${asString(object.body["model"]) ?? ""}`);
   for (const one of wanted.prices) {
     const of = `${one.provider}/${one.model}`;
     const put = (id: string, body: JsonObject, ifVersion: number): void => {

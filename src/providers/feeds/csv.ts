@@ -6,6 +6,7 @@ import { BadEntry, Gathering, type FeedContext, type FeedPrice, type ReadFeed } 
 
 const KNOWN: ReadonlySet<string> = new Set([...UNITS, "provider", "model", "currency"]);
 
+/** The prices of a table; a line that holds anything that is no price is left out. */
 export function readCsv(text: string, context: FeedContext): ReadFeed {
   const rows = rowsOf(text);
   if (rows === null) return { ok: false, message: "a quoted field does not end" };

@@ -15,6 +15,7 @@ const PRICES: Readonly<Record<string, readonly [unit: Unit, shift: number]>> = {
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 const TIME = /^(\d{2}:\d{2}):\d{2}Z?$/;
 
+/** The prices of such a file, for the names that its rules match. */
 export function readGenaiPrices(text: string, context: FeedContext): ReadFeed {
   const root = parseJson(text);
   const providers = Array.isArray(root) ? root : isObject(root) ? root["providers"] : undefined;

@@ -23,6 +23,7 @@ const PIECE_PRICES: Readonly<Record<string, readonly [unit: Unit, shift: number]
 const CONDITION = /^(.+?)(?:_above_(\d{1,7})k_tokens)?(?:_(batches|flex|priority))?$/;
 const TIERS: Readonly<Record<string, string>> = { batches: "batch", flex: "flex", priority: "priority" };
 
+/** The prices of such a file, by the models' own names. */
 export function readLiteLlm(text: string, context: FeedContext): ReadFeed {
   const root = parseJson(text);
   if (!isObject(root)) return { ok: false, message: "not an object of models" };

@@ -14,6 +14,7 @@ const UNITS: Readonly<Record<string, Unit>> = {
 /** Older files say it by a name, newer ones by a list. */
 const STEP = /^context_over_(\d{1,7})k$/;
 
+/** The prices of such a file. */
 export function readModelsDev(text: string, context: FeedContext): ReadFeed {
   const root = parseJson(text);
   if (!isObject(root)) return { ok: false, message: "not an object of providers" };
