@@ -69,6 +69,12 @@ export class Account {
     return this.#current;
   }
 
+  /** The key of that period. Opens no tally: one that is opened while its balance is being written would count that twice. */
+  keyAt(wallMs: number): PeriodKey {
+    const { period, timeZone } = this.budget;
+    return period === "request" ? period : spanAt(period, timeZone, wallMs).key;
+  }
+
   /** Wall ms at which the period of `wallMs` ends; null: never. */
   endOfPeriod(wallMs: number): number | null {
     this.tallyAt(wallMs);

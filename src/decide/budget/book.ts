@@ -160,7 +160,7 @@ export class BudgetBook {
     const deltas: BalanceDelta[] = [];
     for (const account of this.#applicable.to(scopes)) {
       if (account.budget.period === "request") continue;
-      deltas.push({ budgetId: account.budget.id, periodKey: account.tallyAt(heldAtMs).key, settledNanoUsd: nanoUsd, overrunNanoUsd: 0 });
+      deltas.push({ budgetId: account.budget.id, periodKey: account.keyAt(heldAtMs), settledNanoUsd: nanoUsd, overrunNanoUsd: 0 });
     }
     return deltas;
   }

@@ -375,9 +375,10 @@ describe("slices", () => {
   });
 
   it("of periods that are over are returned, and forgotten on both sides when nothing of them is out", () => {
-    const world = new World([budget("daily", 1_000, { period: "day" })], 1);
+    const world = new World([budget("daily", 1_000, { period: "day" })], 2);
     const joiner = at(world.joiners, 0);
-    world.admit(joiner, 10);
+    // The other one takes of the first day and never comes to use it.
+    for (const one of world.joiners) world.admit(one, 10);
     world.quiet();
     assert.equal(world.admit(joiner, 10), true);
     const late = at(joiner.holds, 0);
@@ -390,7 +391,7 @@ describe("slices", () => {
       world.quiet();
     }
     assert.equal(world.authority.book.balanceOf("daily", START)?.heldNanoUsd, 10);
-    const kept = [...world.authority.slices.slices()].map(({ periodKey }) => periodKey);
+    const kept = [...new Set([...world.authority.slices.slices()].map(({ periodKey }) => periodKey))];
     assert.ok(kept.length <= 5 && kept.includes("2026-11-23"), kept.join(" "));
     assert.ok(joiner.slices.size <= 6, `${joiner.slices.size} slices`);
     world.settle(joiner, late, 9);
