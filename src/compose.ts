@@ -40,6 +40,7 @@ import { limitsInForce, onLimitsChanged } from "./compose/limits.ts";
 import { restoreContracts } from "./compose/contracts.ts";
 import { InFlight } from "./compose/in-flight.ts";
 import { openKeptState, type KeptState } from "./compose/kept-state.ts";
+import { openRepeats, type OpenRepeats } from "./compose/repeats.ts";
 import { viewsOf, type Views } from "./compose/own-credentials.ts";
 import { accountOrigins, pipelineSnapshot, type TransportPorts } from "./compose/pipeline-snapshot.ts";
 import type { ImageFetch, InboundCall, Log, RequestRecord } from "./ports.ts";
@@ -122,6 +123,7 @@ class Running {
   readonly #storage: SqliteStorage;
   readonly #batches: Batches;
   readonly #kept: KeptState;
+  readonly #repeats: OpenRepeats;
   readonly #managed: Control;
   readonly #upstream: OutboundUpstream;
   readonly #health: HealthBook;
@@ -156,6 +158,7 @@ class Running {
     this.#storage = new SqliteStorage(dataDir.ledgerPath, { sync: config.ledger.sync, log: this.#log, ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }) });
     restoreContracts(this.#config, () => openReadOnly(options.dataDir), this.#clock.wallMs());
     this.#kept = openKeptState(config, dataDir, this.#log);
+    this.#repeats = openRepeats(dataDir.path, config.ledger.sync, { answers: this.#kept.answers, clock: this.#clock, log: this.#log, attemptsOf: (id) => this.#storage.reader.attemptsOf(id), told: (status) => this.#metrics.refused(status) });
     this.#upstream = openUpstream(options.env);
     this.#snapshot = pipelineSnapshot(this.#config, this.#transportPorts(), this.#managed.book);
     this.#views = this.#viewsNow();
@@ -327,7 +330,7 @@ class Running {
   }
 
   #makeServer(): GatewayServer {
-    const serve = (call: InboundCall): void => {
+    const make = (call: InboundCall): void => {
       let exchange: Exchange | null = null;
       const done = (): void => {
         if (exchange !== null) this.#active.delete(exchange);
@@ -349,6 +352,11 @@ class Running {
       else if (isOwnedName(surface)) started(serveOwned(this.#deps, inbound, surface));
       else if (surface === "embeddings") started(serveEmbeddings(this.#deps, inbound));
       else serveChat(this.#deps, inbound, started);
+    };
+    const serve = (call: InboundCall): void => {
+      const key = call.header("idempotency-key");
+      if (key === undefined) make(call);
+      else this.#repeats.serve(key, { ...call, snapshot: this.#views.of(call.caller) }, make);
     };
     return new GatewayServer({
       auth: () => this.#auth,
@@ -376,6 +384,7 @@ class Running {
   #recorded(record: RequestRecord): void {
     this.#storage.records.append(record);
     this.#storage.budgets.endRequest(record.requestId);
+    this.#repeats.recorded(record);
     this.#metrics.observe(record);
     this.#requestLog?.append(record);
   }
@@ -450,6 +459,7 @@ class Running {
 
     this.#clock.close();
     await this.#storage.close();
+    this.#repeats.close();
     this.#kept.close();
     this.#managed.close();
     this.#dataDir.close();

@@ -287,6 +287,30 @@ export interface StateScope {
   readonly kind: string;
 }
 
+/** Requests that carry a key of their caller's (`Idempotency-Key`), so that a repeat of one is no second call. Bounded; what has ended expires. */
+export interface KeyedRequests {
+  /** undefined: never begun, released, or expired by `nowMs` (wall). */
+  find(name: string, nowMs: number): KeyedRequest | undefined;
+  /** Durable before the promise resolves. Takes the place of an expired one. Rejects when unwritable or full. */
+  begin(request: BegunRequest): Promise<void>;
+  /** How it ended, as far as that is known; from `expiresMs` (wall) on it is forgotten. */
+  end(name: string, record: JsonObject | null, expiresMs: number): Promise<void>;
+  /** As if it had never been. */
+  release(name: string): Promise<void>;
+}
+export interface BegunRequest {
+  /** Of tenant and key together. */
+  readonly name: string;
+  /** Of all that a repeat has to be equal in. */
+  readonly digest: string;
+  readonly requestId: string;
+  readonly atMs: number;
+}
+export interface KeyedRequest extends Omit<BegunRequest, "name"> {
+  /** null: it runs, or whoever ran it is gone. */
+  readonly record: JsonObject | null;
+}
+
 /** Finished requests, derived into rows, log lines, metrics and live tails. Never blocks a request. */
 export interface Records {
   append(record: RequestRecord): void;

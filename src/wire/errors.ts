@@ -40,6 +40,11 @@ export const ERRORS = {
   unknown_path: { status: 404, type: "invalid_request_error", retry: false },
   method_not_allowed: { status: 405, type: "invalid_request_error", retry: false },
   upgrade_not_supported: { status: 426, type: "invalid_request_error", retry: false },
+  // Repeats of a request with an Idempotency-Key.
+  idempotency_mismatch: { status: 422, type: "invalid_request_error", retry: false },
+  idempotency_running: { status: 409, type: "invalid_request_error", retry: true },
+  idempotency_unfinished: { status: 409, type: "invalid_request_error", retry: false },
+  idempotency_not_kept: { status: 409, type: "invalid_request_error", retry: false },
   // The caller.
   missing_key: { status: 401, type: "authentication_error", retry: false },
   invalid_key: { status: 401, type: "authentication_error", retry: false },
@@ -72,6 +77,7 @@ export const ERRORS = {
   too_many_requests_in_flight: { status: 503, type: "server_error", retry: true },
   draining: { status: 503, type: "server_error", retry: true },
   stopping: { status: 503, type: "server_error", retry: true },
+  idempotency_unavailable: { status: 503, type: "server_error", retry: true },
   ledger_unavailable: { status: 503, type: "server_error", retry: true },
   internal_error: { status: 500, type: "server_error", retry: null },
 } as const satisfies Record<string, ErrorFacts>;
