@@ -19,6 +19,7 @@ export const START_HELP = `spillway start [options]
   --port <n>           8484
   --admin-port <n>     8485 (metrics and the admin API)
   --admin-host <addr>  127.0.0.1
+  --authority <url>    join the gateway with this admin address: it keeps the budgets (SPILLWAY_AUTHORITY_TOKEN on both sides)
   --data-dir <folder>  SPILLWAY_DATA_DIR, else ./.spillway
   --drain <duration>   how long running streams may go on at shutdown (60s)
   --tls-cert <file>, --tls-key <file>
@@ -33,6 +34,7 @@ const OPTIONS = {
   port: { type: "string", default: "8484" },
   "admin-port": { type: "string", default: "8485" },
   "admin-host": { type: "string", default: "127.0.0.1" },
+  authority: { type: "string" },
   "data-dir": { type: "string" },
   drain: { type: "string", default: "60s" },
   "tls-cert": { type: "string" },
@@ -49,6 +51,7 @@ interface StartArgs {
   readonly port: number;
   readonly adminPort: number;
   readonly adminHost: string;
+  readonly authority: string | null;
   readonly dataDir: string;
   readonly drainMs: number;
   readonly tls: { readonly cert: string; readonly key: string } | null;
@@ -147,6 +150,7 @@ function readArgs(args: readonly string[], context: CommandContext): StartArgs |
     port,
     adminPort,
     adminHost: values["admin-host"],
+    authority: values.authority ?? null,
     dataDir: values["data-dir"] ?? context.env["SPILLWAY_DATA_DIR"] ?? "./.spillway",
     drainMs,
     tls,

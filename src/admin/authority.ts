@@ -1,0 +1,93 @@
+/**
+ * What processes that joined this one ask of it: slices of budgets, and the managed objects that say who may call. One token
+ * for all of them, given to both sides by their environment; without it nothing of this is served.
+ */
+import { createHash, timingSafeEqual } from "node:crypto";
+import { z } from "zod";
+import type { ControlStore, StoredObject } from "../control/types.ts";
+import type { SliceReply, SliceReport } from "../decide/budget/slices.ts";
+
+export const AUTHORITY_PATH = "/admin/v1/authority/";
+const BODY_BYTES_MAX = 4 << 20;
+
+/** Kinds of objects that joined processes need. Credentials are sealed with this folder's key and stay here. */
+export const SHARED_KINDS: readonly string[] = ["organisation", "team", "project", "member", "key", "budget", "limit", "price", "contract"];
+
+export interface AuthorityParts {
+  readonly token: string;
+  /** Answers are written down before they come back. */
+  readonly answer: (reports: readonly SliceReport[]) => readonly SliceReply[];
+  readonly store: Pick<ControlStore, "all" | "onChange">;
+  /** Different after each start. */
+  readonly boot: string;
+}
+
+const amount = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const name = z.string().min(1).max(2_000);
+const REPORTS = z.strictObject({
+  reports: z
+    .array(
+      z.strictObject({
+        joiner: name,
+        epoch: z.number().int(),
+        sequence: amount,
+        identity: name,
+        budgetId: name,
+        periodKey: z.string().min(1).max(20),
+        settledNanoUsd: z.number().int().max(Number.MAX_SAFE_INTEGER),
+        overrunNanoUsd: amount,
+        returnedNanoUsd: amount,
+        heldNanoUsd: amount,
+        leastGrantedNanoUsd: z.number().int().max(Number.MAX_SAFE_INTEGER),
+        wantedGrantedNanoUsd: z.number().int().max(Number.MAX_SAFE_INTEGER),
+      }),
+    )
+    .max(10_000),
+});
+
+/** Serves what is below `AUTHORITY_PATH`. */
+export function authorityApi(parts: AuthorityParts): (request: Request) => Promise<Response> {
+  const expected = digest(parts.token);
+  let changes = 0;
+  parts.store.onChange((changed) => {
+    if (changed.some(({ kind }) => SHARED_KINDS.includes(kind))) changes += 1;
+  });
+  return async (request) => {
+    const shown = /^Bearer (\S+)$/.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
+    if (!timingSafeEqual(digest(shown), expected)) return json(401, { error: { code: "invalid_token", message: "This is not the token that joined processes have: both sides take it from SPILLWAY_AUTHORITY_TOKEN." } });
+    const { pathname, searchParams } = new URL(request.url);
+    if (pathname === `${AUTHORITY_PATH}state` && request.method === "GET") {
+      const version = `${parts.boot}-${changes}`;
+      if (searchParams.get("known") === version) return new Response(null, { status: 204 });
+      return json(200, { version, objects: shared(parts.store) });
+    }
+    if (pathname === `${AUTHORITY_PATH}reports` && request.method === "POST") return answer(request, parts);
+    return json(404, { error: { code: "not_found", message: "There is nothing here." } });
+  };
+}
+
+async function answer(request: Request, parts: AuthorityParts): Promise<Response> {
+  const text = await request.text();
+  if (text.length > BODY_BYTES_MAX) return json(413, { error: { code: "body_too_large", message: "Fewer reports at once." } });
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    body = null;
+  }
+  const read = REPORTS.safeParse(body);
+  if (!read.success) return json(400, { error: { code: "invalid_body", message: z.prettifyError(read.error).slice(0, 500) } });
+  return json(200, { replies: parts.answer(read.data.reports) });
+}
+
+function shared(store: Pick<ControlStore, "all">): readonly StoredObject[] {
+  return SHARED_KINDS.flatMap((kind) => [...store.all(kind)]);
+}
+
+function digest(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}
+
+function json(status: number, body: unknown): Response {
+  return new Response(JSON.stringify(body), { status, headers: { "content-type": "application/json", "cache-control": "no-store" } });
+}

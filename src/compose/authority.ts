@@ -1,0 +1,169 @@
+/** A process that has joined another: its slices of budgets and its copy of the managed objects come from there. */
+import { randomUUID } from "node:crypto";
+import { authorityApi, AUTHORITY_PATH, SHARED_KINDS } from "../admin/authority.ts";
+import type { AdminSettings } from "../admin/server.ts";
+import type { Actor, ApplyResult, Change, StoredObject } from "../control/types.ts";
+import type { SliceReply } from "../decide/budget/slices.ts";
+import { AuthorityClient } from "../edge/upstream-authority.ts";
+import type { Log } from "../ports.ts";
+import type { OpenControlStore } from "../storage/control.ts";
+import type { AuthorityLink } from "../storage/sliced-budgets.ts";
+import type { SqliteStorage } from "../storage/sqlite.ts";
+import { isObject, type Json } from "../wire/json.ts";
+import type { Control } from "./control.ts";
+import { StartError } from "./start.ts";
+
+const FOLLOW_EVERY_MS = 1_000;
+const TOKEN_CHARACTERS_MIN = 32;
+const TOKEN_VARIABLE = "SPILLWAY_AUTHORITY_TOKEN";
+
+/** The token of joined processes, on either side; null: none is set. Throws StartError where it is too short. */
+function authorityToken(env: Readonly<Record<string, string | undefined>>): string | null {
+  const token = env[TOKEN_VARIABLE];
+  if (token === undefined || token === "") return null;
+  if (token.length < TOKEN_CHARACTERS_MIN) throw new StartError(`${TOKEN_VARIABLE} must have at least ${TOKEN_CHARACTERS_MIN} characters; openssl rand -base64 32 makes a good one.`);
+  return token;
+}
+
+/** Both sides of what processes share: this one may have joined another, and others may have joined this one. */
+export class Membership {
+  readonly #url: string | null;
+  readonly #client: AuthorityClient | null;
+  readonly #token: string | null;
+  readonly #log: Log;
+  #follower: Follower | null = null;
+
+  /** `url`: of the authority, null: this process is its own. Throws StartError. */
+  constructor(url: string | null, env: Readonly<Record<string, string | undefined>>, log: Log) {
+    this.#url = url;
+    this.#token = authorityToken(env);
+    this.#client = joinedTo(url, env);
+    this.#log = log;
+  }
+
+  /** The store as this process may change it. */
+  wrap(control: Control): Control {
+    return this.#url === null ? control : { ...control, store: followed(control.store, this.#url) };
+  }
+
+  /** For the ledger: where its room comes from. */
+  get storage(): { readonly authority?: AuthorityLink } {
+    return this.#client === null ? {} : { authority: sliceLink(this.#client) };
+  }
+
+  /** The admin API, with what joined processes ask in front of it. */
+  api(admin: AdminSettings["api"], storage: SqliteStorage, control: Control): AdminSettings["api"] {
+    if (this.#token === null || this.#client !== null) return admin;
+    const authority = authorityApi({ token: this.#token, answer: (reports) => storage.slices.answer(reports), store: control.store, boot: randomUUID() });
+    return (request) => (new URL(request.url).pathname.startsWith(AUTHORITY_PATH) ? authority(request) : admin(request));
+  }
+
+  /** Takes the first copy of the authority's objects, if it can be reached. */
+  async start(control: Control): Promise<void> {
+    if (this.#client === null) return;
+    this.#follower = new Follower(this.#client, control.store, this.#log);
+    await this.#follower.start();
+  }
+
+  close(): void {
+    this.#follower?.close();
+    this.#client?.close();
+  }
+}
+
+/** The process to join, from the command line; null: none. Throws StartError. */
+function joinedTo(url: string | null, env: Readonly<Record<string, string | undefined>>): AuthorityClient | null {
+  if (url === null) return null;
+  const token = authorityToken(env);
+  if (token === null) throw new StartError(`--authority needs ${TOKEN_VARIABLE} in the environment, the same as at ${url}.`);
+  if (!/^https?:\/\/[^/]+\/?$/.test(url)) throw new StartError(`--authority must be the admin address of another gateway, such as http://127.0.0.1:8485, not ${url}.`);
+  return new AuthorityClient(url, token);
+}
+
+/** Asks for slices. */
+function sliceLink(client: AuthorityClient): AuthorityLink {
+  return {
+    report: async (reports) => {
+      const answer = await client.call("POST", `${AUTHORITY_PATH}reports`, { reports } as unknown as Json);
+      if (!isObject(answer) || !Array.isArray(answer["replies"])) throw new Error("the authority's answer has no replies");
+      return answer["replies"] as unknown as readonly SliceReply[];
+    },
+  };
+}
+
+/** A store whose objects are another process's: changed by following, by nobody else here. */
+function followed(store: OpenControlStore, url: string): OpenControlStore {
+  return {
+    get: (kind, id) => store.get(kind, id),
+    list: (kind, options) => store.list(kind, options),
+    all: (kind) => store.all(kind),
+    audit: (options) => store.audit(options),
+    verifyAudit: () => store.verifyAudit(),
+    onChange: (listener) => store.onChange(listener),
+    close: () => store.close(),
+    apply: (changes, actor, action): ApplyResult => {
+      if (actor === FOLLOWER || !changes.some(({ kind }) => SHARED_KINDS.includes(kind))) return store.apply(changes, actor, action);
+      return { kind: "refused", code: "conflict", message: `This gateway has joined ${url}: change it there.`, problems: [] };
+    },
+  };
+}
+
+const FOLLOWER: Actor = { id: "authority", tenant: "default", role: "owner" };
+
+/** Keeps the copy of the authority's objects; with the authority gone, the last copy serves on. */
+class Follower {
+  readonly #client: AuthorityClient;
+  readonly #store: OpenControlStore;
+  readonly #log: Log;
+  #known = "";
+  #timer: NodeJS.Timeout | null = null;
+  #closed = false;
+  #failing = false;
+
+  constructor(client: AuthorityClient, store: OpenControlStore, log: Log) {
+    this.#client = client;
+    this.#store = store;
+    this.#log = log;
+  }
+
+  /** The first copy, then one whenever something changed. Resolves after the first try. */
+  async start(): Promise<void> {
+    await this.#follow();
+    this.#timer = setInterval(() => void this.#follow(), FOLLOW_EVERY_MS).unref();
+  }
+
+  close(): void {
+    this.#closed = true;
+    if (this.#timer !== null) clearInterval(this.#timer);
+  }
+
+  async #follow(): Promise<void> {
+    try {
+      const answer = await this.#client.call("GET", `${AUTHORITY_PATH}state?known=${encodeURIComponent(this.#known)}`, null);
+      if (this.#closed) return;
+      if (this.#failing) this.#log.info("authority_followed_again");
+      this.#failing = false;
+      if (answer === undefined) return;
+      if (!isObject(answer) || !Array.isArray(answer["objects"]) || typeof answer["version"] !== "string") throw new Error("the authority's answer has no objects");
+      this.#take(answer["objects"] as unknown as readonly StoredObject[]);
+      this.#known = answer["version"];
+    } catch (error) {
+      if (!this.#failing && !this.#closed) this.#log.warn("authority_not_followed", { error: error instanceof Error ? error.message : String(error) });
+      this.#failing = true;
+    }
+  }
+
+  #take(objects: readonly StoredObject[]): void {
+    const wanted = new Map(objects.map((object) => [`${object.kind}/${object.id}`, object]));
+    const changes: Change[] = [];
+    for (const { kind, id, tenant, body } of objects) {
+      const here = this.#store.get(kind, id);
+      if (here === undefined || JSON.stringify(here.body) !== JSON.stringify(body)) changes.push({ op: "put", kind, id, tenant, body });
+    }
+    for (const kind of SHARED_KINDS) for (const { id } of this.#store.all(kind)) if (!wanted.has(`${kind}/${id}`)) changes.push({ op: "delete", kind, id });
+    if (changes.length === 0) return;
+    const result = this.#store.apply(changes, FOLLOWER, "follow");
+    if (result.kind === "refused") throw new Error(result.message);
+    this.#log.info("authority_objects_taken", { changes: changes.length });
+  }
+}
