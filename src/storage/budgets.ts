@@ -110,7 +110,7 @@ export class LedgerBudgets implements BudgetGate {
    * the end of a budget most of a burst would be refused with money left over. `told` is called once: null is admitted.
    */
   waitFor(hold: Hold, refused: Refusal, told: (refused: Unheld | null) => void): void {
-    if (!this.book.mayFit(askOf(hold)) || this.#waiting.size >= WAITING_MAX) return told(refused);
+    if (!isWorthWaiting(this.book, hold) || this.#waiting.size >= WAITING_MAX) return told(refused);
     const timer = setTimeout(() => this.#endWait(hold, refused), this.waitMs).unref();
     this.#waiting.set(hold, { told, timer });
   }
@@ -134,7 +134,7 @@ export class LedgerBudgets implements BudgetGate {
       for (const hold of this.#waiting.keys()) {
         const refused = this.admit(hold);
         if (refused === null) this.#endWait(hold, null);
-        else if (!this.book.mayFit(askOf(hold))) this.#endWait(hold, refused);
+        else if (!isWorthWaiting(this.book, hold)) this.#endWait(hold, refused);
       }
     });
   }
@@ -198,6 +198,12 @@ export class LedgerBudgets implements BudgetGate {
 /** What a hold asks of budgets. What is unmetered asks for nothing. */
 export function askOf({ attemptId, requestId, scopes, unmetered, boundNanoUsd, atMs }: Hold): HoldAsk {
   return { attemptId, requestId, scopes, boundNanoUsd: unmetered === true ? 0 : boundNanoUsd, wallMs: atMs };
+}
+
+/** What costs nothing is refused only where a budget is spent: that does not pass by waiting. */
+function isWorthWaiting(book: BudgetBook, hold: Hold): boolean {
+  const ask = askOf(hold);
+  return ask.boundNanoUsd !== 0 && book.mayFit(ask);
 }
 
 /** The refusal as a client reads it. */
