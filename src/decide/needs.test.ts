@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { CAPABILITIES, type CapabilityTable } from "../wire/capability.ts";
 import type { ChatRequest, Part } from "../wire/chat.ts";
-import { lacked, needsOf, NO_NEEDS, type NeedsFacts } from "./needs.ts";
+import { lacked, needsOf, NO_NEEDS, surchargedBy, type NeedsFacts } from "./needs.ts";
 
 const PLAIN: ChatRequest = {
   model: "m", messages: [{ role: "user", parts: [{ kind: "text", text: "hi", cacheControl: undefined }], name: undefined }], tools: [], toolChoice: undefined, parallelToolCalls: undefined,
@@ -59,5 +59,15 @@ describe("what a table denies", () => {
   it("is lacking; what it grants or does not know is not", () => {
     assert.deepEqual(lacked(asked, table, true).map((need) => need.capability), ["sampling"]);
     assert.deepEqual(lacked(asked, table, false).map((need) => need.capability), ["image_url"]);
+  });
+});
+
+describe("what price lists may charge extra", () => {
+  const features = (request: Partial<ChatRequest>) => surchargedBy(needsOf({ ...PLAIN, ...request }, FACTS));
+  it("is structured output and tools, where they are asked", () => {
+    assert.equal(features({}), undefined);
+    assert.equal(features({ stop: ["x"] }), undefined);
+    assert.deepEqual(features({ tools: [TOOL] }), ["tools"]);
+    assert.deepEqual(features({ tools: [TOOL], responseFormat: SCHEMA }), ["structured_output", "tools"]);
   });
 });

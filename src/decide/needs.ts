@@ -4,7 +4,7 @@
  */
 import type { Capability, CapabilityTable } from "../wire/capability.ts";
 import type { ChatRequest, Part } from "../wire/chat.ts";
-import type { DialectId } from "../wire/facts.ts";
+import type { DialectId, SurchargedFeature } from "../wire/facts.ts";
 
 export interface Need {
   readonly capability: Capability;
@@ -49,6 +49,15 @@ export function needsOf(request: ChatRequest, facts: NeedsFacts): readonly Need[
   if (request.stop.length > 0) need("stop", "stop");
   samplingNeeds(request, facts.lenient, need);
   return needs.length === 0 ? NO_NEEDS : needs;
+}
+
+/** What of these needs a price list may charge extra; undefined: nothing. */
+export function surchargedBy(needs: readonly Need[]): readonly SurchargedFeature[] | undefined {
+  if (needs.length === 0) return undefined;
+  const features: SurchargedFeature[] = [];
+  if (needs.some(({ capability }) => capability === "json_object" || capability === "json_schema")) features.push("structured_output");
+  if (needs.some(({ capability }) => capability === "tools")) features.push("tools");
+  return features.length === 0 ? undefined : features;
 }
 
 type Tell = (capability: Capability, param: string, missing?: Need["missing"], where?: Need["where"]) => void;

@@ -65,6 +65,8 @@ const LINGER_MS = 1_000;
 export class Attempt implements UpstreamHandler, LaneSink {
   readonly settings: AttemptSettings;
   readonly startedMs: number;
+  /** When its money was held: the time that it is priced at. Wall clock. */
+  heldMs: number | null = null;
   /** Its soft timeout has passed. */
   late = false;
   /** Drained for its usage after the client left: nothing is delivered any more. */

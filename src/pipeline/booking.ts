@@ -4,6 +4,7 @@ import { underContract } from "../decide/contract/charge.ts";
 import { relayedTokens, chargeOf } from "../decide/estimate.ts";
 import { orphanRates, priceVersionOf } from "../decide/price.ts";
 import type { Caller, Charge, Hold } from "../ports.ts";
+import type { SurchargedFeature } from "../wire/facts.ts";
 import type { Outcome } from "../wire/outcome.ts";
 import type { UnitCounts } from "../wire/usage.ts";
 import type { Attempt } from "./attempt.ts";
@@ -24,6 +25,8 @@ export interface HoldFacts {
   readonly inputEstimateTokens: number;
   /** Of a call that is not billed by tokens alone. */
   readonly expectedUnits?: UnitCounts | undefined;
+  /** What the request asks for that price lists may charge extra. */
+  readonly features?: readonly SurchargedFeature[] | undefined;
   readonly wallMs: number;
 }
 
@@ -42,7 +45,7 @@ export function holdOf(facts: HoldFacts): Hold {
     boundNanoUsd: facts.boundNanoUsd,
     ...(deployment.pricing.kind === "unmetered" ? UNMETERED : {}),
     inputEstimateTokens: facts.inputEstimateTokens,
-    ...orphanRates(deployment.pricing, facts.inputEstimateTokens, { wallMs: facts.wallMs }, facts.expectedUnits),
+    ...orphanRates(deployment.pricing, facts.inputEstimateTokens, { wallMs: facts.wallMs, ...(facts.features === undefined ? {} : { features: facts.features }) }, facts.expectedUnits),
     billsOnAbort: deployment.provider.billsOnAbort,
     atMs: facts.wallMs,
   };
@@ -63,8 +66,8 @@ export function periodOf(wallMs: number): string {
   return periodText;
 }
 
-/** The charge of an attempt that has ended. */
-export function chargeFor(attempt: Attempt, outcome: Outcome, inputEstimateTokens: number, wallMs: number): Charge {
+/** The charge of an attempt that has ended at `wallMs`, by the prices of the moment at which it was held. */
+export function chargeFor(attempt: Attempt, outcome: Outcome, inputEstimateTokens: number, wallMs: number, features?: readonly SurchargedFeature[]): Charge {
   const { deployment } = attempt.settings.candidate;
   const booked = chargeOf({
     pricing: deployment.pricing,
@@ -77,7 +80,8 @@ export function chargeFor(attempt: Attempt, outcome: Outcome, inputEstimateToken
     contentEvents: attempt.contentEvents,
     inputEstimateTokens,
     billsOnAbort: deployment.provider.billsOnAbort,
-    wallMs,
+    wallMs: attempt.heldMs ?? wallMs,
+    ...(features === undefined ? {} : { features }),
     ...(attempt.settings.expectedUnits === undefined ? {} : { expectedUnits: attempt.settings.expectedUnits }),
   });
   return { attemptId: attempt.settings.id, ...underContract(booked, deployment.pricing, wallMs), atMs: wallMs };

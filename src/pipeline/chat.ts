@@ -6,7 +6,7 @@ import type { Spending } from "../decide/cap.ts";
 import { choose, type Candidate } from "../decide/choose.ts";
 import type { RequestShape, Route } from "../decide/deployment.ts";
 import { inputEstimateTokens } from "../decide/estimate.ts";
-import { needsOf, type Need } from "../decide/needs.ts";
+import { needsOf, surchargedBy, type Need } from "../decide/needs.ts";
 import type { Charge } from "../ports.ts";
 import { measureText, restoredEdits, surfaceDialect } from "../providers/dialects/chat-surface.ts";
 import type { AnswerEncoder, AskedOutside, ClientDialect, ClientHead, ParsedByClient, PassedBody } from "../providers/dialects/client.ts";
@@ -149,6 +149,7 @@ function begin(deps: Deps, inbound: Inbound, ready: Ready): Exchange {
     deadlineMs: ready.deadlineMs,
     warnings: ready.warnings,
     binding: spending === undefined ? undefined : { spending, shape },
+    features: surchargedBy(needs),
     snapshot: inbound.snapshot,
   });
   exchange.onRecorded = images === null ? inbound.done : releasing(images, inbound.done);

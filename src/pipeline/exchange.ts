@@ -132,7 +132,7 @@ export class Exchange implements AttemptOwner {
     this.#attemptTimers.get(attempt)?.cancel();
     this.#deps.health.observe(attempt.settings.ticket, outcome, this.#deps.clock.nowMs(), this.#deps.random.next());
     if (outcome.kind === "failed" && outcome.fault !== "client") this.#deps.log.warn("attempt_failed", failureFields(this.settings.requestId, attempt, outcome));
-    this.#books.settle(attempt, chargeFor(attempt, outcome, this.settings.inputEstimateTokens, this.#deps.clock.wallMs()), outcome.kind === "answered" ? this.#surface.held?.(attempt) : undefined);
+    this.#books.settle(attempt, chargeFor(attempt, outcome, this.settings.inputEstimateTokens, this.#deps.clock.wallMs(), this.settings.features), outcome.kind === "answered" ? this.#surface.held?.(attempt) : undefined);
     if (attempt === this.#winner) this.#whenBooked(() => this.#close(attempt, outcome));
     else if (this.#over || this.#gone) this.#whenBooked(() => this.#record());
     else if (outcome.kind !== "superseded") {
@@ -252,6 +252,8 @@ export class Exchange implements AttemptOwner {
 
   #hold(attempt: Attempt): void {
     const { candidate, number, id } = attempt.settings;
+    const wallMs = this.#deps.clock.wallMs();
+    attempt.heldMs = wallMs;
     const hold = holdOf({
       attemptId: id,
       requestId: this.settings.requestId,
@@ -262,7 +264,8 @@ export class Exchange implements AttemptOwner {
       boundNanoUsd: number === 1 ? this.settings.choice.holdNanoUsd : candidate.boundNanoUsd,
       inputEstimateTokens: this.settings.inputEstimateTokens,
       expectedUnits: attempt.settings.expectedUnits,
-      wallMs: this.#deps.clock.wallMs(),
+      features: this.settings.features,
+      wallMs,
     });
     this.#books.hold(attempt, hold, () => attempt.start(), (why) => this.#unheld(attempt, why));
   }

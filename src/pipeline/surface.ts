@@ -4,6 +4,7 @@ import type { Spending } from "../decide/cap.ts";
 import type { RequestShape, Route } from "../decide/deployment.ts";
 import type { Caller, Charge, Timer } from "../ports.ts";
 import type { GatewayError } from "../wire/errors.ts";
+import type { SurchargedFeature } from "../wire/facts.ts";
 import type { HttpMethod, ServedName } from "../wire/surfaces.ts";
 import type { UnitCounts } from "../wire/usage.ts";
 import type { Attempt, Reading } from "./attempt.ts";
@@ -81,6 +82,8 @@ export interface ExchangeSettings {
   readonly warnings: readonly string[];
   /** What binds its money, and the shape that its calls are bounded by; absent: nothing does. */
   readonly binding?: { readonly spending: Spending; readonly shape: RequestShape } | undefined;
+  /** What the request asks for that price lists may charge extra; absent: nothing. */
+  readonly features?: readonly SurchargedFeature[] | undefined;
   /** What was sent is never sent again: it may have been done. */
   readonly once?: boolean;
   readonly snapshot: Snapshot;
