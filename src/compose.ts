@@ -5,7 +5,7 @@ import { ControlServer } from "./admin/control.ts";
 import { rotateAdminToken } from "./admin/identity.ts";
 import { AdminServer } from "./admin/server.ts";
 import { loadConfig, type LoadedConfig } from "./config/source.ts";
-import { buildSnapshot, type Snapshot as ConfigSnapshot } from "./config/snapshot.ts";
+import { buildSnapshot, type Snapshot as ConfigSnapshot, type SnapshotPrices } from "./config/snapshot.ts";
 import { problemErrors } from "./config/problems.ts";
 import { showError } from "./config/report.ts";
 import type { Config } from "./config/types.ts";
@@ -34,10 +34,12 @@ import { servePass } from "./pipeline/pass-endpoint.ts";
 import { serveCompact, serveResponses } from "./pipeline/responses.ts";
 import type { Exchange } from "./pipeline/exchange.ts";
 import { openAdmin, type OpenAdmin } from "./compose/admin.ts";
+import { Membership } from "./compose/authority.ts";
 import { runManage } from "./compose/manage.ts";
 import { authSettings, LOCAL_ACTOR, managedBy, openControl, storedKeys, type Control } from "./compose/control.ts";
 import { limitsInForce, onLimitsChanged } from "./compose/limits.ts";
 import { restoreContracts } from "./compose/contracts.ts";
+import { importFile, onPricesChanged, pricesOf } from "./compose/prices.ts";
 import { InFlight } from "./compose/in-flight.ts";
 import { openKeptState, type KeptState } from "./compose/kept-state.ts";
 import { openRepeats, type OpenRepeats } from "./compose/repeats.ts";
@@ -63,9 +65,11 @@ export interface GatewayOptions {
   /** 0: any free port. */
   readonly port: number;
   readonly adminPort: number;
-  readonly dataDir: string;
   /** Where the admin port listens; absent: on the loopback. */
   readonly adminHost?: string;
+  /** The admin address of the gateway that keeps the budgets; absent: this one does. */
+  readonly authority?: string | null;
+  readonly dataDir: string;
   readonly drainMs: number;
   readonly tls: { readonly cert: string; readonly key: string } | null;
   readonly log: Log;
@@ -87,9 +91,9 @@ export interface Gateway {
   readonly url: string;
   readonly port: number;
   readonly adminUrl: string;
-  readonly snapshot: () => ConfigSnapshot;
   /** The administrator's token, made at this start; null where there was one already. To be shown once. */
   readonly adminToken: string | null;
+  readonly snapshot: () => ConfigSnapshot;
   /** Organisations, teams, keys and all else that operators manage. */
   readonly managed: Managed;
   /** Validate first, then swap; the old configuration stays if the new one is bad. Resolves to the errors, none if swapped. */
@@ -125,6 +129,7 @@ class Running {
   readonly #kept: KeptState;
   readonly #repeats: OpenRepeats;
   readonly #managed: Control;
+  readonly #membership: Membership;
   readonly #upstream: OutboundUpstream;
   readonly #health: HealthBook;
   readonly #metrics = new Metrics();
@@ -149,13 +154,17 @@ class Running {
     this.#dataDir = dataDir;
     this.#log = options.log;
     const { config } = options.loaded;
-    this.#config = buildSnapshot(config, loadCatalogue(), PROVIDERS);
+    this.#membership = new Membership(options.authority ?? null, options.env, this.#log);
+    this.#managed = this.#membership.wrap(openControl(dataDir.path));
+    this.#config = buildSnapshot(config, loadCatalogue(), PROVIDERS, pricesOf(this.#managed.store, Date.now()));
     const problems = problemErrors(this.#config.findings, options.loaded);
-    if (problems.length > 0) throw new StartError(problems.map(showError).join("\n"));
-    this.#managed = openControl(dataDir.path);
+    if (problems.length > 0) {
+      this.#managed.close();
+      throw new StartError(problems.map(showError).join("\n"));
+    }
     this.#auth = this.#authOf(config);
     this.#clock = new WheelClock((error) => this.#log.error("timer_failed", { error: error instanceof Error ? (error.stack ?? error.message) : String(error) }));
-    this.#storage = new SqliteStorage(dataDir.ledgerPath, { sync: config.ledger.sync, log: this.#log, ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }) });
+    this.#storage = new SqliteStorage(dataDir.ledgerPath, { sync: config.ledger.sync, log: this.#log, ...this.#membership.storage, ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }) });
     restoreContracts(this.#config, () => openReadOnly(options.dataDir), this.#clock.wallMs());
     this.#kept = openKeptState(config, dataDir, this.#log);
     this.#repeats = openRepeats(dataDir.path, config.ledger.sync, { answers: this.#kept.answers, clock: this.#clock, log: this.#log, attemptsOf: (id) => this.#storage.reader.attemptsOf(id), told: (status) => this.#metrics.refused(status) });
@@ -163,6 +172,7 @@ class Running {
     this.#snapshot = pipelineSnapshot(this.#config, this.#transportPorts(), this.#managed.book);
     this.#views = this.#viewsNow();
     this.#allowOrigins();
+    onPricesChanged(this.#managed.store, () => this.#pricesChanged());
     this.#managed.store.onChange((changed) => {
       if (changed.some(({ kind }) => kind === "credential")) this.#credentialsChanged();
     });
@@ -203,10 +213,11 @@ class Running {
   async open(): Promise<Gateway> {
     const options = this.#options;
     try {
+      await this.#membership.start(this.#managed);
       const port = await this.#server.listen(options.host, options.port);
       const adminHost = options.adminHost ?? "127.0.0.1";
       const admin = this.#openAdmin();
-      this.#admin = new AdminServer({ metrics: () => this.#metricsText(), version: VERSION, ready: () => this.#notReady(), host: adminHost, api: admin.fetch });
+      this.#admin = new AdminServer({ metrics: () => this.#metricsText(), version: VERSION, ready: () => this.#notReady(), host: adminHost, api: this.#membership.api(admin.fetch, this.#storage, this.#managed) });
       const adminPort = await this.#admin.listen(adminHost, options.adminPort);
       this.#control = await ControlServer.open(this.#dataDir.controlSocketPath, (command, argument) => this.#command(command, argument));
       this.#startTimers();
@@ -241,7 +252,7 @@ class Running {
     if (path === null) return ["The configuration did not come from a file; restart to change it."];
     const loaded = loadConfig({ configFile: path, env: this.#options.env, cwd: process.cwd(), providers: PROVIDERS });
     if (!loaded.ok) return this.#keepOld(loaded.errors.map(showError));
-    const next = buildSnapshot(loaded.config, loadCatalogue(), PROVIDERS, undefined, { book: this.#config.capacity });
+    const next = buildSnapshot(loaded.config, loadCatalogue(), PROVIDERS, this.#prices(), { book: this.#config.capacity });
     if (next.findings.length > 0) return this.#keepOld(problemErrors(next.findings, loaded).map(showError));
     try {
       checkStart(loaded.config, this.#options.host, () => this.#managed.book.size);
@@ -298,6 +309,18 @@ class Running {
   #limit(): void {
     const { budgets } = limitsInForce(this.#config.config, this.#managed.store);
     this.#storage.limit(budgets);
+  }
+
+  #prices(): SnapshotPrices {
+    return pricesOf(this.#managed.store, this.#clock.wallMs());
+  }
+
+  /** The same configuration at other prices, from the next request on. */
+  #pricesChanged(): void {
+    this.#config = buildSnapshot(this.#config.config, loadCatalogue(), PROVIDERS, this.#prices(), { book: this.#config.capacity });
+    this.#snapshot = pipelineSnapshot(this.#config, this.#transportPorts(), this.#managed.book);
+    this.#views = this.#viewsNow();
+    this.#log.info("prices_changed", { deployments: this.#config.deployments.size });
   }
 
   #viewsNow(): Views {
@@ -417,12 +440,27 @@ class Running {
         return { errors: await this.reload() };
       case "providers":
         return { providers: this.#health.snapshot(this.#clock.nowMs()) };
+      case "import-prices":
+        return importFile(this.#managed.store, this.#dataDir.path, argument, this.#clock.wallMs());
       case "retry":
         if (!this.#accounts().includes(argument)) return { error: `no provider ${argument} is configured` };
         return { retried: this.#health.retryAccount(argument) };
+      case "manage":
+        return runManage(managedBy(this.#managed, () => this.#config.config), argument);
+      case "token":
+        return { token: rotateAdminToken(this.#managed.store, LOCAL_ACTOR) };
       default:
         return { error: `unknown command ${command}` };
     }
+  }
+
+  #openAdmin(): OpenAdmin {
+    return openAdmin({
+      managed: managedBy(this.#managed, () => this.#config.config),
+      config: () => this.#config.config,
+      callerOf: (sha256) => callerBy(sha256, this.#auth),
+      log: this.#log,
+    });
   }
 
   #metricsText(): string {
@@ -439,24 +477,12 @@ class Running {
     this.#state = "closed";
     for (const timer of this.#timers) clearInterval(timer);
     this.#batches.stop();
-      case "manage":
-        return runManage(managedBy(this.#managed, () => this.#config.config), argument);
-      case "token":
-        return { token: rotateAdminToken(this.#managed.store, LOCAL_ACTOR) };
     this.#watch?.close();
+    this.#membership.close();
     await this.#control?.close();
     await this.#admin?.close();
     this.#requestLog?.flush();
     await this.#upstream.close();
-  #openAdmin(): OpenAdmin {
-    return openAdmin({
-      managed: managedBy(this.#managed, () => this.#config.config),
-      config: () => this.#config.config,
-      callerOf: (sha256) => callerBy(sha256, this.#auth),
-      log: this.#log,
-    });
-  }
-
     this.#clock.close();
     await this.#storage.close();
     this.#repeats.close();
