@@ -23,6 +23,8 @@ export interface Candidate {
   readonly mayNotFit?: boolean;
   /** What it lacks of the request, and the gateway makes up for. */
   readonly emulates?: readonly Capability[];
+  /** It became dearer than it was, so it stands last: why. */
+  readonly dear?: string;
   /** Set by money, to be sent upstream in place of what the client asked. */
   readonly outputLimit?: OutputLimit;
 }
@@ -72,19 +74,18 @@ export function choose(facts: ChoiceFacts): Choice {
   const filtered: Filtered[] = [];
   for (const entry of ordered(route, facts.random)) {
     const lacks = shape.needs.length === 0 || facts.capabilities === undefined ? NOTHING : lacked(shape.needs, facts.capabilities(entry.deployment), entry.deployment.provider.dialect === facts.passesTo);
-    const reason = unfit(entry, shape, facts.view(entry.deployment)) ?? missing(lacks);
+    const view = facts.view(entry.deployment);
+    const reason = unfit(entry, shape, view) ?? missing(lacks);
     if (reason !== null) filtered.push({ deployment: entry.deployment.id, ...reason });
     else {
       const weighed = within(weigh(entry, facts, lacks), facts, facts.spending);
       if ("reason" in weighed) filtered.push(weighed);
-      else candidates.push(weighed);
+      else candidates.push(view.dear !== undefined && route.onCostSpike === "move" ? { ...weighed, dear: view.dear } : weighed);
     }
   }
   nativeFirst(candidates);
-  const doubtful = candidates.filter((one) => one.mayNotFit === true);
-  if (doubtful.length > 0 && doubtful.length < candidates.length) {
-    candidates.splice(0, candidates.length, ...candidates.filter((one) => one.mayNotFit !== true), ...doubtful);
-  }
+  if (route.onCostSpike === "move") putLast(candidates, (one) => one.dear !== undefined);
+  putLast(candidates, (one) => one.mayNotFit === true);
   const choice = { strategy: route.strategy, candidates, filtered, holdNanoUsd: dearestNanoUsd(candidates) };
   return route.withheld === undefined ? choice : { ...choice, withheld: route.withheld };
 }
@@ -114,6 +115,12 @@ function nativeFirst(candidates: Candidate[]): void {
   if (!automatic.some((one) => one.emulates !== undefined)) return;
   const sorted = [...automatic.filter((one) => one.emulates === undefined), ...automatic.filter((one) => one.emulates !== undefined)];
   for (let i = 0; i < candidates.length; i++) if (candidates[i]?.automatic === true) candidates[i] = sorted.shift() as Candidate;
+}
+
+/** Those of which it holds come after all others, in their order. */
+function putLast(candidates: Candidate[], holds: (one: Candidate) => boolean): void {
+  const last = candidates.filter(holds);
+  if (last.length > 0 && last.length < candidates.length) candidates.splice(0, candidates.length, ...candidates.filter((one) => !holds(one)), ...last);
 }
 
 const NOTHING: readonly Need[] = [];
@@ -187,6 +194,7 @@ export function describeChoice(choice: Choice, startStates: readonly string[]): 
       deployment: candidate.deployment.id,
       automatic: candidate.automatic,
       ...(candidate.mayNotFit === true ? { may_not_fit: true } : {}),
+      ...(candidate.dear === undefined ? {} : { cost_spike: candidate.dear }),
       ...(candidate.emulates === undefined ? {} : { emulates: candidate.emulates }),
       bound_nano_usd: candidate.boundNanoUsd,
       input_bound_tokens: candidate.inputBoundTokens,

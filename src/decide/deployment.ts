@@ -59,6 +59,8 @@ export interface Route {
   readonly defaultMaxOutput: number;
   /** True for a catalogue name that is no configured route: its further candidates are automatic fallbacks. */
   readonly automatic: boolean;
+  /** Deployments whose calls became dearer than they were come last; absent: it is told only. */
+  readonly onCostSpike?: "move";
   /** Wishes that a target refuses are left out with a warning, in place of leaving the target out. */
   readonly lenient?: boolean;
   /** Candidates that this caller may not use, and why; absent: none. */

@@ -26,6 +26,7 @@ export interface DirectoryRoute {
   readonly forwardHeaders: readonly string[];
   readonly defaultMaxOutput: number;
   readonly lenient?: boolean;
+  readonly onCostSpike?: "alert" | "move";
   readonly cheaper?: readonly { readonly use: string; readonly weight: number }[];
 }
 
@@ -376,8 +377,8 @@ class Resolver implements Directory {
       return [];
     });
     if (candidates.length === 0) return refusal ?? { code: "unknown_model", message: `route ${config.name} has no candidates` };
-    const { name, strategy, clocks, keepalive, forwardHeaders, defaultMaxOutput, lenient } = config;
-    return { name, candidates, strategy, clocks, keepalive, forwardHeaders, defaultMaxOutput, automatic: false, ...(lenient === true && { lenient }), ...(cheaper.length > 0 && { cheaper }) };
+    const { name, strategy, clocks, keepalive, forwardHeaders, defaultMaxOutput, lenient, onCostSpike } = config;
+    return { name, candidates, strategy, clocks, keepalive, forwardHeaders, defaultMaxOutput, automatic: false, ...(lenient === true && { lenient }), ...(onCostSpike === "move" && { onCostSpike }), ...(cheaper.length > 0 && { cheaper }) };
   }
 
   #candidate(use: string): ReturnType<Supply["supply"]> {

@@ -26,6 +26,8 @@ export interface HealthView {
   readonly excluded: ExclusionView | null;
   /** When the rest ends; 0 where it does not rest. */
   readonly restsUntilMs: number;
+  /** Its calls became dearer than they were, and how; absent: they did not. */
+  readonly dear?: string;
 }
 export interface ExclusionView {
   readonly reason: ExclusionReason;
@@ -64,12 +66,14 @@ export interface HealthRow extends HealthView, HealthId {
 
 /** Names may come from clients (`account/anything`), so the book is bounded. */
 const ENTRIES_MAX = 4_096;
+const NOTHING_DEAR: ReadonlyMap<string, string> = new Map();
 const HEALTHY: HealthView = Object.freeze({ state: "admitting", pausedUntilMs: 0, excluded: null, restsUntilMs: 0 });
 
 export class HealthBook {
   #settings: RestSettings;
   readonly #entries = new Map<string, Entry>();
   readonly #accounts = new Map<string, Exclusion>();
+  #dear: ReadonlyMap<string, string> = NOTHING_DEAR;
   #lastSeq = 0;
 
   constructor(settings: RestSettings) {
@@ -85,8 +89,22 @@ export class HealthBook {
   view(deployment: string, account: string, endpoint: string, nowMs: number): HealthView {
     const entry = this.#entries.get(keyOf(deployment, endpoint));
     const credential = this.#accounts.get(account);
+    const dear = this.#dear.size === 0 ? undefined : this.#dear.get(deployment);
+    if (dear !== undefined) return { ...viewOf(entry, credential, nowMs), dear };
     if (entry === undefined && (credential === undefined || credential.reason === null)) return HEALTHY;
     return viewOf(entry, credential, nowMs);
+  }
+
+  /** From now on these deployments are dear, for the reasons given. The map is read, and may change. */
+  markDear(deployments: ReadonlyMap<string, string>): void {
+    this.#dear = deployments;
+  }
+
+  /** Accounts that are taken out, and why; also those of which a trial is due. */
+  excludedAccounts(): ReadonlyMap<string, ExclusionReason> {
+    const found = new Map<string, ExclusionReason>();
+    for (const [account, { reason }] of this.#accounts) if (reason !== null) found.set(account, reason);
+    return found;
   }
 
   /**
