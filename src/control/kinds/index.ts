@@ -9,11 +9,12 @@ import { key } from "./key.ts";
 import { limit } from "./limit.ts";
 import { member } from "./member.ts";
 import { organisation } from "./organisation.ts";
+import { price } from "./price.ts";
 import { project } from "./project.ts";
 import { team } from "./team.ts";
 
-/** Kinds that seal nothing; prices and contracts are added here. */
-const PLAIN: readonly Kind[] = [organisation, team, project, member, key, budget, limit];
+/** Kinds that seal nothing; contracts are added here. */
+const PLAIN: readonly Kind[] = [organisation, team, project, member, key, budget, limit, price];
 
 /** All kinds, in the order in which they build on each other; what has to be sealed is sealed by `vault`. */
 export function kindsWith(vault: Vault): ReadonlyMap<string, Kind> {
