@@ -36,6 +36,8 @@ export interface KeyedRequestsOptions {
 const ROWS_MAX = 500_000;
 const SWEEP_ROWS = 5_000;
 const SWEEP_MS = 10_000;
+/** An error of the disk may end a transaction, with all that was in it. */
+const FAILED = "the disk failed while this was written";
 
 interface Waiting {
   readonly resolve: () => void;
@@ -113,8 +115,7 @@ export class SqliteKeyedRequests implements KeyedRequests {
     if (waiting === null) return;
     this.#waiting = null;
     try {
-      // An error of the disk may have ended the transaction already, with all that was in it.
-      if (!this.#db.isTransaction) throw new Error("the disk failed while this was written");
+      if (!this.#db.isTransaction) throw new Error(FAILED);
       this.#db.exec("COMMIT");
     } catch (error) {
       this.#undo();
@@ -122,6 +123,11 @@ export class SqliteKeyedRequests implements KeyedRequests {
       return;
     }
     for (const { resolve } of waiting) resolve();
+  }
+
+  /** Bounds the file's size in pages of 4 KiB; what does not fit fails as on a full disk. */
+  limitPages(pages: number): void {
+    this.#db.exec(`PRAGMA max_page_count = ${Math.trunc(pages)}`);
   }
 
   close(): void {
@@ -138,6 +144,7 @@ export class SqliteKeyedRequests implements KeyedRequests {
           this.#waiting = [];
           setImmediate(() => this.flush());
         }
+        if (!this.#db.isTransaction) throw new Error(FAILED);
         run();
         this.#waiting.push({ resolve, reject });
       } catch (error) {
