@@ -2,13 +2,13 @@
  * What an attempt costs when the provider does not say, and the charge that follows from how it ended. Estimates are
  * always flagged; nothing that may have been billed is settled at zero by default.
  */
-import type { PriceSheet } from "../wire/facts.ts";
+import type { PriceSheet, SurchargedFeature } from "../wire/facts.ts";
 import type { Json } from "../wire/json.ts";
 import type { Outcome } from "../wire/outcome.ts";
 import { OUTPUT_UNITS, outputTokens } from "../wire/usage.ts";
 import type { UnitCounts, Usage } from "../wire/usage.ts";
 import type { Pricing } from "./deployment.ts";
-import { sheetAt } from "./price-at.ts";
+import { sheetAt, tierName } from "./price-at.ts";
 import { priceUsage } from "./price.ts";
 import type { PricedAt } from "./price.ts";
 
@@ -150,8 +150,25 @@ function priced(
   const base = { outcome: wordFor(facts.outcome), units: usage.units, rawUsage: usage.raw };
   if (facts.pricing.kind === "unmetered") return { ...base, state: "unmetered", costNanoUsd: null, flags };
   const { costNanoUsd, flags: priceFlags } = priceUsage(facts.pricing, usage, facts, facts.sheetOfModel);
-  return { ...base, state, costNanoUsd, flags: [...new Set([...flags, ...priceFlags])] };
+  return { ...base, state, costNanoUsd, flags: [...new Set([...flags, ...pricedBy(facts, usage), ...priceFlags])] };
 }
+
+/** Flags of what a row was priced by, beside its units: without them it could not be priced again. */
+export const TIER_FLAG = "tier:";
+export const SURCHARGE_FLAG = "surcharge:";
+const NO_FLAGS: readonly string[] = [];
+/** Words of an answer that become part of a flag. */
+const PLAIN_WORD = /^[a-z][a-z0-9_-]{0,23}$/;
+
+/** The tier that served, where it is not the standard one, and what was asked that the list charges extra. */
+function pricedBy({ pricing, wallMs, serviceTier, features = NO_FEATURES }: AttemptFacts, usage: Usage): readonly string[] {
+  const tier = tierName(usage.serviceTier ?? serviceTier);
+  const surcharges = features.length === 0 ? undefined : sheetAt(pricing, wallMs)?.surcharges;
+  if (tier === null && surcharges === undefined) return NO_FLAGS;
+  const told = tier !== null && PLAIN_WORD.test(tier) ? [`${TIER_FLAG}${tier}`] : [];
+  return [...told, ...features.filter((feature) => surcharges?.[feature] !== undefined).map((feature) => `${SURCHARGE_FLAG}${feature}`)];
+}
+const NO_FEATURES: readonly SurchargedFeature[] = [];
 
 function unbilled(facts: AttemptFacts, flags: readonly string[]): ChargeMade {
   const unmetered = facts.pricing.kind === "unmetered";

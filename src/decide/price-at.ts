@@ -113,12 +113,18 @@ export type TierAsked =
 
 const STANDARD_WORDS: ReadonlySet<string> = new Set(["", "default", "standard", "standard_only", "on_demand"]);
 
+/** The tier that a provider's word for it means, as sheets name it; null: the standard one. */
+export function tierName(word: string | undefined): string | null {
+  if (word === undefined) return null;
+  const plain = word.toLowerCase().replace(/^on_demand_/, "");
+  if (STANDARD_WORDS.has(plain)) return null;
+  return plain === "fast" ? "priority" : plain;
+}
+
 /** What a provider's word for a service tier means on this sheet. `auto` is unknown: the account's settings decide. */
 export function tierOf(sheet: PriceSheet, word: string | undefined): TierAsked {
-  if (word === undefined) return { kind: "standard" };
-  const plain = word.toLowerCase().replace(/^on_demand_/, "");
-  if (STANDARD_WORDS.has(plain)) return { kind: "standard" };
-  const name = plain === "fast" ? "priority" : plain;
+  const name = tierName(word);
+  if (name === null) return { kind: "standard" };
   const known = sheet.tiers[name] !== undefined || sheet.contextSteps.some((step) => step.tiers?.[name] !== undefined);
   return known ? { kind: "tier", tier: name } : { kind: "unknown" };
 }

@@ -90,6 +90,7 @@ export function foldAttempt(rows: readonly AttemptRow[]): AttemptView | null {
     if (row.adjusts === null) continue;
     view = {
       ...view,
+      priceVersion: row.priceVersion,
       state: row.state,
       outcome: row.outcome,
       units: addUnits(view.units, row.units, 1),
@@ -136,8 +137,14 @@ export function sameCharge(view: AttemptView, charge: Charge): boolean {
   );
 }
 
-/** The correction row that makes `before` say what `charge` says. */
-export function correctionOf(before: AttemptView, charge: Charge, id: number, owner: number): AttemptRow {
+/** A charge that comes after the first, by another price list where it says so. */
+export interface Correcting extends Charge {
+  /** Absent: the version that the row has. */
+  readonly priceVersion?: string | null;
+}
+
+/** The correction row that makes `before` say what `charge` says; it belongs to the time of the call. */
+export function correctionOf(before: AttemptView, charge: Correcting, id: number, owner: number): AttemptRow {
   const { corrections, ...base } = before;
   const withdrawn = charge.costNanoUsd === null && before.costNanoUsd !== null;
   return {
@@ -146,7 +153,7 @@ export function correctionOf(before: AttemptView, charge: Charge, id: number, ow
     owner,
     attemptId: `${before.attemptId}~${corrections + 1}`,
     adjusts: before.attemptId,
-    atMs: charge.atMs,
+    priceVersion: charge.priceVersion === undefined ? before.priceVersion : charge.priceVersion,
     settledMs: charge.atMs,
     state: charge.state,
     outcome: charge.outcome,
