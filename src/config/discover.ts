@@ -35,6 +35,7 @@ export function configFromEnvironment(env: Readonly<Record<string, string | unde
     limits: [],
     channels: [],
     display: null,
+    prices: [],
     contracts: [],
     chat: { reasoningField: "reasoning_content" },
     simulated: accounts.length === 0,

@@ -44,13 +44,13 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
     "3  | YAML | Flow sequence in block collection must be sufficiently indented and end with a ] | check indentation, quotes and brackets here and in the line above",
     "3  | YAML | Flow map in block collection must be sufficiently indented and end with a } | check indentation, quotes and brackets here and in the line above",
   ]],
-  ["a typo at the top", "version: 1\nrouts: {}\n", ["2 routs | one of version, keys, providers, routes, aliases, files, fallbacks, unpriced, remote_images, health, ledger, cors, responses, reasoning_state, budgets, limits, contracts, notify, display, chat | unknown key routs | did you mean routes?"]],
+  ["a typo at the top", "version: 1\nrouts: {}\n", ["2 routs | one of version, keys, providers, routes, aliases, files, fallbacks, unpriced, remote_images, health, ledger, cors, responses, reasoning_state, budgets, limits, prices, contracts, notify, display, chat | unknown key routs | did you mean routes?"]],
   ["a typo in a provider", 'version: 1\nproviders:\n  openai:\n    api_kye: "${KEY}"\n', [
     "3 providers.openai.api_key | a key | nothing | add api_key: \"${OPENAI_API_KEY}\"",
     "4 providers.openai.api_kye | one of type, api, base_url, api_key, region, domain, proxy, ca_file, unmetered, project, location, credentials, resource, entra, deployments, account_id, access_key_id, secret_access_key, session_token, profile, role_arn, external_id, web_identity_token_file, sts_url, models | unknown key api_kye | did you mean api_key?",
   ]],
   ["a typo in a candidate", `${HEAD}routes:\n  a:\n    candidates:\n      - { use: openai/gpt-4o, wieght: 2 }\n`, ["7 routes.a.candidates[0].wieght | one of use, weight | unknown key wieght | did you mean weight?"]],
-  ["a key like nothing known", "version: 1\nzzzzzz: 1\n", ["2 zzzzzz | one of version, keys, providers, routes, aliases, files, fallbacks, unpriced, remote_images, health, ledger, cors, responses, reasoning_state, budgets, limits, contracts, notify, display, chat | unknown key zzzzzz | "]],
+  ["a key like nothing known", "version: 1\nzzzzzz: 1\n", ["2 zzzzzz | one of version, keys, providers, routes, aliases, files, fallbacks, unpriced, remote_images, health, ledger, cors, responses, reasoning_state, budgets, limits, prices, contracts, notify, display, chat | unknown key zzzzzz | "]],
   ["wrong types", "version: 1\nkeys: app\nproviders: []\nfallbacks: true\ncors: { origins: x }\n", [
     '2 keys | a list of { name, key } | "app" | ',
     "3 providers | a map from account name to its settings | an empty list | ",
@@ -168,7 +168,7 @@ describe("a bad configuration is refused with line, key, expected, found and hin
   });
 
   it("as one line that editors and terminals understand", () => {
-    assert.deepEqual(errors("version: 1\nrouts: {}\n").map(showError), ["spillway.yaml:2:1: routs: expected one of version, keys, providers, routes, aliases, files, fallbacks, unpriced, remote_images, health, ledger, cors, responses, reasoning_state, budgets, limits, contracts, notify, display, chat, found unknown key routs\n    did you mean routes?"]);
+    assert.deepEqual(errors("version: 1\nrouts: {}\n").map(showError), ["spillway.yaml:2:1: routs: expected one of version, keys, providers, routes, aliases, files, fallbacks, unpriced, remote_images, health, ledger, cors, responses, reasoning_state, budgets, limits, prices, contracts, notify, display, chat, found unknown key routs\n    did you mean routes?"]);
   });
 
   it("also when it is a bomb of anchors or too long to be a configuration", () => {
@@ -211,7 +211,7 @@ describe("a good configuration", () => {
     const config = good("version: 1\n");
     assert.deepEqual(config, {
       source: "spillway.yaml", keys: [], accounts: [], routes: [], aliases: [], files: "auto", fallbacks: "auto", unpriced: "refuse", remoteImages: "fetch",
-      health: { restMs: 5_000, restMaxMs: 300_000 }, ledger: { sync: "process" }, cors: { origins: [] }, responses: { store: "memory", ttlMs: 3_600_000, key: null }, reasoningState: { store: "memory", ttlMs: 3_600_000 }, budgets: [], limits: [], channels: [], display: null, contracts: [], chat: { reasoningField: "reasoning_content" },
+      health: { restMs: 5_000, restMaxMs: 300_000 }, ledger: { sync: "process" }, cors: { origins: [] }, responses: { store: "memory", ttlMs: 3_600_000, key: null }, reasoningState: { store: "memory", ttlMs: 3_600_000 }, budgets: [], limits: [], channels: [], display: null, prices: [], contracts: [], chat: { reasoningField: "reasoning_content" },
       simulated: false,
     });
   });
@@ -321,6 +321,23 @@ describe("warnings", () => {
       7, "routes.a.deadline", "a deadline in which the last step can still start",
       "5000 ms: its last step would have 1000 ms left, less than the 2000 ms it may take to connect", "raise deadline above 10000 ms or lower connect",
     ]]);
+  });
+
+  it("may hold prices for a time, and says of one that is not sound, or of two for one time, where and why", () => {
+    const section = (lines: string): string => `${HEAD}prices:\n${lines}`;
+    const { prices } = good(section('  old: { provider: openai, model: gpt-4o, price: { input: 2, output: 8 }, valid_to: "2027-01-01" }\n  new: { provider: openai, model: gpt-4o, price: { input: 1, output: 4, tiers: { batch: { multiply: 0.5 } } }, valid_from: "2027-01-01" }\n'));
+    assert.deepEqual(prices.map(({ id, of, validFromMs, validToMs, fixed, sheet }) => [id, of, validFromMs, validToMs, fixed, sheet.base.input, sheet.version.slice(0, 7)]), [
+      ["config:old", { provider: "openai" }, 0, Date.UTC(2027, 0, 1), true, 2_000_000, "config:"],
+      ["config:new", { provider: "openai" }, Date.UTC(2027, 0, 1), null, true, 1_000_000, "config:"],
+    ]);
+    const told = (lines: string): readonly string[] => errors(section(lines)).map(({ line, key, expected, found }) => `${line} ${key} | ${expected} | ${found}`);
+    assert.deepEqual(told("  a: { provider: openai, model: m, price: { input: -1 } }\n"), ["5 prices.a.price.input | USD per million tokens, 0 or more, at most 6 decimal places | -1"]);
+    assert.deepEqual(told("  a: { provider: opnai, model: m, price: { input: 1 } }\n"), ['5 prices.a.provider | there is no provider opnai | "opnai"']);
+    assert.deepEqual(told("  a: { account: elsewhere, model: m, price: { input: 1 } }\n"), ['5 prices.a.account | an account from providers | "elsewhere"']);
+    assert.deepEqual(told("  a: { provider: openai, model: m, price: { input: 1 } }\n  b: { provider: openai, model: m, price: { input: 2 } }\n").map((line) => line.slice(0, 98)), [
+      "5 prices.a.valid_from | periods of one source one after the other | the period overlaps that of b (always)",
+      "6 prices.b.valid_from | periods of one source one after the other | the period overlaps that of a (always)",
+    ].map((line) => line.slice(0, 98)));
   });
 
   it("may hold contracts, and says of one that contradicts itself, or of two for one model, where and why", () => {

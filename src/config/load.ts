@@ -9,6 +9,7 @@ import { ConfigDocument, type ConfigError, type Finding, type Path, type Place, 
 import { asList, asMap, asText, type Raw } from "./raw.ts";
 import { schemaFindings, SECRET_KEYS, toErrors } from "./report.ts";
 import { readContracts } from "./contracts.ts";
+import { readPrices } from "./prices.ts";
 import { readBudgets, readLimits } from "./money-limits.ts";
 import { readChannels, readDisplayCurrency } from "./notify.ts";
 import { readReasoningState } from "./reasoning-state.ts";
@@ -91,6 +92,7 @@ export function parseConfig(text: string, options: ParseOptions): ParsedConfig {
     limits: readLimits(asMap(raw["limits"]), found),
     channels: readChannels(asList(raw["notify"]), found),
     display: readDisplayCurrency(asMap(raw["display"]), found),
+    prices: readPrices(asMap(raw["prices"]), accountNames, found),
     contracts: readContracts(asMap(raw["contracts"]), accountNames, found),
     chat: { reasoningField: asMap(raw["chat"])["reasoning_field"] === "both" ? "both" : "reasoning_content" },
     simulated: false,

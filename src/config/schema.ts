@@ -7,6 +7,7 @@ import { channelFields } from "../control/kinds/channel.ts";
 import { contractSchema } from "../control/kinds/contract.ts";
 import { budget } from "../control/kinds/budget.ts";
 import { limit } from "../control/kinds/limit.ts";
+import { price } from "../control/kinds/price.ts";
 import { priceSchema } from "../control/price-schema.ts";
 import { DURATION_PATTERN } from "./values.ts";
 
@@ -34,10 +35,10 @@ export function configSchema(forEditor: boolean) {
   };
   const onOff = (description: string): z.ZodType => open(z.union([z.enum(["on", "off"]), z.boolean()], { error: "on or off" }), description);
 
-  const price = priceSchema({ number, text });
+  const priceList = priceSchema({ number, text });
   const model = z.strictObject(
     {
-      price: price.describe("Your price, in place of the catalogue's").optional(),
+      price: priceList.describe("Your price, in place of the catalogue's").optional(),
       unmetered: flag("Costs nothing per call; its cost is recorded as unknown, never as zero").optional(),
       context: number("a number of tokens", "Context window in tokens").optional(),
       max_output: number("a number of tokens", "Most output tokens of one answer").optional(),
@@ -198,6 +199,7 @@ export function configSchema(forEditor: boolean) {
           .optional(),
         budgets: z.record(z.string(), forEditor ? budget.schema : z.unknown(), { error: "a map from a budget's id to its settings" }).describe("What may be spent by whom in which time").optional(),
         limits: z.record(z.string(), forEditor ? limit.schema : z.unknown(), { error: "a map from a limit's id to its settings" }).describe("Requests and tokens a minute, and requests at once").optional(),
+        prices: z.record(z.string(), forEditor ? price.schema : z.unknown(), { error: "a map from a price's id to its settings" }).describe("What models cost at a provider or on one account, for a time, in place of the catalogue's prices").optional(),
         contracts: z.record(z.string(), forEditor ? contractSchema({ number, text }) : z.unknown(), { error: "a map from a contract's id to its settings" }).describe("What was agreed with providers over their price lists").optional(),
         notify: z
           .array(forEditor ? z.strictObject({ ...channelFields, name: z.string().describe("Its name, by which it is tested"), tenant: z.string().describe("Only what is this organisation's").optional() }) : z.unknown(), { error: "a list of { name, type, … }" })

@@ -5,7 +5,7 @@ import type { Contract } from "../decide/contract/types.ts";
 import type { Deployment } from "../decide/deployment.ts";
 import { buildDirectory, type DirectoryProblem } from "../decide/directory.ts";
 import type { Directory } from "../decide/names.ts";
-import type { PriceBook } from "../decide/price-book.ts";
+import { PriceBook } from "../decide/price-book.ts";
 import type { CatalogueLookups } from "../decide/supply.ts";
 import type { ProviderFacts } from "../wire/facts.ts";
 import { showPath } from "./document.ts";
@@ -38,13 +38,19 @@ export interface SnapshotContracts {
   readonly book?: CapacityBook;
 }
 
+/** What is managed and what the configuration says; undefined: nothing at all. */
+function bookOf(config: Config, prices: SnapshotPrices | undefined): PriceBook | undefined {
+  const { prices: own } = config;
+  return own.length === 0 ? prices?.book : (prices?.book ?? new PriceBook([])).with(own);
+}
+
 /** Build the snapshot. Pure; a few ms. */
 export function buildSnapshot(config: Config, catalogue: CatalogueLookups, providers: ReadonlyMap<string, ProviderFacts>, prices?: SnapshotPrices, agreed?: SnapshotContracts): Snapshot {
   const { contracts } = mergeContracts(config.contracts, agreed?.stored ?? []);
   const capacity = agreed?.book ?? new CapacityBook();
   capacity.keepOnly(contracts);
   const { accounts, routes, aliases, fallbacks, unpriced } = config;
-  const built = buildDirectory({ accounts, routes, aliases, fallbacks, unpriced, catalogue, providers, prices: prices?.book, wallMs: prices?.wallMs, contracts: contracts.length === 0 ? undefined : { list: contracts, book: capacity } });
+  const built = buildDirectory({ accounts, routes, aliases, fallbacks, unpriced, catalogue, providers, prices: bookOf(config, prices), wallMs: prices?.wallMs, contracts: contracts.length === 0 ? undefined : { list: contracts, book: capacity } });
   return {
     config,
     directory: built.directory,

@@ -4,6 +4,7 @@ import type { Contract } from "../decide/contract/types.ts";
 import type { Budget } from "../decide/budget/types.ts";
 import type { Display } from "../decide/currency.ts";
 import type { RouteClocks } from "../decide/deployment.ts";
+import type { PriceRecord } from "../decide/price-book.ts";
 import type { Credential } from "../wire/credential.ts";
 import type { ProviderFacts, PriceSheet } from "../wire/facts.ts";
 import type { Channel } from "../wire/notice.ts";
@@ -38,6 +39,8 @@ export interface Config {
   readonly channels: readonly Channel[];
   /** The currency of listings; null: dollars. */
   readonly display: Display | null;
+  /** What models cost for a time, where not the catalogue's price; the control store has more. */
+  readonly prices: readonly PriceRecord[];
   /** What was agreed with providers; the control store has more. */
   readonly contracts: readonly Contract[];
   /** Where chat completions show reasoning; `both`: in `reasoning` too, as some clients read it. */

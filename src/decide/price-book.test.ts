@@ -91,3 +91,12 @@ describe("a record that does not fit", () => {
     assert.deepEqual(bookProblems([record("a"), record("b", { corrects: "a" }), record("c", { corrects: "a" })]).map(({ id }) => id), ["b", "c"], "two corrections of one period");
   });
 });
+
+describe("the configuration's own records", () => {
+  it("go before what is managed, whenever that became known", () => {
+    const managed = new PriceBook([record("managed", { confidence: "owner", knownSinceMs: 9, provenance: { source: "owner" } })]);
+    const both = managed.with([record("config:own", { confidence: "owner", fixed: true, provenance: { source: "owner" } })]);
+    assert.deepEqual([managed, both].map((book) => book.recordAt({ ...asked, atMs: 1 })?.id), ["managed", "config:own"]);
+    assert.equal(managed.with([]), managed);
+  });
+});

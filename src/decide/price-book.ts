@@ -28,6 +28,8 @@ export interface PriceRecord {
   readonly confidence: PriceConfidence;
   /** The record that this one sets right: it may overlap that one, and goes before it from when it is known. */
   readonly corrects?: string;
+  /** It stands in the configuration, and goes before what is managed. */
+  readonly fixed?: boolean;
 }
 
 /** Something that keeps a record out of the book. */
@@ -60,6 +62,11 @@ export class PriceBook {
       if (list === undefined) this.#records.set(key, [record]);
       else list.push(record);
     }
+  }
+
+  /** This book and more records. */
+  with(records: readonly PriceRecord[]): PriceBook {
+    return records.length === 0 ? this : new PriceBook([...[...this.#records.values()].flat(), ...records]);
   }
 
   /** The record in force: one of the account before one of the provider; what a correction corrects does not count. */
@@ -119,8 +126,9 @@ function pricingOver(records: readonly PriceRecord[], sheetOf: (atMs: number) =>
   return { kind: "sheet", sheet: now, ...(later.length === 0 ? {} : { later }) };
 }
 
-/** Owner before feeds, surer before less sure, later known before earlier, and the name at last, so that one always wins. */
+/** The configuration before what is managed, owner before feeds, surer before less sure, later known before earlier, and the name at last, so that one always wins. */
 function goesBefore(one: PriceRecord, other: PriceRecord): boolean {
+  if (one.fixed !== other.fixed) return one.fixed === true;
   const order = CONFIDENCE_ORDER.indexOf(one.confidence) - CONFIDENCE_ORDER.indexOf(other.confidence);
   if (order !== 0) return order < 0;
   if (one.knownSinceMs !== other.knownSinceMs) return one.knownSinceMs > other.knownSinceMs;

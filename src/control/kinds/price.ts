@@ -74,9 +74,9 @@ function termsIn(body: JsonObject): PriceTerms {
 }
 
 /** A place in the terms as a field of the object. */
-function termsProblem({ path, expected, found }: TermsProblem): FieldProblem {
+function termsProblem({ path, expected }: TermsProblem): FieldProblem {
   const field = path.reduce<string>((text, part) => (typeof part === "number" ? `${text}[${part}]` : `${text}.${part}`), "price");
-  return { field, message: `expected ${expected}, found ${found}` };
+  return { field, message: `expected ${expected}` };
 }
 
 /** The record that an object stands for; null where it is not sound. */
