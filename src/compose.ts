@@ -2,7 +2,6 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
 import { ControlServer } from "./admin/control.ts";
-import { rotateAdminToken } from "./admin/identity.ts";
 import { AdminServer } from "./admin/server.ts";
 import { loadConfig, type LoadedConfig } from "./config/source.ts";
 import { buildSnapshot, type Snapshot as ConfigSnapshot, type SnapshotPrices } from "./config/snapshot.ts";
@@ -24,22 +23,17 @@ import type { OutboundUpstream } from "./edge/upstream.ts";
 import { ImageFetcher } from "./edge/upstream-images.ts";
 import { BackgroundRuns } from "./pipeline/background.ts";
 import { Batches } from "./pipeline/batches.ts";
-import { serveChat } from "./pipeline/chat.ts";
 import { LIMITS, type Deps, type Limits, type Snapshot } from "./pipeline/deps.ts";
-import { serveCount } from "./pipeline/counting.ts";
-import { serveEmbeddings } from "./pipeline/embeddings.ts";
-import { serveKept } from "./pipeline/kept-responses.ts";
-import { serveOwned } from "./pipeline/owned.ts";
-import { servePass } from "./pipeline/pass-endpoint.ts";
-import { serveCompact, serveResponses } from "./pipeline/responses.ts";
 import type { Exchange } from "./pipeline/exchange.ts";
 import { openAdmin, type OpenAdmin } from "./compose/admin.ts";
+import { budgetGauges } from "./compose/budget-metrics.ts";
 import { Membership } from "./compose/authority.ts";
-import { runManage } from "./compose/manage.ts";
-import { authSettings, LOCAL_ACTOR, managedBy, openControl, storedKeys, type Control } from "./compose/control.ts";
+import { authSettings, managedBy, openControl, storedKeys, type Control } from "./compose/control.ts";
+import { runCommand, type CommandParts } from "./compose/commands.ts";
+import { serveCall } from "./compose/endpoints.ts";
 import { limitsInForce, onLimitsChanged } from "./compose/limits.ts";
 import { restoreContracts } from "./compose/contracts.ts";
-import { importFile, onPricesChanged, pricesOf } from "./compose/prices.ts";
+import { onPricesChanged, pricesOf } from "./compose/prices.ts";
 import { InFlight } from "./compose/in-flight.ts";
 import { openKeptState, type KeptState } from "./compose/kept-state.ts";
 import { openRepeats, type OpenRepeats } from "./compose/repeats.ts";
@@ -53,7 +47,6 @@ import { PROVIDERS } from "./providers/registry.ts";
 import { openDataDir, openReadOnly, type DataDir } from "./storage/data-dir.ts";
 import { SqliteStorage } from "./storage/sqlite.ts";
 import { VERSION } from "./version.ts";
-import { isCountName, isKeptName, isOwnedName, isPassName } from "./wire/surfaces.ts";
 
 export { checkStart, StartError };
 
@@ -219,7 +212,7 @@ class Running {
       const admin = this.#openAdmin();
       this.#admin = new AdminServer({ metrics: () => this.#metricsText(), version: VERSION, ready: () => this.#notReady(), host: adminHost, api: this.#membership.api(admin.fetch, this.#storage, this.#managed) });
       const adminPort = await this.#admin.listen(adminHost, options.adminPort);
-      this.#control = await ControlServer.open(this.#dataDir.controlSocketPath, (command, argument) => this.#command(command, argument));
+      this.#control = await ControlServer.open(this.#dataDir.controlSocketPath, (command, argument) => runCommand(this.#commandParts(), command, argument));
       this.#startTimers();
       const { path, text } = options.loaded;
       if (options.watch && path !== null) {
@@ -365,16 +358,7 @@ class Running {
         if (exchange === null) this.#metrics.refused(call.reply.status);
         else this.#active.add(exchange);
       };
-      const { surface } = call.asked;
-      if (surface === "chat") serveChat(this.#deps, inbound, started);
-      else if (surface === "responses") serveResponses(this.#deps, inbound, started);
-      else if (isCountName(surface)) serveCount(this.#deps, inbound, surface, started);
-      else if (isKeptName(surface)) serveKept(this.#deps, inbound);
-      else if (surface === "responses-compact") serveCompact(this.#deps, inbound, started);
-      else if (isPassName(surface)) started(servePass(this.#deps, inbound, surface));
-      else if (isOwnedName(surface)) started(serveOwned(this.#deps, inbound, surface));
-      else if (surface === "embeddings") started(serveEmbeddings(this.#deps, inbound));
-      else serveChat(this.#deps, inbound, started);
+      serveCall(this.#deps, inbound, started);
     };
     const serve = (call: InboundCall): void => {
       const key = call.header("idempotency-key");
@@ -434,24 +418,16 @@ class Running {
     this.#storage.ledger.progress(marks).catch((error: unknown) => this.#log.warn("progress_not_written", { error: String(error) }));
   }
 
-  async #command(command: string, argument: string): Promise<unknown> {
-    switch (command) {
-      case "reload":
-        return { errors: await this.reload() };
-      case "providers":
-        return { providers: this.#health.snapshot(this.#clock.nowMs()) };
-      case "import-prices":
-        return importFile(this.#managed.store, this.#dataDir.path, argument, this.#clock.wallMs());
-      case "retry":
-        if (!this.#accounts().includes(argument)) return { error: `no provider ${argument} is configured` };
-        return { retried: this.#health.retryAccount(argument) };
-      case "manage":
-        return runManage(managedBy(this.#managed, () => this.#config.config), argument);
-      case "token":
-        return { token: rotateAdminToken(this.#managed.store, LOCAL_ACTOR) };
-      default:
-        return { error: `unknown command ${command}` };
-    }
+  #commandParts(): CommandParts {
+    return {
+      reload: () => this.reload(),
+      health: this.#health,
+      nowMs: () => this.#clock.nowMs(),
+      wallMs: () => this.#clock.wallMs(),
+      accounts: () => this.#accounts(),
+      managed: () => managedBy(this.#managed, () => this.#config.config),
+      folder: this.#dataDir.path,
+    };
   }
 
   #openAdmin(): OpenAdmin {
@@ -465,7 +441,7 @@ class Running {
 
   #metricsText(): string {
     const rows = this.#health.snapshot(this.#clock.nowMs());
-    return this.#metrics.text([
+    return budgetGauges(this.#storage.budgets.book, this.#clock.wallMs()) + this.#metrics.text([
       ["spillway_in_flight", "Requests in flight, to their last byte.", this.#active.size],
       ["spillway_held_batches", "Batches held until their provider says that they ended.", this.#batches.size],
       ["spillway_resting_deployments", "Deployments that rest or probe.", rows.filter((row) => row.state !== "admitting").length],

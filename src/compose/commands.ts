@@ -1,0 +1,39 @@
+/** What a command on the same machine asks of a running gateway, through the socket in its data folder. */
+import { rotateAdminToken } from "../admin/identity.ts";
+import type { HealthBook } from "../decide/health.ts";
+import type { Managed } from "../control/manage.ts";
+import { LOCAL_ACTOR } from "./control.ts";
+import { runManage } from "./manage.ts";
+import { importFile } from "./prices.ts";
+
+export interface CommandParts {
+  readonly reload: () => Promise<readonly string[]>;
+  readonly health: Pick<HealthBook, "snapshot" | "retryAccount">;
+  readonly nowMs: () => number;
+  readonly wallMs: () => number;
+  /** All accounts by name. */
+  readonly accounts: () => readonly string[];
+  readonly managed: () => Managed;
+  readonly folder: string;
+}
+
+/** Does it. The answer is JSON; `error` where there is no such command. */
+export async function runCommand(parts: CommandParts, command: string, argument: string): Promise<unknown> {
+  switch (command) {
+    case "reload":
+      return { errors: await parts.reload() };
+    case "providers":
+      return { providers: parts.health.snapshot(parts.nowMs()) };
+    case "import-prices":
+      return importFile(parts.managed().store, parts.folder, argument, parts.wallMs());
+    case "retry":
+      if (!parts.accounts().includes(argument)) return { error: `no provider ${argument} is configured` };
+      return { retried: parts.health.retryAccount(argument) };
+    case "manage":
+      return runManage(parts.managed(), argument);
+    case "token":
+      return { token: rotateAdminToken(parts.managed().store, LOCAL_ACTOR) };
+    default:
+      return { error: `unknown command ${command}` };
+  }
+}
