@@ -21,7 +21,7 @@ export interface TestGateway extends Gateway {
 }
 
 /** Start a gateway of a YAML text in this process. */
-export async function testGateway(yaml: string, options: Partial<GatewayOptions> & { readonly env?: Record<string, string> } = {}): Promise<TestGateway> {
+export async function testGateway(yaml: string, options: Partial<GatewayOptions> = {}): Promise<TestGateway> {
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), "spillway-test-"));
   const env = options.env ?? {};
   const parsed = parseConfig(yaml, { source: "test.yaml", env, providers: PROVIDERS, readFile: () => "" });
