@@ -23,6 +23,8 @@ export class KeyedReply implements ClientReply {
   /** null: it has not ended, or came in pieces. */
   answer: WholeAnswer | null = null;
   ended = false;
+  /** Called once it has. */
+  onEnded: (() => void) | null = null;
 
   /** `leaves`: does the request end with its client? Called once that has left. */
   constructor(inner: ClientReply, leaves: () => boolean) {
@@ -52,11 +54,14 @@ export class KeyedReply implements ClientReply {
     this.ended = true;
     if (!this.#wrote && bytes !== null) this.answer = { status: this.#inner.status, headers: this.#headers, body: bytes };
     this.#inner.end(bytes);
+    this.onEnded?.();
   }
 
   destroy(): void {
+    if (this.ended) return this.#inner.destroy();
     this.ended = true;
     this.#inner.destroy();
+    this.onEnded?.();
   }
 
   onGone(callback: () => void): void {

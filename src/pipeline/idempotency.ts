@@ -76,7 +76,7 @@ export class Repeats {
   #first(name: string, digest: string, call: Inbound, make: (call: Inbound) => void): void {
     const { requestId } = call;
     const reply = new KeyedReply(call.reply, () => !this.#keepsOf(call) || asksStream(call));
-    const run: Run = { name, digest, call, reply, record: null, over: false };
+    const run: Run = { name, digest, call, reply, record: null, told: false, over: false };
     this.#runs.set(name, run);
     this.#byRequest.set(requestId, run);
     this.#ports.store.begin({ name, digest, requestId, atMs: this.#ports.clock.wallMs() }).then(
@@ -103,9 +103,18 @@ export class Repeats {
     }
   }
 
-  /** The request has ended: keep what repeats of it are told, or give its key free. */
+  /** The request has its record or was refused. What was made in the background may be so before it is told as begun. */
   #done(run: Run): void {
-    if (run.over) return;
+    if (run.told) return;
+    run.told = true;
+    const answerComes = !run.reply.ended && run.record !== null && run.record.outcome !== "client_gone";
+    if (answerComes) run.reply.onEnded = () => this.#over(run);
+    else this.#over(run);
+    run.call.done();
+  }
+
+  /** Keep what repeats of it are told, or give its key free. */
+  #over(run: Run): void {
     run.over = true;
     this.#byRequest.delete(run.call.requestId);
     const { store, clock, log } = this.#ports;
@@ -113,14 +122,12 @@ export class Repeats {
     if (isFree(run)) {
       this.#forget(run);
       store.release(run.name).catch(failed);
-    } else {
-      const record = run.record === null ? null : recordJson(run.record);
-      const kept = this.#keep(run);
-      Promise.all([kept, store.end(run.name, record, clock.wallMs() + KEY_TTL_MS)])
-        .catch(failed)
-        .finally(() => this.#forget(run));
+      return;
     }
-    run.call.done();
+    const record = run.record === null ? null : recordJson(run.record);
+    Promise.all([this.#keep(run), store.end(run.name, record, clock.wallMs() + KEY_TTL_MS)])
+      .catch(failed)
+      .finally(() => this.#forget(run));
   }
 
   #forget(run: Run): void {
@@ -215,6 +222,9 @@ interface Run {
   readonly call: Inbound;
   readonly reply: KeyedReply;
   record: RequestRecord | null;
+  /** Whoever made it is done with it. */
+  told: boolean;
+  /** What repeats of it get does not change any more. */
   over: boolean;
 }
 
