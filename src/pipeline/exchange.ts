@@ -251,27 +251,18 @@ export class Exchange implements AttemptOwner {
   }
 
   #hold(attempt: Attempt): void {
-    const { candidate, number, id } = attempt.settings;
+    const { candidate, number, id, expectedUnits } = attempt.settings;
+    const { requestId, route, caller, choice, inputEstimateTokens, features } = this.settings;
     const wallMs = this.#deps.clock.wallMs();
     attempt.heldMs = wallMs;
-    const hold = holdOf({
-      attemptId: id,
-      requestId: this.settings.requestId,
-      route: this.settings.route.name,
-      number,
-      candidate,
-      caller: this.settings.caller,
-      boundNanoUsd: number === 1 ? this.settings.choice.holdNanoUsd : candidate.boundNanoUsd,
-      inputEstimateTokens: this.settings.inputEstimateTokens,
-      expectedUnits: attempt.settings.expectedUnits,
-      features: this.settings.features,
-      wallMs,
-    });
+    const boundNanoUsd = number === 1 ? choice.holdNanoUsd : candidate.boundNanoUsd;
+    const hold = holdOf({ attemptId: id, requestId, route: route.name, number, candidate, caller, boundNanoUsd, inputEstimateTokens, expectedUnits, features, wallMs });
     this.#books.hold(attempt, hold, () => attempt.start(), (why) => this.#unheld(attempt, why));
   }
 
   /** No hold, no call, and nothing else is started; an attempt that has its hold may still answer. */
   #unheld(attempt: Attempt, why: Unheld): void {
+    if (why.kind === "refused") this.#deps.onBudgetRefused?.(this.settings.caller, why);
     this.#unheldError ??= why.kind === "refused" ? gatewayError(why.code, why.message) : gatewayError("ledger_unavailable", LEDGER_UNAVAILABLE);
     attempt.fail(failure("timeout", "no hold"), "ours");
   }
