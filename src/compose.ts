@@ -32,7 +32,7 @@ import { authSettings, managedBy, openControl, storedKeys, type Control } from "
 import { runCommand, type CommandParts } from "./compose/commands.ts";
 import { serveCall } from "./compose/endpoints.ts";
 import { limitsInForce, onLimitsChanged } from "./compose/limits.ts";
-import { restoreContracts } from "./compose/contracts.ts";
+import { agreedBy, ContractCounts, onContractsChanged } from "./compose/contracts.ts";
 import { onPricesChanged, pricesOf } from "./compose/prices.ts";
 import { InFlight } from "./compose/in-flight.ts";
 import { openKeptState, type KeptState } from "./compose/kept-state.ts";
@@ -122,6 +122,7 @@ class Running {
   readonly #kept: KeptState;
   readonly #repeats: OpenRepeats;
   readonly #managed: Control;
+  readonly #counts: ContractCounts;
   readonly #membership: Membership;
   readonly #upstream: OutboundUpstream;
   readonly #health: HealthBook;
@@ -149,7 +150,7 @@ class Running {
     const { config } = options.loaded;
     this.#membership = new Membership(options.authority ?? null, options.env, this.#log);
     this.#managed = this.#membership.wrap(openControl(dataDir.path));
-    this.#config = buildSnapshot(config, loadCatalogue(), PROVIDERS, pricesOf(this.#managed.store, Date.now()));
+    this.#config = buildSnapshot(config, loadCatalogue(), PROVIDERS, pricesOf(this.#managed.store, Date.now()), agreedBy(this.#managed.store));
     const problems = problemErrors(this.#config.findings, options.loaded);
     if (problems.length > 0) {
       this.#managed.close();
@@ -158,7 +159,8 @@ class Running {
     this.#auth = this.#authOf(config);
     this.#clock = new WheelClock((error) => this.#log.error("timer_failed", { error: error instanceof Error ? (error.stack ?? error.message) : String(error) }));
     this.#storage = new SqliteStorage(dataDir.ledgerPath, { sync: config.ledger.sync, log: this.#log, ...this.#membership.storage, ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }) });
-    restoreContracts(this.#config, () => openReadOnly(options.dataDir), this.#clock.wallMs());
+    this.#counts = new ContractCounts(() => openReadOnly(options.dataDir), this.#log);
+    this.#counts.restore(this.#config, this.#clock.wallMs());
     this.#kept = openKeptState(config, dataDir, this.#log);
     this.#repeats = openRepeats(dataDir.path, config.ledger.sync, { answers: this.#kept.answers, clock: this.#clock, log: this.#log, attemptsOf: (id) => this.#storage.reader.attemptsOf(id), told: (status) => this.#metrics.refused(status) });
     this.#upstream = openUpstream(options.env);
@@ -166,6 +168,7 @@ class Running {
     this.#views = this.#viewsNow();
     this.#allowOrigins();
     onPricesChanged(this.#managed.store, () => this.#pricesChanged());
+    onContractsChanged(this.#managed.store, () => this.#pricesChanged());
     this.#managed.store.onChange((changed) => {
       if (changed.some(({ kind }) => kind === "credential")) this.#credentialsChanged();
     });
@@ -245,7 +248,7 @@ class Running {
     if (path === null) return ["The configuration did not come from a file; restart to change it."];
     const loaded = loadConfig({ configFile: path, env: this.#options.env, cwd: process.cwd(), providers: PROVIDERS });
     if (!loaded.ok) return this.#keepOld(loaded.errors.map(showError));
-    const next = buildSnapshot(loaded.config, loadCatalogue(), PROVIDERS, this.#prices(), { book: this.#config.capacity });
+    const next = buildSnapshot(loaded.config, loadCatalogue(), PROVIDERS, this.#prices(), agreedBy(this.#managed.store, this.#config.capacity));
     if (next.findings.length > 0) return this.#keepOld(problemErrors(next.findings, loaded).map(showError));
     try {
       checkStart(loaded.config, this.#options.host, () => this.#managed.book.size);
@@ -256,6 +259,7 @@ class Running {
     if (loaded.config.responses.store !== this.#kept.responses.mode) this.#log.warn("config_needs_restart", { key: "responses.store" });
     if (loaded.config.reasoningState.store !== this.#kept.reasoning.mode) this.#log.warn("config_needs_restart", { key: "reasoning_state.store" });
     this.#config = next;
+    this.#counts.restore(next, this.#clock.wallMs());
     this.#snapshot = pipelineSnapshot(next, this.#transportPorts(), this.#managed.book);
     this.#views = this.#viewsNow();
     this.#auth = this.#authOf(loaded.config);
@@ -308,9 +312,10 @@ class Running {
     return pricesOf(this.#managed.store, this.#clock.wallMs());
   }
 
-  /** The same configuration at other prices, from the next request on. */
+  /** The same configuration at other prices or contracts, from the next request on. */
   #pricesChanged(): void {
-    this.#config = buildSnapshot(this.#config.config, loadCatalogue(), PROVIDERS, this.#prices(), { book: this.#config.capacity });
+    this.#config = buildSnapshot(this.#config.config, loadCatalogue(), PROVIDERS, this.#prices(), agreedBy(this.#managed.store, this.#config.capacity));
+    this.#counts.restore(this.#config, this.#clock.wallMs());
     this.#snapshot = pipelineSnapshot(this.#config, this.#transportPorts(), this.#managed.book);
     this.#views = this.#viewsNow();
     this.#log.info("prices_changed", { deployments: this.#config.deployments.size });

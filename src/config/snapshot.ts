@@ -1,5 +1,5 @@
 /** Joins a configuration with the catalogue: everything a request is decided on, swapped as one when either changes. */
-import { mergeContracts } from "../control/kinds/contract.ts";
+import { mergeContracts, type LeftOut } from "../control/kinds/contract.ts";
 import { CapacityBook } from "../decide/contract/meter.ts";
 import type { Contract } from "../decide/contract/types.ts";
 import type { Deployment } from "../decide/deployment.ts";
@@ -19,6 +19,8 @@ export interface Snapshot {
   readonly accounts: ReadonlyMap<string, Account>;
   /** The configuration's and the stored ones. */
   readonly contracts: readonly Contract[];
+  /** Stored ones that do not count beside them, with the reason. */
+  readonly contractsLeftOut: readonly LeftOut[];
   /** What they have left; to be handed on to the next snapshot. */
   readonly capacity: CapacityBook;
   /** Candidates and aliases that lead nowhere, one sentence each: a configuration with any is refused. */
@@ -46,7 +48,7 @@ function bookOf(config: Config, prices: SnapshotPrices | undefined): PriceBook |
 
 /** Build the snapshot. Pure; a few ms. */
 export function buildSnapshot(config: Config, catalogue: CatalogueLookups, providers: ReadonlyMap<string, ProviderFacts>, prices?: SnapshotPrices, agreed?: SnapshotContracts): Snapshot {
-  const { contracts } = mergeContracts(config.contracts, agreed?.stored ?? []);
+  const { contracts, leftOut } = mergeContracts(config.contracts, agreed?.stored ?? []);
   const capacity = agreed?.book ?? new CapacityBook();
   capacity.keepOnly(contracts);
   const { accounts, routes, aliases, fallbacks, unpriced } = config;
@@ -56,6 +58,7 @@ export function buildSnapshot(config: Config, catalogue: CatalogueLookups, provi
     directory: built.directory,
     deployments: built.deployments,
     contracts,
+    contractsLeftOut: leftOut,
     capacity,
     accounts: new Map(accounts.map((account) => [account.name, account])),
     problems: built.problems.map((problem) => `${config.source}: ${showPath(problem.path)}: ${problem.message}`),

@@ -39,6 +39,11 @@ describe("a managed contract", () => {
     assert.deepEqual(problems({ ...body, end: "2027-01-01" }, []), ["end: a day on or after the start, 2028-01-01"]);
   });
 
+  it("is refused to organisations that do not run the place", () => {
+    const refused = contract.check(body, "other.new", { get: () => undefined, all: () => [] });
+    assert.deepEqual(refused.map(({ message }) => message), ["contracts are kept by the organisation default, which runs the place"]);
+  });
+
   it("shows its prices to owner, admin and billing only, and its term to everybody", () => {
     for (const field of ["discounts", "committed", "provisioned", "fine_tuned", "self_hosted", "egress", "sla", "batch_factor"]) assert.deepEqual(contract.fields?.[field]?.read, ["owner", "admin", "billing"]);
     for (const field of ["account", "models", "kind", "start", "end"]) assert.equal(contract.fields?.[field], undefined);
@@ -50,6 +55,6 @@ describe("a managed contract", () => {
     assert.ok(configured !== undefined);
     const { contracts, leftOut } = mergeContracts([configured], contractsOf([stored("a", body), stored("b", { ...body, models: ["small"] }), stored("file", { ...body, account: "x" })]));
     assert.deepEqual(contracts.map(({ id, version }) => [id, version]), [["file", "3"], ["b", "3"]]);
-    assert.deepEqual(leftOut.map(({ field }) => field), ["models", "id"]);
+    assert.deepEqual(leftOut.map(({ id, field }) => [id, field]), [["a", "models"], ["file", "id"]]);
   });
 });

@@ -189,12 +189,19 @@ export const contract: Kind = {
 };
 
 function check(body: Parameters<Kind["check"]>[0], id: string, store: Reads): readonly FieldProblem[] {
+  // What was agreed with a provider holds whoever calls it.
+  if (id.includes(".")) return [{ field: "", message: "contracts are kept by the organisation default, which runs the place" }];
   const read = readContract(body, id, "0");
   if (!read.ok) return read.problems;
   const problems: FieldProblem[] = [];
   const { account } = read.contract;
   if (store.get("configured", "*") !== undefined && store.get("configured", `provider/${account}`) === undefined) problems.push({ field: "account", message: `no account ${account} is configured` });
   return [...problems, ...overlaps(read.contract, contractsOf(store.all("contract")))];
+}
+
+/** A stored contract that does not count beside the configuration's. */
+export interface LeftOut extends FieldProblem {
+  readonly id: string;
 }
 
 /** Stored contracts as they are rated; one that can no longer be read is left out. */
@@ -206,13 +213,13 @@ export function contractsOf(objects: Iterable<Pick<StoredObject, "id" | "version
 }
 
 /** The configuration's contracts and the stored ones beside them: where both cover a model at a time, the configuration's counts. */
-export function mergeContracts(configured: readonly Contract[], stored: readonly Contract[]): { readonly contracts: readonly Contract[]; readonly leftOut: readonly FieldProblem[] } {
+export function mergeContracts(configured: readonly Contract[], stored: readonly Contract[]): { readonly contracts: readonly Contract[]; readonly leftOut: readonly LeftOut[] } {
   const contracts = [...configured];
-  const leftOut: FieldProblem[] = [];
+  const leftOut: LeftOut[] = [];
   for (const one of stored) {
     const problems = configured.some(({ id }) => id === one.id) ? [{ field: "id", message: `the configuration has a contract ${one.id}` }] : overlaps(one, contracts);
     if (problems.length === 0) contracts.push(one);
-    else leftOut.push(...problems);
+    else leftOut.push(...problems.map((problem) => ({ id: one.id, ...problem })));
   }
   return { contracts, leftOut };
 }

@@ -4,6 +4,7 @@ import type { Kind, StoredObject } from "../types.ts";
 import type { JsonObject } from "../../wire/json.ts";
 import { budget } from "./budget.ts";
 import { channelKind } from "./channel.ts";
+import { contract } from "./contract.ts";
 import { credentialKind } from "./credential.ts";
 import { key } from "./key.ts";
 import { limit } from "./limit.ts";
@@ -13,8 +14,8 @@ import { price } from "./price.ts";
 import { project } from "./project.ts";
 import { team } from "./team.ts";
 
-/** Kinds that seal nothing; contracts are added here. */
-const PLAIN: readonly Kind[] = [organisation, team, project, member, key, budget, limit, price];
+/** Kinds that seal nothing. */
+const PLAIN: readonly Kind[] = [organisation, team, project, member, key, budget, limit, price, contract];
 
 /** All kinds, in the order in which they build on each other; what has to be sealed is sealed by `vault`. */
 export function kindsWith(vault: Vault): ReadonlyMap<string, Kind> {
