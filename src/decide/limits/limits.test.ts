@@ -72,6 +72,27 @@ describe("a limit of tokens", () => {
 
   it("says of a call that alone is more than the limit that waiting is no use", () => {
     assert.equal(say(limitsOf(limit("l", { tokensPerMinute: 1_000 })).admit(KEY, 1_001, 0)), "l tokens null");
+    assert.equal(say(limitsOf(limit("l", { tokensPerMinute: 1_000 })).admit(KEY, 9_000, 0, 1_001)), "l tokens null");
+  });
+
+  it("lets a call that may come to more than the limit take a minute's whole, and owe the rest", () => {
+    const limits = limitsOf(limit("l", { tokensPerMinute: 1_000 }), limit("wide", { tokensPerMinute: 100_000 }));
+    const small = takenBy(limits.admit(KEY, 100, 0));
+    assert.equal(say(limits.admit(KEY, 9_000, 0, 200)), "l tokens 6000");
+    const large = takenBy(limits.admit(KEY, 9_000, 6_000, 200));
+    assert.equal(limits.standing(KEY, 6_000).tokens?.remaining, 0);
+    limits.done(small, 100, 6_000);
+    limits.done(large, 3_000, 6_000);
+    assert.equal(say(limits.admit(KEY, 1, 6_000)), "l tokens 120060");
+    limits.configure([limit("wide", { tokensPerMinute: 100_000 })], 6_000);
+    assert.equal(limits.standing(KEY, 6_000).tokens?.remaining, 97_000);
+  });
+
+  it("says how much is left where it refuses", () => {
+    const limits = limitsOf(limit("l", { tokensPerMinute: 1_000, concurrency: 1 }));
+    limits.admit(KEY, 300, 0);
+    const told = [limits.admit(KEY, 800, 0), limits.admit(KEY, 10, 0)].map((one) => (one.kind === "refused" ? `${one.what} ${one.remaining}` : one.kind));
+    assert.deepEqual(told, ["tokens 700", "concurrency 0"]);
   });
 });
 

@@ -3,55 +3,35 @@
  * that fills evenly and holds a minute's worth: after a pause a minute's worth may come at once, then as much as flows in. Tokens
  * are taken by estimate and put right when the call has ended; more than was estimated is owed.
  */
+import type { RateLimit, RateRefusal, RateStanding, RateStandings, RateWhat } from "../../wire/rates.ts";
 import { Applicable } from "../budget/applicable.ts";
 
-export interface RateLimit {
-  readonly id: string;
-  /** All of them have to be among a call's. At least one. */
-  readonly scopes: readonly string[];
-  /** Integers ≥ 0; null: no limit of that sort. */
-  readonly requestsPerMinute: number | null;
-  readonly tokensPerMinute: number | null;
-  readonly concurrency: number | null;
-}
+export type { RateLimit, RateStanding, RateWhat };
 
-export type RateWhat = "requests" | "tokens" | "concurrency";
-
-export type RateAdmission =
-  | { readonly kind: "admitted"; readonly taken: RateTaken }
-  | {
-      readonly kind: "refused";
-      readonly limit: RateLimit;
-      readonly what: RateWhat;
-      /** When it is worth while to try again; null: never, the call alone is more than the limit. */
-      readonly retryAfterMs: number | null;
-    };
+export type RateAdmission = { readonly kind: "admitted"; readonly taken: RateTaken } | RateRefusal;
 
 /** What an admitted call has taken; to be ended once. */
 export interface RateTaken {
   readonly meters: readonly Meter[];
-  readonly tokens: number;
+  /** Of each of them. */
+  readonly tokens: readonly number[];
   ended: boolean;
-}
-
-/** The tightest of one sort, as the x-ratelimit headers tell it. */
-export interface RateStanding {
-  readonly limit: number;
-  readonly remaining: number;
-  /** Until all of it is there again, if nothing more is taken. */
-  readonly resetMs: number;
 }
 
 /** Levels are kept in sixty-thousandths, so that a limit of N a minute fills by N a millisecond: all of it is integers. */
 const SCALE = 60_000;
 /** When a place becomes free nobody knows. */
 const CONCURRENCY_RETRY_MS = 1_000;
-const NOTHING_TAKEN: RateTaken = { meters: [], tokens: 0, ended: true };
-const ADMITTED: RateAdmission = { kind: "admitted", taken: NOTHING_TAKEN };
+const ADMITTED: RateAdmission = { kind: "admitted", taken: { meters: [], tokens: [], ended: true } };
 
 export class RateLimits {
   #meters = new Map<string, Meter>();
   #applicable = new Applicable<Meter>([], () => []);
+
+  /** False: there is no limit, and nothing else need be asked. */
+  get any(): boolean {
+    return this.#meters.size > 0;
+  }
 
   /** From now on these count. One that stays (same id and scopes) keeps what was taken of it. */
   configure(limits: readonly RateLimit[], nowMs: number): void {
@@ -66,18 +46,23 @@ export class RateLimits {
     this.#applicable = new Applicable(this.#meters.values(), ({ limit }) => limit.scopes);
   }
 
-  /** Takes of every limit that applies, or of none and says which is in the way: the one that is so for longest. */
-  admit(scopes: readonly string[], tokensEstimate: number, nowMs: number): RateAdmission {
+  /**
+   * Takes of every limit that applies, or of none and says which is in the way: the one that is so for longest. `leastTokens`: what
+   * the call surely comes to. Where only the rest of the estimate is more than a limit's whole minute, the whole minute is taken.
+   */
+  admit(scopes: readonly string[], tokensEstimate: number, nowMs: number, leastTokens = tokensEstimate): RateAdmission {
     const meters = this.#applicable.to(scopes);
     if (meters.length === 0) return ADMITTED;
-    const tokens = Math.max(0, Math.ceil(tokensEstimate));
-    let refused: Extract<RateAdmission, { kind: "refused" }> | null = null;
+    const tokens: number[] = [];
+    let refused: RateRefusal | null = null;
     for (const meter of meters) {
-      const found = meter.refusal(tokens, nowMs);
+      const wanted = meter.tokensOf(tokensEstimate, leastTokens);
+      const found = meter.refusal(wanted, nowMs);
       if (found !== null && (refused === null || (found.retryAfterMs ?? Number.POSITIVE_INFINITY) > (refused.retryAfterMs ?? Number.POSITIVE_INFINITY))) refused = found;
+      tokens.push(wanted);
     }
     if (refused !== null) return refused;
-    for (const meter of meters) meter.take(tokens);
+    for (let at = 0; at < meters.length; at += 1) meters[at]?.take(tokens[at] ?? 0);
     return { kind: "admitted", taken: { meters, tokens, ended: false } };
   }
 
@@ -85,18 +70,18 @@ export class RateLimits {
   done(taken: RateTaken, actualTokens: number | null, nowMs: number): void {
     if (taken.ended) return;
     taken.ended = true;
-    for (const meter of taken.meters) meter.end(actualTokens === null ? 0 : taken.tokens - Math.max(0, Math.ceil(actualTokens)), 0, nowMs);
+    taken.meters.forEach((meter, at) => meter.end(actualTokens === null ? 0 : (taken.tokens[at] ?? 0) - Math.max(0, Math.ceil(actualTokens)), 0, nowMs));
   }
 
   /** The call was not made after all: everything is given back. */
   undo(taken: RateTaken, nowMs: number): void {
     if (taken.ended) return;
     taken.ended = true;
-    for (const meter of taken.meters) meter.end(taken.tokens, 1, nowMs);
+    taken.meters.forEach((meter, at) => meter.end(taken.tokens[at] ?? 0, 1, nowMs));
   }
 
   /** Of the limits that apply, by sort, the one of which least is left; null: there is none. */
-  standing(scopes: readonly string[], nowMs: number): { readonly requests: RateStanding | null; readonly tokens: RateStanding | null } {
+  standing(scopes: readonly string[], nowMs: number): RateStandings {
     let requests: RateStanding | null = null;
     let tokens: RateStanding | null = null;
     for (const meter of this.#applicable.to(scopes)) {
@@ -125,15 +110,23 @@ class Meter {
     this.tokens = reformed(this.tokens, limit.tokensPerMinute, nowMs);
   }
 
+  /** What a call takes of it: the estimate, but of what it may not come to no more than a minute's worth. */
+  tokensOf(estimate: number, least: number): number {
+    const most = this.limit.tokensPerMinute;
+    const wanted = Math.max(0, Math.ceil(estimate));
+    return most === null || wanted <= most ? wanted : Math.min(wanted, Math.max(most, Math.ceil(least)));
+  }
+
   /** What is in the way of one more request with so many tokens. */
-  refusal(tokens: number, nowMs: number): Extract<RateAdmission, { kind: "refused" }> | null {
+  refusal(tokens: number, nowMs: number): RateRefusal | null {
     const { limit } = this;
     const requestsMs = this.requests?.waitMs(1, nowMs) ?? 0;
     const tokensMs = this.tokens?.waitMs(tokens, nowMs) ?? 0;
-    if (requestsMs > 0 && requestsMs >= tokensMs) return { kind: "refused", limit, what: "requests", retryAfterMs: finite(requestsMs) };
-    if (tokensMs > 0) return { kind: "refused", limit, what: "tokens", retryAfterMs: finite(tokensMs) };
+    const refused = (what: RateWhat, bucket: Bucket | null, waitMs: number): RateRefusal => ({ kind: "refused", limit, what, remaining: bucket?.standing(nowMs).remaining ?? 0, retryAfterMs: finite(waitMs) });
+    if (requestsMs > 0 && requestsMs >= tokensMs) return refused("requests", this.requests, requestsMs);
+    if (tokensMs > 0) return refused("tokens", this.tokens, tokensMs);
     if (limit.concurrency === null || this.#inFlight < limit.concurrency) return null;
-    return { kind: "refused", limit, what: "concurrency", retryAfterMs: limit.concurrency === 0 ? null : CONCURRENCY_RETRY_MS };
+    return refused("concurrency", null, limit.concurrency === 0 ? Number.POSITIVE_INFINITY : CONCURRENCY_RETRY_MS);
   }
 
   take(tokens: number): void {
