@@ -138,6 +138,7 @@ class Running {
   #control: ControlServer | null = null;
   #watch: ConfigWatch | null = null;
   #config: ConfigSnapshot;
+  #closeAdmin: () => Promise<void> = () => Promise.resolve();
   #snapshot: Snapshot;
   #views: Views;
   #auth: AuthSettings;
@@ -221,6 +222,7 @@ class Running {
       if (options.watch && path !== null) {
         this.#watch = watchConfig(path, () => void this.reload(), { ...(text === null ? {} : { loadedText: text }), onError: (error) => this.#log.warn("config_watch_failed", { error: error.message }) });
       }
+      this.#closeAdmin = admin.close;
       const shownHost = options.host.includes(":") ? `[${options.host}]` : options.host;
       return {
         url: `${options.tls === null ? "http" : "https"}://${shownHost}:${port}`,
@@ -454,6 +456,9 @@ class Running {
     ]);
   }
 
+      book: this.#storage.budgets.book,
+      ledgerPath: this.#dataDir.ledgerPath,
+      wallMs: () => this.#clock.wallMs(),
   async #closeAll(): Promise<void> {
     this.#state = "closed";
     for (const timer of this.#timers) clearInterval(timer);
@@ -476,3 +481,4 @@ class Running {
 function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
+    await this.#closeAdmin();

@@ -1,11 +1,17 @@
 /** All routes of the admin API, put together. */
 import type { Kind } from "../control/types.ts";
+import type { JsonObject } from "../wire/json.ts";
 import { accessTable } from "./access.ts";
 import { adminApp, type AppSettings } from "./app.ts";
+import { auditRoutes } from "./audit.ts";
+import { balanceRoute, type BalanceSettings } from "./balance.ts";
 import { objectRoutes, type ObjectSettings } from "./objects.ts";
+import { openApiDocument } from "./openapi.ts";
+import { docsPage, type DocsPage } from "./page.ts";
+import { requestRoutes, usageRoutes, type ReportSettings } from "./reports.ts";
 import { ok, type AdminRoute } from "./types.ts";
 
-export interface ApiSettings extends ObjectSettings, Pick<AppSettings, "identify" | "onCrash"> {
+export interface ApiSettings extends ObjectSettings, ReportSettings, BalanceSettings, Pick<AppSettings, "identify" | "onCrash"> {
   readonly version: string;
 }
 
@@ -17,10 +23,28 @@ export interface AdminApi {
 /** The routes, each with its rule, ready to be asked. Throws where a route has none. */
 export function adminApi(settings: ApiSettings): AdminApi {
   const { managed, identify, onCrash } = settings;
-  const routes = [...objectRoutes(settings), ME];
+  const access = accessTable(managed.kinds);
+  const routes = [...objectRoutes(settings), balanceRoute(settings), ...usageRoutes(settings), ...requestRoutes(settings), ...auditRoutes({ store: managed.store, kinds: managed.kinds, queries: settings.queries }), ME, ...describedBy(() => document)];
+  const document = openApiDocument({ routes, access, kinds: managed.kinds, version: settings.version });
   const organisationExists = (id: string): boolean => managed.store.get("organisation", id) !== undefined;
-  const app = adminApp({ routes, access: accessTable(managed.kinds), identify, organisationExists, onCrash });
+  const app = adminApp({ routes, access, identify, organisationExists, onCrash });
   return { routes, fetch: (request) => app.fetch(request) };
+}
+
+/** The routes that tell of the others: the same for everybody. */
+function describedBy(document: () => JsonObject): readonly AdminRoute[] {
+  const shared = { method: "GET", tag: "description" } as const;
+  let page: DocsPage | null = null;
+  return [
+    { ...shared, path: "/admin/v1/openapi.json", name: "getOpenApi", summary: "This description", answers: { status: 200, description: "An OpenAPI 3.1 document", schema: { type: "object" } }, run: () => ok(document()) },
+    {
+      ...shared, path: "/admin/v1/docs", name: "getDocs", summary: "This description, for people", answers: { status: 200, description: "A page", also: ["text/html"] },
+      run: () => {
+        page ??= docsPage(document());
+        return { kind: "text", status: 200, type: "text/html; charset=utf-8", parts: [page.html], headers: { "content-security-policy": page.policy } };
+      },
+    },
+  ];
 }
 
 const ME: AdminRoute = {

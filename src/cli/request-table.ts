@@ -4,7 +4,7 @@
  */
 import type { RequestView } from "../storage/rows.ts";
 import { INPUT_UNITS, OUTPUT_UNITS, type Unit, type UnitCounts } from "../wire/usage.ts";
-import { attemptsOf, nowOf, sumCosts, sumUnits } from "./request-json.ts";
+import { attemptsOf, nowOf, sumCosts, sumUnits } from "../storage/request-json.ts";
 
 const WIDTH = 120;
 const LEFT = [14, 20, 20, 26] as const;

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { openReadOnly } from "../storage/data-dir.ts";
 import { StorageError } from "../storage/errors.ts";
 import type { LedgerReader, RequestView } from "../storage/rows.ts";
-import { requestJson } from "./request-json.ts";
+import { requestJson } from "../storage/request-json.ts";
 import { TABLE_HEAD, tableLines } from "./request-table.ts";
 
 /** Where lines go; `process.stdout` fits. */

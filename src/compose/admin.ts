@@ -1,13 +1,18 @@
 /** The admin API of a running gateway, over its store and its configuration. */
+import { dirname } from "node:path";
 import { adminApi, type AdminApi } from "../admin/api.ts";
 import { firstAdminToken, Identities } from "../admin/identity.ts";
 import type { ConfiguredObject } from "../admin/objects.ts";
 import type { Config } from "../config/types.ts";
 import type { Managed } from "../control/manage.ts";
 import type { LimitRule } from "../control/kinds/limit.ts";
+import type { BudgetBook } from "../decide/budget/book.ts";
 import type { Budget } from "../decide/budget/types.ts";
+import { viewOf } from "../decide/budget/view.ts";
 import type { Caller, Log } from "../ports.ts";
-import type { JsonObject } from "../wire/json.ts";
+import { controlPathOf } from "../storage/control-files.ts";
+import { QueryThread } from "../storage/queries.ts";
+import { asString, type JsonObject } from "../wire/json.ts";
 import { usdShort } from "../wire/money.ts";
 import { VERSION } from "../version.ts";
 import { LOCAL_ACTOR } from "./control.ts";
@@ -18,11 +23,16 @@ export interface AdminParts {
   /** Whose key has this hash. */
   readonly callerOf: (sha256: string) => Caller | undefined;
   readonly log: Log;
+  readonly book: BudgetBook;
+  /** The data folder's. */
+  readonly ledgerPath: string;
+  readonly wallMs: () => number;
 }
 
 export interface OpenAdmin extends AdminApi {
   /** The administrator's token, if this is the first start on its folder: shown once. */
   readonly firstToken: string | null;
+  close(): Promise<void>;
 }
 
 /** Opens the API; makes the administrator's token where there was none. */
@@ -30,15 +40,26 @@ export function openAdmin(parts: AdminParts): OpenAdmin {
   const { managed, config, log } = parts;
   const firstToken = firstAdminToken(managed.store, LOCAL_ACTOR);
   const identities = new Identities(managed.store, parts.callerOf);
+  const queries = new QueryThread({ ledgerPath: parts.ledgerPath, controlPath: controlPathOf(dirname(parts.ledgerPath)) });
   const api = adminApi({
     managed,
+    queries,
+    nowMs: parts.wallMs,
+    providerOf: (account) => config().accounts.find(({ name }) => name === account)?.provider.name ?? null,
+    teamName: (tenant, id) => teamName(managed, tenant, id),
+    standing: (budgetId) => [...parts.book.accounts.values()].filter(({ budget }) => baseOf(budget.id) === budgetId && budget.period !== "request").map((account) => viewOf(account, parts.wallMs())),
     configured: (kind) => configuredObjects(kind, config()),
     configSource: () => config().source,
     identify: (authorization) => identities.find(authorization),
     onCrash: (path, error) => log.error("admin_request_crashed", { path, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
     version: VERSION,
   });
-  return { ...api, firstToken };
+  return { ...api, firstToken, close: () => queries.close() };
+}
+
+function teamName({ store }: Managed, tenant: string, id: string): string | null {
+  const team = store.get("team", id);
+  return team?.tenant === tenant ? (asString(team.body["name"]) ?? null) : null;
 }
 
 /** Objects that the configuration made, as they are listed beside managed ones. */

@@ -150,6 +150,18 @@ export function openControlForReading(path: string): ControlReader {
   };
 }
 
+/** Follows the audit log of the file at `path`, which somebody may be writing. Throws StorageError. */
+export function verifyAuditFile(path: string): ReturnType<ControlStore["verifyAudit"]> {
+  const db = openControlFile(path);
+  try {
+    // Lines and head as of one moment.
+    db.exec("BEGIN");
+    return new AuditReader(db).verify();
+  } finally {
+    db.close();
+  }
+}
+
 function loadMirror(db: DatabaseSync): ControlMirror {
   const mirror = new ControlMirror();
   for (const row of db.prepare(OBJECTS).iterate()) {

@@ -52,7 +52,7 @@ export class SqliteReader implements LedgerReader {
       let position = lastId - int(batch["count"]);
       for (const entry of JSON.parse(text(batch["body"])) as Entry[]) {
         if (++position <= after) continue;
-        yield this.#request(position, entry);
+        yield this.view(position, entry);
         if (--left === 0) return;
       }
       after = lastId;
@@ -127,7 +127,8 @@ export class SqliteReader implements LedgerReader {
     if (this.#db.isOpen) this.#db.close();
   }
 
-  #request(position: number, entry: Entry): RequestView {
+  /** The request of an entry, with the ledger's rows as they are now. */
+  view(position: number, entry: Entry): RequestView {
     const [requestId, atMs, rowIds] = entry;
     return { position, requestId, atMs, record: recordOf(entry), attempts: rowIds === null ? this.attemptsOf(requestId) : this.#attemptsAt(rowIds, requestId) };
   }

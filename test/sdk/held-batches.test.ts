@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI, { toFile } from "openai";
 import { gatewayConfig, startFleet, type BillRow, type Fleet, type FleetConfig } from "../../src/fleet/index.ts";
-import { requestJson } from "../../src/cli/request-json.ts";
+import { requestJson } from "../../src/storage/request-json.ts";
 import { openReadOnly } from "../../src/storage/data-dir.ts";
 import type { AttemptView, RequestView } from "../../src/storage/rows.ts";
 import { childGateway, testGateway, type TestGateway } from "../support/gateway.ts";

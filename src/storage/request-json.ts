@@ -1,6 +1,6 @@
 /** A finished request as one JSON object: its record, and of each attempt what the ledger says of it. */
 import type { AttemptRecord } from "../ports.ts";
-import type { AttemptView, RequestView } from "../storage/rows.ts";
+import type { AttemptView, RequestView } from "./rows.ts";
 import type { Json, JsonObject } from "../wire/json.ts";
 import { INPUT_UNITS, OUTPUT_UNITS, type Unit, type UnitCounts } from "../wire/usage.ts";
 
