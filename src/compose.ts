@@ -3,13 +3,12 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
 import { ControlServer } from "./admin/control.ts";
 import { AdminServer } from "./admin/server.ts";
-import { loadConfig, type LoadedConfig } from "./config/source.ts";
+import { loadConfig } from "./config/source.ts";
 import { buildSnapshot, type Snapshot as ConfigSnapshot, type SnapshotPrices } from "./config/snapshot.ts";
 import { problemErrors } from "./config/problems.ts";
 import { showError } from "./config/report.ts";
 import type { Config } from "./config/types.ts";
 import { watchConfig, type ConfigWatch } from "./config/watch.ts";
-import type { Managed } from "./control/manage.ts";
 import { Allowance } from "./decide/allowance.ts";
 import { HealthBook } from "./decide/health.ts";
 import { TagBook } from "./decide/tags.ts";
@@ -23,7 +22,7 @@ import type { OutboundUpstream } from "./edge/upstream.ts";
 import { ImageFetcher } from "./edge/upstream-images.ts";
 import { BackgroundRuns } from "./pipeline/background.ts";
 import { Batches } from "./pipeline/batches.ts";
-import { LIMITS, type Deps, type Limits, type Snapshot } from "./pipeline/deps.ts";
+import { LIMITS, type Deps, type Snapshot } from "./pipeline/deps.ts";
 import type { Exchange } from "./pipeline/exchange.ts";
 import { openAdmin, type OpenAdmin } from "./compose/admin.ts";
 import { budgetGauges } from "./compose/budget-metrics.ts";
@@ -34,12 +33,13 @@ import { serveCall } from "./compose/endpoints.ts";
 import { limitsInForce, onLimitsChanged } from "./compose/limits.ts";
 import { agreedBy, ContractCounts, onContractsChanged } from "./compose/contracts.ts";
 import { onPricesChanged, pricesOf } from "./compose/prices.ts";
+import type { Gateway, GatewayOptions } from "./compose/options.ts";
 import { InFlight } from "./compose/in-flight.ts";
 import { openKeptState, type KeptState } from "./compose/kept-state.ts";
 import { openRepeats, type OpenRepeats } from "./compose/repeats.ts";
 import { viewsOf, type Views } from "./compose/own-credentials.ts";
 import { accountOrigins, pipelineSnapshot, type TransportPorts } from "./compose/pipeline-snapshot.ts";
-import type { ImageFetch, InboundCall, Log, RequestRecord } from "./ports.ts";
+import type { InboundCall, Log, RequestRecord } from "./ports.ts";
 import { loadCatalogue } from "./providers/catalog/index.ts";
 import { checkStart, defaultBodyBytes, isLoopback, openUpstream, StartError } from "./compose/start.ts";
 import { encodeError, errorHeadersOf, modelEntry, modelList } from "./compose/surfaces.ts";
@@ -49,53 +49,7 @@ import { SqliteStorage } from "./storage/sqlite.ts";
 import { VERSION } from "./version.ts";
 
 export { checkStart, StartError };
-
-export interface GatewayOptions {
-  /** A configuration that parsed. */
-  readonly loaded: Extract<LoadedConfig, { ok: true }>;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly host: string;
-  /** 0: any free port. */
-  readonly port: number;
-  readonly adminPort: number;
-  /** Where the admin port listens; absent: on the loopback. */
-  readonly adminHost?: string;
-  /** The admin address of the gateway that keeps the budgets; absent: this one does. */
-  readonly authority?: string | null;
-  readonly dataDir: string;
-  readonly drainMs: number;
-  readonly tls: { readonly cert: string; readonly key: string } | null;
-  readonly log: Log;
-  /** Where one line per request goes; null: nowhere. */
-  readonly requestLog: ((text: string) => void) | null;
-  readonly maxInFlight: number;
-  /** Bodies of all requests in flight together; absent: by the size of the heap. */
-  readonly maxBodyBytes?: number;
-  /** Reload when the file changes. */
-  readonly watch: boolean;
-  readonly limits?: Partial<Limits>;
-  /** Fetches images by address; absent: from public addresses, over the network. */
-  readonly images?: ImageFetch;
-  /** How long rows of a dead process wait before they settle as orphans. */
-  readonly leaseMs?: number;
-}
-
-export interface Gateway {
-  readonly url: string;
-  readonly port: number;
-  readonly adminUrl: string;
-  /** The administrator's token, made at this start; null where there was one already. To be shown once. */
-  readonly adminToken: string | null;
-  readonly snapshot: () => ConfigSnapshot;
-  /** Organisations, teams, keys and all else that operators manage. */
-  readonly managed: Managed;
-  /** Validate first, then swap; the old configuration stays if the new one is bad. Resolves to the errors, none if swapped. */
-  reload(): Promise<readonly string[]>;
-  /** Not ready from now on; new requests for `graceMs` more, then drain, then end what remains. */
-  stop(graceMs?: number): Promise<void>;
-  /** At once. */
-  kill(): void;
-}
+export type { Gateway, GatewayOptions };
 
 const PROGRESS_MS = 1_000;
 const ORPHAN_SWEEP_MS = 30_000;
