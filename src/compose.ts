@@ -20,6 +20,7 @@ import { Metrics } from "./edge/metrics.ts";
 import { GatewayServer } from "./edge/server.ts";
 import type { OutboundUpstream } from "./edge/upstream.ts";
 import { ImageFetcher } from "./edge/upstream-images.ts";
+import { NoticeSender } from "./edge/upstream-notify.ts";
 import { BackgroundRuns } from "./pipeline/background.ts";
 import { Batches } from "./pipeline/batches.ts";
 import { LIMITS, type Deps, type Snapshot } from "./pipeline/deps.ts";
@@ -32,6 +33,7 @@ import { runCommand, type CommandParts } from "./compose/commands.ts";
 import { serveCall } from "./compose/endpoints.ts";
 import { limitsInForce, onLimitsChanged } from "./compose/limits.ts";
 import { agreedBy, ContractCounts, onContractsChanged } from "./compose/contracts.ts";
+import { Alerts } from "./compose/notify.ts";
 import { onPricesChanged, pricesOf } from "./compose/prices.ts";
 import type { Gateway, GatewayOptions } from "./compose/options.ts";
 import { InFlight } from "./compose/in-flight.ts";
@@ -80,6 +82,7 @@ class Running {
   readonly #membership: Membership;
   readonly #upstream: OutboundUpstream;
   readonly #health: HealthBook;
+  readonly #alerts: Alerts;
   readonly #metrics = new Metrics();
   readonly #requestLog: RequestLog | null;
   readonly #active = new InFlight<Exchange>();
@@ -89,10 +92,10 @@ class Running {
   readonly #server: GatewayServer;
   readonly #timers: NodeJS.Timeout[] = [];
   #admin: AdminServer | null = null;
+  #closeAdmin: () => Promise<void> = () => Promise.resolve();
   #control: ControlServer | null = null;
   #watch: ConfigWatch | null = null;
   #config: ConfigSnapshot;
-  #closeAdmin: () => Promise<void> = () => Promise.resolve();
   #snapshot: Snapshot;
   #views: Views;
   #auth: AuthSettings;
@@ -141,6 +144,7 @@ class Running {
       images: options.images ?? new ImageFetcher({ env: options.env }),
       ledger: this.#storage.ledger,
       budgets: this.#storage.budgets,
+      onBudgetRefused: (caller, why) => this.#alerts.refused(caller, why),
       records: { append: (record) => this.#recorded(record) },
       state: this.#kept.responses,
       background: new BackgroundRuns(),
@@ -158,6 +162,10 @@ class Running {
     };
     this.#limit();
     onLimitsChanged(this.#managed.store, () => this.#limit());
+    this.#alerts = new Alerts({
+      clock: this.#clock, log: this.#log, transport: new NoticeSender({ env: options.env }), folder: dataDir.path, store: this.#managed.store, vault: this.#managed.vault, budgets: this.#storage.budgets,
+      health: this.#health, config: () => this.#config.config, deployments: () => this.#config.deployments.values(), accounts: () => this.#accounts(), joined: (options.authority ?? null) !== null,
+    });
     this.#server = this.#makeServer();
   }
 
@@ -168,6 +176,7 @@ class Running {
       const port = await this.#server.listen(options.host, options.port);
       const adminHost = options.adminHost ?? "127.0.0.1";
       const admin = this.#openAdmin();
+      this.#closeAdmin = admin.close;
       this.#admin = new AdminServer({ metrics: () => this.#metricsText(), version: VERSION, ready: () => this.#notReady(), host: adminHost, api: this.#membership.api(admin.fetch, this.#storage, this.#managed) });
       const adminPort = await this.#admin.listen(adminHost, options.adminPort);
       this.#control = await ControlServer.open(this.#dataDir.controlSocketPath, (command, argument) => runCommand(this.#commandParts(), command, argument));
@@ -176,7 +185,6 @@ class Running {
       if (options.watch && path !== null) {
         this.#watch = watchConfig(path, () => void this.reload(), { ...(text === null ? {} : { loadedText: text }), onError: (error) => this.#log.warn("config_watch_failed", { error: error.message }) });
       }
-      this.#closeAdmin = admin.close;
       const shownHost = options.host.includes(":") ? `[${options.host}]` : options.host;
       return {
         url: `${options.tls === null ? "http" : "https"}://${shownHost}:${port}`,
@@ -221,6 +229,7 @@ class Running {
     this.#auth = this.#authOf(loaded.config);
     this.#allowOrigins();
     this.#limit();
+    this.#alerts.reloaded();
     this.#health.configure({ restMs: loaded.config.health.restMs, restMaxMs: loaded.config.health.restMaxMs });
     this.#health.reload(this.#accounts());
     this.#log.info("config_reloaded", { routes: loaded.config.routes.length, accounts: loaded.config.accounts.length });
@@ -274,6 +283,7 @@ class Running {
     this.#counts.restore(this.#config, this.#clock.wallMs());
     this.#snapshot = pipelineSnapshot(this.#config, this.#transportPorts(), this.#managed.book);
     this.#views = this.#viewsNow();
+    this.#alerts.pricesChanged();
     this.#log.info("prices_changed", { deployments: this.#config.deployments.size });
   }
 
@@ -353,6 +363,7 @@ class Running {
     this.#storage.records.append(record);
     this.#storage.budgets.endRequest(record.requestId);
     this.#repeats.recorded(record);
+    this.#alerts.recorded(record);
     this.#metrics.observe(record);
     this.#requestLog?.append(record);
   }
@@ -370,6 +381,7 @@ class Running {
     const sweepMs = Math.min(ORPHAN_SWEEP_MS, Math.max(100, (this.#options.leaseMs ?? 600_000) / 2));
     every(sweepMs, () => this.#storage.settleOrphans(this.#clock.wallMs()));
     this.#batches.start();
+    this.#alerts.start();
   }
 
   #markProgress(): void {
@@ -382,6 +394,7 @@ class Running {
   #commandParts(): CommandParts {
     return {
       reload: () => this.reload(),
+      alerts: this.#alerts,
       health: this.#health,
       nowMs: () => this.#clock.nowMs(),
       wallMs: () => this.#clock.wallMs(),
@@ -397,6 +410,9 @@ class Running {
       config: () => this.#config.config,
       callerOf: (sha256) => callerBy(sha256, this.#auth),
       log: this.#log,
+      book: this.#storage.budgets.book,
+      ledgerPath: this.#dataDir.ledgerPath,
+      wallMs: () => this.#clock.wallMs(),
     });
   }
 
@@ -406,21 +422,21 @@ class Running {
       ["spillway_in_flight", "Requests in flight, to their last byte.", this.#active.size],
       ["spillway_held_batches", "Batches held until their provider says that they ended.", this.#batches.size],
       ["spillway_resting_deployments", "Deployments that rest or probe.", rows.filter((row) => row.state !== "admitting").length],
+      ["spillway_alerts_waiting", "Alerts that wait to be delivered.", this.#alerts.counts.waiting],
       ["spillway_ready", "1 while requests are taken.", this.#notReady() === null ? 1 : 0],
     ]);
   }
 
-      book: this.#storage.budgets.book,
-      ledgerPath: this.#dataDir.ledgerPath,
-      wallMs: () => this.#clock.wallMs(),
   async #closeAll(): Promise<void> {
     this.#state = "closed";
     for (const timer of this.#timers) clearInterval(timer);
     this.#batches.stop();
+    this.#alerts.close();
     this.#watch?.close();
     this.#membership.close();
     await this.#control?.close();
     await this.#admin?.close();
+    await this.#closeAdmin();
     this.#requestLog?.flush();
     await this.#upstream.close();
     this.#clock.close();
@@ -435,4 +451,3 @@ class Running {
 function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
-    await this.#closeAdmin();

@@ -2,12 +2,12 @@
 import { createConnection } from "node:net";
 
 /** Ask a running gateway. Rejects if none listens. */
-export function askGateway(path: string, command: string, argument = ""): Promise<unknown> {
+export function askGateway(path: string, command: string, argument = "", waitMs = 10_000): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const socket = createConnection(path);
     let text = "";
     socket.setEncoding("utf8");
-    socket.setTimeout(10_000, () => socket.destroy(new Error("the gateway does not answer")));
+    socket.setTimeout(waitMs, () => socket.destroy(new Error("the gateway does not answer")));
     socket.on("error", reject);
     socket.on("data", (chunk: string) => (text += chunk));
     socket.on("end", () => {

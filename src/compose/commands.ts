@@ -4,6 +4,7 @@ import type { HealthBook } from "../decide/health.ts";
 import type { Managed } from "../control/manage.ts";
 import { LOCAL_ACTOR } from "./control.ts";
 import { runManage } from "./manage.ts";
+import type { Alerts } from "./notify.ts";
 import { importFile } from "./prices.ts";
 
 export interface CommandParts {
@@ -15,6 +16,7 @@ export interface CommandParts {
   readonly accounts: () => readonly string[];
   readonly managed: () => Managed;
   readonly folder: string;
+  readonly alerts: Pick<Alerts, "command">;
 }
 
 /** Does it. The answer is JSON; `error` where there is no such command. */
@@ -33,6 +35,8 @@ export async function runCommand(parts: CommandParts, command: string, argument:
       return runManage(parts.managed(), argument);
     case "token":
       return { token: rotateAdminToken(parts.managed().store, LOCAL_ACTOR) };
+    case "notify":
+      return await parts.alerts.command(argument);
     default:
       return { error: `unknown command ${command}` };
   }

@@ -74,7 +74,7 @@ export function authSettings(config: Config, book: CallerBook, loopback: boolean
 }
 
 /** Seals with the folder's key, which is made when the first credential comes. */
-function vaultIn(folder: string): Vault {
+export function vaultIn(folder: string): Vault {
   let cipher: StateCipher | null = null;
   const open = (): StateCipher => (cipher ??= controlCipher(folder));
   return {
