@@ -11,6 +11,7 @@ import { runContracts } from "./contracts.ts";
 import { runDemo, type StartGateway } from "./demo.ts";
 import { runExplainName } from "./explain-name.ts";
 import { runFleet } from "./fleet.ts";
+import { runNotify } from "./notify.ts";
 import { runPrices } from "./prices.ts";
 import { isManaged, runManaged } from "./manage.ts";
 import { runProviders } from "./providers.ts";
@@ -30,6 +31,7 @@ const HELP = `spillway ${VERSION}: one endpoint in front of many LLM providers
   spillway token rotate                            a new token for the admin API; the old one ends
   spillway reload                                  make the running gateway read its configuration again
   spillway prices show|compare|import              what is charged and who says so; price lists of others
+  spillway notify [test [channel]]                 channels for alerts, and whether they work
   spillway fleet --config <file>                   simulated providers on loopback ports
   spillway demo                                    a failing provider and a client that does not notice
   spillway --version
@@ -63,6 +65,8 @@ async function main(args: readonly string[]): Promise<number> {
       return runContracts(rest, context, Date.now());
     case "reload":
       return await runProviders(["reload", ...rest], context);
+    case "notify":
+      return await runNotify(rest, context);
     case "prices":
       return await runPrices(rest, context);
     case "fleet":
