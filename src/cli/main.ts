@@ -5,6 +5,8 @@ import { openLog } from "../edge/log.ts";
 import { loadCatalogue } from "../providers/catalog/index.ts";
 import { PROVIDERS } from "../providers/registry.ts";
 import { VERSION } from "../version.ts";
+import { runAudit } from "./audit.ts";
+import { runBackup } from "./backup.ts";
 import { runCheck } from "./check.ts";
 import { EXIT, type CommandContext } from "./context.ts";
 import { runContracts } from "./contracts.ts";
@@ -15,9 +17,12 @@ import { runNotify } from "./notify.ts";
 import { runPrices } from "./prices.ts";
 import { isManaged, runManaged } from "./manage.ts";
 import { runProviders } from "./providers.ts";
+import { runReconcile } from "./reconcile.ts";
 import { runRequests } from "./requests.ts";
+import { runSpend } from "./spend.ts";
 import { runStart } from "./start.ts";
 import { runToken } from "./token.ts";
+import { runVerify } from "./verify.ts";
 
 const HELP = `spillway ${VERSION}: one endpoint in front of many LLM providers
 
@@ -28,10 +33,15 @@ const HELP = `spillway ${VERSION}: one endpoint in front of many LLM providers
   spillway providers [retry <name>]                what the running gateway believes of its deployments
   spillway contracts [list|show <id>|forecast <id>]  what was agreed with providers, and how it stands
   spillway keys|teams|projects|members|organisations|budgets|limits|… [list|create|show|update|delete]  what is managed
+  spillway spend [--by team,day] [--from …] [--to …]  what was spent by whom on what (--json, --csv, --focus, --movers)
+  spillway audit [verify]                          who changed what; is the log as it was written?
+  spillway backup <folder>                         a whole copy of the data folder, to start on
   spillway token rotate                            a new token for the admin API; the old one ends
   spillway reload                                  make the running gateway read its configuration again
   spillway prices show|compare|import              what is charged and who says so; price lists of others
   spillway notify [test [channel]]                 channels for alerts, and whether they work
+  spillway reconcile <file>|rerate                 a provider's export or invoice beside the ledger; calls priced again
+  spillway verify budgets                          proof that a shared budget holds, with kills, on this machine
   spillway fleet --config <file>                   simulated providers on loopback ports
   spillway demo                                    a failing provider and a client that does not notice
   spillway --version
@@ -69,10 +79,20 @@ async function main(args: readonly string[]): Promise<number> {
       return await runNotify(rest, context);
     case "prices":
       return await runPrices(rest, context);
+    case "reconcile":
+      return await runReconcile(rest, context);
     case "fleet":
       return await runFleet(rest, process.stdout, untilSignal());
     case "demo":
       return await runDemo(rest, process.stdout, demoGateway, untilSignal());
+    case "verify":
+      return await runVerify(rest, context, process.argv[1] ?? "");
+    case "spend":
+      return await runSpend(rest, context);
+    case "audit":
+      return runAudit(rest, context);
+    case "backup":
+      return runBackup(rest, context);
     case "token":
       return await runToken(rest, context);
     default:

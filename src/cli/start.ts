@@ -22,6 +22,7 @@ export const START_HELP = `spillway start [options]
   --authority <url>    join the gateway with this admin address: it keeps the budgets (SPILLWAY_AUTHORITY_TOKEN on both sides)
   --data-dir <folder>  SPILLWAY_DATA_DIR, else ./.spillway
   --drain <duration>   how long running streams may go on at shutdown (60s)
+  --lease <duration>   how long what a killed process held waits for evidence before it is settled (10m)
   --tls-cert <file>, --tls-key <file>
   --max-in-flight <n>  2000
   --log text|json|off  text at a terminal, else json
@@ -37,6 +38,7 @@ const OPTIONS = {
   authority: { type: "string" },
   "data-dir": { type: "string" },
   drain: { type: "string", default: "60s" },
+  lease: { type: "string", default: "10m" },
   "tls-cert": { type: "string" },
   "tls-key": { type: "string" },
   "max-in-flight": { type: "string", default: "2000" },
@@ -54,6 +56,7 @@ interface StartArgs {
   readonly authority: string | null;
   readonly dataDir: string;
   readonly drainMs: number;
+  readonly leaseMs: number;
   readonly tls: { readonly cert: string; readonly key: string } | null;
   readonly maxInFlight: number;
   readonly log: LogMode;
@@ -134,6 +137,8 @@ function readArgs(args: readonly string[], context: CommandContext): StartArgs |
   const adminPort = wholeNumber(values["admin-port"], 65_535);
   const maxInFlight = wholeNumber(values["max-in-flight"], 1_000_000);
   const drainMs = durationMs(values.drain);
+  const leaseMs = durationMs(values.lease);
+  if (leaseMs === null || leaseMs < 1_000) return `spillway: --lease must be a duration of at least 1s, such as 10m, not "${values.lease}"\n`;
   if (port === null) return `spillway: --port must be a number from 0 to 65535, not "${values.port}"\n`;
   if (adminPort === null) return `spillway: --admin-port must be a number from 0 to 65535, not "${values["admin-port"]}"\n`;
   if (maxInFlight === null || maxInFlight === 0) return `spillway: --max-in-flight must be a positive number, not "${values["max-in-flight"]}"\n`;
@@ -153,6 +158,7 @@ function readArgs(args: readonly string[], context: CommandContext): StartArgs |
     authority: values.authority ?? null,
     dataDir: values["data-dir"] ?? context.env["SPILLWAY_DATA_DIR"] ?? "./.spillway",
     drainMs,
+    leaseMs,
     tls,
     maxInFlight,
     log,

@@ -21,6 +21,8 @@ const AGAIN_MS = 25;
 const UNREACHABLE_AGAIN_MS = 500;
 /** How often what was spent is told, unasked. */
 const REPORT_EVERY_MS = 500;
+/** After so long without a hold, what is idle of the slices goes back to whoever may need it. */
+const QUIET_MS = 3_000;
 const WAITING_MAX = 10_000;
 const UNREACHABLE: Unheld = Object.freeze({ kind: "unavailable", message: "what was granted to this process is used up, and the authority of budgets cannot be reached" });
 /** Not what a limit forbids: the authority has to be asked. */
@@ -41,6 +43,8 @@ export class SlicedBudgets extends LedgerBudgets {
   /** What the authority said last of each budget's period, for calls that cost nothing. */
   readonly #heard = new Map<string, Balance>();
   readonly #timer: NodeJS.Timeout;
+  /** When a hold was asked for last. */
+  #askedAtMs = Number.NEGATIVE_INFINITY;
   #pumping = false;
   #reporting = false;
   #closed = false;
@@ -76,6 +80,7 @@ export class SlicedBudgets extends LedgerBudgets {
     if (!this.any) return null;
     const ask = askOf(hold);
     if (ask.boundNanoUsd === 0) return this.exhausted(ask.scopes, ask.wallMs);
+    this.#askedAtMs = performance.now();
     const admission = this.#slices.admit(ask);
     if (admission.kind === "admitted") return null;
     return admission.kind === "wanting" ? ASKS_MORE : refusal(admission, ask.boundNanoUsd);
@@ -102,6 +107,7 @@ export class SlicedBudgets extends LedgerBudgets {
 
   /** Tells what was spent and gives back what is idle, once; for a process that stops. */
   async settleUp(): Promise<void> {
+    this.#askedAtMs = Number.NEGATIVE_INFINITY;
     await this.#reportAll();
   }
 
@@ -168,7 +174,7 @@ export class SlicedBudgets extends LedgerBudgets {
     if (this.#reporting || !this.any) return;
     this.#reporting = true;
     try {
-      const reports = this.#slices.reports(this.wallMs());
+      const reports = this.#slices.reports(this.wallMs(), performance.now() - this.#askedAtMs > QUIET_MS);
       if (reports.length > 0) await this.#send(reports);
     } finally {
       this.#reporting = false;

@@ -54,6 +54,8 @@ export const BRANDS = ["gemini", "claude", "gpt", "grok", "qwen", "kimi", "ollam
 /** Files that may open an outbound socket, besides `src/edge/upstream*.ts`. */
 export const SOCKETS_ALLOWED: Readonly<Record<string, string>> = {
   "src/cli/control-client.ts": "speaks to the gateway of the same data folder over its local socket file",
+  "src/cli/verify-budgets.ts": "reads the metrics of the gateways that it has started itself",
+  "src/cli/verify-load.ts": "the clients of the gateways that it has started itself",
   "src/cli/demo-client.ts": "the demo's client calls the demo's own gateway, as an application would",
 };
 

@@ -96,9 +96,10 @@ export class SliceBook {
 
   /**
    * What the authority has not been told, or has not answered, and every slice with unused money in it, lest it is needed
-   * elsewhere. For a timer; what is unused of old periods or called back is returned.
+   * elsewhere. For a timer; what is unused of old periods or called back is returned, and with `isQuiet` all that is unused:
+   * nobody has asked for a while.
    */
-  reports(wallMs: number): readonly SliceReport[] {
+  reports(wallMs: number, isQuiet = false): readonly SliceReport[] {
     const reports: SliceReport[] = [];
     for (const account of this.book.accounts.values()) {
       if (account.budget.period === "request") continue;
@@ -114,7 +115,7 @@ export class SliceBook {
       }
       const tally = account.tallyOf(own.periodKey);
       const isOld = account.tallyAt(wallMs).key > own.periodKey;
-      if (own.recalled || isOld) this.#giveBack(own, tally);
+      if (own.recalled || isOld || isQuiet) this.#giveBack(own, tally);
       const report = this.#reportOf(own, tally, isOld ? null : own.awaitedNanoUsd);
       const isNews = !own.answered || own.sent === null || !saysTheSame(own.sent, report);
       if (isNews || own.awaitedNanoUsd !== null || idleOf(own, tally) > 0) reports.push(this.#send(own, report));
