@@ -401,6 +401,7 @@ class Running {
       accounts: () => this.#accounts(),
       managed: () => managedBy(this.#managed, () => this.#config.config),
       folder: this.#dataDir.path,
+      storage: this.#storage,
     };
   }
 

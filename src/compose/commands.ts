@@ -2,6 +2,7 @@
 import { rotateAdminToken } from "../admin/identity.ts";
 import type { HealthBook } from "../decide/health.ts";
 import type { Managed } from "../control/manage.ts";
+import { adjustByFile, type AdjustParts } from "./adjust.ts";
 import { LOCAL_ACTOR } from "./control.ts";
 import { runManage } from "./manage.ts";
 import type { Alerts } from "./notify.ts";
@@ -16,6 +17,7 @@ export interface CommandParts {
   readonly accounts: () => readonly string[];
   readonly managed: () => Managed;
   readonly folder: string;
+  readonly storage: AdjustParts["storage"];
   readonly alerts: Pick<Alerts, "command">;
 }
 
@@ -28,6 +30,8 @@ export async function runCommand(parts: CommandParts, command: string, argument:
       return { providers: parts.health.snapshot(parts.nowMs()) };
     case "import-prices":
       return importFile(parts.managed().store, parts.folder, argument, parts.wallMs());
+    case "adjust":
+      return await adjustByFile({ storage: parts.storage, store: parts.managed().store, nowMs: parts.wallMs() }, parts.folder, argument);
     case "retry":
       if (!parts.accounts().includes(argument)) return { error: `no provider ${argument} is configured` };
       return { retried: parts.health.retryAccount(argument) };

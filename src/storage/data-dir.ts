@@ -76,6 +76,11 @@ export function openReadOnly(path: string): SqliteReader {
   return new SqliteReader(file, () => isOwned(folder));
 }
 
+/** Where the ledger of a folder is, whether or not there is one. */
+export function ledgerPathOf(path: string): string {
+  return join(resolve(path), LEDGER_FILE);
+}
+
 /** Where the control socket of a folder is: in it, or where the path would be too long for a socket, in a private folder of the system's. */
 export function controlSocketPathOf(path: string): string {
   const folder = resolve(path);

@@ -1,0 +1,46 @@
+/** What reconciling reads: the configuration, the managed prices and the ledger of a data folder. */
+import { existsSync } from "node:fs";
+import type { RerateWorld } from "../compose/rerate.ts";
+import { showError } from "../config/report.ts";
+import { loadConfig } from "../config/source.ts";
+import { priceBook } from "../control/kinds/price.ts";
+import { PriceBook } from "../decide/price-book.ts";
+import { AttemptReader } from "../storage/attempts.ts";
+import { controlPathOf } from "../storage/control-files.ts";
+import { openControlForReading } from "../storage/control.ts";
+import { StorageError } from "../storage/errors.ts";
+import type { CommandContext } from "./context.ts";
+
+export interface ReconcileWorld extends RerateWorld {
+  readonly dataDir: string;
+  readonly attempts: AttemptReader;
+}
+
+/** null: something is wrong with the configuration or the data folder, and has been told. To be closed by `attempts.close`. */
+export function openReconcileWorld(flags: { readonly config: string | undefined; readonly dataDir: string | undefined }, context: CommandContext): ReconcileWorld | null {
+  const { env, errors, catalogue, providers } = context;
+  const loaded = loadConfig({ configFile: flags.config ?? null, ...context });
+  if (!loaded.ok) {
+    for (const error of loaded.errors) errors.write(`${showError(error)}\n`);
+    return null;
+  }
+  const dataDir = flags.dataDir ?? env["SPILLWAY_DATA_DIR"] ?? "./.spillway";
+  try {
+    return { config: loaded.config, catalogue, providers, book: managedPrices(dataDir), dataDir, attempts: new AttemptReader(dataDir) };
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    errors.write(`spillway: ${error.message}\n`);
+    return null;
+  }
+}
+
+function managedPrices(dataDir: string): PriceBook {
+  const path = controlPathOf(dataDir);
+  if (!existsSync(path)) return new PriceBook([]);
+  const reader = openControlForReading(path);
+  try {
+    return priceBook(reader);
+  } finally {
+    reader.close();
+  }
+}
