@@ -2,11 +2,15 @@
  * Spend by any dimension, from the ledger's own rows: calls with their charges, and corrections beside them, booked to the
  * time of the call that they correct. Read in pieces by row id, so that no reader keeps the log from shrinking.
  */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { QueryError, TIMES, type Dimension, type Mover, type UsageQuery, type UsageReport, type UsageRow, type UsageSums } from "../control/reports.ts";
 import { spanAt, type ClockPeriod } from "../decide/budget/periods.ts";
 import type { Json } from "../wire/json.ts";
 import type { Unit, UnitCounts } from "../wire/usage.ts";
+import { StorageError } from "./errors.ts";
+import { openForReading } from "./schema.ts";
 import { int, intOrNull, text } from "./statements.ts";
 
 const PIECE_ROWS = 5_000;
@@ -221,4 +225,22 @@ function sorted(groups: ReadonlyMap<string, Group>, by: readonly Dimension[]): r
     .map((group) => ({ group, time: timeOf(group), cost: spent(group), name: JSON.stringify(group.labels) }))
     .toSorted((a, b) => (a.time !== b.time ? (a.time < b.time ? -1 : 1) : a.cost !== b.cost ? (a.cost > b.cost ? -1 : 1) : a.name < b.name ? -1 : 1))
     .map(({ group }) => ({ ...group.sums, labels: group.labels }));
+}
+
+/** Reports of a folder, for commands: in this thread, without a limit of time. */
+export interface OpenUsage {
+  report(query: UsageQuery, limit: number): UsageReport;
+  rows(query: UsageQuery): readonly UsageRow[];
+  movers(query: UsageQuery, limit: number): readonly Mover[];
+  close(): void;
+}
+
+/** Opens the ledger of a data folder for reports; a gateway may run on it meanwhile. Throws StorageError. */
+export function openUsage(folder: string): OpenUsage {
+  const path = join(folder, "ledger.db");
+  if (!existsSync(path)) throw new StorageError("not_found", `${folder} holds no ledger. Start the gateway there first, or name its folder with --data-dir.`);
+  const db = openForReading(path);
+  const usage = new UsageReader(db);
+  const goOn = (): void => undefined;
+  return { report: (query, limit) => usage.report(query, limit, goOn), rows: (query) => usage.rows(query, goOn), movers: (query, limit) => usage.movers(query, limit, goOn), close: () => db.close() };
 }
