@@ -25,6 +25,8 @@ export interface Candidate {
   readonly emulates?: readonly Capability[];
   /** It became dearer than it was, so it stands last: why. */
   readonly dear?: string;
+  /** The output limit that is sent, all choices together; absent: none is. */
+  readonly outputLimitTokens?: number;
   /** Set by money, to be sent upstream in place of what the client asked. */
   readonly outputLimit?: OutputLimit;
 }
@@ -151,6 +153,7 @@ function weigh(entry: RouteCandidate, facts: ChoiceFacts, lacks: readonly Need[]
     ...(mayNotFit ? { mayNotFit } : {}),
     ...(emulates.length > 0 ? { emulates: emulates.map((one) => one.capability) } : {}),
     inputBoundTokens: input,
+    ...(shape.endpoint !== "chat" || shape.maxOutputTokens === null ? {} : { outputLimitTokens: shape.maxOutputTokens * shape.choiceCount }),
     boundNanoUsd:
       shape.pieces === undefined
         ? boundNanoUsd(deployment.pricing, { inputTokens: input, outputTokens: output, choiceCount: shape.choiceCount }, facts.wallMs)
@@ -163,7 +166,7 @@ export function within(candidate: Candidate, facts: Pick<ChoiceFacts, "shape" | 
   if (spending === undefined) return candidate;
   const bounded = boundUnder(spending, candidate.deployment, facts.shape, candidate.inputBoundTokens, facts.wallMs);
   if (bounded.kind === "over") return { deployment: candidate.deployment.id, reason: bounded.reason, detail: bounded.detail };
-  return { ...candidate, boundNanoUsd: bounded.boundNanoUsd, ...(bounded.limit === null ? {} : { outputLimit: bounded.limit }) };
+  return { ...candidate, boundNanoUsd: bounded.boundNanoUsd, ...(bounded.limit === null ? {} : { outputLimit: bounded.limit, outputLimitTokens: bounded.limit.tokens * facts.shape.choiceCount }) };
 }
 
 /** Why a deployment cannot serve this request, whatever it is capable of, or null. */

@@ -19,10 +19,11 @@ export function inputEstimateTokens(textBytes: number): number {
 
 /**
  * Tokens that reached us as content and were not counted by anyone: at least one for each content event (providers send
- * one token or more per event), and one for every three bytes, which is above the average of prose, code and JSON.
+ * one token or more per event), and one for every three bytes, which is above the average of prose, code and JSON; but no more
+ * than the output limit that was sent (`limitTokens`), since that is what the provider may write.
  */
-export function relayedTokens(textBytes: number, contentEvents: number): number {
-  return Math.max(contentEvents, Math.ceil(Math.max(0, textBytes) / 3));
+export function relayedTokens(textBytes: number, contentEvents: number, limitTokens = Number.POSITIVE_INFINITY): number {
+  return Math.min(limitTokens, Math.max(contentEvents, Math.ceil(Math.max(0, textBytes) / 3)));
 }
 
 /** Counts for content without usage. Absent classes were not estimated. */
@@ -49,6 +50,8 @@ export interface AttemptFacts extends PricedAt {
   /** UTF-8 bytes of content (text, reasoning, tool arguments) that came, and the events they came in. */
   readonly relayedTextBytes: number;
   readonly contentEvents: number;
+  /** Output limit that was sent, all choices together; absent: none. */
+  readonly outputLimitTokens?: number;
   readonly inputEstimateTokens: number;
   /** What the whole call is likely to be billed for, where that is not tokens alone: images, seconds, characters. */
   readonly expectedUnits?: UnitCounts;
@@ -80,7 +83,7 @@ export interface ChargeMade {
  */
 export function chargeOf(facts: AttemptFacts): ChargeMade {
   const { outcome, usage } = facts;
-  const relayed = relayedTokens(facts.relayedTextBytes, facts.contentEvents);
+  const relayed = relayedTokens(facts.relayedTextBytes, facts.contentEvents, facts.outputLimitTokens);
   if (!facts.sent || (outcome.kind !== "answered" && outcome.phase === "unsent")) return unbilled(facts, []);
   if (usage !== null && isCounted(usage)) return byUsage(facts, usage, relayed);
   if (outcome.kind === "answered" || outcome.phase === "after-content" || relayed > 0) {

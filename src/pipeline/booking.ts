@@ -69,6 +69,7 @@ export function periodOf(wallMs: number): string {
 /** The charge of an attempt that has ended at `wallMs`, by the prices of the moment at which it was held. */
 export function chargeFor(attempt: Attempt, outcome: Outcome, inputEstimateTokens: number, wallMs: number, features?: readonly SurchargedFeature[]): Charge {
   const { deployment } = attempt.settings.candidate;
+  const { outputLimitTokens } = attempt.settings.candidate;
   const booked = chargeOf({
     pricing: deployment.pricing,
     outcome,
@@ -78,6 +79,7 @@ export function chargeFor(attempt: Attempt, outcome: Outcome, inputEstimateToken
     usage: attempt.usage,
     relayedTextBytes: attempt.textBytes,
     contentEvents: attempt.contentEvents,
+    ...(outputLimitTokens === undefined ? {} : { outputLimitTokens }),
     inputEstimateTokens,
     billsOnAbort: deployment.provider.billsOnAbort,
     wallMs: attempt.heldMs ?? wallMs,
@@ -89,5 +91,5 @@ export function chargeFor(attempt: Attempt, outcome: Outcome, inputEstimateToken
 
 /** How far an attempt has come, in tokens that the provider will bill. */
 export function relayedBy(attempt: Attempt): number {
-  return relayedTokens(attempt.textBytes, attempt.contentEvents);
+  return relayedTokens(attempt.textBytes, attempt.contentEvents, attempt.settings.candidate.outputLimitTokens);
 }
