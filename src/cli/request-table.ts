@@ -31,11 +31,19 @@ export function tableLines(told: RequestView): string {
       String(attempts.length),
       String(total(units, INPUT_UNITS)),
       String(total(units, OUTPUT_UNITS)),
-      cost === null ? "-" : Number(`${cost}e-9`).toFixed(9),
+      cost === null ? "-" : `${isAbout(record?.flags ?? []) ? "≈" : ""}${Number(`${cost}e-9`).toFixed(9)}`,
       record === null ? "-" : String(Math.round(record.totalMs)),
     ],
   );
   return row + wrapped(notes(view));
+}
+
+/** A price that sources dispute, or that is from memory. */
+const DOUBTS: ReadonlySet<string> = new Set(["price_disputed", "price_from_memory"]);
+
+/** Is the cost an estimate, or by a price that is in doubt? */
+function isAbout(flags: readonly string[]): boolean {
+  return flags.some((flag) => flag === "estimated" || DOUBTS.has(flag) || flag.startsWith("price_guess:"));
 }
 
 /** What failed on the way, what was not tried and why, and the flags; nothing where all went as it should. */
@@ -44,7 +52,8 @@ function notes(view: RequestView): readonly string[] {
   const failed = attemptsOf(view).flatMap(({ json: { outcome, deployment, status } }) =>
     typeof outcome !== "string" || FINE.has(outcome) ? [] : [`${typeof deployment === "string" ? deployment : "-"} ${typeof status === "number" ? `${status} ` : ""}${outcome}`],
   );
-  const flags = record?.flags ?? ["orphan"];
+  // A doubt about a price shows in the cost.
+  const flags = (record?.flags ?? ["orphan"]).filter((flag) => !DOUBTS.has(flag));
   const went = record !== null && record.outcome !== "ok";
   return [
     ...(went ? [`${record.outcome}, status ${record.status}${record.route === record.model ? "" : `, route ${record.route}`}`] : []),

@@ -244,6 +244,17 @@ test("a slow reader is waited for", async () => {
   await running.end();
 });
 
+test("a cost that is an estimate, or by a price in doubt, is told as about so much", async () => {
+  const running = gateway();
+  for (const [index, flags] of [["price_disputed"], ["estimated"], ["provider_cost"]].entries()) running.storage.records.append(aRecord(index + 1, { flags }));
+  running.storage.records.flush();
+  const { text } = await running.requests();
+  const rows = text.split("\n");
+  assert.deepEqual(rows.filter((row) => /0\.000019500/.test(row)).map((row) => row.includes("≈0.000019500")), [true, true, false]);
+  assert.ok(!text.includes("price_disputed"), "the mark says it");
+  await running.end();
+});
+
 test("wrong usage and a folder without a ledger are told, with their exit codes", async () => {
   const errors = collector();
   const out = collector();
