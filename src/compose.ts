@@ -11,6 +11,7 @@ import type { Config } from "./config/types.ts";
 import { watchConfig, type ConfigWatch } from "./config/watch.ts";
 import { Allowance } from "./decide/allowance.ts";
 import { HealthBook } from "./decide/health.ts";
+import { RateLimits } from "./decide/limits/limits.ts";
 import { TagBook } from "./decide/tags.ts";
 import { callerBy, type AuthSettings } from "./edge/auth.ts";
 import { WheelClock } from "./edge/clock.ts";
@@ -84,6 +85,7 @@ class Running {
   readonly #health: HealthBook;
   readonly #alerts: Alerts;
   readonly #metrics = new Metrics();
+  readonly #rates = new RateLimits();
   readonly #requestLog: RequestLog | null;
   readonly #active = new InFlight<Exchange>();
   readonly #ids: BootIds;
@@ -144,6 +146,7 @@ class Running {
       images: options.images ?? new ImageFetcher({ env: options.env }),
       ledger: this.#storage.ledger,
       budgets: this.#storage.budgets,
+      rates: this.#rates,
       onBudgetRefused: (caller, why) => this.#alerts.refused(caller, why),
       records: { append: (record) => this.#recorded(record) },
       state: this.#kept.responses,
@@ -269,8 +272,9 @@ class Running {
   }
 
   #limit(): void {
-    const { budgets } = limitsInForce(this.#config.config, this.#managed.store);
+    const { budgets, rules } = limitsInForce(this.#config.config, this.#managed.store);
     this.#storage.limit(budgets);
+    this.#rates.configure(rules, this.#clock.nowMs());
   }
 
   #prices(): SnapshotPrices {

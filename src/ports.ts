@@ -5,6 +5,7 @@
 import type { FailureClass } from "./wire/outcome.ts";
 import type { Json, JsonObject } from "./wire/json.ts";
 import type { ChannelTarget } from "./wire/notice.ts";
+import type { RateRefusal, RateStandings } from "./wire/rates.ts";
 import type { HttpMethod, ServedName, SurfaceName } from "./wire/surfaces.ts";
 import type { UnitCounts } from "./wire/usage.ts";
 
@@ -179,6 +180,22 @@ export interface BudgetGate {
   cheaper(scopes: readonly string[], wallMs: number): boolean;
   /** The refusal that any call with these scopes would meet, however little it cost; null: none. */
   exhausted(scopes: readonly string[], wallMs: number): Extract<ReserveResult, { kind: "refused" }> | null;
+}
+
+/** Limits on pace: requests and tokens a minute, and requests at once. Counted where the request is served. */
+export interface RateGate {
+  /** False: there is none, and nothing else need be asked. */
+  readonly any: boolean;
+  /** Takes of every limit that applies to these scopes, or of none. `leastTokens`: what of the estimate is sure. */
+  admit(scopes: readonly string[], tokensEstimate: number, nowMs: number, leastTokens?: number): RateAdmission;
+  /** The request has ended, to its last byte, and came to so many tokens; null: unknown. A repeat changes nothing. */
+  done(taken: RateTaken, actualTokens: number | null, nowMs: number): void;
+  standing(scopes: readonly string[], nowMs: number): RateStandings;
+}
+export type RateAdmission = { readonly kind: "admitted"; readonly taken: RateTaken } | RateRefusal;
+/** What was taken: of each limit that applies, so many tokens. */
+export interface RateTaken {
+  readonly tokens: readonly number[];
 }
 
 /** One row per upstream call, written before its first byte leaves. */

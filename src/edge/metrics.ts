@@ -65,9 +65,13 @@ function escape(value: string): string {
   return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }
 
+/** Before what a limit on pace counts, among a record's flags. */
+const LIMITED = "rate_limited:";
+
 export class Metrics {
   readonly #requests = new Counter("spillway_requests_total", "Finished requests.", ["surface", "outcome", "status"]);
   readonly #refused = new Counter("spillway_refused_total", "Requests answered with an error before any attempt.", ["status"]);
+  readonly #limited = new Counter("spillway_rate_limited_total", "Requests refused by a limit on pace, by what it counts: requests, tokens, concurrency.", ["what"]);
   readonly #attempts = new Counter("spillway_attempts_total", "Upstream calls.", ["deployment", "outcome"]);
   readonly #failovers = new Counter("spillway_failovers_total", "Requests that needed more than one attempt and were answered.", []);
   readonly #cost = new Counter("spillway_cost_nano_usd_total", "Cost of attempts in nano-dollars, metered ones only.", ["deployment"]);
@@ -79,6 +83,7 @@ export class Metrics {
 
   observe(record: RequestRecord): void {
     this.#requests.add(1, record.surface, record.outcome, String(record.status));
+    if (record.errorCode === "rate_limited") this.#limited.add(1, record.flags.find((flag) => flag.startsWith(LIMITED))?.slice(LIMITED.length) ?? "");
     if (record.outcome === "ok" && record.attempts.length > 1) this.#failovers.add(1);
     for (const attempt of record.attempts) {
       this.#attempts.add(1, attempt.deployment, attempt.outcome);
@@ -98,7 +103,7 @@ export class Metrics {
 
   /** Prometheus text format 0.0.4. `gauges`: name, help, value. */
   text(gauges: readonly (readonly [string, string, number])[]): string {
-    const counters = [this.#requests, this.#refused, this.#attempts, this.#failovers, this.#cost, this.#input, this.#output, this.#estimated];
+    const counters = [this.#requests, this.#refused, this.#limited, this.#attempts, this.#failovers, this.#cost, this.#input, this.#output, this.#estimated];
     return (
       counters.map((one) => one.text()).join("") +
       this.#ttft.text("spillway_first_content_seconds", "From request to first content.") +

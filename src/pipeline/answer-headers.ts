@@ -14,6 +14,8 @@ export interface AnswerFacts {
   readonly simulated: boolean;
   /** What the caller is told: absent, all. */
   readonly expose?: CallerPolicy["expose"] | undefined;
+  /** How the caller's limits on pace stand, as flat headers; absent: none applies. */
+  readonly rates?: readonly string[] | undefined;
 }
 
 /** Nano-dollars as dollars with nine places. */
@@ -44,13 +46,14 @@ export function answerHeaders(facts: AnswerFacts, more: readonly string[]): stri
   if (typeof facts.costNanoUsd === "number" && (facts.expose === undefined || facts.expose === "id+cost")) headers.push("x-spillway-cost-usd", `${usd(facts.costNanoUsd)}${facts.estimated ? "; estimated" : ""}`);
   if (facts.warnings.length > 0) headers.push("x-spillway-warning", headerText(facts.warnings.join("; ")));
   if (facts.simulated) headers.push("x-spillway-simulated", "true");
+  if (facts.rates !== undefined) headers.push(...facts.rates);
   return headers;
 }
 
 /** What an error adds: whether a retry helps, and when. */
 export function errorHeaders(error: GatewayError): string[] {
   const headers: string[] = [];
-  const { retry } = ERRORS[error.code];
+  const retry = error.retry ?? ERRORS[error.code].retry;
   if (retry !== null) headers.push("x-should-retry", String(retry));
   const status = error.status ?? ERRORS[error.code].status;
   const waitMs = error.retryAfterMs ?? (status === 429 || status === 503 ? 1_000 : null);

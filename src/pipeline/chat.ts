@@ -146,6 +146,8 @@ function begin(deps: Deps, inbound: Inbound, ready: Ready): Exchange {
     modelAsked: request.model,
     choice,
     inputEstimateTokens: estimateTokens,
+    maxOutputTokens: shape.maxOutputTokens,
+    choiceCount: shape.choiceCount,
     deadlineMs: ready.deadlineMs,
     warnings: ready.warnings,
     binding: spending === undefined ? undefined : { spending, shape },

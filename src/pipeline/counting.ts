@@ -183,7 +183,7 @@ class CountSurface implements Surface {
   instead(error: GatewayError): { readonly body: Uint8Array; readonly warning: string; readonly flag: string } | undefined {
     const status = statusOf(error);
     const theirs = status >= 500 || status === 429;
-    if (!theirs || error.code === "stopping") return undefined;
+    if (!theirs || error.code === "stopping" || error.code === "rate_limited") return undefined;
     const { counting, approximate } = this.#asked;
     const parts = approximate.unsized ? "; files and the like are not counted" : "";
     const why = ERRORS[error.code] === ERRORS.no_usable_deployment ? "" : `: ${error.code}`;

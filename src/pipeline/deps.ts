@@ -5,7 +5,7 @@ import type { Allowance } from "../decide/allowance.ts";
 import type { Directory } from "../decide/names.ts";
 import type { TagBook } from "../decide/tags.ts";
 import type { HeldBatches } from "./batches.ts";
-import type { BudgetGate, Caller, Clock, ImageFetch, Ledger, Log, Random, Records, ReserveResult, StateStore, Upstream, UpstreamRequest } from "../ports.ts";
+import type { BudgetGate, Caller, Clock, ImageFetch, Ledger, Log, Random, RateGate, Records, ReserveResult, StateStore, Upstream, UpstreamRequest } from "../ports.ts";
 import type { BackgroundRuns } from "./background.ts";
 
 export interface Deps {
@@ -19,6 +19,8 @@ export interface Deps {
   readonly budgets?: BudgetGate;
   /** Told when a limit on money refuses a call its hold. Absent: nobody is. */
   readonly onBudgetRefused?: (caller: Caller, why: Extract<ReserveResult, { kind: "refused" }>) => void;
+  /** Absent: there are no limits on pace. */
+  readonly rates?: RateGate;
   readonly records: Records;
   /** What is kept for callers between their requests. */
   readonly state: StateStore;

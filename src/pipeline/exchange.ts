@@ -3,7 +3,7 @@
  * content wins the reply, the other is aborted and booked. It owns the hold, the reply and the clocks of the request;
  * attempts own their sockets. Everything before the commit point may fail over, nothing after it is run again.
  */
-import { describeChoice, type Candidate } from "../decide/choose.ts";
+import type { Candidate } from "../decide/choose.ts";
 import { latestStartMs } from "../decide/clocks.ts";
 import { softTimeoutMs } from "../decide/deployment.ts";
 import { MAX_ATTEMPTS, MAX_IN_FLIGHT, nextStep, UNFIT, type Launch, type Step } from "../decide/next-step.ts";
@@ -25,6 +25,7 @@ import { failureFields, recordOf } from "./record.ts";
 import { withoutSecret } from "./redact.ts";
 import { withinRest } from "./spending.ts";
 import type { ExchangeSettings, Later, Surface } from "./surface.ts";
+import { takeTurn, type Turn } from "./turn.ts";
 
 const LEDGER_UNAVAILABLE = "The ledger cannot be written, so nothing that costs money is started. Free disk space or check the data folder's permissions.";
 const JSON_TYPE = ["content-type", "application/json"];
@@ -48,6 +49,8 @@ export class Exchange implements AttemptOwner {
   /** Per attempt: the soft timeout, and the bound of reading on after the client left. */
   readonly #attemptTimers = new Map<Attempt, Timer>();
   readonly #flags = new Set<string>();
+  /** Among its caller's limits on pace; null: none applies. */
+  #turn: Turn | null = null;
   /** A hold was refused: nothing more is started. */
   #unheldError: GatewayError | null = null;
   /** The elder of two late attempts is being booked; the next starts after that. */
@@ -79,6 +82,17 @@ export class Exchange implements AttemptOwner {
 
   /** Run it. Returns at once; the reply is written when there is something to say. */
   start(): void {
+    this.#turn = takeTurn(this.#deps, this.settings, this.#surface.name);
+    const refused = this.#turn?.refused ?? null;
+    if (refused !== null) {
+      this.#flags.add(refused.flag);
+      return this.#fail(refused.error);
+    }
+    if (this.#turn === null) this.#begin();
+    else this.#turn.guard(() => this.#begin());
+  }
+
+  #begin(): void {
     this.#deps.allowance.earn(this.#startMs);
     this.#deadline = this.#deps.clock.after(this.settings.deadlineMs, () => this.#deadlinePassed());
     if (this.#surface.stream && this.settings.route.keepalive && this.#surface.keepAlive.length > 0) {
@@ -307,9 +321,8 @@ export class Exchange implements AttemptOwner {
   }
 
   #view(candidate: Candidate): HealthView {
-    const index = this.settings.choice.candidates.indexOf(candidate);
     const { deployment } = candidate;
-    if (this.#unfit.has(index)) return UNFIT;
+    if (this.#unfit.has(this.settings.choice.candidates.indexOf(candidate))) return UNFIT;
     return this.#deps.health.view(deployment.id, deployment.account, this.#surface.endpoint, this.#deps.clock.nowMs());
   }
 
@@ -325,10 +338,9 @@ export class Exchange implements AttemptOwner {
       requestId: this.settings.requestId, route: this.settings.route.name, expose: this.settings.caller.policy?.expose,
       deployment: attempt?.settings.candidate.deployment.id ?? null,
       attempts: this.#attempts.length,
-      costNanoUsd: cost === "known" ? this.#books.totalNanoUsd() : undefined,
-      estimated: this.#books.estimated,
+      costNanoUsd: cost === "known" ? this.#books.totalNanoUsd() : undefined, estimated: this.#books.estimated,
       warnings: [...this.settings.warnings, ...(attempt?.warnings ?? [])],
-      simulated: this.settings.snapshot.simulated,
+      simulated: this.settings.snapshot.simulated, rates: this.#turn?.headers(),
     };
   }
 
@@ -363,13 +375,10 @@ export class Exchange implements AttemptOwner {
   }
 
   #conclude(why: Extract<Step, { kind: "stop" }>["why"] | "allowance", retryAfterMs: number | null): void {
-    const tried: Tried[] = this.#attempts.map((attempt, i) => {
-      const { deployment } = attempt.settings.candidate;
-      return { deployment: deployment.id, outcome: this.#outcomes[i] as Outcome };
-    });
-    const unfit = [...this.#unfit].map(([i, one]) => ({ deployment: (this.settings.choice.candidates[i] as Candidate).deployment.id, reason: `unsupported:${one.param}`, detail: one.message }));
-    const choice = { ...this.settings.choice, filtered: [...this.settings.choice.filtered, ...unfit] };
-    this.#fail(conclude(why, retryAfterMs, tried.filter((one) => one.outcome !== null), choice));
+    const { choice } = this.settings;
+    const tried = this.#attempts.map((attempt, i): Tried => ({ deployment: attempt.settings.candidate.deployment.id, outcome: this.#outcomes[i] as Outcome }));
+    const unfit = [...this.#unfit].map(([i, one]) => ({ deployment: (choice.candidates[i] as Candidate).deployment.id, reason: `unsupported:${one.param}`, detail: one.message }));
+    this.#fail(conclude(why, retryAfterMs, tried.filter((one) => one.outcome !== null), { ...choice, filtered: [...choice.filtered, ...unfit] }));
   }
 
   /** Answer with an error, once everything that was called is booked. */
@@ -452,28 +461,16 @@ export class Exchange implements AttemptOwner {
     if (this.#recorded || (!this.#delivery.ended && !this.#gone) || this.#attempts.some((attempt) => !attempt.over)) return;
     this.#recorded = true;
     const { settings } = this;
-    this.#deps.records.append(
-      recordOf({
-        settings,
-        surface: this.#surface.name,
-        stream: this.#surface.stream,
-        attempts: this.#attempts,
-        chargeOf: (attempt) => this.#books.chargeOf(attempt),
-        winner: this.#winner,
-        startMs: this.#startMs,
-        startWallMs: this.#startWallMs,
-        endMs: this.#deps.clock.nowMs(),
-        status: this.#delivery.status,
-        gone: this.#gone,
-        error: this.#error,
-        flags: [...this.#flags, ...(this.#books.undurable ? ["undurable"] : [])],
-        decision: {
-          ...describeChoice(settings.choice, this.#startStates),
-          unsupported: [...this.#unfit].map(([i, one]) => ({ deployment: settings.choice.candidates[i]?.deployment.id ?? "", param: one.param, message: one.message })),
-          taken: this.#attempts.map((attempt) => attempt.settings.candidate.deployment.id),
-        },
-      }),
-    );
+    const record = recordOf({
+      settings, surface: this.#surface.name, stream: this.#surface.stream, attempts: this.#attempts, winner: this.#winner,
+      chargeOf: (attempt) => this.#books.chargeOf(attempt),
+      startMs: this.#startMs, startWallMs: this.#startWallMs, endMs: this.#deps.clock.nowMs(),
+      status: this.#delivery.status, gone: this.#gone, error: this.#error,
+      flags: [...this.#flags, ...(this.#books.undurable ? ["undurable"] : [])],
+      startStates: this.#startStates, unfit: this.#unfit,
+    });
+    this.#turn?.end(record.attempts);
+    this.#deps.records.append(record);
     this.onRecorded?.();
   }
 
@@ -483,6 +480,7 @@ export class Exchange implements AttemptOwner {
   #crashed(error: unknown): void {
     this.#deps.log.error("exchange_failed", { request: this.settings.requestId, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
     this.#delivery.destroy();
+    this.#turn?.end(null);
     if (!this.#recorded) {
       this.#recorded = true;
       this.onRecorded?.();

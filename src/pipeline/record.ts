@@ -1,4 +1,5 @@
 /** The record of a finished request, from which ledger listing, log line, metric and tail are derived. */
+import { describeChoice } from "../decide/choose.ts";
 import type { AttemptRecord, RequestRecord } from "../ports.ts";
 import type { GatewayError } from "../wire/errors.ts";
 import type { JsonObject } from "../wire/json.ts";
@@ -22,7 +23,9 @@ export interface RecordFacts {
   readonly gone: boolean;
   readonly error: GatewayError | null;
   readonly flags: readonly string[];
-  readonly decision: JsonObject;
+  /** What health said of the candidates when it began, and which of them could not carry the request. */
+  readonly startStates: readonly string[];
+  readonly unfit: ReadonlyMap<number, { readonly param: string; readonly message: string }>;
 }
 
 /** Assemble the record. */
@@ -53,7 +56,15 @@ export function recordOf(facts: RecordFacts): RequestRecord {
     flags: [...flags],
     warnings: [...settings.warnings, ...(winner?.warnings ?? [])],
     ...(settings.caller.tags === undefined ? {} : { tags: settings.caller.tags }),
-    decision: facts.decision,
+    decision: decisionOf(facts),
+  };
+}
+
+function decisionOf({ settings: { choice }, attempts, startStates, unfit }: RecordFacts): JsonObject {
+  return {
+    ...describeChoice(choice, startStates),
+    unsupported: [...unfit].map(([i, one]) => ({ deployment: choice.candidates[i]?.deployment.id ?? "", param: one.param, message: one.message })),
+    taken: attempts.map((attempt) => attempt.settings.candidate.deployment.id),
   };
 }
 

@@ -77,6 +77,9 @@ export interface ExchangeSettings {
   readonly modelAsked: string;
   readonly choice: Choice;
   readonly inputEstimateTokens: number;
+  /** Output limit that the client asked of a chat, null: none; and its choices. Absent: the request writes no text. */
+  readonly maxOutputTokens?: number | null;
+  readonly choiceCount?: number;
   /** Of this request: the smallest of route, header and SDK. */
   readonly deadlineMs: number;
   readonly warnings: readonly string[];

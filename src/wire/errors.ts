@@ -32,6 +32,7 @@ export const ERRORS = {
   context_length_exceeded: { status: 400, type: "invalid_request_error", retry: false },
   output_limit_too_small: { status: 400, type: "invalid_request_error", retry: false },
   budget_exceeded: { status: 402, type: "insufficient_quota", retry: false },
+  rate_limited: { status: 429, type: "rate_limit_error", retry: true },
   previous_response_not_found: { status: 400, type: "invalid_request_error", retry: false },
   response_not_found: { status: 404, type: "invalid_request_error", retry: false },
   item_not_found: { status: 404, type: "invalid_request_error", retry: false },
@@ -91,6 +92,8 @@ export interface GatewayError {
   /** The request field at fault, as a client would write it. */
   readonly param: string | null;
   readonly retryAfterMs: number | null;
+  /** Overrides the table's word on whether a retry can help. */
+  readonly retry?: boolean;
   /** Overrides the table's status (an upstream's own 4xx). */
   readonly status?: number;
   /** The upstream's own type and code, where they are told on. */
@@ -102,7 +105,7 @@ export interface GatewayError {
 export function gatewayError(
   code: ErrorCode,
   message: string,
-  more: { param?: string | null; retryAfterMs?: number | null; status?: number; type?: string; upstreamCode?: string | null } = {},
+  more: { param?: string | null; retryAfterMs?: number | null; retry?: boolean; status?: number; type?: string; upstreamCode?: string | null } = {},
 ): GatewayError {
   return { ...more, code, message, param: more.param ?? null, retryAfterMs: more.retryAfterMs ?? null };
 }

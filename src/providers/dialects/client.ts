@@ -8,6 +8,7 @@ import type { GatewayError } from "../../wire/errors.ts";
 import type { StreamEvent } from "../../wire/events.ts";
 import type { DialectId } from "../../wire/facts.ts";
 import type { Json, JsonObject } from "../../wire/json.ts";
+import type { RateStandings } from "../../wire/rates.ts";
 import type { BodyScan, Edit } from "../../wire/scan.ts";
 import type { Usage } from "../../wire/usage.ts";
 import type { Target, Unsupported } from "./dialect.ts";
@@ -104,6 +105,8 @@ export interface ClientDialect {
   readonly passedHeaders?: readonly string[];
   /** Headers of an error answer beyond those of every surface: name, value, … */
   errorHeaders?(error: GatewayError): readonly string[];
+  /** How the caller's own limits stand: name, value, … Absent: as most hosts tell it (`rate-headers.ts`). `wallMs`: now. */
+  rateHeaders?(standings: RateStandings, wallMs: number): readonly string[];
   /** Did the client ask to be told the usage of a stream? Absent: it is always told. */
   usageAsked?(request: ChatRequest): boolean;
   /** Requests may pass as they are; answers are written anew all the same. */

@@ -6,6 +6,7 @@ import { encodeError } from "./client-errors.ts";
 import { parse } from "./client-parse.ts";
 import { encodeModel, encodeModelsList } from "./client-models.ts";
 import { pass } from "./client-pass.ts";
+import { rateHeaders } from "./client-rates.ts";
 import { unboundedFields } from "./unbounded.ts";
 
 export { encodeModel, encodeModelsList };
@@ -21,6 +22,7 @@ export const anthropicClient: ClientDialect = {
   openEncoder,
   encodeAnswer,
   encodeError,
+  rateHeaders,
   brokenFrame: (error: GatewayError, requestId: string) => sseFrame("error", encodeError(error, requestId)),
   models: { list: encodeModelsList, one: encodeModel },
   unboundedFields,

@@ -131,6 +131,7 @@ export function responseError(error: GatewayError): JsonObject {
 
 function codeOf({ code }: GatewayError): string {
   switch (code) {
+    case "rate_limited":
     case "upstream_rate_limited":
     case "too_many_requests_in_flight":
       return "rate_limit_exceeded";
