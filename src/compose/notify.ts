@@ -25,7 +25,7 @@ import { isTokenUnit } from "../wire/usage.ts";
 import { accountNotice, budgetAlertNotice, forecastNotice, overrunNotice, priceNotices, refusedNotice, spikeNotice } from "./alert-texts.ts";
 
 const TICK_MS = 1_000;
-const ACCOUNTS_EVERY_MS = 5_000;
+const ACCOUNTS_EVERY_MS = 2_000;
 const PRICES_EVERY_MS = 60_000;
 const FORECAST_EVERY_MS = 600_000;
 /** Budgets whose forecast is made in one turn: with thousands of them no request should wait for all. */
