@@ -41,7 +41,7 @@ function readRow(columns: readonly string[], row: readonly string[], context: Fe
 }
 
 /** RFC 4180; null where a quote stays open. */
-function rowsOf(text: string): readonly (readonly string[])[] | null {
+export function rowsOf(text: string): readonly (readonly string[])[] | null {
   const rows: string[][] = [];
   let row: string[] = [];
   let field = "";
