@@ -413,6 +413,7 @@ class Running {
     return openAdmin({
       managed: managedBy(this.#managed, () => this.#config.config),
       config: () => this.#config.config,
+      contractsLeftOut: () => this.#config.contractsLeftOut,
       callerOf: (sha256) => callerBy(sha256, this.#auth),
       log: this.#log,
       book: this.#storage.budgets.book,

@@ -18,6 +18,8 @@ export interface ObjectSettings {
   readonly managed: Managed;
   /** Those of the configuration, which are the organisation default's, in no order. */
   readonly configured: (kind: string) => readonly ConfiguredObject[];
+  /** Why a stored object is of no effect as the configuration is now; absent or undefined: it has its effect. */
+  readonly leftOut?: (kind: string, id: string) => string | undefined;
   /** Of a key that is neither made nor changed here. */
   readonly configSource: () => string;
 }
@@ -52,7 +54,7 @@ function list(kind: Kind, settings: ObjectSettings, call: AdminCall): AdminAnswe
   const stored = kind.name === "organisation" ? organisations(settings, call, after, wanted) : store.list(kind.name, { tenant: call.tenant, limit: wanted, ...(after === null ? {} : { after }) });
   const configured = configuredOf(kind, settings, call).filter(({ id }) => after === null || id > after);
   const shadowed = new Set(configured.map(({ id }) => id));
-  const rows = [...configured.map((one) => ({ id: one.id, json: configuredJson(kind, one, call) })), ...stored.filter(({ id }) => !shadowed.has(id)).map((object) => ({ id: object.id, json: objectJson(kind, object, call) }))]
+  const rows = [...configured.map((one) => ({ id: one.id, json: configuredJson(kind, one, call) })), ...stored.filter(({ id }) => !shadowed.has(id)).map((object) => ({ id: object.id, json: storedJson(kind, object, settings, call) }))]
     .toSorted((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
   const page = rows.slice(0, limit);
   return ok({ data: page.map(({ json }) => json), next: rows.length > limit ? (page.at(-1)?.id ?? null) : null });
@@ -73,14 +75,14 @@ function create(kind: Kind, settings: ObjectSettings, call: AdminCall): AdminAns
   refuseBeyond(call.actor, kind, withoutNulls(sent), getOf(settings, call));
   if (typeof id === "string" && configuredOf(kind, settings, call).some((one) => one.id === id)) throw isConfigured(kind, id, settings);
   const made = done(createObject(settings.managed, asked(kind, call), typeof id === "string" ? id : null, sent));
-  return answer(kind, made, call, 201);
+  return answer(kind, made, settings, call, 201);
 }
 
 function get(kind: Kind, settings: ObjectSettings, call: AdminCall): AdminAnswer {
   const id = idOf(call);
   const configured = configuredOf(kind, settings, call).find((one) => one.id === id);
   if (configured !== undefined) return ok(configuredJson(kind, configured, call));
-  return answer(kind, { object: found(kind, settings, call), once: null }, call, 200);
+  return answer(kind, { object: found(kind, settings, call), once: null }, settings, call, 200);
 }
 
 function update(kind: Kind, settings: ObjectSettings, call: AdminCall): AdminAnswer {
@@ -88,7 +90,7 @@ function update(kind: Kind, settings: ObjectSettings, call: AdminCall): AdminAns
   refuseFields(kind, call.actor.role, call.body, before);
   refuseBeyond(call.actor, kind, withoutNulls({ ...before.body, ...call.body }), getOf(settings, call));
   const ifVersion = versionOf(call, before);
-  return answer(kind, done(updateObject(settings.managed, asked(kind, call), before.id, call.body, ifVersion)), call, 200);
+  return answer(kind, done(updateObject(settings.managed, asked(kind, call), before.id, call.body, ifVersion)), settings, call, 200);
 }
 
 function remove(kind: Kind, settings: ObjectSettings, call: AdminCall): AdminAnswer {
@@ -100,7 +102,7 @@ function remove(kind: Kind, settings: ObjectSettings, call: AdminCall): AdminAns
 function act(kind: Kind, action: string, settings: ObjectSettings, call: AdminCall): AdminAnswer {
   const before = changeable(kind, settings, call);
   versionOf(call, before);
-  return answer(kind, done(actOnObject(settings.managed, asked(kind, call), before.id, action, call.body)), call, 200);
+  return answer(kind, done(actOnObject(settings.managed, asked(kind, call), before.id, action, call.body)), settings, call, 200);
 }
 
 /** An object that is there, is the store's, and that the actor may change as it stands. */
@@ -165,9 +167,9 @@ function done(result: ManageResult): { readonly object: StoredObject; readonly o
   return result;
 }
 
-function answer(kind: Kind, { object, once }: { readonly object: StoredObject; readonly once: JsonObject | null }, call: AdminCall, status: number): AdminAnswer {
+function answer(kind: Kind, { object, once }: { readonly object: StoredObject; readonly once: JsonObject | null }, settings: ObjectSettings, call: AdminCall, status: number): AdminAnswer {
   const headers = { etag: `"${object.version}"`, ...(status === 201 ? { location: `/admin/v1/${kind.plural}/${object.id}` } : {}) };
-  return { kind: "json", status, headers, body: { ...objectJson(kind, object, call), ...(once === null ? {} : { once }) } };
+  return { kind: "json", status, headers, body: { ...storedJson(kind, object, settings, call), ...(once === null ? {} : { once }) } };
 }
 
 /** An object as this actor sees it. */
@@ -184,6 +186,11 @@ export function objectJson(kind: Kind, object: StoredObject, { actor }: { readon
   };
 }
 
+function storedJson(kind: Kind, object: StoredObject, { leftOut }: ObjectSettings, call: AdminCall): JsonObject {
+  const because = leftOut?.(kind.name, object.id);
+  return { ...objectJson(kind, object, call), ...(because === undefined ? {} : { left_out: because }) };
+}
+
 function configuredJson(kind: Kind, { id, fields }: ConfiguredObject, { actor, tenant }: AdminCall): JsonObject {
   return { id, object: kind.name, organisation: tenant, source: "config", version: null, created_at: null, updated_at: null, ...visibleFields(kind, fields, actor.role) };
 }
@@ -195,6 +202,9 @@ function capital(text: string): string {
 function camel(text: string): string {
   return text.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
 }
+
+/** The field of an object that is stored and of no effect. */
+export const LEFT_OUT_FIELD: JsonObject = { type: "string", description: "Only there while it is of no effect: why" };
 
 /** The fields that every object has beside those of its kind. */
 export const COMMON_FIELDS: Readonly<Record<string, Json>> = z.toJSONSchema(

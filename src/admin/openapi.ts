@@ -4,7 +4,7 @@ import type { Kind } from "../control/types.ts";
 import type { Json, JsonObject } from "../wire/json.ts";
 import type { Who } from "./access.ts";
 import { ORGANISATION } from "./app.ts";
-import { COMMON_FIELDS } from "./objects.ts";
+import { COMMON_FIELDS, LEFT_OUT_FIELD } from "./objects.ts";
 import type { AdminRoute, QueryParameter } from "./types.ts";
 
 export interface DescribedApi {
@@ -99,7 +99,7 @@ function schemasOf(kinds: ReadonlyMap<string, Kind>): JsonObject {
       type: "object",
       description: `${kind.description} Fields beside the common ones are those that were sent; secrets are never shown.${hiddenText(kind)}`,
       required: Object.keys(COMMON_FIELDS),
-      properties: { ...shownProperties(kind, properties), ...COMMON_FIELDS, once: { type: "object", description: "What is shown now and never again" } },
+      properties: { ...shownProperties(kind, properties), ...COMMON_FIELDS, left_out: LEFT_OUT_FIELD, once: { type: "object", description: "What is shown now and never again" } },
     };
     schemas[`${name}List`] = listOf({ $ref: `#/components/schemas/${name}` });
   }

@@ -2,9 +2,11 @@
  * `spillway contracts`: what was agreed with providers, and how it stands by the ledger: what of a commitment is used, left
  * and likely to be short, when the next volume step is reached, how far provisioned units are used.
  */
+import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { showError } from "../config/report.ts";
 import { loadConfig } from "../config/source.ts";
+import { contractsOf, mergeContracts } from "../control/kinds/contract.ts";
 import { showDate } from "../decide/contract/calendar.ts";
 import { commitmentLedger, type CommitmentLedger } from "../decide/contract/commitment.ts";
 import { runsAt } from "../decide/contract/covers.ts";
@@ -13,6 +15,8 @@ import { fixedLines, utilisation, type InvoiceLine, type Utilisation } from "../
 import { monthOf, type BillingMonth } from "../decide/contract/months.ts";
 import { spendOf, type SpentRow } from "../decide/contract/spent.ts";
 import type { Contract } from "../decide/contract/types.ts";
+import { controlPathOf } from "../storage/control-files.ts";
+import { openControlForReading } from "../storage/control.ts";
 import { openReadOnly } from "../storage/data-dir.ts";
 import { StorageError } from "../storage/errors.ts";
 import type { Json, JsonObject } from "../wire/json.ts";
@@ -21,7 +25,7 @@ import { EXIT, table, type CommandContext } from "./context.ts";
 const HELP = `spillway contracts [list] [--config FILE] [--json]
 spillway contracts show <id>         what was agreed
 spillway contracts forecast <id>     how it stands by the ledger, and how it will end if it goes on so
-  --data-dir FOLDER                  where the ledger is (./.spillway)
+  --data-dir FOLDER                  where the ledger and managed contracts are (./.spillway)
 `;
 
 interface Flags {
@@ -41,29 +45,58 @@ export function runContracts(args: readonly string[], context: CommandContext, n
     for (const error of loaded.errors) context.errors.write(`${showError(error)}\n`);
     return EXIT.wrong;
   }
-  const { contracts } = loaded.config;
+  try {
+    return tell(flags, known(loaded.config.contracts, flags.dataDir), context, nowMs);
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    context.errors.write(`${error.message}\n`);
+    return EXIT.wrong;
+  }
+}
+
+/** The configuration's contracts and those of the folder that count beside them. */
+interface Known {
+  readonly contracts: readonly Contract[];
+  /** Ids of those in the folder. */
+  readonly managed: ReadonlySet<string>;
+  /** In the folder, but of no effect: one sentence each. */
+  readonly leftOut: readonly string[];
+}
+
+/** What stands in the folder may be changed by a running gateway: as it is now. */
+function known(configured: readonly Contract[], dataDir: string): Known {
+  const path = controlPathOf(dataDir);
+  if (!existsSync(path)) return { contracts: configured, managed: new Set(), leftOut: [] };
+  const reader = openControlForReading(path);
+  try {
+    const { contracts, leftOut } = mergeContracts(configured, contractsOf(reader.all("contract")));
+    const managed = contracts.slice(configured.length).map(({ id }) => id);
+    return { contracts, managed: new Set(managed), leftOut: leftOut.map(({ id, message }) => `the managed contract ${id} does not count: ${message}`) };
+  } finally {
+    reader.close();
+  }
+}
+
+/** Throws StorageError. */
+function tell(flags: Flags, { contracts, managed, leftOut }: Known, context: CommandContext, nowMs: number): number {
+  const sourceOf = ({ id }: Contract): Source => (managed.has(id) ? "api" : "config");
   if (flags.action === "list") {
-    context.out.write(flags.json ? jsonLines(contracts.map((one) => summary(one, nowMs))) : listText(contracts, nowMs));
+    for (const line of leftOut) context.errors.write(`${line}\n`);
+    context.out.write(flags.json ? jsonLines(contracts.map((one) => ({ ...summary(one, nowMs), source: sourceOf(one) }))) : listText(contracts, sourceOf, nowMs));
     return EXIT.ok;
   }
   const contract = contracts.find(({ id }) => id === flags.id);
   if (contract === undefined) {
-    context.errors.write(`there is no contract ${JSON.stringify(flags.id)}; ${contracts.length === 0 ? "none are configured" : `known are ${contracts.map(({ id }) => id).join(", ")}`}\n`);
+    context.errors.write(`there is no contract ${JSON.stringify(flags.id)}; ${contracts.length === 0 ? "there are none" : `known are ${contracts.map(({ id }) => id).join(", ")}`}\n`);
     return EXIT.wrong;
   }
   if (flags.action === "show") {
     context.out.write(flags.json ? jsonLines([contractJson(contract)]) : `${JSON.stringify(contractJson(contract), null, 2)}\n`);
     return EXIT.ok;
   }
-  try {
-    const forecast = forecastOf(contract, ledgerRows(contract, flags.dataDir), nowMs);
-    context.out.write(flags.json ? jsonLines([forecastJson(contract, forecast)]) : forecastText(contract, forecast, nowMs));
-    return EXIT.ok;
-  } catch (error) {
-    if (!(error instanceof StorageError)) throw error;
-    context.errors.write(`${error.message}\n`);
-    return EXIT.wrong;
-  }
+  const forecast = forecastOf(contract, ledgerRows(contract, flags.dataDir), nowMs);
+  context.out.write(flags.json ? jsonLines([forecastJson(contract, forecast)]) : forecastText(contract, forecast, nowMs));
+  return EXIT.ok;
 }
 
 function readFlags(args: readonly string[], { env, out, errors }: CommandContext): Flags | number {
@@ -120,10 +153,13 @@ function forecastOf(contract: Contract, rows: readonly SpentRow[], nowMs: number
   };
 }
 
-function listText(contracts: readonly Contract[], nowMs: number): string {
-  if (contracts.length === 0) return "No contracts are configured: every call costs what the price list says.\n";
-  const rows = contracts.map((one) => [one.id, one.terms.kind, `${one.account}/${one.models.join(",")}`, termText(one), stateOf(one, nowMs)]);
-  return table([["contract", "kind", "covers", "term", ""], ...rows], "");
+/** `api`: managed, over the admin API. */
+type Source = "config" | "api";
+
+function listText(contracts: readonly Contract[], sourceOf: (contract: Contract) => Source, nowMs: number): string {
+  if (contracts.length === 0) return "There are no contracts: every call costs what the price list says.\n";
+  const rows = contracts.map((one) => [one.id, one.terms.kind, `${one.account}/${one.models.join(",")}`, termText(one), stateOf(one, nowMs), sourceOf(one)]);
+  return table([["contract", "kind", "covers", "term", "", ""], ...rows], "");
 }
 
 function termText({ start, endMs, timeZone }: Contract): string {

@@ -5,10 +5,13 @@ import { firstAdminToken, Identities } from "../admin/identity.ts";
 import type { ConfiguredObject } from "../admin/objects.ts";
 import type { Config } from "../config/types.ts";
 import type { Managed } from "../control/manage.ts";
+import type { LeftOut } from "../control/kinds/contract.ts";
 import type { LimitRule } from "../control/kinds/limit.ts";
 import type { BudgetBook } from "../decide/budget/book.ts";
 import type { Budget } from "../decide/budget/types.ts";
 import { viewOf } from "../decide/budget/view.ts";
+import { addDays, showDate } from "../decide/contract/calendar.ts";
+import type { Contract } from "../decide/contract/types.ts";
 import type { Caller, Log } from "../ports.ts";
 import { controlPathOf } from "../storage/control-files.ts";
 import { QueryThread } from "../storage/queries.ts";
@@ -20,6 +23,8 @@ import { LOCAL_ACTOR } from "./control.ts";
 export interface AdminParts {
   readonly managed: Managed;
   readonly config: () => Config;
+  /** Managed contracts that do not count beside the configuration's. */
+  readonly contractsLeftOut: () => readonly LeftOut[];
   /** Whose key has this hash. */
   readonly callerOf: (sha256: string) => Caller | undefined;
   readonly log: Log;
@@ -49,6 +54,7 @@ export function openAdmin(parts: AdminParts): OpenAdmin {
     teamName: (tenant, id) => teamName(managed, tenant, id),
     standing: (budgetId) => [...parts.book.accounts.values()].filter(({ budget }) => baseOf(budget.id) === budgetId && budget.period !== "request").map((account) => viewOf(account, parts.wallMs())),
     configured: (kind) => configuredObjects(kind, config()),
+    leftOut: (kind, id) => (kind === "contract" ? parts.contractsLeftOut().find((one) => one.id === id)?.message : undefined),
     configSource: () => config().source,
     identify: (authorization) => identities.find(authorization),
     onCrash: (path, error) => log.error("admin_request_crashed", { path, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
@@ -72,7 +78,7 @@ export function configuredObjects(kind: string, config: Config): readonly Config
     case "limit":
       return grouped(config.limits, limitFields);
     case "contract":
-      return config.contracts.map(({ id }) => ({ id, fields: {} }));
+      return config.contracts.map((contract) => ({ id: contract.id, fields: contractFields(contract) }));
     default:
       return [];
   }
@@ -113,6 +119,14 @@ function budgetFields(budget: Budget): JsonObject {
   return {
     period, time_zone: timeZone, limit_usd: usdShort(limitNanoUsd), kind, alerts: alertsAtPermille.map((permille) => permille / 10),
     ...(cheaperFromPermille === null ? {} : { cheaper_at: cheaperFromPermille / 10 }),
+  };
+}
+
+/** What it covers; what it costs is told by `spillway contracts show`. */
+function contractFields({ account, models, except, terms, start, after, timeZone }: Contract): JsonObject {
+  return {
+    account, models: [...models], ...(except.length > 0 ? { except: [...except] } : {}), kind: terms.kind, start: showDate(start),
+    ...(after === null ? {} : { end: showDate(addDays(after, -1)) }), time_zone: timeZone,
   };
 }
 
