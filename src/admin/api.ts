@@ -17,6 +17,8 @@ export interface ApiSettings extends ObjectSettings, ReportSettings, BalanceSett
 
 export interface AdminApi {
   readonly routes: readonly AdminRoute[];
+  /** What the router serves, as it says itself: `GET /admin/v1/keys`. */
+  readonly served: readonly string[];
   readonly fetch: (request: Request) => Response | Promise<Response>;
 }
 
@@ -28,7 +30,7 @@ export function adminApi(settings: ApiSettings): AdminApi {
   const document = openApiDocument({ routes, access, kinds: managed.kinds, version: settings.version });
   const organisationExists = (id: string): boolean => managed.store.get("organisation", id) !== undefined;
   const app = adminApp({ routes, access, identify, organisationExists, onCrash });
-  return { routes, fetch: (request) => app.fetch(request) };
+  return { routes, served: app.routes.map(({ method, path }) => `${method} ${path}`), fetch: (request) => app.fetch(request) };
 }
 
 /** The routes that tell of the others: the same for everybody. */

@@ -30,7 +30,8 @@ async function runHere(args: readonly string[]): Promise<CommandResult> {
   const context = { out: { write: (text: string) => (out += text) }, errors: { write: (text: string) => (errors += text) }, env: {}, cwd: folder, providers: PROVIDERS, catalogue: loadCatalogue() };
   const [command = "", ...rest] = args;
   const commands: Readonly<Record<string, () => number | Promise<number>>> = { spend: () => runSpend(rest, context), audit: () => runAudit(rest, context), backup: () => runBackup(rest, context), token: () => runToken(rest, context) };
-  const code = await (commands[command]?.() ?? runManaged(command, rest, context));
+  const own = commands[command];
+  const code = await (own === undefined ? runManaged(command, rest, context) : own());
   return { code, out, errors };
 }
 
