@@ -10,6 +10,7 @@ import { runBackup } from "./backup.ts";
 import { runCheck } from "./check.ts";
 import { EXIT, type CommandContext } from "./context.ts";
 import { runContracts } from "./contracts.ts";
+import { displayAtHand } from "./display.ts";
 import { runDemo, type StartGateway } from "./demo.ts";
 import { runExplainName } from "./explain-name.ts";
 import { runFleet } from "./fleet.ts";
@@ -68,7 +69,7 @@ async function main(args: readonly string[]): Promise<number> {
     case "explain-name":
       return runExplainName(rest, context);
     case "requests":
-      return await runRequests(rest, process.stdout, { signal: untilSignal() });
+      return await runRequests(rest, process.stdout, { signal: untilSignal(), display: displayAtHand(context) });
     case "providers":
       return await runProviders(rest, context);
     case "contracts":

@@ -2,7 +2,9 @@
  * Finished requests for people: a line each in 120 columns, and below it, where something failed or is flagged, what did and
  * why. Whoever needs more asks for `--json`.
  */
+import { convert, nanoText, type Display } from "../decide/currency.ts";
 import type { RequestView } from "../storage/rows.ts";
+import { usdText } from "../wire/money.ts";
 import { INPUT_UNITS, OUTPUT_UNITS, type Unit, type UnitCounts } from "../wire/usage.ts";
 import { attemptsOf, nowOf, sumCosts, sumUnits } from "../storage/request-json.ts";
 
@@ -11,10 +13,13 @@ const LEFT = [14, 20, 20, 26] as const;
 const RIGHT = [3, 6, 5, 12, 6] as const;
 const INDENT = " ".repeat(LEFT[0] + 1);
 
-export const TABLE_HEAD = line(["at (UTC)", "outcome", "model", "deployment"], ["try", "in", "out", "cost_usd", "ms"]);
+/** The head of the table, in dollars or in the currency of listings. */
+export function tableHead(display: Display | null): string {
+  return line(["at (UTC)", "outcome", "model", "deployment"], ["try", "in", "out", display === null ? "cost_usd" : `cost ${display.currency}`, "ms"]);
+}
 
 /** The line of a request, and those on why it went wrong. */
-export function tableLines(told: RequestView): string {
+export function tableLines(told: RequestView, display: Display | null): string {
   const view = nowOf(told);
   const record = view.record;
   const units = record?.units ?? sumUnits(view.attempts);
@@ -31,11 +36,17 @@ export function tableLines(told: RequestView): string {
       String(attempts.length),
       String(total(units, INPUT_UNITS)),
       String(total(units, OUTPUT_UNITS)),
-      cost === null ? "-" : `${isAbout(record?.flags ?? []) ? "≈" : ""}${Number(`${cost}e-9`).toFixed(9)}`,
+      cost === null ? "-" : `${isAbout(record?.flags ?? []) ? "≈" : ""}${costText(cost, display, view.atMs)}`,
       record === null ? "-" : String(Math.round(record.totalMs)),
     ],
   );
   return row + wrapped(notes(view));
+}
+
+/** In the currency of listings by the rate of its day; with a dollar sign where none held yet. */
+function costText(nanoUsd: number, display: Display | null, atMs: number): string {
+  const converted = display === null ? null : convert(nanoUsd, display, atMs);
+  return converted !== null ? nanoText(converted) : `${display === null ? "" : "$"}${usdText(nanoUsd)}`;
 }
 
 /** A price that sources dispute, or that is from memory. */

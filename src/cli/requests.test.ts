@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { readDisplay } from "../decide/currency.ts";
 import { aCharge, aHold, aRecord } from "../storage/conformance.ts";
 import { openDataDir } from "../storage/data-dir.ts";
 import type { DataDir } from "../storage/data-dir.ts";
@@ -266,4 +267,18 @@ test("wrong usage and a folder without a ledger are told, with their exit codes"
   assert.equal(out.text, "");
   assert.equal(await runRequests(["--help"], out, { errors }), 0);
   assert.match(out.text, /--follow/);
+});
+
+test("the table shows costs in the display currency, by the rate of each request's day, and in dollars before the first; --json stays in dollars", async () => {
+  const running = gateway();
+  await running.serve(1);
+  const shown = async (from: string, ...args: readonly string[]): Promise<string> => {
+    const out = collector();
+    await runRequests([...args, "--data-dir", running.dir.path], out, { display: readDisplay({ currency: "EUR", rates: [{ from, usd: "0.92" }] }) });
+    return out.text;
+  };
+  assert.match(await shown("2026-11-01"), /cost EUR[^]* 0\.000017940 /);
+  assert.match(await shown("2026-11-24"), / \$0\.000019500 /);
+  assert.equal(parse(await shown("2026-11-01", "--json"))[0]?.["cost_usd"], 0.0000195);
+  await running.end();
 });

@@ -4,11 +4,12 @@
  */
 import { parseArgs } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Display } from "../decide/currency.ts";
 import { openReadOnly } from "../storage/data-dir.ts";
 import { StorageError } from "../storage/errors.ts";
 import type { LedgerReader, RequestView } from "../storage/rows.ts";
 import { requestJson } from "../storage/request-json.ts";
-import { TABLE_HEAD, tableLines } from "./request-table.ts";
+import { tableHead, tableLines } from "./request-table.ts";
 
 /** Where lines go; `process.stdout` fits. */
 export interface TextOutput {
@@ -22,6 +23,8 @@ export interface RequestsOptions {
   /** Where errors go; `process.stderr` by default. */
   readonly errors?: TextOutput;
   readonly pollEveryMs?: number;
+  /** The currency of the table; absent or null: dollars. */
+  readonly display?: Display | null;
 }
 
 const POLL_EVERY_MS = 250;
@@ -92,8 +95,9 @@ function readFlags(args: readonly string[]): Flags {
 
 async function list(reader: LedgerReader, flags: Flags, out: TextOutput, options: RequestsOptions): Promise<void> {
   const lines = new Lines(out);
-  const print = flags.json ? (view: RequestView) => `${JSON.stringify(requestJson(view))}\n` : tableLines;
-  if (!flags.json) await lines.add(TABLE_HEAD);
+  const display = options.display ?? null;
+  const print = flags.json ? (view: RequestView) => `${JSON.stringify(requestJson(view))}\n` : (view: RequestView) => tableLines(view, display);
+  if (!flags.json) await lines.add(tableHead(display));
   let after = flags.limit === 0 ? lastPosition(reader) : 0;
   // A request whose process died has no place in the listing until the next start gives it one: shown once, at the end.
   const stray = flags.limit === 0 ? [] : reader.unrecorded();

@@ -88,7 +88,8 @@ function isDay(value: unknown): value is string {
   return Number.isFinite(ms) && new Date(ms).toISOString().startsWith(value);
 }
 
-function nanoText(nano: bigint): string {
+/** An amount of billionths with nine places. */
+export function nanoText(nano: bigint): string {
   const text = String(nano < 0n ? -nano : nano).padStart(10, "0");
   return `${nano < 0n ? "-" : ""}${text.slice(0, -9)}.${text.slice(-9)}`;
 }
