@@ -34,6 +34,14 @@ describe("metrics", () => {
     assert.equal(value(metrics, `spillway_estimated_charges_total{deployment="b/m"}`), 1);
   });
 
+  it("count refusals by limits on pace by what they count, under no key's name", () => {
+    const metrics = new Metrics();
+    const refused: RequestRecord = { ...RECORD, attempts: [], status: 429, outcome: "error", errorCode: "rate_limited" };
+    for (const what of ["requests", "tokens", "tokens", "concurrency"]) metrics.observe({ ...refused, flags: [`rate_limited:${what}`] });
+    metrics.observe(RECORD);
+    assert.deepEqual(["requests", "tokens", "concurrency"].map((what) => value(metrics, `spillway_rate_limited_total{what="${what}"}`)), [1, 2, 1]);
+  });
+
   it("count no failover where nothing was answered, and no cost where none is known", () => {
     const metrics = new Metrics();
     metrics.observe({ ...RECORD, outcome: "error", status: 502, attempts: [{ ...ATTEMPT, costNanoUsd: null }, { ...ATTEMPT, costNanoUsd: null }] });

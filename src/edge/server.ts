@@ -49,7 +49,7 @@ const POST_ONLY: readonly HttpMethod[] = ["POST"];
 const SERVED = "POST /v1/chat/completions, /v1/responses, /v1/messages, /v1/completions, /v1/embeddings, /v1beta/models/{model}:generateContent, /v2/chat, /model/{model}/converse, and what docs/endpoints.md lists; GET /v1/models, /v1/models/{id}";
 
 /** What a page of a configured origin may read of an answer. */
-const EXPOSED_HEADERS = ["x-request-id", "retry-after", "x-spillway-request-id", "x-spillway-route", "x-spillway-deployment", "x-spillway-attempts", "x-spillway-cost-usd", "x-spillway-warning", "x-spillway-simulated", "x-spillway-replayed"].join(", ");
+const EXPOSED_HEADERS = ["x-request-id", "retry-after", ...["limit", "remaining", "reset"].flatMap((tells) => [`x-ratelimit-${tells}-requests`, `x-ratelimit-${tells}-tokens`]), "x-spillway-request-id", "x-spillway-route", "x-spillway-deployment", "x-spillway-attempts", "x-spillway-cost-usd", "x-spillway-warning", "x-spillway-simulated", "x-spillway-replayed"].join(", ");
 
 const HTTP_OPTIONS = {
   keepAliveTimeout: 75_000,

@@ -66,6 +66,13 @@ export function streamHead(streamType: string): readonly string[] {
   return ["content-type", streamType, "x-accel-buffering", "no"];
 }
 
+const RATE = /(?:^|-)ratelimit-/;
+
+/** Flat headers without those that told how limits on pace stood. */
+export function withoutRates(headers: readonly string[]): readonly string[] {
+  return headers.filter((_, i) => !RATE.test(headers[i - (i % 2)] as string));
+}
+
 /** Flat headers without those of these names (lower case). */
 export function without(headers: readonly string[], names: readonly string[]): readonly string[] {
   return headers.filter((_, i) => !names.includes((headers[i - (i % 2)] as string).toLowerCase()));

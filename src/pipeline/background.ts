@@ -146,8 +146,8 @@ export class BackgroundRun implements ClientReply {
     return { ...this.#settings.kept, response: this.#response, told: this.#told };
   }
 
-  /** The exchange runs: say so to the client, unless it has been refused meanwhile. */
-  accept(route: string): void {
+  /** The exchange runs: say so to the client, unless it has been refused meanwhile. `rates`: how the caller's limits stand, as headers. */
+  accept(route: string, rates?: readonly string[]): void {
     if (this.#accepted) return;
     this.#accepted = true;
     const { inbound } = this.#settings;
@@ -155,7 +155,7 @@ export class BackgroundRun implements ClientReply {
     if (this.#over) this.#deps.background.remove(inbound.caller, this);
     else this.#keep();
     this.#kept.then(
-      () => this.#tellAccepted(route),
+      () => this.#tellAccepted(route, rates),
       (problem: unknown) => this.#crashed(problem),
     );
   }
@@ -293,11 +293,11 @@ export class BackgroundRun implements ClientReply {
     await keepResponse(this.#deps, inbound, this.kept);
   }
 
-  #tellAccepted(route: string): void {
+  #tellAccepted(route: string, rates: readonly string[] | undefined): void {
     const { inbound, kept, refuse } = this.#settings;
     if (this.#unkept) return refuse(gatewayError("internal_error", "The response could not be kept, so nobody could read it: the body is too large, or the disk is full.", { status: 503 }));
     const { reply } = inbound;
-    const facts = { requestId: inbound.requestId, route, deployment: null, attempts: 0, costNanoUsd: undefined, estimated: false, warnings: [], simulated: inbound.snapshot.simulated };
+    const facts = { requestId: inbound.requestId, route, deployment: null, attempts: 0, costNanoUsd: undefined, estimated: false, warnings: [], simulated: inbound.snapshot.simulated, rates };
     if (this.events !== null) {
       reply.head(200, without(answerHeaders(facts, streamHead(STREAM_TYPE)), ["x-spillway-attempts"]));
       this.events.follow(reply, 0, () => {});

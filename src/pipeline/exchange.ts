@@ -115,6 +115,11 @@ export class Exchange implements AttemptOwner {
     this.#fail(gatewayError("stopping", "The gateway is stopping; try again."));
   }
 
+  /** How the caller's limits on pace stand, as headers; undefined: none applies. */
+  get rates(): readonly string[] | undefined {
+    return this.#turn?.headers();
+  }
+
   /** Attempts with content on the way, for progress marks. */
   progress(tell: (attemptId: string, relayedTokens: number) => void): void {
     for (const attempt of this.#attempts) if (!attempt.over && attempt.contentEvents > 0) tell(attempt.settings.id, relayedBy(attempt));
@@ -340,7 +345,7 @@ export class Exchange implements AttemptOwner {
       attempts: this.#attempts.length,
       costNanoUsd: cost === "known" ? this.#books.totalNanoUsd() : undefined, estimated: this.#books.estimated,
       warnings: [...this.settings.warnings, ...(attempt?.warnings ?? [])],
-      simulated: this.settings.snapshot.simulated, rates: this.#turn?.headers(),
+      simulated: this.settings.snapshot.simulated, rates: this.rates,
     };
   }
 

@@ -3,7 +3,7 @@ import { clientOf } from "../providers/dialects/clients.ts";
 import { gatewayError, statusOf, type GatewayError } from "../wire/errors.ts";
 import { asString, type JsonObject } from "../wire/json.ts";
 import { servedFacts, type SurfaceName } from "../wire/surfaces.ts";
-import { answerHeaders, errorHeaders, usd } from "./answer-headers.ts";
+import { answerHeaders, errorHeaders, usd, withoutRates } from "./answer-headers.ts";
 import { recordFor } from "./idempotency-record.ts";
 import type { WholeAnswer } from "./idempotency-reply.ts";
 import type { Inbound } from "./inbound.ts";
@@ -42,7 +42,7 @@ export function unfinished(call: Inbound, requestId: string, attempts: readonly 
 
 /** An answer as it left the first time. */
 export function tellAgain(call: Inbound, answer: WholeAnswer): void {
-  call.reply.head(answer.status, [...answer.headers, ...REPLAYED]);
+  call.reply.head(answer.status, [...withoutRates(answer.headers), ...REPLAYED]);
   call.reply.end(answer.body);
 }
 

@@ -107,7 +107,7 @@ function serveInBackground(deps: Deps, inbound: Inbound, body: ReadBody, started
     const begun: Started = (exchange) => {
       started(exchange);
       // By the next tick whatever needs no call to be refused has been.
-      if (exchange !== null) deps.clock.after(0, () => run.accept(exchange.settings.route.name));
+      if (exchange !== null) deps.clock.after(0, () => run.accept(exchange.settings.route.name, exchange.rates));
     };
     try {
       serveChat(deps, { ...next, reply: run, done }, begun, { ...more, body: asked, shown, patient: true });
