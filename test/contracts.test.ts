@@ -8,6 +8,7 @@ import { runContracts } from "../src/cli/contracts.ts";
 import { startFleet, type Fleet } from "../src/fleet/index.ts";
 import { loadCatalogue } from "../src/providers/catalog/index.ts";
 import { PROVIDERS } from "../src/providers/registry.ts";
+import type { JsonObject } from "../src/wire/json.ts";
 import { testGateway, type TestGateway } from "./support/gateway.ts";
 
 /** 100 words of answer at 2 USD a million: 0.0002 USD and the prompt. */
@@ -15,9 +16,11 @@ const TOKENS_OUT = 100;
 const folder = mkdtempSync(join(tmpdir(), "spillway-contracts-"));
 let fleet: Fleet;
 let config: string;
+/** The administrator's, of the folder's first start. */
+let token: string;
 
 before(async () => {
-  const models = Object.fromEntries(["plain", "cheap", "units", "quota", "volume"].map((name) => [name, { input: 1, output: 2 }]));
+  const models = Object.fromEntries(["plain", "cheap", "units", "quota", "volume", "agreed", "later"].map((name) => [name, { input: 1, output: 2 }]));
   fleet = await startFleet({ seed: 3, providers: [{ name: "o", dialect: "openai-chat", models, tokens_out: TOKENS_OUT }] });
   const prices = Object.keys(models).map((name) => `${name}: { price: { input: 1, output: 2 } }`).join(", ");
   config = `version: 1
@@ -67,6 +70,7 @@ function command(args: readonly string[], nowMs = Date.now()): { code: number; o
 describe("contracts", () => {
   it("lower what calls are charged, give what is paid for already at nothing, and go on counting after a restart", async () => {
     let gateway = await testGateway(config, { dataDir: folder });
+    token = gateway.adminToken ?? "";
     const plain = await call(gateway, "plain");
     assert.deepEqual([plain.cost, plain.flags], [plain.prompt * 1_000 + TOKENS_OUT * 2_000, []]);
     const cheap = await call(gateway, "cheap");
@@ -89,14 +93,51 @@ describe("contracts", () => {
     await gateway.close();
   });
 
+  it("may be managed: one binds the next call, counts on from the ledger, gives way to the configuration's, and ends when it is deleted", async (t) => {
+    const gateway = await testGateway(config, { dataDir: folder });
+    t.after(() => gateway.close());
+    const ask = async (method: string, path: string, body?: JsonObject): Promise<JsonObject> => {
+      const response = await fetch(`${gateway.adminUrl}/admin/v1${path}`, { method, headers: { authorization: `Bearer ${token}`, "content-type": "application/json" }, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+      const text = await response.text();
+      assert.ok(response.ok, text);
+      return text === "" ? {} : (JSON.parse(text) as JsonObject);
+    };
+    const shared = { account: "o", kind: "pay_as_you_go", start: "2020-01-01" };
+    const plain = await call(gateway, "agreed");
+    await ask("POST", "/contracts", { ...shared, id: "half", models: ["agreed"], discounts: [{ percent: 50 }] });
+    const half = await call(gateway, "agreed");
+    assert.deepEqual([half.cost * 2, half.version.split("+")[1]], [plain.cost, "contract:half@1"]);
+    await ask("PATCH", "/contracts/half", { discounts: [{ percent: 75 }] });
+    assert.equal((await call(gateway, "agreed")).cost * 4, plain.cost);
+
+    // Spend of this month from before there was the contract.
+    const first = await call(gateway, "later");
+    await ask("POST", "/contracts", { ...shared, id: "steps", kind: "committed", models: ["later"], committed: { amount_usd: 1, per: "month", steps: [{ from_usd: 0.0003, percent: 50 }] } });
+    const second = await call(gateway, "later");
+    assert.equal(second.cost, 300_000 + Math.floor((first.cost + second.prompt * 1_000 + 200_000 - 300_000) / 2) - first.cost);
+
+    const over = await ask("POST", "/contracts", { ...shared, id: "over", models: ["cheap"], discounts: [{ percent: 99 }] });
+    assert.match(JSON.stringify(over["left_out"]), /cheap of o is covered by the contract less as well/);
+    assert.match((await call(gateway, "cheap")).version, /contract:less@/);
+    const { data } = (await ask("GET", "/contracts")) as { data: readonly JsonObject[] };
+    assert.deepEqual(data.map((one) => [one["id"], one["source"], one["left_out"] !== undefined]), [["half", "api", false], ["less", "config", false], ["old", "config", false], ["over", "api", true], ["quota", "config", false], ["steps", "api", false], ["units", "config", false], ["volume", "config", false]]);
+    const listed = command(["list"]);
+    assert.match(listed.out, /\nhalf +pay_as_you_go +o\/agreed +2020-01-01 to … +running +api\n/);
+    assert.match(listed.errors, /^the managed contract over does not count: cheap of o is covered/);
+    assert.match(command(["forecast", "steps"]).out, /\n  committed +1\.00\n/);
+
+    for (const id of ["half", "steps", "over"]) await ask("DELETE", `/contracts/${id}`);
+    assert.equal((await call(gateway, "agreed")).cost, plain.cost);
+  });
+
   it("are listed and shown by the command line", () => {
     const { code, out } = command(["list"]);
     assert.equal(code, 0);
-    assert.match(out, /^contract +kind +covers +term\n/);
-    assert.match(out, /\nunits +provisioned +o\/units +2020-01-01 to … +running\n/);
-    assert.match(out, /\nold +pay_as_you_go +o\/plain +2020-01-01 to 2020-12-31 +ended\n/);
+    assert.match(out, /^contract +kind +covers +term *\n/);
+    assert.match(out, /\nunits +provisioned +o\/units +2020-01-01 to … +running +config\n/);
+    assert.match(out, /\nold +pay_as_you_go +o\/plain +2020-01-01 to 2020-12-31 +ended +config\n/);
     const [line] = command(["--json"]).out.split("\n");
-    assert.deepEqual(JSON.parse(line ?? ""), { id: "less", kind: "pay_as_you_go", account: "o", models: ["cheap"], except: [], start: "2020-01-01", end: null, state: "running" });
+    assert.deepEqual(JSON.parse(line ?? ""), { id: "less", kind: "pay_as_you_go", account: "o", models: ["cheap"], except: [], start: "2020-01-01", end: null, state: "running", source: "config" });
     const shown = JSON.parse(command(["show", "units", "--json"]).out) as { terms: { pools: { price: unknown }[] } };
     assert.deepEqual(shown.terms.pools[0]?.price, { kind: "hourly", usd_per_unit: "2.00" });
   });
