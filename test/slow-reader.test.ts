@@ -21,8 +21,8 @@ const TEXT = "flood ".repeat(682);
 const EVENTS = Math.ceil((100 * MB) / TEXT.length);
 /** What one stalled stream may have in the gateway and in the four socket buffers on its way. */
 const TAKEN_MAX_MB = 30;
-/** Growth of the gateway while `READERS` clients read nothing; unbounded buffers would take 100 MB for each. */
-const GROWTH_MAX_MB = 80;
+/** Growth of the gateway while six clients read nothing: 8 MB each, and what is not yet collected; unbounded buffers would take 100 MB for each. */
+const GROWTH_MAX_MB = 120;
 
 /** Endless answers of both lanes, written as the socket takes them; and short ones for whoever asks for one token. */
 class Flood {
