@@ -133,6 +133,8 @@ function nodeProgram(args: readonly string[], env: Readonly<Record<string, strin
 export const spillway: Variant = spillwayVariant("spillway", "spillway, everything on", "process");
 /** As above, with charges that survive the machine. */
 export const spillwayFull: Variant = spillwayVariant("spillway-full", "spillway, ledger.sync: full", "full");
+/** As the first, with budgets on four scopes of each call and limits of pace on two. */
+export const spillwayMoney: Variant = spillwayVariant("spillway-money", "spillway, four budgets and two limits on each call", "process", "openai-compatible", true);
 /** Streams of a provider that speaks another protocol than the client: each event is read and written anew. */
 export const spillwayMessages: Variant = spillwayVariant("spillway-messages", "spillway, translating from Messages", "process", "anthropic");
 export const spillwayGenerate: Variant = spillwayVariant("spillway-generate", "spillway, translating from generateContent", "process", "google");
@@ -140,7 +142,7 @@ export const spillwayGenerate: Variant = spillwayVariant("spillway-generate", "s
 /** Variants that say something of streams only. */
 export const STREAMS_ONLY: ReadonlySet<string> = new Set([spillwayMessages.name, spillwayGenerate.name]);
 
-function spillwayVariant(name: string, label: string, sync: "process" | "full", type = "openai-compatible"): Variant {
+function spillwayVariant(name: string, label: string, sync: "process" | "full", type = "openai-compatible", limited = false): Variant {
   return {
     name,
     label,
@@ -148,7 +150,7 @@ function spillwayVariant(name: string, label: string, sync: "process" | "full", 
     start: async ({ provider, folder, keys }) => {
       const [port, adminPort] = [await freePort(), await freePort()];
       const config = join(folder, "spillway.yaml");
-      writeFileSync(config, spillwayConfig(provider.baseUrl, keys, sync, type));
+      writeFileSync(config, spillwayConfig(provider.baseUrl, keys, sync, type) + (limited ? limitsFor(keys) : ""));
       const main = new URL("../src/cli/main.ts", import.meta.url).pathname;
       // For profiles: `--cpu-prof --cpu-prof-dir=<folder>`, `--perf-basic-prof` and the like.
       const flags = (process.env["BENCH_NODE_FLAGS"] ?? "").split(" ").filter((flag) => flag !== "");
@@ -175,6 +177,17 @@ routes:
   ${MODEL}: { candidates: [local/${MODEL}] }
 ledger: { sync: ${sync} }
 `;
+}
+
+/** Never reached: what is measured is that they are kept. Each key has a budget of its own, and three are everybody's. */
+function limitsFor(keys: readonly string[]): string {
+  const budget = (id: string, scope: string, period: string): string => `  ${id}: { scope: "${scope}", period: ${period}, limit_usd: 1000000, alerts: [50, 100] }`;
+  const budgets = [
+    budget("all", "tenant/default", "month"), budget("route", `route/${MODEL}`, "week"), budget("provider", "provider/local", "day"),
+    ...keys.map((_, i) => budget(`key-${i}`, `key/caller-${i}`, "month")),
+  ];
+  const limits = [`  all: { scope: tenant/default, requests_per_minute: 100000000, tokens_per_minute: 1000000000000, concurrency: 100000 }`, `  route: { scope: "route/${MODEL}", requests_per_minute: 100000000 }`];
+  return `budgets:\n${budgets.join("\n")}\nlimits:\n${limits.join("\n")}\n`;
 }
 
 /** One charged row and one record per request, and nothing held. */
@@ -226,7 +239,7 @@ export function portkeyVersion(): string {
   return (JSON.parse(readFileSync(join(PORTKEY, "package.json"), "utf8")) as { version: string }).version;
 }
 
-export const VARIANTS: readonly Variant[] = [direct, nginx, bare, spillway, spillwayFull, spillwayMessages, spillwayGenerate, portkey];
+export const VARIANTS: readonly Variant[] = [direct, nginx, bare, spillway, spillwayMoney, spillwayFull, spillwayMessages, spillwayGenerate, portkey];
 
 /** Start a variant with a folder of its own. */
 export async function startVariant(variant: Variant, setting: Setting, number: number): Promise<Running> {

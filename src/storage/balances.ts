@@ -10,32 +10,50 @@ import { spanAt } from "../decide/budget/periods.ts";
 import type { BalanceDelta, Budget, PeriodKey } from "../decide/budget/types.ts";
 import { int, text } from "./statements.ts";
 
+const NOTHING: Settled = { settledNanoUsd: 0, overrunNanoUsd: 0 };
+const IDS_MAX = 100_000;
 const HALF_A_DAY_MS = 43_200_000;
 /** Rows before the first of a period that are looked at all the same: clocks are set back now and then. */
 const CLOCK_SLACK_ROWS = 2_000;
 
 export class Balances {
   readonly #db: DatabaseSync;
-  readonly #upsert: StatementSync;
+  readonly #insert: StatementSync;
+  readonly #update: StatementSync;
   readonly #told: StatementSync;
   readonly #read: StatementSync;
   /** Budget → what its balances are stored under: a budget of other scopes or another period starts anew. */
   #names = new Map<string, string>();
+  /** Since when this process has counted for each of those names (wall). */
+  #since = new Map<string, number>();
+  /** Scope → the terms that hold it, read once for all budgets that are new together; null: not read. */
+  #terms: Map<string, number[]> | null = null;
+  /** Budget and period → the number of its row. */
+  readonly #ids = new Map<string, number>();
 
   constructor(db: DatabaseSync) {
     this.#db = db;
     // What it stands at, not what is added: a balance that a rolled-back transaction took along is whole again with the next.
-    this.#upsert = db.prepare(`
+    this.#insert = db.prepare(`
       INSERT INTO balances (budget, period, settled_nano_usd, overrun_nano_usd, told_permille) VALUES (?,?,?,?,0)
-      ON CONFLICT (budget, period) DO UPDATE SET settled_nano_usd = excluded.settled_nano_usd, overrun_nano_usd = excluded.overrun_nano_usd`);
+      ON CONFLICT (budget, period) DO UPDATE SET settled_nano_usd = excluded.settled_nano_usd, overrun_nano_usd = excluded.overrun_nano_usd RETURNING id`);
+    this.#update = db.prepare("UPDATE balances SET settled_nano_usd = ?, overrun_nano_usd = ? WHERE id = ?");
     this.#told = db.prepare("UPDATE balances SET told_permille = max(told_permille, ?) WHERE budget = ? AND period = ?");
     this.#read = db.prepare("SELECT settled_nano_usd, overrun_nano_usd, told_permille FROM balances WHERE budget = ? AND period = ?");
   }
 
   /** From now on these budgets have balances; those of others are dropped, since they would miss what is spent meanwhile. */
-  keep(budgets: readonly Budget[]): void {
+  keep(budgets: readonly Budget[], wallMs: number): void {
+    this.#ids.clear();
+    this.#terms = budgets.length === 0 ? null : this.#readTerms();
     this.#names = new Map(budgets.map((budget) => [budget.id, storedName(budget)]));
+    this.#since = new Map([...this.#names.values()].map((name) => [name, this.#since.get(name) ?? wallMs]));
     this.#dropOthers();
+  }
+
+  /** All that was new has been looked up: what is asked from now on is asked of the rows as they are then. */
+  kept(): void {
+    this.#terms = null;
   }
 
   /** Inside a transaction: what these deltas make of the balances as the book has them. */
@@ -53,7 +71,15 @@ export class Balances {
       sum.settled += settledNanoUsd;
       sum.overrun += overrunNanoUsd;
     }
-    for (const { name, period, settled, overrun } of sums.values()) this.#upsert.run(name, period, settled, overrun);
+    for (const [key, sum] of sums) this.#put(key, sum);
+  }
+
+  /** By its number where that is known, which costs the same however many there are. */
+  #put(key: string, { name, period, settled, overrun }: { readonly name: string; readonly period: string; readonly settled: number; readonly overrun: number }): void {
+    const id = this.#ids.get(key);
+    if (id !== undefined && this.#update.run(settled, overrun, id).changes === 1) return;
+    if (this.#ids.size > IDS_MAX) this.#ids.clear();
+    this.#ids.set(key, int(this.#insert.get(name, period, settled, overrun)?.["id"]));
   }
 
   /** Alerts that went out are not sent again after a restart. */
@@ -83,8 +109,11 @@ export class Balances {
     const name = this.#names.get(budget.id) ?? storedName(budget);
     const known = this.#read.get(name, periodKey);
     if (known !== undefined) return { settledNanoUsd: int(known["settled_nano_usd"]), overrunNanoUsd: int(known["overrun_nano_usd"]), toldPermille: int(known["told_permille"]) };
+    // A period that began under our eyes has no rows but those that were counted.
+    if (boundsOf(budget, periodKey).startMs > (this.#since.get(name) ?? Number.POSITIVE_INFINITY)) return NOTHING;
     const settledNanoUsd = this.#sumOfRows(budget, periodKey);
-    this.#upsert.run(name, periodKey, settledNanoUsd, 0);
+    // Nothing spent needs no row: rows come in the order in which budgets are used, so those in use lie side by side.
+    if (settledNanoUsd !== 0) this.#put(`${budget.id}\n${periodKey}`, { name, period: periodKey, settled: settledNanoUsd, overrun: 0 });
     return { settledNanoUsd, overrunNanoUsd: 0 };
   }
 
@@ -100,13 +129,23 @@ export class Balances {
     return int(sum.get(first, bounds.startMs, bounds.endMs, JSON.stringify(terms))?.["sum"]);
   }
 
-  #termsOf(scopes: readonly string[]): readonly number[] {
-    const [first = ""] = scopes;
-    const rows = this.#db.prepare("SELECT id, scopes FROM terms WHERE instr(scopes, ?) > 0").all(JSON.stringify(first));
-    return rows.flatMap((row) => {
-      const held = JSON.parse(text(row["scopes"])) as readonly string[];
-      return scopes.every((scope) => held.includes(scope)) ? [int(row["id"])] : [];
-    });
+  /** Terms that hold all of the scopes. */
+  #termsOf([first = "", ...others]: readonly string[]): readonly number[] {
+    const terms = this.#terms ?? this.#readTerms();
+    const rest = others.map((scope) => new Set(terms.get(scope)));
+    return (terms.get(first) ?? []).filter((id) => rest.every((ids) => ids.has(id)));
+  }
+
+  #readTerms(): Map<string, number[]> {
+    const found = new Map<string, number[]>();
+    for (const row of this.#db.prepare("SELECT id, scopes FROM terms").all()) {
+      for (const scope of JSON.parse(text(row["scopes"])) as readonly string[]) {
+        const ids = found.get(scope);
+        if (ids === undefined) found.set(scope, [int(row["id"])]);
+        else ids.push(int(row["id"]));
+      }
+    }
+    return found;
   }
 
   /** Rows are in the order of their holds, so the first of a time is found by halving. */

@@ -47,8 +47,9 @@ export class LedgerBudgets implements BudgetGate {
 
   /** From now on these budgets bind. Those that are new start from the rows of their period; balances of others are dropped. */
   configure(budgets: readonly Budget[]): void {
-    this.balances.keep(budgets);
+    this.balances.keep(budgets, this.wallMs());
     this.book.configure(budgets, (budget, periodKey) => this.balances.settledOf(budget, periodKey), this.wallMs());
+    this.balances.kept();
     this.configured(budgets.length > 0);
     if (this.#any) this.book.restore(this.balances.openRows());
     this.#retrySoon();

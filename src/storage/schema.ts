@@ -123,13 +123,14 @@ CREATE TABLE kept_calls (
 
 const VERSION_3 = `
 CREATE TABLE balances (
+  id INTEGER PRIMARY KEY,
   budget TEXT NOT NULL,
   period TEXT NOT NULL,
   settled_nano_usd INTEGER NOT NULL,
   overrun_nano_usd INTEGER NOT NULL,
   told_permille INTEGER NOT NULL,
-  PRIMARY KEY (budget, period)
-) STRICT, WITHOUT ROWID;
+  UNIQUE (budget, period)
+) STRICT;
 `;
 
 /** Slices of budgets: those that an authority granted, and by which name this file's own process asks for them. */

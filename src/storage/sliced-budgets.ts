@@ -60,8 +60,9 @@ export class SlicedBudgets extends LedgerBudgets {
   }
 
   override configure(budgets: readonly Budget[]): void {
-    this.balances.keep(budgets);
+    this.balances.keep(budgets, this.wallMs());
     this.#slices.configure(budgets, (budget, periodKey) => this.balances.settledOf(budget, periodKey), this.wallMs());
+    this.balances.kept();
     this.configured(budgets.length > 0);
     this.#slices.resume(this.balances.known(), this.balances.openRows());
     this.#pump();
