@@ -79,6 +79,8 @@ export function configuredObjects(kind: string, config: Config): readonly Config
       return grouped(config.limits, limitFields);
     case "contract":
       return config.contracts.map((contract) => ({ id: contract.id, fields: contractFields(contract) }));
+    case "channel":
+      return config.channels.map(({ id, name, type, host, kinds, minSeverity, scopes, perHour }) => ({ id, fields: { name, type, url_host: host, kinds, min_severity: minSeverity, scopes, per_hour: perHour } }));
     default:
       return [];
   }
