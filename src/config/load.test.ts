@@ -390,6 +390,11 @@ describe("warnings", () => {
     ]);
   });
 
+  it("may have a route move away from what became dearer", () => {
+    const config = good(`${HEAD}routes: { a: { candidates: [openai/gpt-4o], on_cost_spike: move }, b: { candidates: [openai/gpt-4o] } }\n`);
+    assert.deepEqual(config.routes.map(({ onCostSpike }) => onCostSpike), ["move", "alert"]);
+  });
+
   it("may set the currency of listings, by dated rates", () => {
     assert.equal(good(`${HEAD}display: { currency: EUR, rates: [{ from: 2026-11-01, usd: 0.92 }] }\n`).display?.rates[0]?.nanoPerUsd, 920_000_000n);
     assert.equal(good(HEAD).display, null);
