@@ -43,6 +43,7 @@ export interface ServerSettings {
 }
 
 const READ: ReadonlySet<EndpointName> = new Set<EndpointName>(["models", "model", "healthz", "readyz", "root", "hello"]);
+const WEBSOCKET = /\bwebsocket\b/i;
 const JSON_TYPE = /^application\/(?:[a-z0-9.+-]*\+)?json\b/i;
 const GET_ONLY: readonly HttpMethod[] = ["GET"];
 const POST_ONLY: readonly HttpMethod[] = ["POST"];
@@ -59,6 +60,8 @@ const HTTP_OPTIONS = {
   maxHeaderSize: 32 << 10,
   noDelay: true,
   insecureHTTPParser: false,
+  // Any other upgrade is an offer that need not be taken: Java's HTTP client makes one (h2c) with every first request.
+  shouldUpgradeCallback: (request: IncomingMessage) => WEBSOCKET.test(request.headers.upgrade ?? ""),
 };
 
 export class GatewayServer {
@@ -262,9 +265,11 @@ export class GatewayServer {
   #refuseUpgrade(request: IncomingMessage, socket: Duplex): void {
     // The server has let go of this socket: a reset would be nobody's to catch.
     socket.on("error", () => socket.destroy());
-    const form = formOf(targetOf((request.url ?? "/").split("?", 1)[0] as string), request.headers);
+    const form = formOf(meantBy(targetOf((request.url ?? "/").split("?", 1)[0] as string), request.headers), request.headers);
     const error = gatewayError("upgrade_not_supported", "WebSocket connections are not served; send the same request by HTTP and take the answer as a stream.");
-    socket.end(bareAnswer("426 Upgrade Required", JSON.stringify(this.#settings.encodeError(error, form, this.#settings.requestId()))));
+    const id = this.#settings.requestId();
+    this.#settings.onRefused(statusOf(error));
+    socket.end(bareAnswer("426 Upgrade Required", JSON.stringify(this.#settings.encodeError(error, form, id)), [...this.#settings.errorHeaders(error, form), ...idHeaders(id)]));
   }
 }
 
@@ -314,9 +319,10 @@ function refuseBroken(error: NodeJS.ErrnoException, socket: Duplex): void {
   socket.end(bareAnswer(status, body));
 }
 
-/** An answer for a socket that has no response object. */
-function bareAnswer(status: string, body: string): string {
-  return `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nCache-Control: no-store, no-transform\r\nConnection: close\r\n\r\n${body}`;
+/** An answer for a socket that has no response object. `more`: flat headers. */
+function bareAnswer(status: string, body: string, more: readonly string[] = []): string {
+  const told = more.map((part, i) => (i % 2 === 0 ? `${part}: ` : `${part}\r\n`)).join("");
+  return `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${told}Cache-Control: no-store, no-transform\r\nConnection: close\r\n\r\n${body}`;
 }
 
 function describeListen(error: NodeJS.ErrnoException, host: string, port: number): string {
