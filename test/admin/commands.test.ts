@@ -58,7 +58,7 @@ describe("commands of administration", () => {
     assert.deepEqual([app?.["id"], app?.["team"], app?.["routes"], app?.["max_request_usd"], app?.["default_max_output"]], ["app", "search", ["one/*", "two/*"], "0.05", 100]);
     assert.ok(!listed.out.includes(key.slice(17)) && !listed.out.includes("hash"));
     const rotated = await run("keys", "rotate", "app", "--grace-seconds", "0", "--json");
-    const next = (linesOf(rotated.out)[0]?.["once"] as JsonObject)["key"] as string;
+    const next = ((linesOf(rotated.out)[0] ?? {})["once"] as JsonObject)["key"] as string;
     assert.deepEqual([(await world.call(key)).status, (await world.call(next)).status], [401, 200]);
     assert.equal((await run("keys", "update", "app", "--disabled")).code, 0);
     assert.equal((await world.call(next)).status, 401);

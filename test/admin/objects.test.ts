@@ -55,6 +55,10 @@ describe("managed objects", () => {
     for (const secret of [key, next]) assert.equal((await world.call(secret)).status, 200);
     assert.equal((await world.ask("PATCH", "/keys/app", { disabled: true })).status, 200);
     for (const secret of [key, next]) assert.equal((await world.call(secret)).status, 401);
+    assert.equal((await world.raw("POST", "/keys/app/enable", "", "application/json")).status, 200);
+    assert.equal((await world.call(next)).status, 200);
+    assert.equal((await world.ask("POST", "/keys/app/disable")).status, 200);
+    assert.equal((await world.call(next)).status, 401);
   });
 
   it("of the configuration are listed beside the others and refuse every change", async () => {

@@ -60,6 +60,16 @@ export const key: Kind = {
       schema: objectSchema(z.strictObject({ grace_seconds: maybe(whole("How long the old secret is still valid", 0, GRACE_MAX_S)) })),
       run: rotate,
     },
+    disable: {
+      description: "Refuse it from the next request on, like an unknown one.",
+      schema: objectSchema(z.strictObject({})),
+      run: ({ body }) => ({ body: { ...body, disabled: true } }),
+    },
+    enable: {
+      description: "Take it again.",
+      schema: objectSchema(z.strictObject({})),
+      run: ({ body }) => ({ body: { ...body, disabled: false } }),
+    },
   },
   access: { create: DEVELOPERS, read: EVERYBODY, update: DEVELOPERS, delete: DEVELOPERS },
 };
