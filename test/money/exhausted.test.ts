@@ -1,72 +1,12 @@
 /** Who may spend nothing more is served nothing more: every endpoint that calls a provider, with its budget at its end. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { gatewayConfig, startFleet, type Fleet, type FleetConfig } from "../../src/fleet/index.ts";
-import { SERVED, type ServedName } from "../../src/wire/surfaces.ts";
+import { gatewayConfig, startFleet, type Fleet } from "../../src/fleet/index.ts";
+import { SERVED } from "../../src/wire/surfaces.ts";
 import { testGateway, type TestGateway } from "../support/gateway.ts";
+import { CALLS, CONFIG, HI, KEPT_HERE, send } from "./calls.ts";
 
 const KEY = "caller-key-of-the-exhausted";
-const CONFIG: FleetConfig = {
-  seed: 3,
-  providers: [
-    { name: "at-openai", dialect: "openai-chat", models: { chat: { input: 1, output: 2 }, embed: { input: 0.02, output: 0 }, image: { units: { images: 0.04 } }, speech: { units: { characters: 0.00001 } }, hear: { units: { seconds: 0.0001 } }, rank: { units: { searches: 0.001 } }, "omni-moderation-latest": { units: { requests: 0 } } } },
-    { name: "at-cohere", dialect: "cohere-v2", models: { rerank: { units: { searches: 0.002 } }, vectors: { input: 0.12, output: 0 } } },
-    { name: "at-anthropic", dialect: "anthropic-messages", models: { talk: { input: 1, output: 5 } } },
-    { name: "at-gemini", dialect: "gemini", models: { meaning: { input: 0.15, output: 0 }, flash: { input: 0.1, output: 0.4 } } },
-  ],
-};
-const HI = [{ role: "user", content: "hi" }];
-type Body = Readonly<Record<string, unknown>> | null | "form";
-const SPEECH = "RIFF....WAVE";
-
-/** One call per served name; what the gateway keeps itself calls nobody and is left out by its name. */
-const CALLS: Readonly<Record<Exclude<ServedName, "response" | "response-input-items" | "response-cancel" | "responses-compact">, readonly [string, string, Body]>> = {
-  chat: ["POST", "/v1/chat/completions", { model: "at-openai/chat", messages: HI }],
-  "chat-mistral": ["POST", "/v1/chat/completions", { model: "at-openai/chat", messages: HI }],
-  completions: ["POST", "/v1/completions", { model: "at-openai/chat", prompt: "hi" }],
-  responses: ["POST", "/v1/responses", { model: "at-openai/chat", input: "hi" }],
-  messages: ["POST", "/v1/messages", { model: "at-anthropic/talk", max_tokens: 10, messages: HI }],
-  "generate-content": ["POST", "/v1beta/models/at-gemini%2Fflash:generateContent", { contents: [{ role: "user", parts: [{ text: "hi" }] }] }],
-  converse: ["POST", "/model/at-openai%2Fchat/converse", { messages: [{ role: "user", content: [{ text: "hi" }] }] }],
-  "chat-v2": ["POST", "/v2/chat", { model: "at-openai/chat", messages: HI }],
-  embeddings: ["POST", "/v1/embeddings", { model: "at-openai/embed", input: "hi" }],
-  moderations: ["POST", "/v1/moderations", { model: "at-openai/omni-moderation-latest", input: "hi" }],
-  "image-generations": ["POST", "/v1/images/generations", { model: "at-openai/image", prompt: "a cat" }],
-  "image-edits": ["POST", "/v1/images/edits", "form"],
-  "image-variations": ["POST", "/v1/images/variations", "form"],
-  "audio-speech": ["POST", "/v1/audio/speech", { model: "at-openai/speech", input: "hi", voice: "alloy" }],
-  "audio-transcriptions": ["POST", "/v1/audio/transcriptions", "form"],
-  "audio-translations": ["POST", "/v1/audio/translations", "form"],
-  rerank: ["POST", "/v1/rerank", { model: "at-openai/rank", query: "a", documents: ["b"] }],
-  "rerank-v2": ["POST", "/v2/rerank", { model: "at-cohere/rerank", query: "a", documents: ["b"] }],
-  "embed-v2": ["POST", "/v2/embed", { model: "at-cohere/vectors", texts: ["hi"], input_type: "search_query", embedding_types: ["float"] }],
-  "embed-content": ["POST", "/v1beta/models/at-gemini%2Fmeaning:embedContent", { content: { parts: [{ text: "hi" }] } }],
-  "batch-embed-contents": ["POST", "/v1beta/models/at-gemini%2Fmeaning:batchEmbedContents", { requests: [{ model: "models/meaning", content: { parts: [{ text: "hi" }] } }] }],
-  files: ["GET", "/v1/files", null],
-  file: ["GET", "/v1/files/file-1", null],
-  "file-content": ["GET", "/v1/files/file-1/content", null],
-  batches: ["POST", "/v1/batches", { input_file_id: "file-1", endpoint: "/v1/chat/completions", completion_window: "24h" }],
-  batch: ["GET", "/v1/batches/batch_1", null],
-  "batch-cancel": ["POST", "/v1/batches/batch_1/cancel", null],
-  "message-batches": ["POST", "/v1/messages/batches", { requests: [{ custom_id: "a", params: { model: "at-anthropic/talk", max_tokens: 10, messages: HI } }] }],
-  "message-batch": ["GET", "/v1/messages/batches/msgbatch_1", null],
-  "message-batch-cancel": ["POST", "/v1/messages/batches/msgbatch_1/cancel", null],
-  "message-batch-results": ["GET", "/v1/messages/batches/msgbatch_1/results", null],
-  "responses-input-tokens": ["POST", "/v1/responses/input_tokens", { model: "at-openai/chat", input: "hi" }],
-  "messages-count-tokens": ["POST", "/v1/messages/count_tokens", { model: "at-anthropic/talk", messages: HI }],
-  "generate-content-count-tokens": ["POST", "/v1beta/models/at-gemini%2Fflash:countTokens", { contents: [{ role: "user", parts: [{ text: "hi" }] }] }],
-};
-
-const KEPT_HERE = new Set(["response", "response-input-items", "response-cancel", "responses-compact"]);
-
-function form(path: string): FormData {
-  const data = new FormData();
-  const model = path.includes("images") ? "at-openai/image" : "at-openai/hear";
-  data.set("model", model);
-  if (path.includes("images")) data.set("prompt", "a cat");
-  data.set(path.includes("images") ? "image" : "file", new Blob([SPEECH]), path.includes("images") ? "a.png" : "a.wav");
-  return data;
-}
 
 describe("a key whose budget is at its end", () => {
   let fleet: Fleet;
@@ -81,20 +21,14 @@ describe("a key whose budget is at its end", () => {
     await fleet.close();
   });
 
-  const send = async (key: string, method: string, path: string, body: Body): Promise<Response> => {
-    const content = body === "form" ? { body: form(path) } : body === null ? {} : { body: JSON.stringify(body) };
-    const type: Record<string, string> = body === "form" || body === null ? {} : { "content-type": "application/json" };
-    return fetch(gateway.url + path, { method, headers: { authorization: `Bearer ${key}`, ...type }, ...content });
-  };
-
   it("has a call here for everything that is served and calls a provider", () => {
     assert.deepEqual(Object.keys(SERVED).filter((name) => !KEPT_HERE.has(name) && !Object.hasOwn(CALLS, name)), []);
   });
 
-  for (const [name, [method, path, body]] of Object.entries(CALLS)) {
+  for (const [name, call] of Object.entries(CALLS)) {
     it(`is refused with budget_exceeded and no call goes upstream: ${name}`, async () => {
       const before = fleet.calls().length;
-      const answer = await send(KEY, method, path, body);
+      const answer = await send(gateway.url, KEY, call);
       const text = await answer.text();
       assert.equal(answer.status, 402, text);
       assert.match(text, /The budget config:none allows key\/app \$0\.00 a month|could cost|cannot be known beforehand/);
@@ -103,7 +37,7 @@ describe("a key whose budget is at its end", () => {
   }
 
   it("is no other key's concern", async () => {
-    const answer = await send(`${KEY}-rich`, "POST", "/v1/chat/completions", { model: "at-openai/chat", messages: HI });
+    const answer = await send(gateway.url, `${KEY}-rich`, ["POST", "/v1/chat/completions", { model: "at-openai/chat", messages: HI }]);
     assert.equal(answer.status, 200, await answer.text());
   });
 });
