@@ -122,9 +122,11 @@ describe("the file of managed objects", () => {
     store.apply([...puts, ...Array.from({ length: 10 }, (_, i) => aPut(`t-${i}`))], ADA, "import");
     store.close();
     const bestMs = Math.min(...[1, 2, 3].map(() => {
-      const startMs = performance.now();
+      // Time of the processor: others may use it meanwhile.
+      const start = process.cpuUsage();
       const again = new SqliteControlStore(path);
-      const tookMs = performance.now() - startMs;
+      const { user, system } = process.cpuUsage(start);
+      const tookMs = (user + system) / 1_000;
       assert.equal(again.get("key", "key-99999")?.version, 1);
       again.close();
       return tookMs;
