@@ -24,6 +24,8 @@ export interface Ask {
   /** hidden: the model thinks (and bills it) but shows no more than a signature. */
   readonly thinking: "none" | "shown" | "hidden";
   readonly inputTokens: number;
+  /** The service tier that it asks for. */
+  readonly tier?: string | undefined;
 }
 
 export type Body = { readonly [key: string]: Json };

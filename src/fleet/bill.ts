@@ -28,6 +28,10 @@ export interface BillRow {
   readonly input_tokens: number;
   /** Those of the input that were read from the cache. */
   readonly cached_tokens: number;
+  /** Those of the input that were written to it; absent: none. */
+  readonly written_tokens?: number;
+  /** The service tier that served, where it was not the standard one. */
+  readonly service_tier?: string;
   /** Handed to the socket, reasoning among them. */
   readonly output_tokens: number;
   /** Counted one by one (images, seconds …), where the call is billed so. */
@@ -84,7 +88,7 @@ export class Bill {
   rows(sinceMs = 0): BillRow[] {
     return this.#entries.filter(({ row }) => row.at >= sinceMs).map(({ row, price, costNanoUsd: batched }) => ({
       ...row,
-      cost_nano_usd: batched ?? costNanoUsd(price, { input: row.input_tokens, cached: row.cached_tokens, output: row.output_tokens }, row.units),
+      cost_nano_usd: batched ?? costNanoUsd(price, { input: row.input_tokens, cached: row.cached_tokens, written: row.written_tokens ?? 0, output: row.output_tokens }, row.units, row.service_tier),
     }));
   }
 

@@ -7,11 +7,16 @@ import type { ModelPrice } from "./price.ts";
 import { priceOf } from "./price-file.ts";
 import { scenarioSchema } from "./scenario.ts";
 
+const usd = z.number().nonnegative();
+
 const modelSchema = z.strictObject({
   /** USD per million tokens; where both are absent the price file is asked. */
-  input: z.number().nonnegative().optional(),
-  output: z.number().nonnegative().optional(),
-  cache_read: z.number().nonnegative().optional(),
+  input: usd.optional(),
+  output: usd.optional(),
+  cache_read: usd.optional(),
+  cache_write: usd.optional(),
+  /** Prices of other service tiers, for calls that ask for one. */
+  tiers: z.record(z.string(), z.strictObject({ input: usd, output: usd, cache_read: usd.optional(), cache_write: usd.optional() })).optional(),
   /** USD each, of models that are billed by the piece. */
   units: z.partialRecord(z.enum(["images", "seconds", "characters", "searches", "requests"]), z.number().nonnegative()).optional(),
   first_token: distributionSchema.optional(),
@@ -39,6 +44,10 @@ const providerSchema = z.strictObject({
   headers_with: z.enum(["accept", "first_token"]).default("accept"),
   /** Share of each prompt that is reported and billed as read from the cache. */
   cached_share: z.number().min(0).max(1).default(0),
+  /** Share of each prompt that is reported and billed as written to the cache, where the dialect tells such. */
+  written_share: z.number().min(0).max(1).default(0),
+  /** Share of the calls asking for another service tier that are served in it; the others are in the standard one. */
+  tier_served: z.number().min(0).max(1).default(1),
   /** How many of the offered tools one answer calls. */
   parallel_tools: z.int().positive().default(1),
   /** Tools that are called when they are offered, each with these arguments; nothing else is called then. Absent: the first that are offered. */
@@ -90,7 +99,7 @@ export type ModelConfig = z.output<typeof modelSchema>;
 export function resolvePrice(name: string, model: ModelConfig): ModelPrice | undefined {
   if (model.input !== undefined || model.output !== undefined || model.units !== undefined) {
     const units = model.units as ModelPrice["units"];
-    return { input: model.input ?? 0, output: model.output ?? 0, cache_read: model.cache_read, ...(units === undefined ? {} : { units }) };
+    return { input: model.input ?? 0, output: model.output ?? 0, cache_read: model.cache_read, cache_write: model.cache_write, tiers: model.tiers, ...(units === undefined ? {} : { units }) };
   }
   return priceOf(name) ?? (name === "*" ? { input: 0, output: 0 } : undefined);
 }

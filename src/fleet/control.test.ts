@@ -95,7 +95,7 @@ providers:
 fleet.yaml:2:8: tempo: expected one of version, seed, time_scale, providers, keep_calls, keep_rows, found unknown key tempo
 fleet.yaml:5:14: providers[0].dialect: expected one of openai-chat, anthropic-messages, gemini, cohere-v2, found "morse"
 fleet.yaml:6:11: providers[0].port: expected a number of at most 65535, found 99999
-fleet.yaml:7:27: providers[0].models.m.inptu: expected one of input, output, cache_read, units, first_token, token_rate, tokens_out, thoughts, found unknown key inptu
+fleet.yaml:7:27: providers[0].models.m.inptu: expected one of input, output, cache_read, cache_write, tiers, units, first_token, token_rate, tokens_out, thoughts, found unknown key inptu
 fleet.yaml:7:56: providers[0].models.m.first_token.lognormal.p99_ms: expected a number, found nothing
 fleet.yaml:7:81: providers[0].models.n: expected a map, found an empty list
 fleet.yaml:8:18: providers[0].first_token: expected a number, or one of { constant }, { uniform: { min, max } }, { exponential: { mean } }, { lognormal: { median, p99 } }, { values }, found "soon"

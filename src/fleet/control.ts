@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { z } from "zod";
+import { billCsv } from "./bill-csv.ts";
 import type { Fleet } from "./fleet.ts";
 import { ruleSchema } from "./fault.ts";
 import { checked } from "./findings.ts";
@@ -51,7 +52,9 @@ async function answer(fleet: Fleet, req: IncomingMessage, res: ServerResponse): 
   const since = Number(url.searchParams.get("since") ?? 0);
   switch (`${req.method} ${url.pathname}`) {
     case "GET /healthz": return send(res, 200, { ok: true, providers: fleet.providers, refused_connections: fleet.refusedConnections() });
-    case "GET /bill": return sendRows(res, fleet.bill(since), url);
+    case "GET /bill":
+      if (url.searchParams.get("format") !== "csv") return sendRows(res, fleet.bill(since), url);
+      return void res.writeHead(200, { "content-type": "text/csv; charset=utf-8" }).end(billCsv(fleet.bill(since).filter((row) => row.provider === (url.searchParams.get("provider") ?? row.provider))));
     case "GET /calls": return sendRows(res, fleet.calls(since).map((call) => ({ ...call, url: hideKey(call.url), headers: hideCredentials(call.headers) })), url);
     case "POST /script": {
       const { provider, rules } = checked(scriptSchema, await readJson(req), TITLE);

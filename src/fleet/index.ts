@@ -1,5 +1,6 @@
 /** The fleet's front door. Nothing in this folder imports anything of the gateway. */
 export type { BillOutcome, BillRow } from "./bill.ts";
+export { billCsv } from "./bill-csv.ts";
 export { checkFleetConfig, parseFleetConfig, type FleetConfig } from "./config.ts";
 export type { Fault, FaultInput, FaultKind, RuleInput } from "./fault.ts";
 export { serveControl, type FleetControl } from "./control.ts";

@@ -2,21 +2,30 @@
  * The fleet's own price arithmetic. It shares nothing with the gateway's, so that the two bills check each other.
  * Prices come as USD per million tokens; sums are exact in pico-dollars, rounded once, half up, to nano-dollars.
  */
-export interface ModelPrice {
+export interface ModelPrice extends TokenPrice {
+  /** Other prices of tokens, by the service tier that served. */
+  readonly tiers?: Readonly<Record<string, TokenPrice>> | undefined;
+  /** USD for each of what is counted one by one: images, seconds, characters, searches, requests. */
+  readonly units?: Readonly<Record<string, number>> | undefined;
+}
+
+export interface TokenPrice {
   /** USD per million input tokens. */
   readonly input: number;
   /** USD per million output tokens. */
   readonly output: number;
   /** USD per million input tokens read from the cache; the input price where absent. */
   readonly cache_read?: number | undefined;
-  /** USD for each of what is counted one by one: images, seconds, characters, searches, requests. */
-  readonly units?: Readonly<Record<string, number>> | undefined;
+  /** USD per million input tokens written to the cache; the input price where absent. */
+  readonly cache_write?: number | undefined;
 }
 
 export interface BilledTokens {
   /** All input tokens, the cached ones among them. */
   readonly input: number;
   readonly cached: number;
+  /** Written to the cache; absent: none. */
+  readonly written?: number;
   /** Output tokens, reasoning among them. */
   readonly output: number;
 }
@@ -27,8 +36,8 @@ function picoPerToken(usdPerMillion: number): bigint {
 }
 
 /** Cost in nano-dollars (1e-9 USD). */
-export function costNanoUsd(price: ModelPrice, tokens: BilledTokens, pieces: Readonly<Record<string, number>> = {}): number {
-  return Number((costPicoUsd(price, tokens, pieces) + 500n) / 1000n);
+export function costNanoUsd(price: ModelPrice, tokens: BilledTokens, pieces: Readonly<Record<string, number>> = {}, tier?: string): number {
+  return Number((costPicoUsd({ ...price, ...(tier === undefined ? {} : price.tiers?.[tier]) }, tokens, pieces) + 500n) / 1000n);
 }
 
 /** Cost of many answers at `factor` of their price (whole thousandths), rounded once. */
@@ -38,7 +47,8 @@ export function batchNanoUsd(lines: readonly { readonly price: ModelPrice; reado
 }
 
 function costPicoUsd(price: ModelPrice, tokens: BilledTokens, pieces: Readonly<Record<string, number>>): bigint {
-  const fresh = BigInt(tokens.input - tokens.cached) * picoPerToken(price.input);
+  const { written = 0 } = tokens;
+  const fresh = BigInt(tokens.input - tokens.cached - written) * picoPerToken(price.input) + BigInt(written) * picoPerToken(price.cache_write ?? price.input);
   const cached = BigInt(tokens.cached) * picoPerToken(price.cache_read ?? price.input);
   const output = BigInt(tokens.output) * picoPerToken(price.output);
   let counted = 0n;

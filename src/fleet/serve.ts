@@ -65,13 +65,21 @@ export function runBatched(call: Call, body: Body, served: boolean, kind: "chat"
 /** Serves a chat call whose request has been read. The row's outcome is set when it returns. */
 export async function serveChat(call: Call, ask: Ask, endpoint: Endpoint & { kind: "chat" }): Promise<void> {
   const answers = answersTo(call, ask);
-  const envelope = envelopeOf(call, ask.model, ask.inputTokens, endpoint.sse !== false);
+  const tier = tierServed(call, ask);
+  const envelope = { ...envelopeOf(call, ask.model, ask.inputTokens, endpoint.sse !== false), tier };
+  if (tier !== undefined) call.row.service_tier = tier;
   const rhythm = drawRhythm(call);
   if (await beforeHeaders(call, ask.stream, envelope)) return;
   if (ask.stream) return streamAnswer(call, ask, answers, envelope, rhythm);
   const outputTokens = envelope.empty ? 0 : answers.reduce((sum, answer) => sum + answer.outputTokens, 0);
   const waitMs = rhythm.firstTokenMs + outputTokens * rhythm.gapMs;
   return jsonAnswer(call, call.dialect.json(ask, answers, envelope), outputTokens, envelope, waitMs);
+}
+
+/** The tier that is asked for, if there is a price for it and room in it. */
+function tierServed({ model, provider, random }: Call, { tier }: Ask): string | undefined {
+  if (tier === undefined || model.tiers?.[tier] === undefined) return undefined;
+  return random.next() < provider.tier_served ? tier : undefined;
 }
 
 /** Serves an embeddings call. */
@@ -130,6 +138,9 @@ export function refuse(call: Pick<Call, "exchange" | "row">, status: number, bod
   call.exchange.res.end(text);
 }
 
+/** Dialects that tell what was written to a cache. */
+const WRITES_TOLD: ReadonlySet<string> = new Set<ProviderConfig["dialect"]>(["anthropic-messages"]);
+
 function envelopeOf(call: Call, model: string, inputTokens: number, sse: boolean): Envelope {
   const { kind } = call.fault;
   return {
@@ -139,6 +150,8 @@ function envelopeOf(call: Call, model: string, inputTokens: number, sse: boolean
     created: Math.floor(call.row.at / 1000),
     inputTokens,
     cachedTokens: Math.floor(inputTokens * call.provider.cached_share),
+    writtenTokens: WRITES_TOLD.has(call.provider.dialect) ? Math.floor(inputTokens * call.provider.written_share) : 0,
+    tier: undefined,
     usage: kind === "missing_usage" || kind === "usage_missing" ? "missing" : kind === "duplicate_usage" ? "duplicate" : "normal",
     empty: kind === "empty_choices",
     simulated: call.provider.simulated,
@@ -213,6 +226,7 @@ function billPrompt({ row, pieces }: Call, envelope: Envelope): void {
   row.status = 200;
   row.input_tokens = envelope.inputTokens;
   row.cached_tokens = envelope.cachedTokens;
+  if (envelope.writtenTokens > 0) row.written_tokens = envelope.writtenTokens;
 }
 
 async function streamAnswer(
@@ -239,7 +253,7 @@ async function streamFrames(call: Call, frames: Iterable<Frame>, envelope: Envel
   if (ended === "faulted") return;
   if (ended === "gone" || exchange.gone) {
     row.outcome = exchange.stopped ? "stopped" : "client_gone";
-    if (row.output_tokens === 0 && !provider.bills_on_abort) [row.input_tokens, row.cached_tokens] = [0, 0];
+    if (row.output_tokens === 0 && !provider.bills_on_abort) [row.input_tokens, row.cached_tokens, row.written_tokens] = [0, 0, 0];
     return;
   }
   exchange.res.end();

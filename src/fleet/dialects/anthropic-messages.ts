@@ -134,13 +134,13 @@ function frame(kind: Frame["kind"], tokens: number, type: string, rest: object):
   return { kind, tokens, text: `event: ${type}\ndata: ${JSON.stringify({ type, ...rest })}\n\n` };
 }
 
-/** The three input classes are disjoint here. */
+/** The input classes are disjoint here. */
 function usage(envelope: Envelope, outputTokens: number): object {
   return {
-    input_tokens: envelope.inputTokens - envelope.cachedTokens,
-    cache_creation_input_tokens: 0,
+    input_tokens: envelope.inputTokens - envelope.cachedTokens - envelope.writtenTokens,
+    cache_creation_input_tokens: envelope.writtenTokens,
     cache_read_input_tokens: envelope.cachedTokens,
-    cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 0 },
+    cache_creation: { ephemeral_5m_input_tokens: envelope.writtenTokens, ephemeral_1h_input_tokens: 0 },
     output_tokens: outputTokens,
     service_tier: "standard",
   };

@@ -24,6 +24,10 @@ export interface Envelope {
   readonly created: number;
   readonly inputTokens: number;
   readonly cachedTokens: number;
+  /** Written to the cache, where the dialect tells it. */
+  readonly writtenTokens: number;
+  /** The tier that serves; undefined: the standard one. */
+  readonly tier: string | undefined;
   readonly usage: "normal" | "missing" | "duplicate";
   /** A 200 in which nothing is said. */
   readonly empty: boolean;

@@ -48,6 +48,7 @@ export const openaiChat: FleetDialect = {
       schema: schemaOf(format),
       thinking: "none",
       inputTokens: countInput([messages, asObject(format["json_schema"])], body["tools"]),
+      tier: asText(body["service_tier"]),
     };
   },
 
@@ -61,14 +62,14 @@ export const openaiChat: FleetDialect = {
         finish_reason: FINISH[answer.finish],
       })),
       ...(envelope.usage === "missing" ? {} : { usage: usage(answers, envelope) }),
-      service_tier: "default",
+      service_tier: envelope.tier ?? "default",
       system_fingerprint: fingerprint(envelope),
     };
   },
 
   *frames(ask, answers, envelope) {
     const base = JSON.stringify({
-      ...head(envelope, "chat.completion.chunk"), service_tier: "default", system_fingerprint: fingerprint(envelope),
+      ...head(envelope, "chat.completion.chunk"), service_tier: envelope.tier ?? "default", system_fingerprint: fingerprint(envelope),
     }).slice(0, -1);
     const tail = ask.wantsUsage ? ',"usage":null}\n\n' : "}\n\n";
     const chunk = (index: number, delta: string, finish: string | null): string =>
