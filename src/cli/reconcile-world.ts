@@ -1,8 +1,9 @@
-/** What reconciling reads: the configuration, the managed prices and the ledger of a data folder. */
+/** What reconciling reads: the configuration, the managed prices and contracts, and the ledger of a data folder. */
 import { existsSync } from "node:fs";
 import type { RerateWorld } from "../compose/rerate.ts";
 import { showError } from "../config/report.ts";
 import { loadConfig } from "../config/source.ts";
+import { contractsOf } from "../control/kinds/contract.ts";
 import { priceBook } from "../control/kinds/price.ts";
 import { PriceBook } from "../decide/price-book.ts";
 import { AttemptReader } from "../storage/attempts.ts";
@@ -26,7 +27,7 @@ export function openReconcileWorld(flags: { readonly config: string | undefined;
   }
   const dataDir = flags.dataDir ?? env["SPILLWAY_DATA_DIR"] ?? "./.spillway";
   try {
-    return { config: loaded.config, catalogue, providers, book: managedPrices(dataDir), dataDir, attempts: new AttemptReader(dataDir) };
+    return { config: loaded.config, catalogue, providers, ...managed(dataDir), dataDir, attempts: new AttemptReader(dataDir) };
   } catch (error) {
     if (!(error instanceof StorageError)) throw error;
     errors.write(`spillway: ${error.message}\n`);
@@ -34,12 +35,12 @@ export function openReconcileWorld(flags: { readonly config: string | undefined;
   }
 }
 
-function managedPrices(dataDir: string): PriceBook {
+function managed(dataDir: string): Pick<RerateWorld, "book" | "contracts"> {
   const path = controlPathOf(dataDir);
-  if (!existsSync(path)) return new PriceBook([]);
+  if (!existsSync(path)) return { book: new PriceBook([]), contracts: [] };
   const reader = openControlForReading(path);
   try {
-    return priceBook(reader);
+    return { book: priceBook(reader), contracts: contractsOf(reader.all("contract")) };
   } finally {
     reader.close();
   }

@@ -2,6 +2,7 @@
 import { buildSnapshot, type Snapshot } from "../config/snapshot.ts";
 import type { Config } from "../config/types.ts";
 import { fits } from "../decide/contract/covers.ts";
+import type { Contract } from "../decide/contract/types.ts";
 import type { Deployment } from "../decide/deployment.ts";
 import type { PriceBook } from "../decide/price-book.ts";
 import { rerate, type LeftWhy } from "../decide/rerate.ts";
@@ -29,12 +30,14 @@ export interface RerateWorld {
   readonly catalogue: CatalogueLookups;
   readonly providers: ReadonlyMap<string, ProviderFacts>;
   readonly book: PriceBook;
+  /** Managed contracts. */
+  readonly contracts: readonly Contract[];
 }
 
 /** Looks up what deployments cost from an instant on. */
-export function deploymentsFrom({ config, catalogue, providers, book }: RerateWorld, fromMs: number): (id: string) => Deployment | null {
+export function deploymentsFrom({ config, catalogue, providers, book, contracts }: RerateWorld, fromMs: number): (id: string) => Deployment | null {
   // With the first instant as "now", all later lists stand behind the one in force.
-  const snapshot: Pick<Snapshot, "deployments" | "directory"> = buildSnapshot(config, catalogue, providers, { book, wallMs: fromMs });
+  const snapshot: Pick<Snapshot, "deployments" | "directory"> = buildSnapshot(config, catalogue, providers, { book, wallMs: fromMs }, { stored: contracts });
   return (id) => {
     const slash = id.indexOf("/");
     return snapshot.deployments.get(id) ?? snapshot.directory.at?.(id.slice(0, slash), id.slice(slash + 1)) ?? null;
