@@ -3,7 +3,7 @@ import type { Dimension, Mover, UsageReport, UsageRow, UsageSums } from "../cont
 import type { Json, JsonObject } from "../wire/json.ts";
 import { INPUT_UNITS, OUTPUT_UNITS, type Unit, type UnitCounts } from "../wire/usage.ts";
 
-const NANO = 1_000_000_000n;
+const CENT = 10_000_000n;
 const MILLION = 1_000_000n;
 
 /** Dollars with nine places, exact. */
@@ -91,9 +91,10 @@ function csvNumber(value: Json | undefined): string {
   return typeof value === "string" || typeof value === "number" ? String(value) : "";
 }
 
-/** Whole dollars and cents of nano-dollars, for people. */
+/** Dollars and cents, for people; what is less than a cent to its last place. */
 export function usdForPeople(nanoUsd: bigint): string {
-  const cents = (nanoUsd * 100n + (nanoUsd < 0n ? -NANO / 2n : NANO / 2n)) / NANO;
-  const text = String(cents < 0n ? -cents : cents).padStart(3, "0");
-  return `${cents < 0n ? "-" : ""}${text.slice(0, -2)}.${text.slice(-2)}`;
+  const size = nanoUsd < 0n ? -nanoUsd : nanoUsd;
+  if (size > 0n && size < CENT) return usdOf(nanoUsd).replace(/0+$/, "");
+  const cents = String((size + CENT / 2n) / CENT).padStart(3, "0");
+  return `${nanoUsd < 0n ? "-" : ""}${cents.slice(0, -2)}.${cents.slice(-2)}`;
 }
