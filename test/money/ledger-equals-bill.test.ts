@@ -1,0 +1,3 @@
+import { testLedgerEqualsBill } from "./ledger-equals-bill.ts";
+
+testLedgerEqualsBill(4_000);
