@@ -24,11 +24,25 @@ export function usd(nanoUsd: number): string {
   return `${text.slice(0, -9)}.${text.slice(-9)}`;
 }
 
+/** Beyond this some proxies refuse the whole answer. */
+const WARNING_CHARS = 1_000;
+
 /** Header text: what HTTP allows on one line, clipped. */
 export function headerText(text: string): string {
   let out = "";
-  for (const char of text.slice(0, 1_000)) out += char >= " " && char <= "~" ? char : "?";
+  for (const char of text.slice(0, WARNING_CHARS)) out += char >= " " && char <= "~" ? char : "?";
   return out;
+}
+
+/** All warnings as far as a header holds them, and how many it does not hold. */
+function warningText(warnings: readonly string[]): string {
+  let text = "";
+  for (const [i, warning] of warnings.entries()) {
+    const next = i === 0 ? warning.slice(0, WARNING_CHARS - 40) : `${text}; ${warning}`;
+    if (next.length > WARNING_CHARS - 40) return headerText(`${text}; and ${warnings.length - i} more, for which there is no room`);
+    text = next;
+  }
+  return headerText(text);
 }
 
 /** Flat headers for an answer; `more` go first. */
@@ -44,7 +58,7 @@ export function answerHeaders(facts: AnswerFacts, more: readonly string[]): stri
   if (facts.route !== null) headers.push("x-spillway-route", headerText(facts.route));
   if (facts.deployment !== null && facts.expose !== "none") headers.push("x-spillway-deployment", headerText(facts.deployment));
   if (typeof facts.costNanoUsd === "number" && (facts.expose === undefined || facts.expose === "id+cost")) headers.push("x-spillway-cost-usd", `${usd(facts.costNanoUsd)}${facts.estimated ? "; estimated" : ""}`);
-  if (facts.warnings.length > 0) headers.push("x-spillway-warning", headerText(facts.warnings.join("; ")));
+  if (facts.warnings.length > 0) headers.push("x-spillway-warning", warningText(facts.warnings));
   if (facts.simulated) headers.push("x-spillway-simulated", "true");
   if (facts.rates !== undefined) headers.push(...facts.rates);
   return headers;

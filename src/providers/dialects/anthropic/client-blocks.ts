@@ -73,6 +73,7 @@ function documentParts(block: JsonObject, place: string, reader: BodyReader): re
   const context = reader.string(block.context, `${place}.context`);
   const cacheControl = cacheControlOf(block, place, reader);
   refuseCitations(block, place, reader);
+  reader.warnLeftOut(block, ["type", "source", "title", "context", "citations", "cache_control"], "a document's ");
   if (source.type === "text" || source.type === "content") {
     reader.warn("documents of text were sent as text");
     const head = [title, context].filter((line) => line !== undefined && line !== "").join("\n");
@@ -91,6 +92,7 @@ function documentParts(block: JsonObject, place: string, reader: BodyReader): re
 
 function searchResultParts(block: JsonObject, place: string, reader: BodyReader): readonly Part[] {
   refuseCitations(block, place, reader);
+  reader.warnLeftOut(block, ["type", "source", "title", "content", "citations", "cache_control"], "a search result's ");
   reader.warn("search results were sent as text");
   const title = reader.string(block.title, `${place}.title`) ?? "";
   const address = reader.string(block.source, `${place}.source`) ?? "";
@@ -105,7 +107,9 @@ function refuseCitations(block: JsonObject, place: string, reader: BodyReader): 
 }
 
 function sourceOf(block: JsonObject, place: string, reader: BodyReader): JsonObject {
-  return reader.required(reader.object(block.source, `${place}.source`), `${place}.source`, "where the content comes from");
+  const source = reader.required(reader.object(block.source, `${place}.source`), `${place}.source`, "where the content comes from");
+  reader.warnLeftOut(source, ["type", "media_type", "data", "url", "file_id", "content"], "a source's ");
+  return source;
 }
 
 /** Bytes or an address; undefined where the source is neither. */

@@ -49,6 +49,8 @@ function requestOf(raw: JsonObject, outside: AskedOutside, reader: BodyReader): 
   const tools = parseTools(raw, toolChanges, reader);
   const output = reader.object(raw.output_config, "output_config");
   reader.warnLeftOut(output ?? {}, ["effort", "format"], "output_config.");
+  const thinking = reader.object(raw.thinking, "thinking");
+  reader.warnLeftOut(thinking ?? {}, ["type", "budget_tokens", "display"], "thinking.");
   const stream = outside.stream ?? reader.boolean(raw.stream, "stream") ?? false;
   noteForeignFields(raw, reader);
   return {
@@ -68,7 +70,7 @@ function requestOf(raw: JsonObject, outside: AskedOutside, reader: BodyReader): 
     stop: reader.array(raw.stop_sequences, "stop_sequences").map((one, at) => stopOf(one, at, reader)),
     responseFormat: formatOf(output?.format ?? raw.output_format, output?.format === undefined ? "output_format" : "output_config.format", reader),
     reasoningEffort: effort ?? reader.string(output?.effort, "output_config.effort"),
-    thinking: reader.object(raw.thinking, "thinking"),
+    thinking,
     logprobs: undefined,
     topLogprobs: undefined,
     logitBias: undefined,

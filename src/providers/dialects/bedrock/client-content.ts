@@ -11,6 +11,12 @@ export function memberOf(block: JsonObject): readonly [string, Json] | undefined
   return undefined;
 }
 
+/** A block says one thing: what stands beside it in the block is nothing that another dialect gets. */
+export function besideMember(block: JsonObject, reader: BodyReader): void {
+  const [key] = memberOf(block) ?? [];
+  if (key !== undefined) reader.warnLeftOut(block, ["type", key], "beside the content of a block, ");
+}
+
 /** A content block as parts: none where it says nothing to another dialect, and that is named. */
 export function partsOf(block: JsonObject, place: string, reader: BodyReader): readonly Part[] {
   const [key, value] = memberOf(block) ?? ["", null];
@@ -60,9 +66,10 @@ function media(kind: MediaKind, value: JsonObject, where: string, reader: BodyRe
   const source = reader.required(reader.object(value.source, `${where}.source`), `${where}.source`, "the bytes or where they are");
   const bytes = reader.string(source.bytes, `${where}.source.bytes`) ?? (typeof source.text === "string" ? base64Of(source.text) : undefined);
   if (bytes === undefined) return foreign(`source.${memberOf(source)?.[0] ?? "bytes"}`, { [kind]: value }, where, reader);
+  reader.warnLeftOut(source, ["bytes", "text", "type"], "a source's ");
+  reader.warnLeftOut(value, ["format", "name", "source", "type"], `${kind === "image" ? "an" : "a"} ${kind}'s `);
   const base64 = { kind: "base64", mediaType: mediaTypeOf(kind, format) ?? `${kind === "document" ? "application" : kind}/${format}`, base64: bytes } as const;
   if (kind === "image") return { kind: "image", source: base64, detail: undefined, cacheControl: undefined };
-  reader.warnLeftOut(value, ["format", "name", "source"], `a ${kind}'s `);
   const name = reader.string(value.name, `${where}.name`);
   return { kind: "file", source: base64, filename: name === undefined ? undefined : `${name}.${format}`, cacheControl: undefined };
 }
@@ -70,6 +77,7 @@ function media(kind: MediaKind, value: JsonObject, where: string, reader: BodyRe
 function audio(value: JsonObject, where: string, reader: BodyReader): Part {
   const format = reader.required(reader.string(value.format, `${where}.format`), `${where}.format`, "the format's name");
   const bytes = asString(member(value.source, "bytes"));
+  if (bytes !== undefined) reader.warnLeftOut(value, ["format", "source", "type"], "an audio's ");
   return bytes === undefined ? foreign("source", { audio: value }, where, reader) : { kind: "audio", format, base64: bytes };
 }
 

@@ -8,7 +8,7 @@ import { asString, isObject, type Json, type JsonObject, member } from "../../..
 import type { BodyReader } from "../anthropic/client-notes.ts";
 import { shown } from "../anthropic/draft.ts";
 import { Refused } from "../openai/parse-reader.ts";
-import { partsOf } from "./client-content.ts";
+import { besideMember, partsOf } from "./client-content.ts";
 
 /** Parse `system` and `messages`; throws `Refused` with the path of what is wrong. */
 export function parseConversation(raw: JsonObject, reader: BodyReader): readonly Message[] {
@@ -19,6 +19,7 @@ export function parseConversation(raw: JsonObject, reader: BodyReader): readonly
   list.forEach((message, at) => {
     const place = `messages[${at}]`;
     if (!isObject(message)) throw reader.wrong(place, "an object", message);
+    reader.warnLeftOut(message, ["role", "content"], "a message's ");
     const role = reader.required(reader.string(message.role, `${place}.role`), `${place}.role`, "user or assistant");
     if (role === "assistant") messages.push(assistantMessage(message, place, reader));
     else if (role === "user") messages.push(...userMessages(message, place, reader));
@@ -49,6 +50,7 @@ function mark(parts: Part[], marker: JsonObject, reader: BodyReader): void {
 function blocksIn(value: Json | undefined, place: string, reader: BodyReader): readonly (readonly [JsonObject, string])[] {
   return reader.array(value, place).map((block, at) => {
     if (!isObject(block)) throw reader.wrong(`${place}[${at}]`, "an object", block);
+    besideMember(block, reader);
     return [block, `${place}[${at}]`] as const;
   });
 }
@@ -85,6 +87,7 @@ function userMessages(message: JsonObject, place: string, reader: BodyReader): r
 }
 
 function toolMessage(result: JsonObject, place: string, reader: BodyReader): ToolMessage {
+  reader.warnLeftOut(result, ["toolUseId", "content", "status", "type"], "a tool result's ");
   return {
     role: "tool",
     toolCallId: reader.required(reader.string(result.toolUseId, `${place}.toolUseId`), `${place}.toolUseId`, "the id of the call"),
@@ -108,6 +111,7 @@ function assistantMessage(message: JsonObject, place: string, reader: BodyReader
 }
 
 function toolCall(use: JsonObject, place: string, reader: BodyReader): ToolCall {
+  reader.warnLeftOut(use, ["toolUseId", "name", "input", "type"], "a tool call's ");
   return {
     id: reader.required(reader.string(use.toolUseId, `${place}.toolUseId`), `${place}.toolUseId`, "the id of the call"),
     name: reader.required(reader.string(use.name, `${place}.name`), `${place}.name`, "the tool's name"),

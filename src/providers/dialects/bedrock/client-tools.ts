@@ -37,6 +37,8 @@ function toolOf(tool: Json, place: string, reader: BodyReader): Tool {
   const name = reader.string(spec.name, `${place}.toolSpec.name`);
   if (name === undefined || name === "") throw reader.missing(`${place}.toolSpec.name`, "the tool's name");
   reader.warnLeftOut(spec, ["name", "description", "inputSchema", "strict"], "a tool's ");
+  reader.warnLeftOut(tool, ["toolSpec", "type"], "beside the toolSpec of a tool, ");
+  if (isObject(spec.inputSchema)) reader.warnLeftOut(spec.inputSchema, ["json", "type"], "a tool's inputSchema.");
   return {
     kind: "function",
     name,
@@ -50,7 +52,10 @@ function toolOf(tool: Json, place: string, reader: BodyReader): Tool {
 function choiceOf(value: Json | undefined, reader: BodyReader): ToolChoice | undefined {
   const choice = reader.object(value, "toolConfig.toolChoice");
   if (choice === undefined) return undefined;
+  const [kind] = memberOf(choice) ?? [];
+  if (kind !== undefined) reader.warnLeftOut(choice, ["type", kind], "toolConfig.toolChoice.");
   if (isObject(choice.tool)) {
+    reader.warnLeftOut(choice.tool, ["name", "type"], "toolConfig.toolChoice.tool.");
     const place = "toolConfig.toolChoice.tool.name";
     return { kind: "named", name: reader.required(reader.string(choice.tool.name, place), place, "the tool's name") };
   }

@@ -126,6 +126,7 @@ function readTools(raw: JsonObject, reader: Reader, onlyHere: Unsupported[]): re
       return { kind: "other", type, raw: tool };
     }
     const fn = reader.required(reader.object(tool["function"], `${path}.function`), `${path}.function`, "the function's name and parameters");
+    reader.warnUnknown(tool, ["type", "function"], path);
     reader.warnUnknown(fn, ["name", "description", "parameters"], `${path}.function`);
     const name = reader.string(fn["name"], `${path}.function.name`);
     if (name === undefined || name === "") throw reader.missing(`${path}.function.name`, "the function's name");
@@ -153,6 +154,7 @@ function readFormat(value: Json | undefined, reader: Reader, onlyHere: Unsupport
   const format = reader.object(value, "response_format");
   if (format === undefined) return undefined;
   const type = reader.required(reader.string(format["type"], "response_format.type"), "response_format.type", "text or json_object");
+  reader.warnUnknown(format, ["type", "json_schema", "schema"], "response_format");
   if (type === "text") return { kind: "text" };
   if (type !== "json_object") {
     onlyHere.push(unsupported("response_format.type", `response_format "${type.slice(0, 64)}"`));
@@ -167,6 +169,7 @@ function readFormat(value: Json | undefined, reader: Reader, onlyHere: Unsupport
 /** Without a budget `enabled` means: as much as the model likes, which elsewhere is its usual effort. */
 function readThinking(value: Json | undefined, reader: Reader): Pick<ChatRequest, "reasoningEffort" | "thinking"> {
   const asked = reader.object(value, "thinking");
+  reader.warnUnknown(asked ?? {}, ["type", "token_budget"], "thinking");
   const type = reader.string(asked?.["type"], "thinking.type");
   const budget = reader.integerFrom(1, asked?.["token_budget"], "thinking.token_budget");
   if (type === "disabled") return { reasoningEffort: "none", thinking: undefined };

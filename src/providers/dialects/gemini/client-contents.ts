@@ -58,6 +58,7 @@ export function parseConversation(raw: JsonObject, reader: Reader): readonly Mes
 function addSystem({ reader, messages }: Conversation, value: Json, path: string): void {
   const content = typeof value === "string" ? { parts: [{ text: value }] } : value;
   if (!isObject(content)) throw reader.wrong(path, "an object", content);
+  reader.warnUnknown(content, CONTENT, path);
   const parts = partsOf(content, path, reader).flatMap((part) => listed(contentPart(part, reader)));
   if (parts.length > 0) messages.push({ role: "system", parts, name: undefined });
 }

@@ -58,6 +58,7 @@ function parseMessage(raw: Json, path: string, reader: Reader, legacy: LegacyCal
     }
     case "function": {
       if (name === undefined) throw reader.missing(`${path}.name`, "the function's name");
+      reader.warnUnknown(raw, ["role", "content", "name"], path);
       legacy.count += 1;
       return { role: "tool", toolCallId: legacy.idByName.get(name) ?? `call_${name}`, parts: parseContent(raw, path, reader) };
     }
@@ -126,6 +127,11 @@ function parseThinking(block: Json, path: string, reader: Reader): ReasoningBloc
   return { kind: "thinking", text, signature };
 }
 
+/** `index` is how a stream told the place, and is kept by clients that put streams together. */
+const KNOWN_IN_CALL = ["id", "type", "function", "index", "extra_content"];
+/** What SDKs keep beside the arguments that they have read. */
+const KNOWN_IN_CALLED = ["name", "arguments", "parsed_arguments", "extra_content"];
+
 function parseToolCalls(value: Json | undefined, path: string, reader: Reader, other: Map<string, Json | undefined>): readonly ToolCall[] {
   const calls: ToolCall[] = [];
   const list = reader.array(value, path);
@@ -141,6 +147,8 @@ function parseToolCalls(value: Json | undefined, path: string, reader: Reader, o
     const fn = reader.required(reader.object(call["function"], `${at}.function`), `${at}.function`, "the function's name and arguments");
     const name = reader.string(fn["name"], `${at}.function.name`);
     if (name === undefined || name === "") throw reader.missing(`${at}.function.name`, "the function's name");
+    reader.warnUnknown(call, KNOWN_IN_CALL, at);
+    reader.warnUnknown(fn, KNOWN_IN_CALLED, `${at}.function`);
     calls.push({
       id: reader.required(reader.string(call["id"], `${at}.id`), `${at}.id`, "the call's id"),
       name,
@@ -216,11 +224,14 @@ function parsePart(part: JsonObject, path: string, reader: Reader): Part {
       const audio = reader.required(reader.object(part["input_audio"], `${path}.input_audio`), `${path}.input_audio`, "data and format");
       const base64 = reader.required(reader.string(audio["data"], `${path}.input_audio.data`), `${path}.input_audio.data`, "base64 text");
       const format = reader.required(reader.string(audio["format"], `${path}.input_audio.format`), `${path}.input_audio.format`, "wav or mp3");
+      reader.warnUnknown(part, ["type", "input_audio"], path);
+      reader.warnUnknown(audio, ["data", "format"], `${path}.input_audio`);
       return { kind: "audio", format, base64 };
     }
     case "file":
       return parseFile(part, path, reader);
     case "refusal":
+      reader.warnUnknown(part, ["type", "refusal"], path);
       return { kind: "refusal", text: reader.required(reader.string(part["refusal"], `${path}.refusal`), `${path}.refusal`, "a string") };
     default:
       return { kind: "other", type, raw: part };
@@ -234,6 +245,7 @@ function parseImage(part: JsonObject, path: string, reader: Reader): Part {
   const image = typeof value === "string" ? { url: value } : reader.object(value, `${path}.image_url`);
   const url = reader.string(image?.["url"], `${path}.image_url.url`);
   if (url === undefined || url === "") throw reader.missing(`${path}.image_url.url`, "an address or a data URI");
+  reader.warnUnknown(image ?? {}, ["url", "detail"], `${path}.image_url`);
   return {
     kind: "image",
     source: parseSource(url, `${path}.image_url.url`),

@@ -118,10 +118,12 @@ function parseTools(value: Json | undefined, reader: Reader): readonly Tool[] {
     if (!isObject(tool)) throw reader.wrong(path, "an object", tool);
     const type = reader.string(tool["type"], `${path}.type`) ?? "function";
     if (type !== "function") return { kind: "other", type, raw: tool };
+    reader.warnUnknown(tool, KNOWN_IN_TOOL, path);
     return parseFunction(reader.object(tool["function"], `${path}.function`), `${path}.function`, reader, tool);
   });
 }
 
+const KNOWN_IN_TOOL = ["type", "function", "cache_control"];
 const KNOWN_IN_FUNCTION = ["name", "description", "parameters", "strict", "cache_control"];
 
 function parseFunction(fn: JsonObject | undefined, path: string, reader: Reader, around: JsonObject): Tool {
@@ -153,6 +155,8 @@ function parseToolChoice(value: Json | undefined, reader: Reader, other: Map<str
   if (type === "function") {
     const name = asString(member(value["function"], "name")) ?? asString(value["name"]);
     if (name === undefined || name === "") throw reader.missing("tool_choice.function.name", "the function's name");
+    reader.warnUnknown(value, ["type", "function", "name"], "tool_choice");
+    if (isObject(value["function"])) reader.warnUnknown(value["function"], ["name"], "tool_choice.function");
     return { kind: "named", name };
   }
   if (type === "allowed_tools") {
@@ -179,6 +183,7 @@ function parseResponseFormat(
   const type = reader.string(format["type"], "response_format.type");
   if (type === undefined) throw reader.missing("response_format.type", "text, json_object or json_schema");
   const plain = Object.keys(format).length === 1;
+  if (type === "text") reader.warnUnknown(format, ["type"], "response_format");
   if (type === "text" || (type === "json_object" && plain)) return { kind: type };
   const schema = reader.object(format["json_schema"], "response_format.json_schema");
   if (type !== "json_schema" || (schema === undefined && isObject(format["schema"]))) {
@@ -187,6 +192,8 @@ function parseResponseFormat(
   }
   if (schema === undefined) throw reader.missing("response_format.json_schema", "a name and a schema");
   const path = "response_format.json_schema";
+  reader.warnUnknown(format, ["type", "json_schema"], "response_format");
+  reader.warnUnknown(schema, ["name", "description", "schema", "strict"], path);
   return {
     kind: "json_schema",
     name: reader.required(reader.string(schema["name"], `${path}.name`), `${path}.name`, "the schema's name"),

@@ -134,6 +134,7 @@ class Turns {
     const intake = this.#intake;
     const id = intake.text(item, "call_id", path, "the id of the call");
     const name = intake.text(item, "name", path, "the tool's name");
+    intake.warnUnknown(item, ["type", "call_id", "name", "namespace", "id", "status", custom ? "input" : "arguments"], path);
     const given = custom ? JSON.stringify({ [CUSTOM_INPUT]: intake.string(item["input"], `${path}.input`) ?? "" }) : this.#arguments(item, path);
     this.#open().toolCalls.push({
       id,
@@ -155,6 +156,7 @@ class Turns {
     const intake = this.#intake;
     const toolCallId = intake.text(item, "call_id", path, "the id of the call that it answers");
     if (item["output"] === undefined || item["output"] === null) throw intake.missing(`${path}.output`, "text or a list of parts");
+    intake.warnUnknown(item, ["type", "call_id", "output", "id", "status"], path);
     const parts = parseContent(item["output"], `${path}.output`, intake);
     this.#close();
     const called = this.#messages.findLastIndex((message) => message.role === "assistant" && message.toolCalls.some((call) => call.id === toolCallId));

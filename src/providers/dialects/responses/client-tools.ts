@@ -133,6 +133,7 @@ export function parseToolChoice(value: Json | undefined, names: ToolNames, intak
   const type = intake.text(value, "type", "tool_choice", "the type of the choice");
   if (type === "function" || type === "custom") {
     const name = intake.text(value, "name", "tool_choice", "the tool's name");
+    intake.warnUnknown(value, ["type", "name", "namespace"], "tool_choice");
     return { kind: "named", name: names.flat(asString(value["namespace"]), name) };
   }
   if (type === "allowed_tools") return allowedTools(value, names, intake);

@@ -152,7 +152,10 @@ function otherOf(request: ChatRequest, draft: Draft): JsonObject {
   for (const [key, value] of Object.entries(request.other)) {
     if (value === null || value === undefined || DONE_FIELDS.has(key)) continue;
     if (SAME_FIELDS.has(key)) carried[key] = value;
-    else if (key === "stream_options") Object.assign(carried, streamOptionsOf(value, request.stream));
+    else if (key === "stream_options") {
+      Object.assign(carried, streamOptionsOf(value, request.stream));
+      if (isObject(value)) left.push(...Object.keys(value).filter((name) => name !== "include_obfuscation").map((name) => `stream_options.${shown(name)}`));
+    }
     else if (key === "modalities" && asArray(value).every((modality) => modality === "text")) continue;
     else if ((key === "store" || key === "background") && value === false) continue;
     else if (key === "modalities") draft.refuse(key, "this model answers in text only over this protocol");
