@@ -3,12 +3,13 @@ import { choose, type Candidate } from "../decide/choose.ts";
 import type { RequestShape } from "../decide/deployment.ts";
 import { inputEstimateTokens } from "../decide/estimate.ts";
 import { NO_NEEDS } from "../decide/needs.ts";
-import { parseEmbeddingsRequest, readUsage, surfaceDialect } from "../providers/dialects/chat-surface.ts";
+import { parseEmbeddingsRequest, readUsage, surfaceDialect, type EmbeddingsRequest } from "../providers/dialects/chat-surface.ts";
 import { clientOf } from "../providers/dialects/clients.ts";
 import { forwardedHeaders } from "../providers/dialects/forwarded.ts";
+import { toBase64 } from "../wire/base64.ts";
 import type { GatewayError } from "../wire/errors.ts";
 import type { DialectId } from "../wire/facts.ts";
-import { asArray, isObject, member, type JsonObject } from "../wire/json.ts";
+import { asArray, isObject, member, type Json, type JsonObject } from "../wire/json.ts";
 import { removalOf, splice, type Edit } from "../wire/scan.ts";
 import type { SurfaceName } from "../wire/surfaces.ts";
 import type { AnswerReading, Reading } from "./attempt.ts";
@@ -59,7 +60,7 @@ export function serveEmbeddings(deps: Deps, call: Inbound): Exchange | null {
     wallMs: deps.clock.wallMs(),
     random: () => deps.random.next(),
   });
-  const exchange = new Exchange(deps, new EmbeddingsSurface(deps, inbound, body, request.inputCount, route.forwardHeaders), inbound.reply, {
+  const exchange = new Exchange(deps, new EmbeddingsSurface(deps, inbound, body, request, route.forwardHeaders), inbound.reply, {
     requestId: inbound.requestId,
     caller: inbound.caller,
     route,
@@ -92,14 +93,14 @@ class EmbeddingsSurface implements Surface {
   readonly #deps: Deps;
   readonly #inbound: Inbound;
   readonly #body: ReadBody;
-  readonly #inputCount: number;
+  readonly #request: EmbeddingsRequest;
   readonly #forward: readonly string[];
 
-  constructor(deps: Deps, inbound: Inbound, body: ReadBody, inputCount: number, forward: readonly string[]) {
+  constructor(deps: Deps, inbound: Inbound, body: ReadBody, request: EmbeddingsRequest, forward: readonly string[]) {
     this.#deps = deps;
     this.#inbound = inbound;
     this.#body = body;
-    this.#inputCount = inputCount;
+    this.#request = request;
     this.#forward = forward;
   }
 
@@ -159,7 +160,7 @@ class EmbeddingsSurface implements Surface {
       openLane: () => {
         throw new Error("embeddings are no stream");
       },
-      readAnswer: (body) => inForm(readEmbeddings(body, this.#inputCount, candidate), this.#inbound),
+      readAnswer: (body) => inForm(readEmbeddings(body, this.#request, candidate), this.#inbound),
       readError: (status, header, text) => {
         let parsed;
         try {
@@ -190,7 +191,7 @@ function inForm(reading: AnswerReading, { asked, requestId }: Inbound): AnswerRe
 }
 
 /** As many vectors as inputs, or it is no answer. */
-function readEmbeddings(body: Uint8Array, inputCount: number, candidate: Candidate): AnswerReading {
+function readEmbeddings(body: Uint8Array, { inputCount, encodingFormat }: EmbeddingsRequest, candidate: Candidate): AnswerReading {
   let parsed: unknown;
   try {
     parsed = JSON.parse(decoder.decode(body));
@@ -199,10 +200,23 @@ function readEmbeddings(body: Uint8Array, inputCount: number, candidate: Candida
   }
   if (!isObject(parsed)) return { kind: "error", error: malformed("the answer is no object"), usage: null };
   const usage = readUsage(parsed, candidate.deployment.provider.usage, undefined) ?? null;
-  const told = member(parsed, "error");
-  if (told !== undefined && told !== null) return { kind: "error", error: failure("server", `an error in a 200: ${JSON.stringify(told).slice(0, 200)}`), usage };
-  const count = asArray(parsed["data"]).length;
+  const refusal = member(parsed, "error");
+  if (refusal !== undefined && refusal !== null) return { kind: "error", error: failure("server", `an error in a 200: ${JSON.stringify(refusal).slice(0, 200)}`), usage };
+  const vectors = asArray(parsed["data"]);
+  const count = vectors.length;
   if (count === 0) return { kind: "error", error: failure("empty", "the answer holds no vectors"), usage };
   if (count !== inputCount) return { kind: "error", error: failure("truncated", `${count} vectors for ${inputCount} inputs`), usage };
-  return { kind: "answer", body, usage, contentEvents: 0, textBytes: 0, warnings: [] };
+  // Some hosts answer with numbers whatever was asked.
+  const inBytes = encodingFormat === "base64" && vectors.some((one) => Array.isArray(member(one, "embedding")));
+  const told = inBytes ? encoder.encode(JSON.stringify({ ...parsed, data: vectors.map(asBase64) })) : body;
+  return { kind: "answer", body: told, usage, contentEvents: 0, textBytes: 0, warnings: [] };
+}
+
+/** A vector's numbers as the client asked for them: 32-bit floats, little-endian, in base64. */
+function asBase64(vector: Json): Json {
+  if (!isObject(vector) || !Array.isArray(vector["embedding"])) return vector;
+  const numbers = vector["embedding"] as readonly Json[];
+  const view = new DataView(new ArrayBuffer(numbers.length * 4));
+  numbers.forEach((number, i) => view.setFloat32(i * 4, Number(number), true));
+  return { ...vector, embedding: toBase64(new Uint8Array(view.buffer)) };
 }

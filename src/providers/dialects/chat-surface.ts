@@ -4,6 +4,7 @@
  */
 export { openaiChat as surfaceDialect } from "./openai/upstream.ts";
 export { parseChatRequest, parseEmbeddingsRequest, measureText } from "./openai/parse.ts";
+export type { EmbeddingsRequest } from "./openai/parse-embeddings.ts";
 export { restoredEdits } from "./openai/restored.ts";
 export { ChunkEncoder, encodeAnswer, encodeError } from "./openai/encode.ts";
 export { readUsage } from "./openai/usage.ts";
