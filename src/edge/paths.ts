@@ -173,12 +173,13 @@ function ofModel(rest: string, beta: boolean): Target {
   return colon < 0 || one.endpoint === null ? one : { ...one, otherwise: "generate-content" };
 }
 
-/** `{deployment}/chat/completions` and the like: the deployment is the model. */
+/** `{deployment}/chat/completions` and the like: the deployment is the model, which may hold "/". */
 function ofDeployment(rest: string): Target {
-  const slash = rest.indexOf("/");
-  const known = slash < 0 ? undefined : KNOWN[rest.slice(slash)];
-  if (known === undefined || NO_MODEL.has(known.endpoint)) return UNKNOWN;
-  return withModel(known.endpoint, known.form, rest.slice(0, slash), undefined);
+  for (let slash = rest.indexOf("/"); slash > 0; slash = rest.indexOf("/", slash + 1)) {
+    const known = KNOWN[rest.slice(slash)];
+    if (known !== undefined && !NO_MODEL.has(known.endpoint)) return withModel(known.endpoint, known.form, rest.slice(0, slash), undefined);
+  }
+  return UNKNOWN;
 }
 
 /** `{model}/converse` and `{model}/converse-stream`; a model may hold "/". */
