@@ -1,5 +1,5 @@
 /** Objects that the configuration at hand makes, for listings of commands. Where it cannot be read they are left out. */
-import { configuredObjects } from "../compose/admin.ts";
+import { configuredObjects } from "../compose/configured.ts";
 import { loadConfig } from "../config/source.ts";
 import type { JsonObject } from "../wire/json.ts";
 import type { CommandContext } from "./context.ts";

@@ -62,7 +62,7 @@ describe("managed objects", () => {
   });
 
   it("of the configuration are listed beside the others and refuse every change", async () => {
-    for (const [path, id] of [["/budgets", "config:month"], ["/limits", "config:pace"], ["/keys", "configured"]] as const) {
+    for (const [path, id] of [["/budgets", "config:month"], ["/limits", "config:pace"], ["/keys", "configured"], ["/prices", "config:later"], ["/contracts", "agreed"], ["/channels", "config:ops"]] as const) {
       assert.ok((await world.ask("GET", path)).ids.includes(id), path);
       const one = await world.ask("GET", `${path}/${id}`);
       assert.deepEqual([one.status, one.json["source"], one.json["version"]], [200, "config", null]);

@@ -47,13 +47,19 @@ const MORE: JsonObject = {
   keys: [{ name: "configured", key: CONFIGURED_KEY }],
   fallbacks: "off",
   budgets: { month: { scope: "team/search", period: "month", limit_usd: 100, models: ["gpt-4o", "gpt-4o-mini"] } },
+  prices: { later: { account: "one", model: "large", price: { input: 8, output: 20 }, valid_from: "2099-01-01" } },
+  contracts: { agreed: { account: "one", models: ["large"], kind: "pay_as_you_go", start: "2099-01-01", discounts: [{ percent: 10 }] } },
+  notify: [{ name: "ops", type: "webhook", url: "http://127.0.0.1:9/hook", secret: "0123456789abcdef" }],
   limits: { pace: { scope: "key/configured", requests_per_minute: 100_000 } },
 };
 
 /** Start one; `more` goes over the configuration. */
 export async function adminWorld(more: JsonObject = {}, options: Partial<GatewayOptions> = {}): Promise<AdminWorld> {
   const fleet = await startFleet(FLEET);
-  const gateway = await testGateway(gatewayConfig(FLEET, fleet, { more: { ...MORE, ...more } }), options);
+  const gateway = await testGateway(gatewayConfig(FLEET, fleet, { more: { ...MORE, ...more } }), options).catch(async (error: unknown) => {
+    await fleet.close();
+    throw error;
+  });
   const token = gateway.adminToken ?? "";
   const ask = async (shown: string | null, method: string, path: string, text: string | null, headers: Readonly<Record<string, string>>): Promise<AdminReply> => {
     const response = await fetch(`${gateway.adminUrl}/admin/v1${path}`, { method, headers: { ...(shown === null ? {} : { authorization: `Bearer ${shown}` }), ...headers }, ...(text === null ? {} : { body: text }) });
