@@ -52,7 +52,7 @@ export interface SeenRequest {
 const AT_ONCE = 24;
 
 /** Send so many requests, some of them at a time; resolves when all have ended in one way or another. */
-export async function sendMixed(url: string, count: number, seed: number): Promise<readonly SeenRequest[]> {
+export async function sendMixed(url: string, count: number, seed: number, routes: readonly string[] = Object.keys(MIXED_ROUTES)): Promise<readonly SeenRequest[]> {
   const random = seededRandom(seed);
   const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
   const seen: SeenRequest[] = [];
@@ -60,7 +60,7 @@ export async function sendMixed(url: string, count: number, seed: number): Promi
   const worker = async (): Promise<void> => {
     while (next < count) {
       next += 1;
-      seen.push(await sendOne(url, agent, askOf(random)));
+      seen.push(await sendOne(url, agent, askOf(random, routes)));
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
@@ -74,8 +74,8 @@ interface MixedAsk {
   readonly leaveAfter: number;
 }
 
-function askOf(random: Random): MixedAsk {
-  const route = Object.keys(MIXED_ROUTES)[Math.floor(random.next() * 4)] ?? "first";
+function askOf(random: Random, routes: readonly string[]): MixedAsk {
+  const route = routes[Math.floor(random.next() * routes.length)] ?? "first";
   const stream = random.next() < 0.4;
   const tier = random.next();
   const body = {
