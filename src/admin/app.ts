@@ -55,7 +55,7 @@ async function answered(settings: AppSettings, route: AdminRoute, who: readonly 
     const query = new URL(context.req.url).searchParams;
     const tenant = tenantOf(settings, actor, query);
     const body = route.method === "GET" || route.method === "DELETE" ? {} : await bodyOf(context);
-    return responseOf(await route.run({ actor, tenant, params: context.req.param(), query, body, ifMatch: context.req.header("if-match"), signal: context.req.raw.signal }));
+    return responseOf(await route.run({ actor, tenant, params: context.req.param(), query, body, ifMatch: context.req.header("if-match") }));
   } catch (error) {
     if (!(error instanceof AdminProblem)) throw error;
     return responseOf(problemAnswer(error));

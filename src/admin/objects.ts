@@ -4,7 +4,7 @@ import { actOnObject, createObject, deleteObject, findObject, updateObject, type
 import { withoutNulls } from "../control/kinds/fields.ts";
 import type { Kind, StoredObject } from "../control/types.ts";
 import type { Json, JsonObject } from "../wire/json.ts";
-import { pageOf, PAGE_PARAMETERS } from "./paging.ts";
+import { pageOf, PAGE_PARAMETERS, refuseUnknown } from "./paging.ts";
 import { refuseBeyond, refuseFields, visibleFields } from "./rights.ts";
 import { AdminProblem, ok, type AdminActor, type AdminAnswer, type AdminCall, type AdminRoute } from "./types.ts";
 
@@ -47,6 +47,7 @@ function routesOf(kind: Kind, settings: ObjectSettings): readonly AdminRoute[] {
 }
 
 function list(kind: Kind, settings: ObjectSettings, call: AdminCall): AdminAnswer {
+  refuseUnknown(call.query, (name) => name === "after" || name === "limit");
   const { after, limit } = pageOf(call.query);
   const { store } = settings.managed;
   // One more than asked tells whether there is more.

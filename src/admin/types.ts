@@ -24,8 +24,6 @@ export interface AdminCall {
   /** `{}` where none was sent. */
   readonly body: JsonObject;
   readonly ifMatch: string | undefined;
-  /** Aborted when the client leaves. */
-  readonly signal: AbortSignal;
 }
 
 export type AdminAnswer =

@@ -61,6 +61,17 @@ describe("managed objects", () => {
     assert.equal((await world.call(next)).status, 401);
   });
 
+  it("lose a credential's secret with the address, account or team that it was given for", async () => {
+    for (const id of ["a", "b"]) await world.make("teams", { id: `team-${id}`, name: id });
+    for (const [change, keeps] of [[{ note: "x" }, true], [{ base_url: "https://elsewhere.example.com/v1" }, false], [{ team: "team-b" }, false]] as const) {
+      const made = await world.ask("POST", "/credentials", { id: "theirs", account: "one", team: "team-a", api_key: "sk-given-for-one-place" });
+      assert.deepEqual([made.status, made.json["has_secret"]], [201, true], made.text);
+      const changed = await world.ask("PATCH", "/credentials/theirs", change);
+      assert.deepEqual([changed.status, changed.json["has_secret"]], [200, keeps], JSON.stringify(change));
+      assert.equal((await world.ask("DELETE", "/credentials/theirs")).status, 204);
+    }
+  });
+
   it("of the configuration are listed beside the others and refuse every change", async () => {
     for (const [path, id] of [["/budgets", "config:month"], ["/limits", "config:pace"], ["/keys", "configured"], ["/prices", "config:later"], ["/contracts", "agreed"], ["/channels", "config:ops"]] as const) {
       assert.ok((await world.ask("GET", path)).ids.includes(id), path);
@@ -84,5 +95,6 @@ describe("managed objects", () => {
     assert.equal((await world.raw("PUT", "/teams", "", "application/json")).status, 405);
     assert.equal((await world.ask("GET", "/keyz")).status, 404);
     assert.equal((await world.ask("GET", "/keys?limit=0")).status, 400);
+    assert.equal((await world.ask("GET", "/keys?team=search")).status, 400, "what filters nothing is said, not passed over");
   });
 });
