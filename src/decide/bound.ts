@@ -83,7 +83,7 @@ export function boundNanoUsd(pricing: Pricing, size: CallSize, wallMs: number): 
 }
 
 /** The sheets by which a call that starts at `wallMs` may be priced; null: none is known for a part of its time. */
-function sheetsWithin(pricing: Extract<Pricing, { kind: "sheet" }>, wallMs: number): readonly (PriceSheet | null)[] {
+export function sheetsWithin(pricing: Extract<Pricing, { kind: "sheet" }>, wallMs: number): readonly (PriceSheet | null)[] {
   const later = pricing.later ?? [];
   const started = later.filter((next) => next.fromMs <= wallMs).length;
   const coming = later.slice(started).filter((next) => next.fromMs <= wallMs + PRICE_HORIZON_MS);
@@ -227,7 +227,7 @@ function situations(
       ? [null]
       : asked.kind === "tier"
         ? [null, asked.tier]
-        : [null, ...Object.keys(sheet.tiers)];
+        : [null, ...new Set([...Object.keys(sheet.tiers), ...steps.flatMap((step) => Object.keys(step?.tiers ?? {}))])];
   const all: Situation[] = [];
   for (const scheduled of changes)
     for (const window of windows)

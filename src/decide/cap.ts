@@ -6,6 +6,7 @@
 import { usdShort } from "../wire/money.ts";
 import { boundNanoUsd } from "./bound.ts";
 import type { Deployment, RequestShape } from "./deployment.ts";
+import { unpriced, withExtras } from "./extras.ts";
 import { piecesBoundNanoUsd } from "./pieces.ts";
 
 /** What binds the money of one request. */
@@ -40,10 +41,14 @@ export function boundUnder(spending: Spending, deployment: Deployment, shape: Re
   // It costs no money, so money does not bind it.
   if (pricing.kind === "unmetered") return { kind: "bounded", boundNanoUsd: null, limit: null };
   if (pricing.kind === "unknown") return unbounded("its price is unknown, so no limit on money can hold for it");
-  const boundOf = (outputTokens: number | null): number | null =>
-    shape.pieces === undefined
-      ? boundNanoUsd(pricing, { inputTokens, outputTokens, choiceCount: shape.choiceCount }, wallMs)
-      : piecesBoundNanoUsd(pricing, shape.pieces, { inputTokens, outputTokens, choiceCount: shape.choiceCount }, wallMs);
+  const { extras } = shape;
+  const lack = extras === undefined ? null : unpriced(deployment, extras, wallMs);
+  if (lack !== null) return unbounded(lack);
+  const boundOf = (outputTokens: number | null): number | null => {
+    const size = { inputTokens, outputTokens, choiceCount: shape.choiceCount };
+    if (shape.pieces !== undefined) return piecesBoundNanoUsd(pricing, shape.pieces, size, wallMs);
+    return boundNanoUsd(pricing, extras === undefined ? size : withExtras(size, extras), wallMs);
+  };
   // What is no chat has no output limit to be set.
   if (shape.endpoint !== "chat" || shape.pieces !== undefined) return fixed(boundOf(shape.endpoint === "embeddings" || shape.writesTokens === false ? 0 : (shape.maxOutputTokens ?? deployment.maxOutput)), capNanoUsd);
   const asked = shape.maxOutputTokens;

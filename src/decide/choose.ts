@@ -5,9 +5,10 @@
 import type { Capability, CapabilityTable } from "../wire/capability.ts";
 import type { DialectId } from "../wire/facts.ts";
 import type { JsonObject } from "../wire/json.ts";
-import { boundNanoUsd, inputBoundTokens, type PromptMeasure } from "./bound.ts";
+import { boundNanoUsd, inputBoundTokens, type CallSize, type PromptMeasure } from "./bound.ts";
 import { boundUnder, type OutputLimit, type Spending } from "./cap.ts";
 import type { Deployment, RequestShape, Route, RouteCandidate, Withheld } from "./deployment.ts";
+import { unpriced, withExtras } from "./extras.ts";
 import type { HealthView } from "./health.ts";
 import { LACKS, lacked, type Need } from "./needs.ts";
 import { piecesBoundNanoUsd } from "./pieces.ts";
@@ -154,11 +155,14 @@ function weigh(entry: RouteCandidate, facts: ChoiceFacts, lacks: readonly Need[]
     ...(emulates.length > 0 ? { emulates: emulates.map((one) => one.capability) } : {}),
     inputBoundTokens: input,
     ...(shape.endpoint !== "chat" || shape.maxOutputTokens === null ? {} : { outputLimitTokens: shape.maxOutputTokens * shape.choiceCount }),
-    boundNanoUsd:
-      shape.pieces === undefined
-        ? boundNanoUsd(deployment.pricing, { inputTokens: input, outputTokens: output, choiceCount: shape.choiceCount }, facts.wallMs)
-        : piecesBoundNanoUsd(deployment.pricing, shape.pieces, { inputTokens: input, outputTokens: output, choiceCount: shape.choiceCount }, facts.wallMs),
+    boundNanoUsd: shape.unbounded === true ? null : boundOf(deployment, shape, { inputTokens: input, outputTokens: output, choiceCount: shape.choiceCount }, facts.wallMs),
   };
+}
+
+function boundOf(deployment: Deployment, { pieces, extras }: RequestShape, size: CallSize, wallMs: number): number | null {
+  if (pieces !== undefined) return piecesBoundNanoUsd(deployment.pricing, pieces, size, wallMs);
+  if (extras === undefined) return boundNanoUsd(deployment.pricing, size, wallMs);
+  return unpriced(deployment, extras, wallMs) === null ? boundNanoUsd(deployment.pricing, withExtras(size, extras), wallMs) : null;
 }
 
 /** A candidate as money allows it, or why it does not. An emulation's repair stays bounded by the output that was asked. */

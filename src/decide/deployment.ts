@@ -2,6 +2,7 @@
 import type { ModelFacts, PriceSheet, ProviderFacts } from "../wire/facts.ts";
 import type { ContractMeter } from "./contract/meter.ts";
 import type { Need } from "./needs.ts";
+import type { Extras } from "../wire/extras.ts";
 import type { UnitCounts } from "../wire/usage.ts";
 
 export interface Deployment {
@@ -127,4 +128,8 @@ export interface RequestShape {
   readonly writesTokens?: boolean;
   /** Tokens that the client sets aside for thinking; an output limit below it is no limit but a refusal. */
   readonly thinkingBudgetTokens?: number;
+  /** What it asks for beyond tokens at the standard rate, and can be bounded. Absent: nothing. */
+  readonly extras?: Extras;
+  /** It asks for what no bound covers; none is known then. */
+  readonly unbounded?: true;
 }

@@ -131,6 +131,11 @@ export function tierOf(sheet: PriceSheet, word: string | undefined): TierAsked {
 
 const ANYWHERE: ReadonlySet<string> = new Set(["", "global", "not_available", "default"]);
 
+/** Does the word pin a request to no place? */
+export function isAnywhere(geo: string): boolean {
+  return ANYWHERE.has(geo);
+}
+
 /** Multiplier in thousandths for a request pinned to `geo`; an unlisted one costs as much as the dearest, flagged. */
 export function geoPermille(
   sheet: PriceSheet,

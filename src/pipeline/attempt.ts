@@ -67,6 +67,8 @@ export class Attempt implements UpstreamHandler, LaneSink {
   readonly startedMs: number;
   /** When its money was held: the time that it is priced at. Wall clock. */
   heldMs: number | null = null;
+  /** The bound that its hold reserves; null: none is known. */
+  heldNanoUsd: number | null = null;
   /** Its soft timeout has passed. */
   late = false;
   /** Drained for its usage after the client left: nothing is delivered any more. */

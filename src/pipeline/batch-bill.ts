@@ -89,13 +89,15 @@ export class BatchBill {
     const { costNanoUsd, flags: priceFlags } = this.#price.priced();
     const metered = this.#price.metered || !(this.#unmetered || priceFlags.includes("unmetered_batch"));
     const estimated = priceFlags.some((flag) => ESTIMATES.has(flag));
+    // What is not known may be anything up to the bound.
+    const cost = metered ? (costNanoUsd ?? (estimated ? call.boundNanoUsd : null)) : null;
+    const overrun = cost !== null && call.boundNanoUsd !== null && cost > call.boundNanoUsd;
     return {
       ...common,
       state: metered ? (estimated ? "estimated" : "charged") : "unmetered",
       units: this.#units,
-      // What is not known may be anything up to the bound.
-      costNanoUsd: metered ? (costNanoUsd ?? (estimated ? call.boundNanoUsd : null)) : null,
-      flags: [...new Set([...(metered && estimated ? ["estimated"] : []), ...flags, ...priceFlags])],
+      costNanoUsd: cost,
+      flags: [...new Set([...(metered && estimated ? ["estimated"] : []), ...flags, ...priceFlags, ...(overrun ? ["overrun"] : [])])],
     };
   }
 

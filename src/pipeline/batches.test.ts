@@ -16,7 +16,7 @@ import { deploymentOf, World } from "./test-world.ts";
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
-const BOUND_NANO_USD = 999;
+const BOUND_NANO_USD = 99_999;
 const MADE: MadeBatch = { attemptId: "att_1", account: "a", kind: "message-batch", upstreamId: "msgbatch_1", status: "in_progress", boundNanoUsd: BOUND_NANO_USD };
 
 /** A gateway's batches, over a ledger that outlives it. */
@@ -240,6 +240,11 @@ describe("a batch that ended is charged", () => {
     const row = await charged([line("tiny", 1, 0), line("tiny", 1, 0), line("m", 10, 5)], ({ prices }) => prices.set("tiny", { kind: "sheet", sheet: { ...sheet(1, 2), base: { input: 1_500, output: 1 } } }));
     assert.deepEqual([row.state, row.costNanoUsd, row.units, row.flags], ["charged", 10_002, { input: 12, output: 5 }, []]);
     assert.deepEqual((row.rawUsage as { models: unknown }).models, [{ model: "tiny", lines: 2, units: { input: 2, output: 0 } }, { model: "m", lines: 1, units: { input: 10, output: 5 } }]);
+  });
+
+  it("and flagged where that is more than was held for it", async () => {
+    const row = await charged([line("m", 100, 50)]);
+    assert.deepEqual([row.state, row.costNanoUsd, row.flags], ["charged", 100_000, ["overrun"]]);
   });
 
   it("by the sheet's own prices for batches, where it has them, and not once more discounted", async () => {

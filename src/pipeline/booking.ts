@@ -2,7 +2,7 @@
 import type { Candidate } from "../decide/choose.ts";
 import { underContract } from "../decide/contract/charge.ts";
 import { relayedTokens, chargeOf } from "../decide/estimate.ts";
-import { orphanRates, priceVersionOf } from "../decide/price.ts";
+import { orphanRates, priceVersionOf, type PricedAt } from "../decide/price.ts";
 import type { Caller, Charge, Hold } from "../ports.ts";
 import type { SurchargedFeature } from "../wire/facts.ts";
 import type { Outcome } from "../wire/outcome.ts";
@@ -27,6 +27,8 @@ export interface HoldFacts {
   readonly expectedUnits?: UnitCounts | undefined;
   /** What the request asks for that price lists may charge extra. */
   readonly features?: readonly SurchargedFeature[] | undefined;
+  /** The tier that it asks for: what served is known only when it has answered. */
+  readonly serviceTier?: string | undefined;
   readonly wallMs: number;
 }
 
@@ -45,11 +47,18 @@ export function holdOf(facts: HoldFacts): Hold {
     boundNanoUsd: facts.boundNanoUsd,
     ...(deployment.pricing.kind === "unmetered" ? UNMETERED : {}),
     inputEstimateTokens: facts.inputEstimateTokens,
-    ...orphanRates(deployment.pricing, facts.inputEstimateTokens, { wallMs: facts.wallMs, ...(facts.features === undefined ? {} : { features: facts.features }) }, facts.expectedUnits),
+    ...orphanRates(deployment.pricing, facts.inputEstimateTokens, { wallMs: facts.wallMs, ...askedOf(facts) }, facts.expectedUnits),
     billsOnAbort: deployment.provider.billsOnAbort,
     atMs: facts.wallMs,
   };
 }
+
+/** What was asked of the price, where nothing is told of what was served. `auto` asks for nothing. */
+function askedOf({ features, serviceTier }: Pick<HoldFacts, "features" | "serviceTier">): Pick<PricedAt, "features" | "serviceTier"> {
+  if (features === undefined && serviceTier === undefined) return NOTHING_ASKED;
+  return { ...(features === undefined ? {} : { features }), ...(serviceTier === undefined || serviceTier === "auto" ? {} : { serviceTier }) };
+}
+const NOTHING_ASKED = {};
 
 let periodText = "";
 let periodStartMs = 0;
@@ -66,8 +75,11 @@ export function periodOf(wallMs: number): string {
   return periodText;
 }
 
+/** What a provider billed beyond the bound that was held. */
+const OVERRUN = "overrun";
+
 /** The charge of an attempt that has ended at `wallMs`, by the prices of the moment at which it was held. */
-export function chargeFor(attempt: Attempt, outcome: Outcome, inputEstimateTokens: number, wallMs: number, features?: readonly SurchargedFeature[]): Charge {
+export function chargeFor(attempt: Attempt, outcome: Outcome, asked: Pick<HoldFacts, "inputEstimateTokens" | "features" | "serviceTier">, wallMs: number): Charge {
   const { deployment } = attempt.settings.candidate;
   const { outputLimitTokens } = attempt.settings.candidate;
   const booked = chargeOf({
@@ -80,13 +92,15 @@ export function chargeFor(attempt: Attempt, outcome: Outcome, inputEstimateToken
     relayedTextBytes: attempt.textBytes,
     contentEvents: attempt.contentEvents,
     ...(outputLimitTokens === undefined ? {} : { outputLimitTokens }),
-    inputEstimateTokens,
+    inputEstimateTokens: asked.inputEstimateTokens,
     billsOnAbort: deployment.provider.billsOnAbort,
     wallMs: attempt.heldMs ?? wallMs,
-    ...(features === undefined ? {} : { features }),
+    ...askedOf(asked),
     ...(attempt.settings.expectedUnits === undefined ? {} : { expectedUnits: attempt.settings.expectedUnits }),
   });
-  return { attemptId: attempt.settings.id, ...underContract(booked, deployment.pricing, wallMs), atMs: wallMs };
+  const charge = { attemptId: attempt.settings.id, ...underContract(booked, deployment.pricing, wallMs), atMs: wallMs };
+  const { heldNanoUsd } = attempt;
+  return heldNanoUsd === null || (charge.costNanoUsd ?? 0) <= heldNanoUsd ? charge : { ...charge, flags: [...charge.flags, OVERRUN] };
 }
 
 /** How far an attempt has come, in tokens that the provider will bill. */

@@ -25,6 +25,7 @@ import type { SurfaceName } from "../wire/surfaces.ts";
 import { usd } from "./answer-headers.ts";
 import { readChatAnswer } from "./answer.ts";
 import type { Attempt, Reading } from "./attempt.ts";
+import { beyondMeasure, beyondShape, unboundedProblem, unpricedWarning, type Beyond } from "./beyond.ts";
 import { ByteLane } from "./byte-lane.ts";
 import type { Deps } from "./deps.ts";
 import { Exchange } from "./exchange.ts";
@@ -36,7 +37,7 @@ import type { LaneSink, StreamLane } from "./lane.ts";
 import { PassLane } from "./pass-lane.ts";
 import { lookUpReasoning, NOTHING_KEPT, openKeeper, type ReasoningKeeper } from "./reasoning-state.ts";
 import { RemoteImages } from "./remote-images.ts";
-import { cheaperRoute, CHEAPER_WARNING, limitWarning, spendingOf, unboundedProblem } from "./spending.ts";
+import { cheaperRoute, CHEAPER_WARNING, limitWarning, spendingOf } from "./spending.ts";
 import type { StructuredOutput } from "./structured.ts";
 import type { Prepared, RequestCost, Surface } from "./surface.ts";
 import { taggedCall } from "./tags.ts";
@@ -83,12 +84,12 @@ export function serveChat(deps: Deps, call: Inbound, started: (exchange: Exchang
   if (typeof deadlineMs !== "number") return refused(deadlineMs);
   const spending = spendingOf(deps, inbound, route);
   if (spending !== undefined && "code" in spending) return refused(spending);
-  const unbounded = unboundedProblem(client.unboundedFields(body.raw), spending);
+  const unbounded = unboundedProblem(client, body.raw, spending);
   if (unbounded.error !== null) return refused(unbounded.error);
   const warnings = route === resolved.route ? unbounded.warnings : [...unbounded.warnings, CHEAPER_WARNING];
 
   const passesTo = client.passes === false ? null : client.id;
-  const begun = (kept: KeptTurns): void => started(begin(deps, inbound, { client, outside, body, parsed, route, deadlineMs, spending, warnings, passesTo, kept, more }));
+  const begun = (kept: KeptTurns): void => started(begin(deps, inbound, { client, outside, body, parsed, route, deadlineMs, spending, unbounded, warnings, passesTo, kept, more }));
   const found = lookUpReasoning(deps, inbound, parsed.request, passesTo, route);
   if (found === undefined) return begun(NOTHING_KEPT);
   found.then(begun).catch((problem: unknown) => {
@@ -106,6 +107,8 @@ interface Ready {
   readonly deadlineMs: number;
   /** What binds its money; undefined: nothing does. */
   readonly spending: Spending | undefined;
+  /** What it asks for beyond tokens at the standard rate. */
+  readonly unbounded: Beyond;
   readonly warnings: readonly string[];
   /** Where the client's bytes pass. */
   readonly passesTo: DialectId | null;
@@ -116,18 +119,18 @@ interface Ready {
 
 /** Weigh the candidates and begin. */
 function begin(deps: Deps, inbound: Inbound, ready: Ready): Exchange {
-  const { client, outside, body, parsed, route, spending, passesTo, kept, more } = ready;
+  const { client, outside, body, parsed, route, spending, unbounded, passesTo, kept, more } = ready;
   const { request } = parsed;
   const measure = measureText(request);
   const unseenBytes = Math.max(client.unseenBytes?.(body.raw) ?? 0, hiddenBytes(inbound.body.length, measure, request)) + keptBytes(kept);
   const estimateTokens = inputEstimateTokens(measure.textBytes);
   const fetchesImages = deps.images !== undefined && inbound.snapshot.fetchesImages === true;
   const needs = needsOf(request, { passesTo, lenient: route.lenient === true, fetchesImages, imageCount: measure.imageCount, unsized: measure.unsized });
-  const shape = shapeOf(request, estimateTokens, measure.imageCount, needs);
+  const shape = beyondShape(shapeOf(request, estimateTokens, measure.imageCount, needs), unbounded);
   const choice = choose({
     route,
     shape,
-    measure: unseenBytes === 0 ? measure : { ...measure, textBytes: measure.textBytes + unseenBytes },
+    measure: beyondMeasure(unseenBytes === 0 ? measure : { ...measure, textBytes: measure.textBytes + unseenBytes }, unbounded),
     view: (deployment) => deps.health.view(deployment.id, deployment.account, "chat", deps.clock.nowMs()),
     capabilities: tableOf,
     passesTo,
@@ -149,7 +152,8 @@ function begin(deps: Deps, inbound: Inbound, ready: Ready): Exchange {
     maxOutputTokens: shape.maxOutputTokens,
     choiceCount: shape.choiceCount,
     deadlineMs: ready.deadlineMs,
-    warnings: ready.warnings,
+    warnings: unbounded.extras === undefined ? ready.warnings : [...ready.warnings, ...unpricedWarning(choice, unbounded, spending, deps.clock.wallMs())],
+    serviceTier: unbounded.extras?.serviceTier,
     binding: spending === undefined ? undefined : { spending, shape },
     features: surchargedBy(needs),
     snapshot: inbound.snapshot,

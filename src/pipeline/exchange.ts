@@ -151,7 +151,7 @@ export class Exchange implements AttemptOwner {
     this.#attemptTimers.get(attempt)?.cancel();
     this.#deps.health.observe(attempt.settings.ticket, outcome, this.#deps.clock.nowMs(), this.#deps.random.next());
     if (outcome.kind === "failed" && outcome.fault !== "client") this.#deps.log.warn("attempt_failed", failureFields(this.settings.requestId, attempt, outcome));
-    this.#books.settle(attempt, chargeFor(attempt, outcome, this.settings.inputEstimateTokens, this.#deps.clock.wallMs(), this.settings.features), outcome.kind === "answered" ? this.#surface.held?.(attempt) : undefined);
+    this.#books.settle(attempt, chargeFor(attempt, outcome, this.settings, this.#deps.clock.wallMs()), outcome.kind === "answered" ? this.#surface.held?.(attempt) : undefined);
     if (attempt === this.#winner) this.#whenBooked(() => this.#close(attempt, outcome));
     else if (this.#over || this.#gone) this.#whenBooked(() => this.#record());
     else if (outcome.kind !== "superseded") {
@@ -271,11 +271,11 @@ export class Exchange implements AttemptOwner {
 
   #hold(attempt: Attempt): void {
     const { candidate, number, id, expectedUnits } = attempt.settings;
-    const { requestId, route, caller, choice, inputEstimateTokens, features } = this.settings;
+    const { requestId, route, caller, choice, inputEstimateTokens, features, serviceTier } = this.settings;
     const wallMs = this.#deps.clock.wallMs();
     attempt.heldMs = wallMs;
-    const boundNanoUsd = number === 1 ? choice.holdNanoUsd : candidate.boundNanoUsd;
-    const hold = holdOf({ attemptId: id, requestId, route: route.name, number, candidate, caller, boundNanoUsd, inputEstimateTokens, expectedUnits, features, wallMs });
+    const boundNanoUsd = (attempt.heldNanoUsd = number === 1 ? choice.holdNanoUsd : candidate.boundNanoUsd);
+    const hold = holdOf({ attemptId: id, requestId, route: route.name, number, candidate, caller, boundNanoUsd, inputEstimateTokens, expectedUnits, features, serviceTier, wallMs });
     this.#books.hold(attempt, hold, () => attempt.start(), (why) => this.#unheld(attempt, why));
   }
 

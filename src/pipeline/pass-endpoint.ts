@@ -29,7 +29,7 @@ import { failure, malformed } from "./lane.ts";
 import { readPassBody, type PassBody } from "./pass-body.ts";
 import { PassLane } from "./pass-lane.ts";
 import { RawLane } from "./raw-lane.ts";
-import { spendingOf, unboundedProblem } from "./spending.ts";
+import { spendingOf, unboundedFieldsProblem } from "./spending.ts";
 import type { Prepared, Surface } from "./surface.ts";
 import { TOLD_AS_EVENTS, tellWhole, WholeLane, type WholeRead } from "./whole-lane.ts";
 import { taggedCall } from "./tags.ts";
@@ -62,7 +62,7 @@ export function servePass(deps: Deps, call: Inbound, name: PassName, told: reado
 
   const measure = endpoint.measure(body.fields);
   const stream = measure.stream !== "no";
-  const unbounded = unboundedProblem(measure.unbounded, spending);
+  const unbounded = unboundedFieldsProblem(measure.unbounded, spending);
   if (unbounded.error !== null) return refused(unbounded.error);
   const shape: RequestShape = {
       endpoint: endpoint.models, stream, inputBoundTokens: null, inputEstimateTokens: 0, imageCount: 0, maxOutputTokens: null, choiceCount: measure.answers ?? 1,

@@ -61,13 +61,18 @@ export function cheaperRoute(deps: Deps, inbound: Inbound, route: Route): Route 
 export const CHEAPER_WARNING = "a budget is nearly spent, so the route's cheaper candidates answer";
 
 /** Fields that a hold cannot bound: named where nothing limits the request, refused where something does. */
-export function unboundedProblem(fields: readonly string[], spending: Spending | undefined): { readonly warnings: readonly string[]; readonly error: GatewayError | null } {
+export function unboundedFieldsProblem(fields: readonly string[], spending: Spending | undefined): { readonly warnings: readonly string[]; readonly error: GatewayError | null } {
   if (fields.length === 0) return NO_PROBLEM;
   const names = fields.join(", ");
-  if (spending === undefined) return { warnings: [`the cost bound does not cover: ${names}`], error: null };
+  if (spending === undefined) return { warnings: [uncovered(fields)], error: null };
   return { warnings: [], error: gatewayError("unsupported_parameter", `A limit on money applies to this request, and what ${names} may cost cannot be bounded. Leave it out, or lift the limit.`, { param: fields[0] ?? null }) };
 }
 const NO_PROBLEM = { warnings: [], error: null };
+
+/** What a client is told where nothing limits the request. */
+export function uncovered(fields: readonly string[]): string {
+  return `the cost bound does not cover: ${fields.join(", ")}`;
+}
 
 /** One candidate within what is left of a request's cap, once attempts before it have cost or may still cost something. */
 export function withinRest(candidate: Candidate, facts: Pick<ChoiceFacts, "shape" | "wallMs">, spending: Spending, committedNanoUsd: number): Candidate | Filtered {

@@ -87,6 +87,8 @@ export interface ExchangeSettings {
   readonly binding?: { readonly spending: Spending; readonly shape: RequestShape } | undefined;
   /** What the request asks for that price lists may charge extra; absent: nothing. */
   readonly features?: readonly SurchargedFeature[] | undefined;
+  /** The service tier that it asks for; absent: none. */
+  readonly serviceTier?: string | undefined;
   /** What was sent is never sent again: it may have been done. */
   readonly once?: boolean;
   readonly snapshot: Snapshot;

@@ -6,6 +6,7 @@ import type { CapabilityTable } from "../../wire/capability.ts";
 import type { ChatRequest } from "../../wire/chat.ts";
 import type { GatewayError } from "../../wire/errors.ts";
 import type { StreamEvent } from "../../wire/events.ts";
+import type { Extras } from "../../wire/extras.ts";
 import type { DialectId } from "../../wire/facts.ts";
 import type { Json, JsonObject } from "../../wire/json.ts";
 import type { RateStandings } from "../../wire/rates.ts";
@@ -133,8 +134,10 @@ export interface ClientDialect {
   brokenFrame(error: GatewayError, requestId: string): Frames;
   /** Lists of models in this dialect's form; absent: it has none of its own. */
   readonly models?: { list(models: readonly ListedModel[]): JsonObject; one(model: ListedModel): JsonObject };
-  /** Price-bearing request fields that the bound does not cover (see `Dialect.unboundedFields`). */
+  /** Price-bearing request fields that a bound of tokens at the standard rate does not cover (see `Dialect.unboundedFields`). */
   unboundedFields(raw: JsonObject): readonly string[];
+  /** What of those fields can be bounded all the same; asked only where there are any. Absent or undefined: nothing. */
+  extrasOf?(raw: JsonObject): Extras | undefined;
   /** Embeddings, where the clients of this form ask for them or read them in another way than the usual; absent: they do not. */
   readonly embeddings?: {
     /** The body as this target takes it; the same object where nothing changes. */

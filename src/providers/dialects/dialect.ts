@@ -80,8 +80,9 @@ export interface Dialect {
   /** Classify an error answer. `body` is the parsed JSON where it is JSON, else undefined; `text` is clipped to 16 KiB. */
   readError(status: number, header: (name: string) => string | undefined, body: Json | undefined, text: string, nowWallMs: number): UpstreamError;
   /**
-   * Price-bearing request fields that the bound does not cover, as paths (`service_tier`, `tools[].type=web_search`):
-   * given the raw body, the ones present. What the hold cannot bound is refused under a limit, else named in the warning.
+   * Price-bearing request fields that a bound of tokens at the standard rate does not cover, as paths (`service_tier`,
+   * `tools[].type=web_search`): given the raw body, the ones present. What the hold cannot bound in another way is refused
+   * under a limit, else named in the warning.
    */
   unboundedFields(raw: JsonObject): readonly string[];
 }

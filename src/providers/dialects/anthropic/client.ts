@@ -7,6 +7,7 @@ import { parse } from "./client-parse.ts";
 import { encodeModel, encodeModelsList } from "./client-models.ts";
 import { pass } from "./client-pass.ts";
 import { rateHeaders } from "./client-rates.ts";
+import { extrasOf } from "./extras.ts";
 import { unboundedFields } from "./unbounded.ts";
 
 export { encodeModel, encodeModelsList };
@@ -26,4 +27,5 @@ export const anthropicClient: ClientDialect = {
   brokenFrame: (error: GatewayError, requestId: string) => sseFrame("error", encodeError(error, requestId)),
   models: { list: encodeModelsList, one: encodeModel },
   unboundedFields,
+  extrasOf,
 };

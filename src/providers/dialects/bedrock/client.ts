@@ -4,6 +4,7 @@ import { encodeAnswer, openEncoder } from "./client-answer.ts";
 import { encodeError, errorTypeOf, eventFrame, exceptionFrame } from "./client-frames.ts";
 import { parse } from "./client-parse.ts";
 import { pass } from "./client-pass.ts";
+import { extrasOf } from "./extras.ts";
 import { unboundedFields } from "./unbounded.ts";
 
 export { errorTypeOf } from "./client-frames.ts";
@@ -21,4 +22,5 @@ export const bedrockClient: ClientDialect = {
   errorHeaders: (error) => ["x-amzn-errortype", errorTypeOf(error)],
   brokenFrame: exceptionFrame,
   unboundedFields,
+  extrasOf,
 };

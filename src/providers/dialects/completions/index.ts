@@ -5,6 +5,7 @@
 import type { JsonObject } from "../../../wire/json.ts";
 import type { ClientDialect } from "../client.ts";
 import { encodeError } from "../openai/encode.ts";
+import { extrasOf } from "../openai/extras.ts";
 import { unboundedFields } from "../openai/price-fields.ts";
 import { parse } from "./parse.ts";
 import { encodeAnswer, failedFrames, StreamWriter } from "./write.ts";
@@ -22,4 +23,5 @@ export const completionsClient: ClientDialect = {
   encodeError: (error): JsonObject => encodeError(error),
   brokenFrame: (error) => failedFrames(error),
   unboundedFields,
+  extrasOf,
 };

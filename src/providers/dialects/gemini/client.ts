@@ -12,6 +12,7 @@ import { isWrapped, wrappedRanges } from "./client-opaque.ts";
 import { encodeModel, encodeModelsList } from "./client-models.ts";
 import { parseRequest } from "./client-parse.ts";
 import { modelPath } from "./encode.ts";
+import { extrasOf } from "./extras.ts";
 import { unboundedFields } from "./unbounded.ts";
 
 export { encodeModel, encodeModelsList };
@@ -28,6 +29,7 @@ export const geminiClient: ClientDialect = {
   brokenFrame: (error, requestId) => errorFrame(error, requestId, null),
   models: { list: encodeModelsList, one: encodeModel },
   unboundedFields,
+  extrasOf,
 };
 
 function pass(body: PassedBody, target: Target): Passed {

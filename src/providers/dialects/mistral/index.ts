@@ -5,6 +5,7 @@
 import type { JsonObject } from "../../../wire/json.ts";
 import type { ClientDialect, ListedFacts, ListedModel } from "../client.ts";
 import type { Target, Unsupported } from "../dialect.ts";
+import { extrasOf } from "../openai/extras.ts";
 import { unboundedFields } from "../openai/price-fields.ts";
 import { parse } from "./parse.ts";
 import { encodeAnswer, encodeError, failedFrame, StreamWriter } from "./write.ts";
@@ -24,6 +25,7 @@ export const mistralClient: ClientDialect = {
   brokenFrame: (error) => failedFrame(error),
   models: { list: (models) => ({ object: "list", data: models.map(listed) }), one: listed },
   unboundedFields,
+  extrasOf,
   embeddings: { body: embeddingsBody, id: (requestId) => `embd-${requestId}` },
 };
 

@@ -6,6 +6,7 @@ import type { Usage } from "../../../wire/usage.ts";
 import { sseFrame, type AnswerEncoder, type ClientDialect, type ClientHead, type ListedModel, type ParsedByClient } from "../client.ts";
 import { needsRewrite, passThroughEdits } from "../pass-through.ts";
 import { ChunkEncoder, encodeAnswer, encodeError } from "./encode.ts";
+import { extrasOf } from "./extras.ts";
 import { parseChatRequest } from "./parse.ts";
 import { unboundedFields } from "./price-fields.ts";
 
@@ -33,6 +34,7 @@ export const openaiClient: ClientDialect = {
   brokenFrame: (error) => sseFrame(null, encodeError(error)),
   models: { list: (models) => ({ object: "list", data: models.map(listed) }), one: listed },
   unboundedFields,
+  extrasOf,
 };
 
 /** The same for clients that read reasoning in `reasoning`. What such a client sends back there goes on as the host has it. */

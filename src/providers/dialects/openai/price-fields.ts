@@ -4,8 +4,8 @@ import type { Json, JsonObject } from "../../../wire/json.ts";
 
 /** Field → does this value change the price in a way that tokens × price does not bound? */
 const FIELDS: Readonly<Record<string, (value: Json) => boolean>> = {
-  // Another tier has another price.
-  service_tier: (value) => value !== "default" && value !== "auto",
+  // Another tier has another price, and `auto` may be any.
+  service_tier: (value) => value !== "default",
   // Searches are billed apart and bring text of unknown size into the prompt.
   web_search_options: () => true,
   search_parameters: () => true,

@@ -315,5 +315,5 @@ test("fields whose price no token bound covers are named, and only those", () =>
     service_tier: "flex", web_search_options: {}, modalities: ["text", "audio"], audio: {}, prediction: {}, models: ["a"], plugins: [{}], background: true,
     tools: [{ type: "function" }, { type: "web_search" }, { type: "web_search" }, { type: "custom" }],
   }), ["service_tier", "web_search_options", "plugins", "modalities", "audio", "prediction", "models", "background", "tools[].type=web_search"]);
-  assert.deepEqual(openaiChat.unboundedFields({ ...full, service_tier: "auto", modalities: ["text"], background: false, audio: null }), []);
+  assert.deepEqual(openaiChat.unboundedFields({ ...full, service_tier: "default", modalities: ["text"], background: false, audio: null }), []);
 });

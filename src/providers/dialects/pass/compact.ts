@@ -21,6 +21,8 @@ export const responsesCompact: PassEndpoint = {
   measure(fields) {
     const raw: Record<string, Json> = {};
     for (const name of ["input", "service_tier"]) raw[name] = fields.value(name) ?? null;
+    // No other tier is asked for by it.
+    if (raw["service_tier"] === "auto") raw["service_tier"] = null;
     const textBytes = utf8Bytes(fields.value("input")) + utf8Bytes(fields.value("instructions"));
     return {
       ...NO_MEASURE,

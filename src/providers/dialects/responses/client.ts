@@ -11,6 +11,7 @@ import { sseFrame } from "../client.ts";
 import type { Target } from "../dialect.ts";
 import { encodeError } from "../openai/encode.ts";
 import { ResponseEncoder } from "./client-answer.ts";
+import { extrasOf } from "./client-extras.ts";
 import { responseId } from "./client-ids.ts";
 import { parseRequest } from "./client-parse.ts";
 import { responseError } from "./client-response.ts";
@@ -37,6 +38,7 @@ export const responsesClient: ClientDialect = {
   encodeError: (error) => encodeError(error),
   brokenFrame,
   unboundedFields: unboundedByClient,
+  extrasOf,
   unseenBytes,
 };
 

@@ -3,7 +3,8 @@ import { asArray, asString, member, type Json, type JsonObject } from "../../../
 
 /** Field → does this value change the price, or bring in what the request does not hold? */
 const FIELDS: Readonly<Record<string, (value: Json) => boolean>> = {
-  service_tier: (value) => value !== "default" && value !== "auto",
+  // `auto` may be any.
+  service_tier: (value) => value !== "default",
   // Goes on at the provider when nobody listens.
   background: (value) => value !== false,
   // Earlier turns, a stored prompt: of a size that the request does not tell.

@@ -402,5 +402,5 @@ test("fields whose price no token bound covers are named, and only those", () =>
     "service_tier", "background", "previous_response_id", "conversation", "prompt", "context_management", "reasoning.mode",
     "tools[].type=web_search", "tools[].type=mcp", "tools[].type=shell", "input[].type=item_reference",
   ]);
-  assert.deepEqual(openaiResponses.unboundedFields({ ...encoded(full).body, service_tier: "auto", background: false, prompt: null, reasoning: { mode: "standard" } }), []);
+  assert.deepEqual(openaiResponses.unboundedFields({ ...encoded(full).body, service_tier: "default", background: false, prompt: null, reasoning: { mode: "standard" } }), []);
 });
