@@ -42,7 +42,7 @@ describe("streams", () => {
     }
   });
 
-  test("12: arguments that come whole in the block's start are kept; pieces, where there are any, are the arguments", () => {
+  test("case 12: arguments that come whole in the block's start are kept; pieces, where there are any, are the arguments", () => {
     const whole = streamed([START, begin(0, tool({ city: "Rome" })), close(0), stopped("tool_use"), STOP]);
     assert.deepEqual(fold(whole).tools, ['t1 f {"city":"Rome"}']);
     const unclosed = streamed([START, begin(0, tool({ city: "Rome" })), stopped("tool_use"), STOP]);
