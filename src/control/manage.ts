@@ -84,7 +84,8 @@ export function tenantView(managed: Pick<Managed, "store" | "configured">, tenan
   const { store, configured } = managed;
   return {
     get: (kind, id) => {
-      if (kind === "configured") return configured !== undefined && (id === "*" || configured(id)) ? CONFIGURED : undefined;
+      // Keys of the configuration are those of the organisation default: no other is told which there are.
+      if (kind === "configured") return configured !== undefined && (id === "*" || ((tenant === "default" || !id.startsWith("key/")) && configured(id))) ? CONFIGURED : undefined;
       const found = store.get(kind, id);
       return found?.tenant === tenant ? found : undefined;
     },
