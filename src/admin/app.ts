@@ -88,7 +88,9 @@ async function bodyOf(context: Context): Promise<JsonObject> {
   try {
     value = JSON.parse(text) as Json;
   } catch (error) {
-    throw new AdminProblem(400, "invalid", `The body is no JSON: ${error instanceof Error ? error.message : String(error)}`.slice(0, 300));
+    // Of the parser's words the place alone: the rest repeats what was sent, which may be a secret.
+    const place = /at position \d+/.exec(error instanceof Error ? error.message : "")?.[0];
+    throw new AdminProblem(400, "invalid", `The body is no JSON${place === undefined ? "" : `, ${place}`}.`);
   }
   if (!isObject(value)) throw new AdminProblem(400, "invalid", "The body must be a JSON object.");
   return value;

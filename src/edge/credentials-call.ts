@@ -1,5 +1,6 @@
 /** Calls for tokens and keys: small, bounded in bytes and time, and through the same port as everything that goes out. */
 import type { Clock, Upstream } from "../ports.ts";
+import { withoutSecrets } from "../wire/pieces.ts";
 
 /** What fetching a credential needs of the world. `proxyUrl` and `caFile` are the account's. */
 export interface CredentialPorts {
@@ -80,8 +81,10 @@ export function formBody(fields: Readonly<Record<string, string>>): Uint8Array {
   return new TextEncoder().encode(new URLSearchParams(fields).toString());
 }
 
-/** The error of an answer with this status: its own fault where it says that ours is the wrong credential. */
-export function refusedCredential(host: string, status: number, words: string): CredentialError {
+/** The error of an answer with this status: its own fault where it says that ours is the wrong credential. `sent`: secrets that it may repeat. */
+export function refusedCredential(host: string, status: number, words: string, sent: readonly (string | null | undefined)[]): CredentialError {
   const ours = status >= 400 && status < 500 && status !== 408 && status !== 429;
-  return new CredentialError(ours ? "auth" : "network", `${host} gave no credential (${status}): ${words.slice(0, 300)}`);
+  // As they are, and as they stood in the form or address.
+  const secrets = sent.flatMap((one) => (one === null || one === undefined ? [] : [one, encodeURIComponent(one)]));
+  return new CredentialError(ours ? "auth" : "network", `${host} gave no credential (${status}): ${withoutSecrets(words, secrets).slice(0, 300)}`);
 }

@@ -13,16 +13,17 @@ const UNKNOWN_LIFE_S = 300;
 /** Ask for a token. Rejects with a CredentialError. */
 export async function fetchToken(credential: ServiceAccount | RefreshToken | ClientSecret, ports: CredentialPorts): Promise<Granted<string>> {
   const { host } = new URL(credential.tokenUrl);
+  const grant = grantOf(credential, ports.clock.wallMs());
   const { status, text } = await callForCredential(ports, {
     url: credential.tokenUrl,
     method: "POST",
     headers: ["content-type", "application/x-www-form-urlencoded", "accept", "application/json"],
-    body: formBody(grantOf(credential, ports.clock.wallMs())),
+    body: formBody(grant),
   });
   const told = parsed(text);
   if (status !== 200) {
     const words = [asString(member(told, "error")), asString(member(told, "error_description"))].filter((one) => one !== undefined).join(": ");
-    throw refusedCredential(host, status, words === "" ? "no reason told" : withoutSecrets(words, credential));
+    throw refusedCredential(host, status, words === "" ? "no reason told" : words, [grant["client_secret"], grant["refresh_token"], grant["assertion"]]);
   }
   const token = asString(member(told, "access_token"));
   if (token === undefined || !/^[\x21-\x7e]+$/.test(token)) throw new CredentialError("network", `${host} answered without an access token`);
@@ -39,11 +40,6 @@ function grantOf(credential: ServiceAccount | RefreshToken | ClientSecret, wallM
     case "client-secret":
       return { grant_type: "client_credentials", client_id: credential.clientId, client_secret: credential.clientSecret.reveal(), scope: credential.scope };
   }
-}
-
-function withoutSecrets(words: string, credential: ServiceAccount | RefreshToken | ClientSecret): string {
-  const secrets = credential.kind === "service-account" ? [] : credential.kind === "client-secret" ? [credential.clientSecret] : [credential.clientSecret, credential.refreshToken];
-  return secrets.reduce((clean, secret) => clean.replaceAll(secret.reveal(), "***"), words);
 }
 
 /** A JSON Web Token by which the account asks in its own name, good for an hour from `wallMs`. */

@@ -46,24 +46,26 @@ async function assumeRole(role: AssumedRole, base: KeySource, ports: CredentialP
   });
   const { host, pathname } = new URL(role.stsUrl);
   const signed = signV4({ method: "POST", host, path: pathname, headers: [["content-type", FORM]], body }, keys, role.region, "sts", ports.clock.wallMs());
-  return askSts(role.stsUrl, ["content-type", FORM, ...signed.flat()], body, ports);
+  return askSts(role.stsUrl, ["content-type", FORM, ...signed.flat()], body, [role.externalId, keys.sessionToken, keys.secretAccessKey], ports);
 }
 
 async function byWebIdentity(identity: WebIdentity, ports: CredentialPorts): Promise<Granted<SigningCredentials>> {
+  const token = fileText(identity.tokenFile, ports);
   const body = formBody({
     Action: "AssumeRoleWithWebIdentity",
     Version: "2011-06-15",
     RoleArn: identity.roleArn,
     RoleSessionName: identity.sessionName,
-    WebIdentityToken: fileText(identity.tokenFile, ports),
+    WebIdentityToken: token,
   });
-  return askSts(identity.stsUrl, ["content-type", FORM], body, ports);
+  return askSts(identity.stsUrl, ["content-type", FORM], body, [token], ports);
 }
 
-async function askSts(url: string, headers: readonly string[], body: Uint8Array, ports: CredentialPorts): Promise<Granted<SigningCredentials>> {
+/** `sent`: what of it is secret. */
+async function askSts(url: string, headers: readonly string[], body: Uint8Array, sent: readonly (string | null | undefined)[], ports: CredentialPorts): Promise<Granted<SigningCredentials>> {
   const { host } = new URL(url);
   const { status, text } = await callForCredential(ports, { url, method: "POST", headers, body });
-  if (status !== 200) throw refusedCredential(host, status, `${element(text, "Code") ?? "no reason told"}: ${element(text, "Message") ?? ""}`);
+  if (status !== 200) throw refusedCredential(host, status, `${element(text, "Code") ?? "no reason told"}: ${element(text, "Message") ?? ""}`, sent);
   return granted(host, { id: element(text, "AccessKeyId"), key: element(text, "SecretAccessKey"), token: element(text, "SessionToken"), until: element(text, "Expiration") }, ports);
 }
 
@@ -85,7 +87,7 @@ async function ofContainer(keys: ContainerKeys, ports: CredentialPorts): Promise
     told = {};
   }
   const of = (name: string): string | undefined => (typeof told[name] === "string" ? told[name] : undefined);
-  if (status !== 200) throw refusedCredential(host, status, of("message") ?? of("Message") ?? "no reason told");
+  if (status !== 200) throw refusedCredential(host, status, of("message") ?? of("Message") ?? "no reason told", [authorization]);
   return granted(host, { id: of("AccessKeyId"), key: of("SecretAccessKey"), token: of("Token"), until: of("Expiration") }, ports);
 }
 

@@ -2,6 +2,7 @@
 import { Agent as HttpAgent, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { Json } from "../wire/json.ts";
+import { withoutPieces } from "../wire/pieces.ts";
 
 const TIMEOUT_MS = 5_000;
 const ANSWER_BYTES_MAX = 64 << 20;
@@ -48,7 +49,7 @@ export class AuthorityClient {
             const { statusCode = 0 } = response;
             const answer = Buffer.concat(chunks).toString("utf8");
             if (statusCode === 204) return resolve(undefined);
-            if (statusCode !== 200) return reject(new Error(`the authority answers ${statusCode}: ${answer.slice(0, 200)}`));
+            if (statusCode !== 200) return reject(new Error(`the authority answers ${statusCode}: ${withoutPieces(answer, this.#token).slice(0, 200)}`));
             try {
               resolve(JSON.parse(answer) as Json);
             } catch {

@@ -8,6 +8,7 @@ import { isIP, type LookupFunction } from "node:net";
 import { createTransport } from "nodemailer";
 import { Agent, ProxyAgent, request, type Dispatcher } from "undici";
 import type { Delivery, NoticeReach, NoticeTransport } from "../ports.ts";
+import { withoutSecrets } from "../wire/pieces.ts";
 import { isPublicAddress } from "./upstream-addresses.ts";
 import { EnvironmentProxies } from "./upstream-origins.ts";
 
@@ -73,7 +74,7 @@ export class NoticeSender implements NoticeTransport {
       await within(sent, waitMs);
       return { kind: "delivered" };
     } catch (error) {
-      return failed(whyOf(error, this.#wholeMs), isWorthRetrying(error));
+      return failed(withoutSecrets(whyOf(error, this.#wholeMs), passwordForms(server)), isWorthRetrying(error));
     } finally {
       close?.();
     }
@@ -133,6 +134,12 @@ function isWorthRetrying(error: unknown): boolean {
   const { code, responseCode } = error as { code?: unknown; responseCode?: unknown };
   if (code === "EAUTH" || code === "ETLS" || code === "EENVELOPE") return typeof responseCode === "number" && responseCode < 500;
   return typeof responseCode !== "number" || responseCode < 500;
+}
+
+/** A password as a mail server may repeat it: as it is, and as it was sent. */
+function passwordForms({ user, password }: { readonly user: string | null; readonly password: string | null }): readonly string[] {
+  if (password === null) return [];
+  return [password, ...[password, `\0${user ?? ""}\0${password}`].map((text) => Buffer.from(text).toString("base64"))];
 }
 
 /** In few words, without addresses beyond what the network says. */

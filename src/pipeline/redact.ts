@@ -1,8 +1,6 @@
 /** Takes credentials out of what a provider says, before anything else gets to see it: answer, log or record. */
 import type { Outcome, UpstreamError } from "../wire/outcome.ts";
-
-/** So much of a credential is enough to be taken out. */
-const PIECE = 8;
+import { withoutPieces } from "../wire/pieces.ts";
 
 /** The outcome with a failure's words cleaned. `secret` is what the provider was called with. */
 export function withoutSecret(outcome: Outcome, secret: string | null): Outcome {
@@ -25,25 +23,4 @@ function withoutKeys(text: string, secret: string | null): string {
     .replaceAll(/\bAIza[A-Za-z0-9_-]{10,}/g, "***")
     .replaceAll(/\bBearer\s+\S{6,}/gi, "Bearer ***")
     .replaceAll(/([?&](?:key|api_key|apikey|token)=)[^&\s"']+/gi, "$1***");
-}
-
-function withoutPieces(text: string, secret: string | null): string {
-  if (secret === null || secret.length < 4) return text;
-  const size = Math.min(PIECE, secret.length);
-  const hidden = new Uint8Array(text.length);
-  let any = false;
-  for (let from = 0; from + size <= secret.length; from++) {
-    const piece = secret.slice(from, from + size);
-    for (let at = text.indexOf(piece); at >= 0; at = text.indexOf(piece, at + 1)) {
-      hidden.fill(1, at, at + size);
-      any = true;
-    }
-  }
-  if (!any) return text;
-  let out = "";
-  for (let i = 0; i < text.length; i++) {
-    if (hidden[i] === 0) out += text[i];
-    else if (i === 0 || hidden[i - 1] === 0) out += "***";
-  }
-  return out;
 }
