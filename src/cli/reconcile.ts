@@ -1,7 +1,7 @@
 /** `spillway reconcile`: a provider's export or invoice beside the ledger, and calls priced again by corrected prices. */
 import { parseArgs } from "node:util";
 import { instantMs } from "../decide/price-terms.ts";
-import { isTimeZone } from "../decide/budget/periods.ts";
+import { isTimeZone } from "../decide/zone.ts";
 import { CSV_FIELDS, INVOICE_FORMATS, type CsvField } from "../providers/invoices/index.ts";
 import { EXIT, type CommandContext } from "./context.ts";
 import { invoiceCommand } from "./reconcile-invoice.ts";

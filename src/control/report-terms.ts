@@ -1,5 +1,6 @@
 /** What a report is asked for, from the words of an address or a command: dimensions, a time, and what to look at only. */
-import { isTimeZone, spanAt } from "../decide/budget/periods.ts";
+import { spanAt } from "../decide/budget/periods.ts";
+import { isTimeZone } from "../decide/zone.ts";
 import { isDimension, type Dimension, type UsageQuery } from "./reports.ts";
 import type { FieldProblem } from "./types.ts";
 

@@ -1,6 +1,6 @@
 /** The kinds of fields that objects are made of. Each says what was expected. */
 import { z } from "zod";
-import { isTimeZone } from "../../decide/budget/periods.ts";
+import { isTimeZone } from "../../decide/zone.ts";
 import type { Json, JsonObject } from "../../wire/json.ts";
 import { parseUsd } from "../../wire/money.ts";
 import type { ControlStore, FieldProblem } from "../types.ts";

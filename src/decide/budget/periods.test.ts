@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { isTimeZone, periodKeyAt, spanAt } from "./periods.ts";
+import { isTimeZone } from "../zone.ts";
+import { periodKeyAt, spanAt } from "./periods.ts";
 import type { ClockPeriod } from "./periods.ts";
 
 const HOUR_MS = 3_600_000;

@@ -3,6 +3,7 @@
  * begins at the first instant that its zone's clocks show midnight or later, so the days of a zone follow each other without
  * gap or overlap, however its clocks are changed.
  */
+import { isTimeZone, offsetMs } from "../zone.ts";
 import type { Period, PeriodKey } from "./types.ts";
 
 /** A period that has bounds by the clock; those of a request are bounded by the request. */
@@ -20,26 +21,13 @@ const TOTAL: Span = { key: "total", startMs: Number.NEGATIVE_INFINITY, endMs: Nu
 
 /** Zone → period → the span that was asked for last: it changes a few times a month and is asked for with every hold. */
 const lastSpans = new Map<string, Map<ClockPeriod, Span>>();
-const formats = new Map<string, Intl.DateTimeFormat>();
-
-/** Is this a time zone by its IANA name (`Europe/Berlin`, `UTC`)? Offsets such as `+02:00` are none: they know no summer. */
-export function isTimeZone(name: string): boolean {
-  if (!/^[A-Za-z]/.test(name)) return false;
-  try {
-    formatOf(name);
-    return true;
-  } catch (error) {
-    if (error instanceof RangeError) return false;
-    throw error;
-  }
-}
 
 /** The period that `wallMs` lies in. Throws RangeError for an unknown zone. */
 export function spanAt(period: ClockPeriod, timeZone: string, wallMs: number): Span {
   if (period === "total") return TOTAL;
   let ofZone = lastSpans.get(timeZone);
   if (ofZone === undefined) {
-    formatOf(timeZone);
+    if (!isTimeZone(timeZone)) throw new RangeError(`${timeZone} is no time zone`);
     ofZone = new Map();
     lastSpans.set(timeZone, ofZone);
   }
@@ -107,23 +95,4 @@ function startOfDate(timeZone: string, date: number): number {
     else from = middle;
   }
   return from;
-}
-
-/** How far the zone's clocks are ahead of UTC at an instant. */
-function offsetMs(timeZone: string, wallMs: number): number {
-  const atMs = Math.floor(wallMs / 1_000) * 1_000;
-  const parts: Record<string, number> = {};
-  for (const { type, value } of formatOf(timeZone).formatToParts(atMs)) parts[type] = Number(value);
-  const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts;
-  return Date.UTC(year, month - 1, day, hour, minute, second) - atMs;
-}
-
-function formatOf(timeZone: string): Intl.DateTimeFormat {
-  let format = formats.get(timeZone);
-  if (format === undefined) {
-    const numeric = "2-digit";
-    format = new Intl.DateTimeFormat("en-US", { timeZone, hourCycle: "h23", year: "numeric", month: numeric, day: numeric, hour: numeric, minute: numeric, second: numeric });
-    formats.set(timeZone, format);
-  }
-  return format;
 }

@@ -1,7 +1,8 @@
 /**
  * Days and times of day in a time zone, as instants. A contract speaks of days ("from 1 January"), prices by the hour run in
- * real hours, and between the two stand summer time, leap days and months of four lengths. Pure: `Intl` knows the zones.
+ * real hours, and between the two stand summer time, leap days and months of four lengths.
  */
+import { offsetMs } from "../zone.ts";
 
 export interface CivilDate {
   readonly year: number;
@@ -12,20 +13,6 @@ export interface CivilDate {
 
 const MS_A_MINUTE = 60_000;
 const MS_A_DAY = 86_400_000;
-const formats = new Map<string, Intl.DateTimeFormat>();
-
-/** Is this the IANA name of a time zone? */
-export function isTimeZone(name: string): boolean {
-  // Offsets such as +02:00 are no zones: they know no summer time.
-  if (!/^[A-Za-z]/.test(name)) return false;
-  try {
-    formatOf(name);
-    return true;
-  } catch (error) {
-    if (error instanceof RangeError) return false;
-    throw error;
-  }
-}
 
 /** `2027-02-28`, or null where there is no such day. */
 export function parseDate(text: string): CivilDate | null {
@@ -85,24 +72,4 @@ export function instantOf(zone: string, date: CivilDate, minuteOfDay = 0): numbe
 function fromUtc(utcMs: number): CivilDate {
   const date = new Date(utcMs);
   return { year: date.getUTCFullYear(), month: date.getUTCMonth() + 1, day: date.getUTCDate() };
-}
-
-/** What the zone's clocks show beyond UTC. */
-function offsetMs(zone: string, atMs: number): number {
-  if (zone === "UTC") return 0;
-  const parts: Record<string, number> = {};
-  for (const { type, value } of formatOf(zone).formatToParts(atMs)) parts[type] = Number(value);
-  const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts;
-  return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(atMs / 1000) * 1000;
-}
-
-function formatOf(zone: string): Intl.DateTimeFormat {
-  let format = formats.get(zone);
-  if (format === undefined) {
-    format = new Intl.DateTimeFormat("en-US", {
-      timeZone: zone, hourCycle: "h23", year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric",
-    });
-    formats.set(zone, format);
-  }
-  return format;
 }

@@ -1,6 +1,7 @@
 /** Reading the fields of a contract as they were written, with a problem for each that is not what it should be. */
 import type { JsonObject } from "../../wire/json.ts";
-import { isTimeZone, parseDate, type CivilDate } from "./calendar.ts";
+import { isTimeZone } from "../zone.ts";
+import { parseDate, type CivilDate } from "./calendar.ts";
 import { scaled } from "./exact.ts";
 import type { ContractProblem } from "./types.ts";
 
