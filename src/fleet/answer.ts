@@ -33,6 +33,8 @@ export interface AnswerOptions {
   /** Scripted calls, of tools that may be offered or not. */
   readonly toolCalls?: readonly { readonly name: string; readonly arguments: Readonly<Record<string, unknown>> }[] | undefined;
   readonly simulated: boolean;
+  /** The limit that is asked is not kept. */
+  readonly ignoresLimits: boolean;
 }
 
 const WORDS = (
@@ -44,7 +46,7 @@ const THOUGHTS = 12;
 
 /** Draws one answer. */
 export function composeAnswer(ask: Ask, options: AnswerOptions, random: Random): Answer {
-  const limit = ask.maxTokens ?? Infinity;
+  const limit = options.ignoresLimits ? Infinity : (ask.maxTokens ?? Infinity);
   const wantedThoughts = ask.thinking !== "none" ? Math.max(options.thoughts, THOUGHTS) : options.thoughts;
   const thoughts = words(wantedThoughts, random).slice(0, Math.max(0, limit - 1));
   const room = Math.max(1, limit - thoughts.length);

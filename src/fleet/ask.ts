@@ -26,6 +26,8 @@ export interface Ask {
   readonly inputTokens: number;
   /** The service tier that it asks for. */
   readonly tier?: string | undefined;
+  /** How many searches the provider may make for it; undefined: none are offered. */
+  readonly searches?: number | undefined;
 }
 
 export type Body = { readonly [key: string]: Json };

@@ -18,7 +18,7 @@ const modelSchema = z.strictObject({
   /** Prices of other service tiers, for calls that ask for one. */
   tiers: z.record(z.string(), z.strictObject({ input: usd, output: usd, cache_read: usd.optional(), cache_write: usd.optional() })).optional(),
   /** USD each, of models that are billed by the piece. */
-  units: z.partialRecord(z.enum(["images", "seconds", "characters", "searches", "requests"]), z.number().nonnegative()).optional(),
+  units: z.partialRecord(z.enum(["images", "seconds", "characters", "searches", "web_searches", "requests"]), z.number().nonnegative()).optional(),
   first_token: distributionSchema.optional(),
   token_rate: distributionSchema.optional(),
   tokens_out: distributionSchema.optional(),
@@ -48,6 +48,12 @@ const providerSchema = z.strictObject({
   written_share: z.number().min(0).max(1).default(0),
   /** Share of the calls asking for another service tier that are served in it; the others are in the standard one. */
   tier_served: z.number().min(0).max(1).default(1),
+  /** Writes as much as it wants, whatever limit a call sets. */
+  ignores_limits: z.boolean().default(false),
+  /** Searches that the provider itself makes for an answer where they are offered, as many as the call allows. */
+  web_searches: z.int().nonnegative().default(0),
+  /** Input tokens that each of them brings. */
+  search_tokens: z.int().nonnegative().default(1000),
   /** How many of the offered tools one answer calls. */
   parallel_tools: z.int().positive().default(1),
   /** Tools that are called when they are offered, each with these arguments; nothing else is called then. Absent: the first that are offered. */

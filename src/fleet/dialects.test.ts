@@ -111,6 +111,27 @@ describe("a simulated provider", () => {
     assertSatisfies(JSON.parse(said(three["candidates"]?.[0]?.["content"]?.["parts"]?.[0]?.["text"])) as Loose);
   });
 
+  it("searches as often as it is allowed, reads its prompt anew after each, and tells and bills both", async () => {
+    const one = await startFleet({ providers: [{ name: "p", dialect: "anthropic-messages", models: { m: { input: 1, output: 2, units: { web_searches: 0.01 } } }, tokens_out: 5, web_searches: 4, search_tokens: 100 }] });
+    const tools = (max: number): object => ({ tools: [{ type: "web_search_20250305", name: "web_search", max_uses: max }] });
+    const input: number[] = [];
+    for (const max of [0, 2, 9]) input.push(Number((await json(await ask(one.provider("p"), false, tools(max))))["usage"]?.["input_tokens"]));
+    const bare = input[0] ?? 0;
+    assert.deepEqual(input, [bare, 3 * bare + 300, 5 * bare + 1_000]);
+    assert.deepEqual(one.bill().map((row) => [row.units?.["web_searches"], row.input_tokens, row.cost_nano_usd]), [[undefined, bare, bare * 1_000 + 10_000], [2, input[1], (input[1] ?? 0) * 1_000 + 10_000 + 20_000_000], [4, input[2], (input[2] ?? 0) * 1_000 + 10_000 + 40_000_000]]);
+    await one.close();
+  });
+
+  it("keeps the limit of a call, unless it is one that keeps none", async () => {
+    const wordsOf = async (ignores: boolean): Promise<number> => {
+      const one = await startFleet({ providers: [{ name: "p", dialect: "openai-chat", models: { m: { input: 1, output: 2 } }, tokens_out: 50, ignores_limits: ignores }] });
+      const body = await json(await ask(one.provider("p"), false, { max_tokens: 7 }));
+      await one.close();
+      return Number(body["usage"]?.["completion_tokens"]);
+    };
+    assert.deepEqual([await wordsOf(false), await wordsOf(true)], [7, 50]);
+  });
+
   it("streams messages with every event named, blocks opened and closed, usage cumulative", async () => {
     const text = await (await ask(messages, true, { thinking: { type: "enabled", budget_tokens: 1024 } })).text();
     const names = [...text.matchAll(/^event: (\w+)$/gm)].map((match) => match[1]);

@@ -41,6 +41,7 @@ function answersTo(call: Pick<Call, "model" | "provider" | "random">, ask: Ask):
       parallelTools: call.provider.parallel_tools,
       toolCalls: call.provider.tool_calls,
       simulated: call.provider.simulated,
+      ignoresLimits: call.provider.ignores_limits,
     }, call.random));
 }
 
@@ -63,10 +64,14 @@ export function runBatched(call: Call, body: Body, served: boolean, kind: "chat"
 }
 
 /** Serves a chat call whose request has been read. The row's outcome is set when it returns. */
-export async function serveChat(call: Call, ask: Ask, endpoint: Endpoint & { kind: "chat" }): Promise<void> {
-  const answers = answersTo(call, ask);
-  const tier = tierServed(call, ask);
-  const envelope = { ...envelopeOf(call, ask.model, ask.inputTokens, endpoint.sse !== false), tier };
+export async function serveChat(bare: Call, ask: Ask, endpoint: Endpoint & { kind: "chat" }): Promise<void> {
+  const answers = answersTo(bare, ask);
+  const tier = tierServed(bare, ask);
+  const searches = Math.min(ask.searches ?? 0, bare.provider.web_searches);
+  const call = searches === 0 ? bare : { ...bare, pieces: { web_searches: searches } };
+  // The model reads its prompt anew after each search, with what all of them have brought so far.
+  const inputTokens = (searches + 1) * ask.inputTokens + (call.provider.search_tokens * searches * (searches + 1)) / 2;
+  const envelope = { ...envelopeOf(call, ask.model, inputTokens, endpoint.sse !== false), tier, searches };
   if (tier !== undefined) call.row.service_tier = tier;
   const rhythm = drawRhythm(call);
   if (await beforeHeaders(call, ask.stream, envelope)) return;
@@ -152,6 +157,7 @@ function envelopeOf(call: Call, model: string, inputTokens: number, sse: boolean
     cachedTokens: Math.floor(inputTokens * call.provider.cached_share),
     writtenTokens: WRITES_TOLD.has(call.provider.dialect) ? Math.floor(inputTokens * call.provider.written_share) : 0,
     tier: undefined,
+    searches: 0,
     usage: kind === "missing_usage" || kind === "usage_missing" ? "missing" : kind === "duplicate_usage" ? "duplicate" : "normal",
     empty: kind === "empty_choices",
     simulated: call.provider.simulated,

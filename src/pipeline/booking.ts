@@ -1,7 +1,7 @@
 /** Holds and charges of attempts: what is reserved before a call, and what is booked after it. */
 import type { Candidate } from "../decide/choose.ts";
 import { underContract } from "../decide/contract/charge.ts";
-import { relayedTokens, chargeOf } from "../decide/estimate.ts";
+import { relayedTokens, chargeOf, type AttemptFacts } from "../decide/estimate.ts";
 import { orphanRates, priceVersionOf, type PricedAt } from "../decide/price.ts";
 import type { Caller, Charge, Hold } from "../ports.ts";
 import type { SurchargedFeature } from "../wire/facts.ts";
@@ -47,18 +47,26 @@ export function holdOf(facts: HoldFacts): Hold {
     boundNanoUsd: facts.boundNanoUsd,
     ...(deployment.pricing.kind === "unmetered" ? UNMETERED : {}),
     inputEstimateTokens: facts.inputEstimateTokens,
-    ...orphanRates(deployment.pricing, facts.inputEstimateTokens, { wallMs: facts.wallMs, ...askedOf(facts) }, facts.expectedUnits),
+    ...ratesOf(facts),
     billsOnAbort: deployment.provider.billsOnAbort,
     atMs: facts.wallMs,
   };
 }
 
-/** What was asked of the price, where nothing is told of what was served. `auto` asks for nothing. */
-function askedOf({ features, serviceTier }: Pick<HoldFacts, "features" | "serviceTier">): Pick<PricedAt, "features" | "serviceTier"> {
-  if (features === undefined && serviceTier === undefined) return NOTHING_ASKED;
-  return { ...(features === undefined ? {} : { features }), ...(serviceTier === undefined || serviceTier === "auto" ? {} : { serviceTier }) };
+type OrphanRates = ReturnType<typeof orphanRates>;
+
+/** By what an orphan is settled. Which tier served it nobody will know: the dearer of the standard one and the one that was asked. */
+function ratesOf({ candidate, inputEstimateTokens, wallMs, features, serviceTier, expectedUnits }: HoldFacts): OrphanRates {
+  const at: PricedAt = { wallMs, ...(features === undefined ? {} : { features }) };
+  const standard = orphanRates(candidate.deployment.pricing, inputEstimateTokens, at, expectedUnits);
+  if (serviceTier === undefined) return standard;
+  const asked = orphanRates(candidate.deployment.pricing, inputEstimateTokens, { ...at, serviceTier }, expectedUnits);
+  return { inputEstimateNanoUsd: dearer(standard.inputEstimateNanoUsd, asked.inputEstimateNanoUsd), outputPricePicoUsd: dearer(standard.outputPricePicoUsd, asked.outputPricePicoUsd) };
 }
-const NOTHING_ASKED = {};
+
+function dearer(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.max(a, b);
+}
 
 let periodText = "";
 let periodStartMs = 0;
@@ -82,7 +90,8 @@ const OVERRUN = "overrun";
 export function chargeFor(attempt: Attempt, outcome: Outcome, asked: Pick<HoldFacts, "inputEstimateTokens" | "features" | "serviceTier">, wallMs: number): Charge {
   const { deployment } = attempt.settings.candidate;
   const { outputLimitTokens } = attempt.settings.candidate;
-  const booked = chargeOf({
+  const { features, serviceTier } = asked;
+  const facts: AttemptFacts = {
     pricing: deployment.pricing,
     outcome,
     sent: attempt.sent,
@@ -95,9 +104,15 @@ export function chargeFor(attempt: Attempt, outcome: Outcome, asked: Pick<HoldFa
     inputEstimateTokens: asked.inputEstimateTokens,
     billsOnAbort: deployment.provider.billsOnAbort,
     wallMs: attempt.heldMs ?? wallMs,
-    ...askedOf(asked),
+    ...(features === undefined ? {} : { features }),
     ...(attempt.settings.expectedUnits === undefined ? {} : { expectedUnits: attempt.settings.expectedUnits }),
-  });
+  };
+  let booked = chargeOf(facts);
+  // An answer without a word of its tier was served in the standard one. Of one that broke off before it told anything that is not known.
+  if (serviceTier !== undefined && attempt.usage === null && booked.state === "estimated") {
+    const inTier = chargeOf({ ...facts, serviceTier });
+    if ((inTier.costNanoUsd ?? 0) > (booked.costNanoUsd ?? 0)) booked = inTier;
+  }
   const charge = { attemptId: attempt.settings.id, ...underContract(booked, deployment.pricing, wallMs), atMs: wallMs };
   const { heldNanoUsd } = attempt;
   return heldNanoUsd === null || (charge.costNanoUsd ?? 0) <= heldNanoUsd ? charge : { ...charge, flags: [...charge.flags, OVERRUN] };

@@ -44,6 +44,7 @@ export const anthropicMessages: FleetDialect = {
       schema: format["type"] === "json_schema" ? (format["schema"] ?? {}) : undefined,
       thinking: !thinks ? "none" : thinking["display"] === "omitted" ? "hidden" : "shown",
       inputTokens: countInput([body["system"], messages, format], body["tools"]),
+      searches: searchesOf(body),
     };
   },
 
@@ -143,7 +144,15 @@ function usage(envelope: Envelope, outputTokens: number): object {
     cache_creation: { ephemeral_5m_input_tokens: envelope.writtenTokens, ephemeral_1h_input_tokens: 0 },
     output_tokens: outputTokens,
     service_tier: "standard",
+    ...(envelope.searches > 0 ? { server_tool_use: { web_search_requests: envelope.searches, web_fetch_requests: 0 } } : {}),
   };
+}
+
+const SEARCH = /^web_search_\d+$/;
+
+function searchesOf(body: Body): number | undefined {
+  const offered = asArray(body["tools"]).map(asObject).filter((tool) => SEARCH.test(asText(tool["type"]) ?? ""));
+  return offered.length === 0 ? undefined : offered.reduce((sum, tool) => sum + (asCount(tool["max_uses"]) ?? Infinity), 0);
 }
 
 function blocks(answer: Answer, hidden: boolean): object[] {
@@ -201,6 +210,7 @@ function callable(body: Body): AskedTool[] {
   if (choice["type"] === "none") return [];
   const wanted = choice["type"] === "tool" ? asText(choice["name"]) : undefined;
   const tools = asArray(body["tools"]).map(asObject)
+    .filter((tool) => !SEARCH.test(asText(tool["type"]) ?? ""))
     .map((tool) => ({ name: asText(tool["name"]) ?? "", schema: tool["input_schema"] ?? { type: "object" } }))
     .filter((tool) => tool.name !== "" && (wanted === undefined || tool.name === wanted));
   return choice["disable_parallel_tool_use"] === true ? tools.slice(0, 1) : tools;

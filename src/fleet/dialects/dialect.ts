@@ -28,6 +28,8 @@ export interface Envelope {
   readonly writtenTokens: number;
   /** The tier that serves; undefined: the standard one. */
   readonly tier: string | undefined;
+  /** Searches that the provider made. */
+  readonly searches: number;
   readonly usage: "normal" | "missing" | "duplicate";
   /** A 200 in which nothing is said. */
   readonly empty: boolean;
