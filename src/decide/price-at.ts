@@ -115,7 +115,8 @@ const STANDARD_WORDS: ReadonlySet<string> = new Set(["", "default", "standard", 
 
 /** The tier that a provider's word for it means, as sheets name it; null: the standard one. */
 export function tierName(word: string | undefined): string | null {
-  if (word === undefined) return null;
+  // What nearly all answers say.
+  if (word === undefined || word === "default" || word === "standard") return null;
   const plain = word.toLowerCase().replace(/^on_demand_/, "");
   if (STANDARD_WORDS.has(plain)) return null;
   return plain === "fast" ? "priority" : plain;
