@@ -274,7 +274,8 @@ class ChatSurface implements Surface {
       path: encoded.path,
       headers,
       body: encoder.encode(JSON.stringify(encoded.body)),
-      warnings: loses ? [...warnings, ...this.#asked.foreignWarnings, ...encoded.warnings] : [...warnings, ...encoded.warnings],
+      // The same where a host of the client's own protocol needs the body written anew.
+      warnings: loses || same ? [...warnings, ...this.#asked.foreignWarnings, ...encoded.warnings] : [...warnings, ...encoded.warnings],
       reading: this.#reading(candidate, dialect, context, fitted?.structured ?? null),
     };
   }

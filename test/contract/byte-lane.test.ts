@@ -23,6 +23,8 @@ providers:
     base_url: ${upstream.origin}/v1
     api_key: upstream-key-0123456789
     models: { m-upstream: { price: { input: 1, output: 2 }, context: 100000, max_output: 10000 } }
+  renaming: { type: together, base_url: "${upstream.origin}/v1", api_key: upstream-key-0123456789, unmetered: true }
+  ruling: { type: xai, base_url: "${upstream.origin}/v1", api_key: upstream-key-0123456789, unmetered: true }
 routes:
   r: { candidates: [near/m-upstream], forward_headers: [x-tenant-note] }
 `);
@@ -75,6 +77,32 @@ for (const [what, sent, received] of BODIES) {
     assert.equal((await forwarded(sent)).toString(), expected);
   });
 }
+
+test("a limit goes by the name that the host knows, and every other byte passes", async () => {
+  for (const key of ["max_completion_tokens", "max_completion_to\\u006bens"]) {
+    const sent = `{"model":"renaming/m", "${key}" : 50 ,${ASK},"x_new":{"deep":[1.0]}}`;
+    assert.equal((await forwarded(sent)).toString(), `{"model":"m", "max_tokens" : 50 ,${ASK},"x_new":{"deep":[1.0]}}`);
+  }
+  assert.equal((await forwarded(`{"model":"renaming/m","max_tokens":5,${ASK}}`)).toString(), `{"model":"m","max_tokens":5,${ASK}}`);
+});
+
+test("case 7: a developer's words are told as the system's, in their place, where the host wants it, and every other byte passes", async () => {
+  const body = (model: string, role: string): string =>
+    `{"model":"${model}","messages":[ {"content":"a, \\"role\\":\\"developer\\"","role" : "${role}" ,"x":1.0},{"role":"system","content":"b"} , {"role":"user","content":"developer"}]}`;
+  assert.equal((await forwarded(body("renaming/m", "developer"))).toString(), body("m", "system"));
+  assert.equal((await forwarded(body("r", "developer"))).toString(), body("m-upstream", "developer"));
+});
+
+test("where a host's rules have the body written anew, what is lost by that is named", async () => {
+  upstream.answer(chat);
+  const body = `{"model":"ruling/m","logit_bias":{"5":1},"messages":[{"role":"user","content":"hi","x_meta":1}]}`;
+  const answer = await rawPost(gateway.port, "/v1/chat/completions", body, [KEY]);
+  assert.equal(answer.status, 200, answer.body.toString());
+  assert.doesNotMatch(last().body.toString(), /x_meta|logit_bias/);
+  const warning = String(answer.headers["x-spillway-warning"]);
+  assert.match(warning, /x_meta/);
+  assert.match(warning, /logit_bias/);
+});
 
 test("a name with quotation marks and unicode in it is taken as the name that JSON says", async () => {
   assert.equal((await forwarded(`{"model":"\\u0072",${ASK}}`)).toString(), `{"model":"m-upstream",${ASK}}`);
