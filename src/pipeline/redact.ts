@@ -21,6 +21,6 @@ function withoutKeys(text: string, secret: string | null): string {
   return withoutPieces(text, secret)
     .replaceAll(/\b(?:sk|pk|rk|key)[-_][A-Za-z0-9_*-]{6,}/g, "***")
     .replaceAll(/\bAIza[A-Za-z0-9_-]{10,}/g, "***")
-    .replaceAll(/\bBearer\s+\S{6,}/gi, "Bearer ***")
+    .replaceAll(/\b(Bearer|Basic)\s+\S{6,}/gi, "$1 ***")
     .replaceAll(/([?&](?:key|api_key|apikey|token)=)[^&\s"']+/gi, "$1***");
 }
