@@ -20,7 +20,7 @@ export interface LoadResult {
   readonly left: number;
   /** The gateway died, or was not there. */
   readonly lost: number;
-  /** Other answers, by status. */
+  /** Other answers, by status: the provider was out of reach, a gateway had no room. */
   readonly others: Readonly<Record<string, number>>;
 }
 
@@ -29,12 +29,15 @@ type Seen = "answered" | "refused" | "left" | "lost" | `status ${number}`;
 const SHARE_STREAMED = 0.3;
 const SHARE_LEAVING = 0.08;
 const LOST_PAUSE_MS = 50;
+/** Requests that came to nothing are sent again, up to so many for each that was to be sent: a machine may be too slow for all at once. */
+const SENT_AGAIN_MAX = 2;
 
 /** Send them all; resolves when the last has its answer, or has left. */
 export async function load(options: LoadOptions): Promise<LoadResult> {
   const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
   const seen = new Map<Seen, number>();
   let next = 0;
+  let again = 0;
   let refusedOnce = false;
   const client = async (): Promise<void> => {
     while (next < options.requests) {
@@ -45,9 +48,9 @@ export async function load(options: LoadOptions): Promise<LoadResult> {
         refusedOnce = true;
         options.onFirstRefusal();
       }
-      if (what !== "lost") continue;
+      if (what === "answered" || what === "refused" || what === "left") continue;
       // It is asked again, of another.
-      next -= 1;
+      if (what === "lost" || again++ < options.requests * SENT_AGAIN_MAX) next -= 1;
       await new Promise((resolve) => setTimeout(resolve, LOST_PAUSE_MS));
     }
   };
