@@ -53,6 +53,8 @@ interface Sent {
 /** Who is asked for moderation without a name. */
 const DEFAULT_MODERATOR = "omni-moderation-latest";
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
+/** Connections that wait to be taken: a thousand clients may come at once. */
+const BACKLOG = 4_096;
 /** Of names that are not served: their calls are refused and cost nothing. */
 const UNPRICED: ModelPrice = { input: 0, output: 0 };
 
@@ -105,7 +107,7 @@ export class SimulatedProvider {
   async listen(): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", reject);
-      this.#server.listen(this.#port === 0 ? this.config.port : this.#port, this.config.host, () => {
+      this.#server.listen({ port: this.#port === 0 ? this.config.port : this.#port, host: this.config.host, backlog: BACKLOG }, () => {
         this.#server.off("error", reject);
         this.#port = (this.#server.address() as AddressInfo).port;
         resolve();
@@ -172,7 +174,7 @@ export class SimulatedProvider {
     }
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", reject);
-      this.#server.listen(this.#port, this.config.host, () => {
+      this.#server.listen({ port: this.#port, host: this.config.host, backlog: BACKLOG }, () => {
         this.#server.off("error", reject);
         resolve();
       });
