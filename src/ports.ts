@@ -180,6 +180,8 @@ export interface BudgetGate {
   cheaper(scopes: readonly string[], wallMs: number): boolean;
   /** The refusal that any call with these scopes would meet, however little it cost; null: none. */
   exhausted(scopes: readonly string[], wallMs: number): Extract<ReserveResult, { kind: "refused" }> | null;
+  /** Whoever asked for this hold has gone: if it still waits for room, it is refused now. */
+  forgo(attemptId: string): void;
 }
 
 /** Limits on pace: requests and tokens a minute, and requests at once. Counted where the request is served. */

@@ -64,7 +64,8 @@ const LINGER_MS = 1_000;
 
 export class Attempt implements UpstreamHandler, LaneSink {
   readonly settings: AttemptSettings;
-  readonly startedMs: number;
+  /** When it was called; until then, when it was decided on. */
+  startedMs: number;
   /** When its money was held: the time that it is priced at. Wall clock. */
   heldMs: number | null = null;
   /** The bound that its hold reserves; null: none is known. */
@@ -120,6 +121,7 @@ export class Attempt implements UpstreamHandler, LaneSink {
   /** Send it. The hold must be durable by now. */
   start(): void {
     if (this.#ended) return;
+    this.startedMs = this.#activeMs = this.#deps.clock.nowMs();
     // While the client does not read, the provider cannot end.
     this.#lifetime = this.#deps.clock.after(this.settings.lifetimeMs, () => this.fail(failure("timeout", "the stream outlived its lifetime"), this.#paused ? "client" : "provider"));
     if (this.settings.authorize === undefined) this.#call = this.#deps.upstream.send(this.settings.request, this);

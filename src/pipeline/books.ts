@@ -2,12 +2,13 @@
  * The money of one request: a hold before each call, a charge after it. Every call that was held has one charge, every
  * call that was refused its hold has none, and nobody is told the end before all charges are durable.
  */
-import type { Charge, Hold, Ledger, Log, ReserveResult } from "../ports.ts";
+import type { BudgetGate, Charge, Hold, Ledger, Log, ReserveResult } from "../ports.ts";
 import type { Attempt } from "./attempt.ts";
 
 export class Books {
   readonly #ledger: Ledger;
   readonly #log: Log;
+  readonly #budgets: Pick<BudgetGate, "forgo"> | undefined;
   readonly #charges = new Map<Attempt, Booked>();
   /** Attempts whose hold has not been answered yet. */
   readonly #holding = new Map<Attempt, Promise<void>>();
@@ -15,9 +16,10 @@ export class Books {
   /** A charge could not be written in time. */
   undurable = false;
 
-  constructor(ledger: Ledger, log: Log) {
+  constructor(ledger: Ledger, log: Log, budgets?: Pick<BudgetGate, "forgo">) {
     this.#ledger = ledger;
     this.#log = log;
+    this.#budgets = budgets;
   }
 
   /** Ask for a hold; one of the two is called when the ledger has answered. */
@@ -54,8 +56,13 @@ export class Books {
     }
     this.#charges.set(attempt, charge);
     const holding = this.#holding.get(attempt);
-    if (holding === undefined) this.#settling.push(this.#write(attempt, charge));
-    else this.#settling.push(holding.then(() => (this.#charges.get(attempt) === charge ? this.#write(attempt, charge) : undefined)));
+    if (holding === undefined) {
+      this.#settling.push(this.#write(attempt, charge));
+      return;
+    }
+    // It may wait for room in a budget for a long time, and nobody needs that any more.
+    this.#budgets?.forgo(attempt.settings.id);
+    this.#settling.push(holding.then(() => (this.#charges.get(attempt) === charge ? this.#write(attempt, charge) : undefined)));
   }
 
   /** Resolves when all that has ended is durable, or given up on and flagged. */
@@ -80,7 +87,15 @@ export class Books {
 
   /** What these attempts have cost, or may still cost at most. */
   committedNanoUsd(attempts: readonly Attempt[]): number {
-    return attempts.reduce((sum, one) => sum + ((one.over ? this.#charges.get(one)?.costNanoUsd : one.settings.candidate.boundNanoUsd) ?? 0), 0);
+    return attempts.reduce((sum, one) => sum + this.#atMostNanoUsd(one), 0);
+  }
+
+  /** Of an attempt that broke off without telling its usage the provider may bill more than we estimate: anything up to its bound. */
+  #atMostNanoUsd(attempt: Attempt): number {
+    const bound = attempt.settings.candidate.boundNanoUsd ?? 0;
+    const charge = this.#charges.get(attempt);
+    if (!attempt.over) return bound;
+    return charge?.state === "estimated" ? Math.max(bound, charge.costNanoUsd ?? 0) : (charge?.costNanoUsd ?? 0);
   }
 
   get estimated(): boolean {

@@ -70,7 +70,7 @@ export class Exchange implements AttemptOwner {
     this.#deps = deps;
     this.#surface = surface;
     this.#delivery = new Delivery(reply, deps.clock);
-    this.#books = new Books(deps.ledger, deps.log);
+    this.#books = new Books(deps.ledger, deps.log, deps.budgets);
     this.settings = settings;
     this.#startMs = deps.clock.nowMs();
     this.#startWallMs = deps.clock.wallMs();
@@ -256,7 +256,6 @@ export class Exchange implements AttemptOwner {
     this.#outcomes.push(null);
     this.#candidateOf.push(step.candidate);
     this.#hold(attempt);
-    this.#armSoft(attempt);
   }
 
   /** The candidate within what is left of the request's cap; null, and noted as unfit, where nothing useful is. */
@@ -276,18 +275,20 @@ export class Exchange implements AttemptOwner {
     attempt.heldMs = wallMs;
     const boundNanoUsd = (attempt.heldNanoUsd = number === 1 ? choice.holdNanoUsd : candidate.boundNanoUsd);
     const hold = holdOf({ attemptId: id, requestId, route: route.name, number, candidate, caller, boundNanoUsd, inputEstimateTokens, expectedUnits, features, serviceTier, wallMs });
-    this.#books.hold(attempt, hold, () => attempt.start(), (why) => this.#unheld(attempt, why));
+    this.#books.hold(attempt, hold, () => this.#call(attempt), (why) => this.#unheld(attempt, why));
   }
 
   /** No hold, no call, and nothing else is started; an attempt that has its hold may still answer. */
   #unheld(attempt: Attempt, why: Unheld): void {
+    if (attempt.over) return;
     if (why.kind === "refused") this.#deps.onBudgetRefused?.(this.settings.caller, why);
     this.#unheldError ??= why.kind === "refused" ? gatewayError(why.code, why.message) : gatewayError("ledger_unavailable", LEDGER_UNAVAILABLE);
     attempt.fail(failure("timeout", "no hold"), "ours");
   }
 
-  /** The clock after which an attempt counts as late, and the next one starts beside it. */
-  #armSoft(attempt: Attempt): void {
+  /** The call, and the clock after which it counts as late and the next starts beside it: waiting for room in a budget is no lateness. */
+  #call(attempt: Attempt): void {
+    if (attempt.over) return;
     const nowMs = this.#deps.clock.nowMs();
     const { deployment } = attempt.settings.candidate;
     let delayMs = softTimeoutMs(deployment, this.settings.route.clocks, this.#surface.stream && attempt.settings.reading.held !== true);
@@ -296,6 +297,7 @@ export class Exchange implements AttemptOwner {
     const nextInMs = next <= steps ? this.#startMs + latestStartMs(this.settings.deadlineMs, next, steps) - nowMs : Number.POSITIVE_INFINITY;
     if (nextInMs > 0) delayMs = Math.min(delayMs, nextInMs);
     this.#attemptTimers.set(attempt, this.#deps.clock.after(delayMs, () => this.#late(attempt)));
+    attempt.start();
     // The next step was due before this one began, which is not this deployment's fault.
     if (nextInMs <= 0) this.#step();
   }

@@ -17,8 +17,16 @@ export type Unheld = Exclude<ReserveResult, { kind: "held" }>;
 
 const NO_ALERTS: readonly BudgetAlert[] = [];
 
-/** Holds that wait for room: as many as requests may be in flight. */
-const WAITING_MAX = 10_000;
+/** Holds that wait for room: half of what may be in flight as a rule, so that who waits keeps nobody else out. */
+export const WAITING_MAX = 1_000;
+/** Nobody is told this: who asked has gone. */
+const FORGONE: Refusal = Object.freeze({ kind: "refused", code: "budget_exceeded", scope: "", message: "The request ended while it waited for room in a budget.", resetsAtMs: null });
+
+interface Waiting {
+  readonly hold: Hold;
+  readonly told: (refused: Unheld | null) => void;
+  readonly timer: NodeJS.Timeout;
+}
 
 export class LedgerBudgets implements BudgetGate {
   readonly book: BudgetBook;
@@ -30,7 +38,8 @@ export class LedgerBudgets implements BudgetGate {
   #settled: { readonly attemptId: string; readonly costNanoUsd: number | null }[] = [];
   #adjusted: BalanceDelta[] = [];
   #any = false;
-  readonly #waiting = new Map<Hold, { readonly told: (refused: Unheld | null) => void; readonly timer: NodeJS.Timeout }>();
+  /** By attempt, in the order of asking. */
+  readonly #waiting = new Map<string, Waiting>();
   #retrying = false;
 
   /** `waitMs`: how long a hold waits for others to be settled. */
@@ -79,6 +88,11 @@ export class LedgerBudgets implements BudgetGate {
     return admission.kind === "admitted" ? null : refusal(admission, 0);
   }
 
+  /** Whoever asked for this hold has gone: if it still waits for room, it is refused now. */
+  forgo(attemptId: string): void {
+    this.#endWait(attemptId, FORGONE);
+  }
+
   /** A request is over: nothing of it will be held any more. */
   endRequest(requestId: string): void {
     if (this.#any) this.book.endRequest(requestId);
@@ -112,8 +126,8 @@ export class LedgerBudgets implements BudgetGate {
    */
   waitFor(hold: Hold, refused: Refusal, told: (refused: Unheld | null) => void): void {
     if (!isWorthWaiting(this.book, hold) || this.#waiting.size >= WAITING_MAX) return told(refused);
-    const timer = setTimeout(() => this.#endWait(hold, refused), this.waitMs).unref();
-    this.#waiting.set(hold, { told, timer });
+    const timer = setTimeout(() => this.#endWait(hold.attemptId, refused), this.waitMs).unref();
+    this.#waiting.set(hold.attemptId, { hold, told, timer });
   }
 
   release(attemptId: string): void {
@@ -124,7 +138,7 @@ export class LedgerBudgets implements BudgetGate {
 
   /** Nobody waits any longer. */
   close(): void {
-    for (const hold of this.#waiting.keys()) this.#endWait(hold, { kind: "refused", code: "budget_exceeded", scope: "", message: "The gateway is stopping; a budget had no room for this call yet.", resetsAtMs: null });
+    for (const attemptId of this.#waiting.keys()) this.#endWait(attemptId, { kind: "refused", code: "budget_exceeded", scope: "", message: "The gateway is stopping; a budget had no room for this call yet.", resetsAtMs: null });
   }
 
   #retrySoon(): void {
@@ -132,18 +146,18 @@ export class LedgerBudgets implements BudgetGate {
     this.#retrying = true;
     setImmediate(() => {
       this.#retrying = false;
-      for (const hold of this.#waiting.keys()) {
+      for (const { hold } of this.#waiting.values()) {
         const refused = this.admit(hold);
-        if (refused === null) this.#endWait(hold, null);
-        else if (!isWorthWaiting(this.book, hold)) this.#endWait(hold, refused);
+        if (refused === null) this.#endWait(hold.attemptId, null);
+        else if (!isWorthWaiting(this.book, hold)) this.#endWait(hold.attemptId, refused);
       }
     });
   }
 
-  #endWait(hold: Hold, refusal: Refusal | null): void {
-    const waiting = this.#waiting.get(hold);
+  #endWait(attemptId: string, refusal: Refusal | null): void {
+    const waiting = this.#waiting.get(attemptId);
     if (waiting === undefined) return;
-    this.#waiting.delete(hold);
+    this.#waiting.delete(attemptId);
     clearTimeout(waiting.timer);
     waiting.told(refusal);
   }

@@ -8,7 +8,7 @@ import { SliceBook } from "../decide/budget/slice-book.ts";
 import type { SliceReply, SliceReport } from "../decide/budget/slices.ts";
 import type { Balance, Budget } from "../decide/budget/types.ts";
 import type { Hold, Log } from "../ports.ts";
-import { askOf, LedgerBudgets, refusal, type Refusal, type Unheld } from "./budgets.ts";
+import { askOf, LedgerBudgets, refusal, WAITING_MAX, type Refusal, type Unheld } from "./budgets.ts";
 import { messageOf } from "./schema.ts";
 import { text } from "./statements.ts";
 
@@ -23,23 +23,30 @@ const UNREACHABLE_AGAIN_MS = 500;
 const REPORT_EVERY_MS = 500;
 /** After so long without a hold, what is idle of the slices goes back to whoever may need it. */
 const QUIET_MS = 3_000;
-const WAITING_MAX = 10_000;
 const UNREACHABLE: Unheld = Object.freeze({ kind: "unavailable", message: "what was granted to this process is used up, and the authority of budgets cannot be reached" });
 /** Not what a limit forbids: the authority has to be asked. */
 const ASKS_MORE: Refusal = Object.freeze({ kind: "refused", code: "budget_exceeded", scope: "", message: "The authority of budgets did not grant this call in time.", resetsAtMs: null });
 
 interface Waiting {
+  readonly hold: Hold;
   readonly told: (refused: Unheld | null) => void;
   readonly timer: NodeJS.Timeout;
   /** What it is told if its time is up now. */
   last: Unheld;
 }
 
+/** A hold, and what it would take for it to be admitted. */
+interface Wanting {
+  readonly hold: Hold;
+  readonly reports: readonly SliceReport[];
+}
+
 export class SlicedBudgets extends LedgerBudgets {
   readonly #slices: SliceBook;
   readonly #link: AuthorityLink;
   readonly #log: Log;
-  readonly #waiters = new Map<Hold, Waiting>();
+  /** By attempt, in the order of asking. */
+  readonly #waiters = new Map<string, Waiting>();
   /** What the authority said last of each budget's period, for calls that cost nothing. */
   readonly #heard = new Map<string, Balance>();
   readonly #timer: NodeJS.Timeout;
@@ -70,7 +77,7 @@ export class SlicedBudgets extends LedgerBudgets {
 
   override exhausted(scopes: readonly string[], wallMs: number): Refusal | null {
     for (const { budget, periodKey } of this.book.applying(scopes, wallMs)) {
-      const heard = this.#heard.get(`${budget.id}\n${periodKey}`);
+      const heard = this.#heard.get(periodOf({ budgetId: budget.id, periodKey }));
       if (budget.kind !== "hard" || (budget.limitNanoUsd > 0 && (heard === undefined || heard.settledNanoUsd < budget.limitNanoUsd))) continue;
       return refusal({ kind: "refused", why: "exceeded", budget, periodKey, balance: heard ?? NOTHING, resetsAtMs: this.book.accounts.get(budget.id)?.endOfPeriod(wallMs) ?? null }, 0);
     }
@@ -89,9 +96,13 @@ export class SlicedBudgets extends LedgerBudgets {
 
   override waitFor(hold: Hold, refused: Refusal, told: (refused: Unheld | null) => void): void {
     if (refused !== ASKS_MORE || this.#waiters.size >= WAITING_MAX || this.#closed) return told(refused);
-    const timer = setTimeout(() => this.#end(hold, this.#waiters.get(hold)?.last ?? ASKS_MORE), this.waitMs).unref();
-    this.#waiters.set(hold, { told, timer, last: ASKS_MORE });
+    const timer = setTimeout(() => this.#end(hold.attemptId, this.#waiters.get(hold.attemptId)?.last ?? ASKS_MORE), this.waitMs).unref();
+    this.#waiters.set(hold.attemptId, { hold, told, timer, last: ASKS_MORE });
     this.#pump();
+  }
+
+  override forgo(attemptId: string): void {
+    this.#end(attemptId, ASKS_MORE);
   }
 
   override committed(): void {
@@ -102,7 +113,7 @@ export class SlicedBudgets extends LedgerBudgets {
   override close(): void {
     this.#closed = true;
     clearInterval(this.#timer);
-    for (const hold of this.#waiters.keys()) this.#end(hold, ASKS_MORE);
+    for (const attemptId of this.#waiters.keys()) this.#end(attemptId, ASKS_MORE);
     super.close();
   }
 
@@ -128,31 +139,47 @@ export class SlicedBudgets extends LedgerBudgets {
       });
   }
 
-  /** The first that finds no room asks for more, with a reserve for those behind it. */
+  /** The first that finds no room in a budget asks for more, with a reserve for those behind it. */
   async #ask(): Promise<void> {
     while (this.#waiters.size > 0 && !this.#closed) {
       const wanting = this.#admitInOrder();
-      if (wanting === null) return;
-      const replies = await this.#send(wanting.reports);
+      if (wanting.length === 0) return;
+      const replies = await this.#send(wanting.flatMap(({ reports }) => reports));
       if (replies === null) {
         for (const waiting of this.#waiters.values()) waiting.last = UNREACHABLE;
         await soon(UNREACHABLE_AGAIN_MS);
         continue;
       }
-      const over = this.#verdict(wanting.hold, replies);
-      if (over !== null) this.#end(wanting.hold, over);
-      else if (replies.some((reply) => reply.verdict !== "granted")) await soon(AGAIN_MS);
+      for (const { hold, reports } of wanting) this.#heed(hold, replies.filter((reply) => reports.some((report) => periodOf(report) === periodOf(reply))));
+      if (replies.some((reply) => reply.verdict !== "granted")) await soon(AGAIN_MS);
     }
   }
 
-  /** Admits those that have room. Gives the first that has none, with what it asks for. */
-  #admitInOrder(): { readonly hold: Hold; readonly reports: readonly SliceReport[] } | null {
-    for (const hold of this.#waiters.keys()) {
-      const admission = this.#slices.admit(askOf(hold));
-      if (admission.kind === "wanting") return { hold, reports: admission.reports };
-      this.#end(hold, admission.kind === "admitted" ? null : refusal(admission, askOf(hold).boundNanoUsd));
+  /**
+   * Admits those that have room. Gives the others, of each budget the first: what comes behind it in the same budget does not
+   * overtake it, what has nothing to do with that budget does not wait for it.
+   */
+  #admitInOrder(): readonly Wanting[] {
+    const wanting: Wanting[] = [];
+    const lacking = new Set<string>();
+    for (const { hold } of this.#waiters.values()) {
+      const ask = askOf(hold);
+      if (lacking.size > 0 && this.book.applying(ask.scopes, ask.wallMs).some(({ budget, periodKey }) => lacking.has(periodOf({ budgetId: budget.id, periodKey })))) continue;
+      const admission = this.#slices.admit(ask);
+      if (admission.kind === "wanting") {
+        wanting.push({ hold, reports: admission.reports });
+        for (const report of admission.reports) lacking.add(periodOf(report));
+      } else this.#end(hold.attemptId, admission.kind === "admitted" ? null : refusal(admission, ask.boundNanoUsd));
     }
-    return null;
+    return wanting;
+  }
+
+  /** What the authority answered to a hold that waits: admitted at once, refused for good, or to be asked for again. */
+  #heed(hold: Hold, replies: readonly SliceReply[]): void {
+    if (!this.#waiters.has(hold.attemptId)) return;
+    const over = this.#verdict(hold, replies);
+    if (over !== null) this.#end(hold.attemptId, over);
+    else if (replies.every((reply) => reply.verdict === "granted") && this.#slices.admit(askOf(hold)).kind === "admitted") this.#end(hold.attemptId, null);
   }
 
   /** Refused for good: not even with all that is held settled at nothing would there be room. Else it waits on. */
@@ -165,7 +192,7 @@ export class SlicedBudgets extends LedgerBudgets {
       if (limit === undefined || told === null || told.kind !== "refused") continue;
       const refused = refusal(told, ask.boundNanoUsd);
       if (reply.balance.settledNanoUsd + (ask.boundNanoUsd ?? 0) > limit) return refused;
-      const waiting = this.#waiters.get(hold);
+      const waiting = this.#waiters.get(hold.attemptId);
       if (waiting !== undefined) waiting.last = refused;
     }
     return null;
@@ -188,7 +215,7 @@ export class SlicedBudgets extends LedgerBudgets {
       const replies = await this.#link.report(reports);
       for (const reply of replies) {
         this.#slices.take(reply);
-        this.#heard.set(`${reply.budgetId}\n${reply.periodKey}`, reply.balance);
+        this.#heard.set(periodOf(reply), reply.balance);
       }
       if (!this.#reachable) this.#log.info("authority_reached");
       this.#reachable = true;
@@ -200,10 +227,10 @@ export class SlicedBudgets extends LedgerBudgets {
     }
   }
 
-  #end(hold: Hold, refused: Unheld | null): void {
-    const waiting = this.#waiters.get(hold);
+  #end(attemptId: string, refused: Unheld | null): void {
+    const waiting = this.#waiters.get(attemptId);
     if (waiting === undefined) return;
-    this.#waiters.delete(hold);
+    this.#waiters.delete(attemptId);
     clearTimeout(waiting.timer);
     waiting.told(refused);
   }
@@ -218,6 +245,11 @@ function joinerName(db: DatabaseSync): string {
   const name = randomUUID();
   db.prepare("INSERT INTO joiner (name) VALUES (?)").run(name);
   return name;
+}
+
+/** A budget's period, as a key. */
+function periodOf({ budgetId, periodKey }: { readonly budgetId: string; readonly periodKey: string }): string {
+  return `${budgetId}\n${periodKey}`;
 }
 
 function soon(ms: number): Promise<void> {

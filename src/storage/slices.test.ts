@@ -26,10 +26,10 @@ interface Opened {
   readonly file: string;
 }
 
-function opened(file: string, authority: AuthorityLink | undefined, budgetWaitMs: number, epochMs = START_MS): Opened {
+function opened(file: string, authority: AuthorityLink | undefined, budgetWaitMs: number, epochMs = START_MS, budgets: readonly Budget[] = [DAY]): Opened {
   const storage = new SqliteStorage(file, { leaseMs: LEASE_MS, wallMs: () => epochMs, checkpointEveryMs: 0, budgetWaitMs, ...(authority === undefined ? {} : { authority }) });
   all.add(storage);
-  storage.limit([DAY]);
+  storage.limit(budgets);
   return { storage, file };
 }
 
@@ -115,6 +115,23 @@ describe("processes that share a budget", () => {
     const asked = await Promise.all(Array.from({ length: 30 }, (_, i) => reserve(joinerAgain, 10 + i)));
     // One settled at 0.7, two of the dead are still held.
     assert.equal(asked.filter(({ kind }) => kind === "held").length, 17);
+  });
+
+  it("let no hold wait for another budget's room, nor for one whose request has ended", async () => {
+    const other: Budget = { ...DAY, id: "other-day", scopes: ["key/other"] };
+    const authority = opened(newFile(), undefined, 60_000, START_MS, [DAY, other]);
+    const joiner = opened(newFile(), new Link(authority.storage), 60_000, START_MS, [DAY, other]);
+    assert.equal((await reserve(joiner, 1, { boundNanoUsd: DAY.limitNanoUsd })).kind, "held");
+    const order: string[] = [];
+    const waiting = [2, 3].map((number) => reserve(joiner, number).then(({ kind }) => order.push(`${number} ${kind}`)));
+    assert.equal((await reserve(joiner, 4, { scopes: ["key/other"] })).kind, "held");
+    assert.deepEqual(order, [], "they wait for what the first holds");
+    joiner.storage.budgets.forgo(aHold(2).attemptId);
+    await waiting[0];
+    assert.deepEqual(order, ["2 refused"]);
+    await joiner.storage.ledger.settle([aCharge(1, { costNanoUsd: 500_000 })]);
+    await Promise.all(waiting);
+    assert.deepEqual(order, ["2 refused", "3 held"]);
   });
 
   it("count a slice whose journal is lost as spent, until it is heard of again", async () => {
