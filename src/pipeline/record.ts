@@ -71,8 +71,12 @@ function decisionOf({ settings: { choice }, attempts, startStates, unfit }: Reco
 /** What the log says of an attempt that failed. */
 export function failureFields(requestId: string, attempt: Attempt, { error, phase }: Extract<Outcome, { kind: "failed" }>): Readonly<Record<string, unknown>> {
   const { id, candidate } = attempt.settings;
-  return { request: requestId, attempt: id, deployment: candidate.deployment.id, class: error.class, phase, status: attempt.status, reason: error.code };
+  return { request: requestId, attempt: id, deployment: candidate.deployment.id, class: error.class, phase, status: attempt.status, reason: error.code !== null && error.code.length <= CODE_MAX && CODE.test(error.code) ? error.code : null };
 }
+
+/** Words joined by marks, or a number: a provider may put anything in a code's place, and what was asked is nothing for a log. */
+const CODE = /^(?:[A-Za-z]+(?:[_.:-][A-Za-z]+)*(?:[_-]?\d{1,4})?|\d{1,6})$/;
+const CODE_MAX = 64;
 
 function outcomeOf(facts: RecordFacts): RequestRecord["outcome"] {
   if (facts.gone) return "client_gone";
