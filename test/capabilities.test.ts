@@ -41,9 +41,12 @@ before(async () => {
   const routes = {
     steered: "[oai/gpt-5, oai/gpt-4o]", thinker: "[oai/gpt-5]", wishes: "[ant/claude-haiku-4-5]", resold: "[router/openai/gpt-5]", toolless: "[pplx/sonar]", nova: "[bed/minimax.minimax-m2]", mode: "[oai/gpt-3.5-turbo]",
     claude: "[ant/claude-haiku-4-5]", gemini: "[gem/gemini-2.5-flash]", seeing: "[gem/gemini-2.5-flash, oai/gpt-4o]", twice: "[gem/gemini-2.5-flash, bed/amazon.nova-lite-v1:0]",
+    told: "[own/small, own/able]", small: "[own/small]",
   };
   const lines = Object.entries(routes).flatMap(([name, candidates]) => [`  ${name}: { candidates: ${candidates} }`, `  ${name}-lenient: { candidates: ${candidates}, lenient: true }`]);
-  const yaml = `version: 1\nfallbacks: off\nproviders:\n${account("oai", "openai", "/v1")}${account("ant", "anthropic", "/v1")}${account("gem", "google", "/v1beta")}${account("pplx", "perplexity", "")}${account("router", "openrouter", "/v1")}${account("bed", "bedrock", "", ", region: us-east-1")}routes:\n${lines.join("\n")}\n`;
+  const denied = "vision: false, tools: false, tool_choice_none: false, json_schema: false, seed: false, sampling: false, top_k: false, streaming: false";
+  const own = `, models: { small: { unmetered: true, capabilities: { ${denied} } }, able: { unmetered: true, capabilities: { vision: true } } }`;
+  const yaml = `version: 1\nfallbacks: off\nproviders:\n${account("oai", "openai", "/v1")}${account("ant", "anthropic", "/v1")}${account("gem", "google", "/v1beta")}${account("pplx", "perplexity", "")}${account("router", "openrouter", "/v1")}${account("bed", "bedrock", "", ", region: us-east-1")}${account("own", "openai-compatible", "/v1", own)}routes:\n${lines.join("\n")}\n`;
   const images = new ImageFetcher({
     env: {},
     resolve: (name) => Promise.resolve(name === "img.example" ? ["93.184.215.14"] : name === "inside.example" ? ["127.0.0.1"] : []),
@@ -148,6 +151,55 @@ describe("a field that a candidate's model refuses", () => {
   it("stands in the record with what kept the candidate out", async () => {
     await ask({ model: "thinker", temperature: 0.2 });
     assert.match(await decisionOf(), /no_sampling/);
+  });
+});
+
+describe("what the owner of a model says that it cannot do", () => {
+  const image = { role: "user", content: [{ type: "text", text: "Who?" }, { type: "image_url", image_url: { url: `data:image/png;base64,${PNG.toString("base64")}` } }] };
+  const tools = [{ type: "function", function: { name: "f", parameters: { type: "object" } } }];
+  const ROWS: readonly (readonly [what: string, asks: Record<string, unknown>, param: string, reason: string])[] = [
+    ["images", { messages: [image] }, "messages", "no_vision"],
+    ["tools", { tools }, "tools", "no_tools"],
+    ["a seed", { seed: 7 }, "seed", "no_seed"],
+    ["a temperature", { temperature: 0.1 }, "temperature", "no_sampling"],
+    ["a stream", { stream: true }, "stream", "no_streaming"],
+  ];
+  for (const [what, asks, param, reason] of ROWS) {
+    it(`leaves it out for ${what}, with the reason, and is the answer where no other is left`, async () => {
+      says = ["hi"];
+      assert.equal((await ask({ model: "told" })).deployment, "own/small", "it is the first for all else");
+      const { status, deployment } = await ask({ model: "told", ...asks });
+      assert.deepEqual([status, deployment], [200, "own/able"]);
+      assert.match(await decisionOf(), new RegExp(`${reason}`));
+      const { error } = await ask({ model: "small", ...asks });
+      assert.deepEqual([error?.code, error?.param], ["unsupported_parameter", param]);
+      assert.equal(upstream.calls.length, 2);
+    });
+  }
+
+  it("counts for clients of other protocols alike", async () => {
+    says = ["hi"];
+    const body = { contents: [{ role: "user", parts: [{ text: "Who?" }] }], generationConfig: { temperature: 0.1, seed: 7, topK: 3 } };
+    const call = (model: string) => fetch(`${gateway.url}/v1beta/models/${model}:generateContent`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+    upstream.answer(speaking);
+    assert.equal((await call("told")).headers.get("x-spillway-deployment"), "own/able");
+    assert.equal((await call("small")).status, 400);
+  });
+
+  it("is made up for where that is honest: a schema, and tools that may not be called", async () => {
+    says = [FITS];
+    const schema = await ask({ model: "small", response_format });
+    assert.deepEqual([schema.status, bodyOf(upstream.calls[0])["response_format"]], [200, undefined]);
+    const shown = await ask({ model: "small", tools, tool_choice: "none" });
+    assert.deepEqual([shown.status, bodyOf(upstream.calls[1])["tools"], bodyOf(upstream.calls[1])["tool_choice"]], [200, undefined, undefined]);
+    assert.match(shown.warning, /tools were left out/);
+  });
+
+  it("is left out of the body on a lenient route", async () => {
+    says = ["hi"];
+    const { status, deployment, warning } = await ask({ model: "told-lenient", seed: 7, temperature: 0.1 });
+    assert.deepEqual([status, deployment, bodyOf(upstream.calls[0])["seed"], bodyOf(upstream.calls[0])["temperature"]], [200, "own/small", undefined, undefined]);
+    assert.match(warning, /seed was left out/);
   });
 });
 

@@ -1,5 +1,6 @@
 /** The `providers` section: each entry is an account. */
 import { readPriceTerms } from "../decide/price-terms.ts";
+import { CAPABILITIES, type Capability, type ToldCapabilities } from "../wire/capability.ts";
 import type { PriceSheet, ProviderFacts } from "../wire/facts.ts";
 import { readAddress } from "./account-address.ts";
 import { readCredential, refuseForeignKeys } from "./account-credential.ts";
@@ -131,9 +132,23 @@ function readModels(section: Raw, path: Path, found: Finding[]): ReadonlyMap<str
     if (unmetered && Object.hasOwn(map, "price")) found.push({ path: [...where, "unmetered"], expected: "either price or unmetered", found: "both", hint: "", at: "key" });
     const contextWindow = readTokens(map, "context", where, found);
     const maxOutput = readTokens(map, "max_output", where, found);
-    models.set(name, { price: null, ...price, unmetered, contextWindow, maxOutput });
+    const capabilities = readCapabilities(asMap(map["capabilities"]), [...where, "capabilities"], found);
+    models.set(name, { price: null, ...price, unmetered, contextWindow, maxOutput, ...(capabilities === null ? {} : { capabilities }) });
   }
   return models;
+}
+
+/** The schema knows the names; `vision` is another word for one of them. */
+function readCapabilities(map: Raw, path: Path, found: Finding[]): ToldCapabilities | null {
+  const told: { [C in Capability]?: boolean } = {};
+  for (const name of CAPABILITIES) {
+    const can = asFlag(map[name]);
+    if (can !== null) told[name] = can;
+  }
+  const vision = asFlag(map["vision"]);
+  if (vision !== null && told.image_in !== undefined) found.push({ path: [...path, "vision"], expected: "either vision or image_in", found: "both", hint: "they are the same", at: "key" });
+  if (vision !== null) told.image_in = vision;
+  return Object.keys(told).length === 0 ? null : told;
 }
 
 function readPrice(map: Raw, path: Path, found: Finding[]): { readonly price: PriceSheet; readonly priceFromMs?: number } | null {

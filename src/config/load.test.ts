@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { inspect } from "node:util";
 import { PROVIDERS } from "../providers/registry.ts";
+import { CAPABILITIES } from "../wire/capability.ts";
 import { parseConfig, type ConfigError, type ParsedConfig } from "./load.ts";
 import { showError } from "./report.ts";
 import type { Config } from "./types.ts";
@@ -112,7 +113,7 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
     "3 providers.openai.api_key | a key | none | OpenAI answers nobody without a key",
     '4 providers.anthropic.api_key | a key | nothing | add api_key: "${ANTHROPIC_API_KEY}"',
   ]],
-  ["models", `${HEAD}  l:\n    type: openai-compatible\n    base_url: "http://127.0.0.1:1"\n    api_key: none\n    models:\n      a: { price: { input: -1, output: 0.1234567 } }\n      b: { price: { ouput: 1 } }\n      c: { context: 0, max_output: many }\n      d: { price: { input: 1 }, unmetered: true }\n`, [
+  ["models", `${HEAD}  l:\n    type: openai-compatible\n    base_url: "http://127.0.0.1:1"\n    api_key: none\n    models:\n      a: { price: { input: -1, output: 0.1234567 } }\n      b: { price: { ouput: 1 } }\n      c: { context: 0, max_output: many }\n      d: { price: { input: 1 }, unmetered: true }\n      e: { capabilities: { vison: false, tools: maybe } }\n      f: { capabilities: { vision: false, image_in: false } }\n`, [
     '9 providers.l.models.a.price.input | USD per million tokens, 0 or more, at most 6 decimal places | "-1" | ',
     '9 providers.l.models.a.price.output | USD per million tokens, 0 or more, at most 6 decimal places | "0.1234567" | ',
     "10 providers.l.models.b.price | at least the price of input | no input | write price: { input: 0.10, output: 0.20 }",
@@ -120,6 +121,9 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
     "11 providers.l.models.c.context | a whole number of tokens above 0 | 0 | ",
     '11 providers.l.models.c.max_output | a number of tokens | "many" | ',
     "12 providers.l.models.d.unmetered | either price or unmetered | both | ",
+    `13 providers.l.models.e.capabilities.vison | one of vision, ${CAPABILITIES.join(", ")} | unknown key vison | did you mean vision?`,
+    '13 providers.l.models.e.capabilities.tools | true or false | "maybe" | ',
+    "14 providers.l.models.f.capabilities.vision | either vision or image_in | both | they are the same",
   ]],
   ["keys", 'version: 1\nkeys:\n  - { name: app }\n  - { name: app, key: "${CALLER}" }\n  - { name: b, key: "${CALLER}" }\n  - { name: c, sha256: 12ab }\n  - { name: d, key: "x", sha256: "y" }\n', [
     '3 keys[0] | either key or sha256 | neither | write { name: app, key: "${SPILLWAY_API_KEY}" }',
@@ -218,6 +222,15 @@ describe("a good configuration", () => {
 
   it("may have sections with every line commented out", () => {
     assert.deepEqual(good("version: 1\nkeys:\nproviders:\nroutes:\naliases:\ncors:\n").accounts, []);
+  });
+
+  it("says what its models can and cannot do, by the names of the capability table and by the word vision", () => {
+    const can = CAPABILITIES.map((name) => `${name}: true`).join(", ");
+    const config = good(`version: 1\nproviders:\n  ollama:\n    models: { all: { capabilities: { ${can} } }, blind: { capabilities: { vision: "false", tools: false } }, none: { capabilities: {} } }\n`);
+    const models = config.accounts[0]?.models;
+    assert.deepEqual(models?.get("all")?.capabilities, Object.fromEntries(CAPABILITIES.map((name) => [name, true])));
+    assert.deepEqual(models?.get("blind")?.capabilities, { image_in: false, tools: false });
+    assert.equal(models?.get("none")?.capabilities, undefined);
   });
 
   it("is read in full: the example that is shipped", () => {

@@ -9,9 +9,37 @@ import { budget } from "../control/kinds/budget.ts";
 import { limit } from "../control/kinds/limit.ts";
 import { price } from "../control/kinds/price.ts";
 import { priceSchema } from "../control/price-schema.ts";
+import type { Capability } from "../wire/capability.ts";
 import { DURATION_PATTERN } from "./values.ts";
 
 const REFERENCE = z.string().regex(/\$\{.+\}/).meta({ id: "reference", description: "A value from outside the file: ${NAME}, ${NAME:-default} or ${file:/path}" });
+
+/** What a model may be said to be able to do: the names of the capability table, and a common word for one of them. */
+const CAN: Readonly<Record<Capability | "vision", string>> = {
+  vision: "Images in a request; the same as image_in",
+  image_in: "Images in a request",
+  image_url: "Images by an address that the provider fetches itself",
+  audio_in: "Sound in a request",
+  file_in: "Documents in a request, PDF first",
+  tools: "Tools",
+  tool_choice_none: "Tools that are shown and may not be called",
+  tool_choice_required: "A tool call may be demanded",
+  tool_choice_named: "The call of one tool may be demanded",
+  parallel_off: "One tool call at a time",
+  json_object: "JSON mode",
+  json_schema: "Structured output by a JSON schema",
+  json_beside_tools: "Either of the two in a request that offers tools",
+  n: "Several choices",
+  stop: "Stop sequences",
+  seed: "seed",
+  logprobs: "logprobs and top_logprobs",
+  logit_bias: "logit_bias",
+  penalties: "presence_penalty and frequency_penalty",
+  sampling: "temperature and top_p other than 1",
+  top_k: "top_k",
+  reasoning_effort: "reasoning_effort",
+  streaming: "Streamed answers",
+};
 
 /**
  * The schema. `forEditor`: every value may also be a `${…}` reference, which an editor sees before it is replaced.
@@ -36,14 +64,19 @@ export function configSchema(forEditor: boolean) {
   const onOff = (description: string): z.ZodType => open(z.union([z.enum(["on", "off"]), z.boolean()], { error: "on or off" }), description);
 
   const priceList = priceSchema({ number, text });
+  const capabilities = z.strictObject(
+    Object.fromEntries(Object.entries(CAN).map(([name, what]) => [name, flag(what).optional()])),
+    { error: "a map such as { vision: false, tools: true }" },
+  );
   const model = z.strictObject(
     {
       price: priceList.describe("Your price, in place of the catalogue's").optional(),
       unmetered: flag("Costs nothing per call; its cost is recorded as unknown, never as zero").optional(),
       context: number("a number of tokens", "Context window in tokens").optional(),
       max_output: number("a number of tokens", "Most output tokens of one answer").optional(),
+      capabilities: capabilities.describe("What the model can (true) and cannot do (false); what is not named stays as it is known").optional(),
     },
-    { error: "a map with price, unmetered, context or max_output" },
+    { error: "a map with price, unmetered, context, max_output or capabilities" },
   );
   const entra = z.strictObject(
     {

@@ -5,6 +5,7 @@ import type { Budget } from "../decide/budget/types.ts";
 import type { Display } from "../decide/currency.ts";
 import type { RouteClocks } from "../decide/deployment.ts";
 import type { PriceRecord } from "../decide/price-book.ts";
+import type { ToldCapabilities } from "../wire/capability.ts";
 import type { Credential } from "../wire/credential.ts";
 import type { ProviderFacts, PriceSheet } from "../wire/facts.ts";
 import type { Channel } from "../wire/notice.ts";
@@ -79,6 +80,8 @@ export interface ModelOverride {
   readonly unmetered: boolean;
   readonly contextWindow: number | null;
   readonly maxOutput: number | null;
+  /** What the model can and cannot do, as the owner states it; absent: nothing is stated. */
+  readonly capabilities?: ToldCapabilities;
 }
 export interface RouteConfig {
   readonly name: string;

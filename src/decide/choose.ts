@@ -76,7 +76,7 @@ export function choose(facts: ChoiceFacts): Choice {
   const candidates: Candidate[] = [];
   const filtered: Filtered[] = [];
   for (const entry of ordered(route, facts.random)) {
-    const lacks = shape.needs.length === 0 || facts.capabilities === undefined ? NOTHING : lacked(shape.needs, facts.capabilities(entry.deployment), entry.deployment.provider.dialect === facts.passesTo);
+    const lacks = shape.needs.length === 0 || facts.capabilities === undefined ? NOTHING : lacked(shape.needs, facts.capabilities(entry.deployment), entry.deployment.provider.dialect === facts.passesTo, entry.deployment.told);
     const view = facts.view(entry.deployment);
     const reason = unfit(entry, shape, view) ?? missing(lacks);
     if (reason !== null) filtered.push({ deployment: entry.deployment.id, ...reason });
@@ -174,7 +174,7 @@ export function within(candidate: Candidate, facts: Pick<ChoiceFacts, "shape" | 
 }
 
 /** Why a deployment cannot serve this request, whatever it is capable of, or null. */
-function unfit(entry: RouteCandidate, shape: RequestShape, view: HealthView): { reason: string; detail: string } | null {
+function unfit(entry: RouteCandidate, shape: RequestShape, view: HealthView): { reason: string; detail: string; param?: string } | null {
   const { deployment } = entry;
   const model = deployment.model;
   if (view.excluded !== null) return { reason: "excluded", detail: view.excluded.reason };
@@ -182,6 +182,8 @@ function unfit(entry: RouteCandidate, shape: RequestShape, view: HealthView): { 
     const wrong = shape.endpoint === "chat" ? "embedding" : shape.endpoint === "embeddings" ? "chat" : null;
     if (model.type === wrong) return { reason: "wrong_endpoint", detail: `a model for ${model.type}` };
   }
+  // No need of its own: nearly every request streams, and nearly every model does.
+  if (shape.stream && deployment.told?.streaming === false && shape.endpoint === "chat") return { reason: LACKS.streaming[0], detail: LACKS.streaming[1], param: "stream" };
   const asked = shape.maxOutputTokens;
   if (entry.automatic && asked !== null && deployment.maxOutput !== null && asked > deployment.maxOutput) {
     return { reason: "output_too_small", detail: `gives at most ${deployment.maxOutput} output tokens, ${asked} asked` };

@@ -1,4 +1,5 @@
 /** What routing works on: deployments (one thing that we can call), routes (what a name stands for) and their clocks. */
+import type { ToldCapabilities } from "../wire/capability.ts";
 import type { ModelFacts, PriceSheet, ProviderFacts } from "../wire/facts.ts";
 import type { ContractMeter } from "./contract/meter.ts";
 import type { Need } from "./needs.ts";
@@ -24,6 +25,8 @@ export interface Deployment {
   readonly domain: { readonly edge?: string; readonly cloud?: string };
   /** Thinks before it answers: longer clocks. */
   readonly reasons: boolean;
+  /** What the owner says that the model can and cannot do; absent: nothing. */
+  readonly told?: ToldCapabilities;
   /** Called by a credential of the team's own, and billed to it; absent: by the organisation's. */
   readonly paidBy?: "team";
 }

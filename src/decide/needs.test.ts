@@ -22,7 +22,7 @@ const image = (url: string): Part => ({ kind: "image", source: { kind: "url", ur
 describe("the needs of a request", () => {
   it("are one and the same empty list for plain chat, with the values that change nothing", () => {
     assert.equal(needsOf(PLAIN, FACTS), NO_NEEDS);
-    const nothing = { temperature: 1, topP: 1, presencePenalty: 0, frequencyPenalty: 0, logprobs: false, topLogprobs: 0, logitBias: {}, seed: 7, topK: 3, reasoningEffort: "low", responseFormat: { kind: "text" } } as const;
+    const nothing = { temperature: 1, topP: 1, presencePenalty: 0, frequencyPenalty: 0, logprobs: false, topLogprobs: 0, logitBias: {}, responseFormat: { kind: "text" } } as const;
     assert.equal(needsOf({ ...PLAIN, ...nothing }, FACTS), NO_NEEDS);
   });
 
@@ -31,8 +31,9 @@ describe("the needs of a request", () => {
     ["a tool that must be called", { tools: [TOOL], toolChoice: { kind: "required" } }, {}, "tools:skip tool_choice_required:skip"],
     ["one of some tools that must be called", { tools: [TOOL], toolChoice: { kind: "allowed", mode: "required", names: ["f"] } }, {}, "tools:skip tool_choice_required:skip"],
     ["one tool that must be called", { tools: [TOOL], toolChoice: { kind: "named", name: "f" } }, {}, "tools:skip tool_choice_named:skip"],
-    ["tools that may not be called: they can be left out", { tools: [TOOL], toolChoice: { kind: "none" } }, {}, "tools:emulate"],
-    ["tools that may not be called, but were", { tools: [TOOL], toolChoice: { kind: "none" }, messages: [{ role: "tool", toolCallId: "c", parts: [] }] }, {}, "tools:skip"],
+    ["tools that may not be called: they can be left out", { tools: [TOOL], toolChoice: { kind: "none" } }, {}, "tools:emulate tool_choice_none:emulate@told"],
+    ["tools that may not be called, but were", { tools: [TOOL], toolChoice: { kind: "none" }, messages: [{ role: "tool", toolCallId: "c", parts: [] }] }, {}, "tools:skip tool_choice_none:skip@told"],
+    ["wishes that are a reason only where the model's owner says so", { seed: 7, topK: 3, reasoningEffort: "low", tools: [TOOL], parallelToolCalls: false }, {}, "tools:skip top_k:skip@told seed:skip@told reasoning_effort:skip@told parallel_off:skip@told"],
     ["a schema", { responseFormat: SCHEMA }, {}, "json_schema:emulate"],
     ["a schema in the words of a dialect whose bytes may pass", { responseFormat: SCHEMA }, { passesTo: "anthropic-messages" }, "json_schema:emulate@foreign"],
     ["any JSON beside tools", { responseFormat: { kind: "json_object" }, tools: [TOOL] }, {}, "tools:skip json_object:emulate json_beside_tools:emulate"],
@@ -59,6 +60,13 @@ describe("what a table denies", () => {
   it("is lacking; what it grants or does not know is not", () => {
     assert.deepEqual(lacked(asked, table, true).map((need) => need.capability), ["sampling"]);
     assert.deepEqual(lacked(asked, table, false).map((need) => need.capability), ["image_url"]);
+  });
+
+  it("is lacking everywhere where the model's owner says so, also what is no reason otherwise", () => {
+    assert.deepEqual(lacked(asked, table, false, { sampling: false, stop: true }).map((need) => need.capability), ["image_url", "sampling"]);
+    const seeded = needsOf({ ...PLAIN, seed: 7 }, FACTS);
+    assert.deepEqual(lacked(seeded, { ...table, seed: false }, true), [], "encoders and providers leave it out with a word");
+    assert.deepEqual(lacked(seeded, { ...table, seed: false }, true, { seed: false }).map((need) => need.capability), ["seed"]);
   });
 });
 

@@ -2,7 +2,7 @@
  * What a request needs of a model beyond plain chat, told once, and what becomes of a candidate that lacks it: left out
  * with a reason, made up for, or served without a field that is only a wish. Most requests need nothing, and pay nothing.
  */
-import type { Capability, CapabilityTable } from "../wire/capability.ts";
+import type { Capability, CapabilityTable, ToldCapabilities } from "../wire/capability.ts";
 import type { ChatRequest, Part } from "../wire/chat.ts";
 import type { DialectId, SurchargedFeature } from "../wire/facts.ts";
 
@@ -12,8 +12,11 @@ export interface Need {
   readonly param: string;
   /** If it is missing: the candidate is left out, it is made up for, or the field is left out with a warning. */
   readonly missing: "skip" | "emulate" | "drop";
-  /** Where that counts: `passed`: only where the client's bytes reach the target as they are; `foreign`: only elsewhere. */
-  readonly where: "anywhere" | "passed" | "foreign";
+  /**
+   * Where that counts: `passed`: only where the client's bytes reach the target as they are; `foreign`: only elsewhere; `told`: only
+   * where the model's owner says so. What the owner says counts everywhere.
+   */
+  readonly where: "anywhere" | "passed" | "foreign" | "told";
 }
 
 export interface NeedsFacts {
@@ -82,6 +85,7 @@ function toolNeeds(request: ChatRequest, offersTools: boolean, need: Tell): void
   need("tools", "tools", offersTools || inHistory ? "skip" : "emulate");
   if (choice?.kind === "required" || (choice?.kind === "allowed" && choice.mode === "required")) need("tool_choice_required", "tool_choice");
   if (choice?.kind === "named") need("tool_choice_named", "tool_choice");
+  if (choice?.kind === "none") need("tool_choice_none", "tool_choice", inHistory ? "skip" : "emulate", "told");
 }
 
 /**
@@ -102,18 +106,24 @@ function samplingNeeds(request: ChatRequest, lenient: boolean, need: Tell): void
   if (request.logprobs === true) need("logprobs", "logprobs", refused);
   if (request.topLogprobs !== undefined && request.topLogprobs > 0) need("logprobs", "top_logprobs", refused);
   if (request.logitBias !== undefined && Object.keys(request.logitBias).length > 0) need("logit_bias", "logit_bias", refused);
-  if (!lenient) return;
-  if (request.topK !== undefined) need("top_k", "top_k", "drop");
-  if (request.seed !== undefined) need("seed", "seed", "drop");
-  if (request.reasoningEffort !== undefined) need("reasoning_effort", "reasoning_effort", "drop");
-  if (request.parallelToolCalls === false && request.tools.length > 0) need("parallel_off", "parallel_tool_calls", "drop");
+  // What encoders leave out with a word is a reason to leave a candidate out only where its owner says so.
+  const wish = lenient ? "anywhere" : "told";
+  if (request.topK !== undefined) need("top_k", "top_k", refused, wish);
+  if (request.seed !== undefined) need("seed", "seed", refused, wish);
+  if (request.reasoningEffort !== undefined) need("reasoning_effort", "reasoning_effort", refused, wish);
+  if (request.parallelToolCalls === false && request.tools.length > 0) need("parallel_off", "parallel_tool_calls", refused, wish);
 }
 
-/** The needs that a table denies. Unknown is not denied. `passes`: the client's bytes would reach the target as they are. */
-export function lacked(needs: readonly Need[], table: CapabilityTable, passes: boolean): readonly Need[] {
+/**
+ * The needs that a table denies. Unknown is not denied. `passes`: the client's bytes would reach the target as they are; `told`:
+ * what the model's owner says of it.
+ */
+export function lacked(needs: readonly Need[], table: CapabilityTable, passes: boolean, told?: ToldCapabilities): readonly Need[] {
   let found: Need[] | null = null;
   for (const need of needs) {
-    if (table[need.capability] === false && need.where !== (passes ? "foreign" : "passed")) (found ??= []).push(need);
+    if (table[need.capability] !== false) continue;
+    const counts = need.where !== (passes ? "foreign" : "passed") && need.where !== "told";
+    if (counts || told?.[need.capability] === false) (found ??= []).push(need);
   }
   return found ?? NO_NEEDS;
 }

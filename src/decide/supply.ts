@@ -2,6 +2,7 @@
  * What the configured accounts can serve: turns an account and an upstream name into a deployment, or into the reason
  * why it cannot be called. Pure; the first half of what a directory of names rests on.
  */
+import type { ToldCapabilities } from "../wire/capability.ts";
 import type { ModelFacts, PriceSheet, ProviderFacts } from "../wire/facts.ts";
 import type { OwnedKind } from "../wire/surfaces.ts";
 import type { CapacityBook } from "./contract/meter.ts";
@@ -33,6 +34,8 @@ export interface SupplyOverride {
   readonly unmetered: boolean;
   readonly contextWindow: number | null;
   readonly maxOutput: number | null;
+  /** What the model can and cannot do, as the owner states it; absent: nothing is stated. */
+  readonly capabilities?: ToldCapabilities;
 }
 
 /** The lookups of a catalogue. */
@@ -240,6 +243,7 @@ function deploymentOf(account: SupplyAccount, model: ModelFacts | null, upstream
     region: account.region ?? (account.baseUrl === account.provider.baseUrl ? account.provider.region : null),
     domain: { ...account.provider.domain, ...account.domain },
     reasons: model?.reasoning === true,
+    ...(override?.capabilities === undefined ? {} : { told: override.capabilities }),
   };
 }
 

@@ -52,7 +52,7 @@ export class Fitting {
   /** null: the request fits as it is; `later`: something has to be fetched first. `passes`: the client's bytes would reach the deployment. */
   fit(deployment: Deployment, passes: boolean): Fitted | Later | Unsupported | null {
     const table = tableOf(deployment);
-    const lacks = lacked(this.#needs, table, passes);
+    const lacks = lacked(this.#needs, table, passes, deployment.told);
     if (lacks.length === 0) return null;
     let request = this.#request;
     let structured: StructuredOutput | null = null;
@@ -65,10 +65,11 @@ export class Fitting {
         without.push(param);
         warnings.push(`${param} was left out: the model refuses it`);
       } else if (missing !== "emulate") continue;
-      else if (capability === "tools") {
+      else if (capability === "tools" || capability === "tool_choice_none") {
+        if (request.tools.length === 0) continue;
         request = { ...request, tools: [], toolChoice: undefined, parallelToolCalls: undefined };
         without.push("tools", "tool_choice", ...(this.#request.parallelToolCalls === undefined ? [] : ["parallel_tool_calls"]));
-        warnings.push("tools were left out: the model takes none, and none may be called");
+        warnings.push(`tools were left out: ${table.tools === false ? "the model takes none" : "the model cannot be kept from calling them"}, and none may be called`);
       } else if (capability === "image_url") {
         const fetched = this.#images?.fill(request, deployment) ?? null;
         if (fetched === null) continue;

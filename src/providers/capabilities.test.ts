@@ -88,6 +88,16 @@ describe("the capability table", () => {
     assert.equal(table.tools, null);
   });
 
+  it("has the owner's word last, but for a place that the dialect does not have", () => {
+    const target = targets.find((one) => one.model?.id === "openai/gpt-4o");
+    assert.ok(target);
+    const table = capabilitiesOf({ ...target, told: { image_in: false, json_schema: false, seed: false } });
+    assert.deepEqual([table.image_in, table.json_schema, table.seed, table.tools], [false, false, false, true]);
+    const claude = targets.find((one) => one.provider.id === "anthropic");
+    assert.ok(claude);
+    assert.deepEqual([capabilitiesOf({ ...claude, told: { n: true, image_in: true } }).n], [false]);
+  });
+
   it("denies what a host refuses, and not what its rules leave out with a word", () => {
     const of = (id: string): ReturnType<typeof capabilitiesOf> => capabilitiesOf({ provider: PROVIDERS.get(id) as NonNullable<ReturnType<typeof PROVIDERS.get>>, model: null, upstreamModel: "m" });
     assert.deepEqual([of("groq").logit_bias, of("groq").n, of("deepseek").n], [false, false, false]);

@@ -1,9 +1,10 @@
 /**
  * The capability table of a model at a provider. Later words outweigh earlier ones: what the dialect has no place for,
- * then the catalogue's facts, then what the provider refuses by its own data file, then rules for single models. What
- * nobody says stays null. A test holds the table to the encoders: what it denies they refuse or leave out with a word.
+ * then the catalogue's facts, then what the provider refuses by its own data file, then rules for single models, then the
+ * word of the model's owner. What nobody says stays null. A test holds the table to the encoders: what it denies they refuse
+ * or leave out with a word.
  */
-import { CAPABILITIES, type Capability, type CapabilityTable } from "../wire/capability.ts";
+import { CAPABILITIES, type Capability, type CapabilityTable, type ToldCapabilities } from "../wire/capability.ts";
 import type { DialectId, Quirks } from "../wire/facts.ts";
 import { generationOf as claudeOf } from "./dialects/anthropic/generation.ts";
 import { traitsOf } from "./dialects/bedrock/traits.ts";
@@ -84,7 +85,7 @@ export function capabilitiesOf(target: Target): CapabilityTable {
     const applies = (rule.dialect ?? dialect) === dialect && rule.provider?.test(target.provider.id) !== false;
     if (applies && (rule.model === undefined || names.some((name) => rule.model?.test(name)))) Object.assign(table, rule.can);
   }
-  return table;
+  return target.told === undefined ? table : Object.assign(table, ofOwner(target.told, BY_DIALECT[dialect]));
 }
 
 /** The catalogue's facts. A modality that is not listed is unknown; what the dialect has no place for stays denied. */
@@ -99,6 +100,11 @@ function ofCatalogue({ model }: Target, table: CapabilityTable): Words {
     json_schema: model.jsonSchema,
     ...(model.reasoning === false && { reasoning_effort: false }),
   };
+}
+
+/** What the owner says goes last; only a place that the dialect does not have is nobody's to give. */
+function ofOwner(told: ToldCapabilities, places: Words): Words {
+  return Object.fromEntries(CAPABILITIES.filter((name) => told[name] === false || (told[name] === true && places[name] !== false)).map((name) => [name, told[name]]));
 }
 
 /** What a host refuses. What its rules leave out with a word is no reason to pass it over. */

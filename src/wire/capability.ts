@@ -30,3 +30,6 @@ export type Capability = (typeof CAPABILITIES)[number];
 
 /** One model at one provider. */
 export type CapabilityTable = Readonly<Record<Capability, boolean | null>>;
+
+/** What an owner says of a model; what is not named stays as it is known. */
+export type ToldCapabilities = { readonly [C in Capability]?: boolean };

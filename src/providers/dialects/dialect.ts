@@ -1,6 +1,7 @@
 /**
  * What a provider's protocol must be able to do. Every function is pure: bytes and facts in, values out.
  */
+import type { ToldCapabilities } from "../../wire/capability.ts";
 import type { ChatRequest } from "../../wire/chat.ts";
 import type { StreamEvent } from "../../wire/events.ts";
 import type { Json, JsonObject } from "../../wire/json.ts";
@@ -18,6 +19,8 @@ export interface Target {
   readonly upstreamModel: string;
   /** Output tokens of one answer at most, where the owner or the catalogue says; the owner's word goes first. */
   readonly maxOutput?: number | null;
+  /** What the owner says that the model can and cannot do; absent: nothing. */
+  readonly told?: ToldCapabilities;
 }
 
 export interface EncodedRequest {
