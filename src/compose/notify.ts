@@ -85,6 +85,8 @@ export class Alerts {
   }
 
   start(): void {
+    // What there is now is nothing new; whatever comes from here on is.
+    if (this.#overruns === null) this.#lookAtOverruns();
     this.#timer ??= setInterval(() => this.tick(), TICK_MS).unref();
   }
 
