@@ -21,7 +21,8 @@ const TOKEN_VARIABLE = "SPILLWAY_AUTHORITY_TOKEN";
 function authorityToken(env: Readonly<Record<string, string | undefined>>): string | null {
   const token = env[TOKEN_VARIABLE];
   if (token === undefined || token === "") return null;
-  if (token.length < TOKEN_CHARACTERS_MIN) throw new StartError(`${TOKEN_VARIABLE} must have at least ${TOKEN_CHARACTERS_MIN} characters; openssl rand -base64 32 makes a good one.`);
+  // A header carries it as it is: with a space or line break in it nobody could show it.
+  if (token.length < TOKEN_CHARACTERS_MIN || !/^[\x21-\x7e]+$/.test(token)) throw new StartError(`${TOKEN_VARIABLE} must have at least ${TOKEN_CHARACTERS_MIN} characters, visible ASCII without spaces; openssl rand -base64 32 makes a good one.`);
   return token;
 }
 

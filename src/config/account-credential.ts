@@ -119,7 +119,7 @@ function credentialOfFile(text: string, { scope, tokenUrl: usual }: ServiceAccou
   const type = asText(file["type"]) ?? "";
   const tokenUrl = urlOf(asText(file["token_uri"]) ?? usual);
   if (type === "service_account") {
-    const [email, key] = [asText(file["client_email"]), asText(file["private_key"])];
+    const [email, key] = [saidIn(file, "client_email"), saidIn(file, "private_key")];
     if (email === null || key === null) return `a file without ${email === null ? "client_email" : "private_key"}`;
     if (tokenUrl === null) return "a token_uri that is no http or https URL";
     const wrong = wrongKey(key);
@@ -127,12 +127,18 @@ function credentialOfFile(text: string, { scope, tokenUrl: usual }: ServiceAccou
     return { kind: "service-account", email, keyId: asText(file["private_key_id"]), privateKey: new Secret(key), tokenUrl, scope };
   }
   if (type === "authorized_user") {
-    const [clientId, secret, refresh] = [asText(file["client_id"]), asText(file["client_secret"]), asText(file["refresh_token"])];
+    const [clientId, secret, refresh] = [saidIn(file, "client_id"), saidIn(file, "client_secret"), saidIn(file, "refresh_token")];
     if (clientId === null || secret === null || refresh === null) return "a file without client_id, client_secret or refresh_token";
     if (tokenUrl === null) return "a token_uri that is no http or https URL";
     return { kind: "refresh-token", clientId, clientSecret: new Secret(secret), refreshToken: new Secret(refresh), tokenUrl };
   }
   return /^[a-z_]{1,40}$/.test(type) ? `a file of type ${type}` : "a file without a type";
+}
+
+/** A text of the file; an empty one is none. */
+function saidIn(file: Readonly<Record<string, unknown>>, key: string): string | null {
+  const text = asText(file[key]);
+  return text === null || text.trim() === "" ? null : text;
 }
 
 /** What is wrong with a private key that signs by RSA, or null. Never the library's own words: they may quote it. */
