@@ -95,7 +95,9 @@ export class Books {
     const bound = attempt.settings.candidate.boundNanoUsd ?? 0;
     const charge = this.#charges.get(attempt);
     if (!attempt.over) return bound;
-    return charge?.state === "estimated" ? Math.max(bound, charge.costNanoUsd ?? 0) : (charge?.costNanoUsd ?? 0);
+    // A whole body tells all of it, whatever else is wrong with it; in a stream what came so far may be a snapshot.
+    const told = attempt.usage !== null && !attempt.settings.stream;
+    return charge?.state === "estimated" && !told ? Math.max(bound, charge.costNanoUsd ?? 0) : (charge?.costNanoUsd ?? 0);
   }
 
   get estimated(): boolean {

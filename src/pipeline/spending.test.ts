@@ -121,6 +121,19 @@ describe("a cap on one request", () => {
     assert.ok(typeof tokens === "number" && tokens < 1_500, JSON.stringify(tokens));
   });
 
+  it("counts an attempt that told no usage with all that it may be billed", async () => {
+    const world = new World({ candidates: ["a", "b"] });
+    // It was written and may be billed, and nobody can read it.
+    world.upstream.plays("a", (call) => void call.head(200, { "content-type": "application/json" }).bytes("{ nonsense").end());
+    await world.ask({ headers: { "x-spillway-max-cost-usd": "0.012" }, body: { max_tokens: 4_000 } });
+    await world.pass(1_000);
+    const [first, second] = world.ledger.holds;
+    assert.ok((first?.boundNanoUsd ?? 0) > 9_000_000);
+    assert.ok((first?.boundNanoUsd ?? 0) + (second?.boundNanoUsd ?? 0) <= 12_000_000, "both at their most are within the cap");
+    const tokens = sent(world, "b")["max_tokens"];
+    assert.ok(typeof tokens === "number" && tokens < 1_500, JSON.stringify(tokens));
+  });
+
   it("takes the smaller of header and key, and refuses a header that is no money", async () => {
     const world = new World({ candidates: ["a"] });
     const { reply } = await world.ask({ headers: { "x-spillway-max-cost-usd": "cheap" } });
