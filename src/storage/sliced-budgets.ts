@@ -10,7 +10,7 @@ import type { Balance, Budget } from "../decide/budget/types.ts";
 import type { Hold, Log } from "../ports.ts";
 import { askOf, LedgerBudgets, refusal, WAITING_MAX, type Refusal, type Unheld } from "./budgets.ts";
 import { messageOf } from "./schema.ts";
-import { text } from "./statements.ts";
+import { int, text } from "./statements.ts";
 
 /** The way to the authority. Rejects when it cannot be reached or does not know us. */
 export interface AuthorityLink {
@@ -24,6 +24,7 @@ const REPORT_EVERY_MS = 500;
 /** After so long without a hold, what is idle of the slices goes back to whoever may need it. */
 const QUIET_MS = 3_000;
 const UNREACHABLE: Unheld = Object.freeze({ kind: "unavailable", message: "what was granted to this process is used up, and the authority of budgets cannot be reached" });
+const SUPERSEDED = Object.freeze({ kind: "unavailable", message: "another gateway has joined the same authority with a copy of this data folder; give each its own" } satisfies Unheld);
 /** Not what a limit forbids: the authority has to be asked. */
 const ASKS_MORE: Refusal = Object.freeze({ kind: "refused", code: "budget_exceeded", scope: "", message: "The authority of budgets did not grant this call in time.", resetsAtMs: null });
 
@@ -56,9 +57,11 @@ export class SlicedBudgets extends LedgerBudgets {
   #reporting = false;
   #closed = false;
   #reachable = true;
+  /** Another process has our name, and the log says so. */
+  #told = false;
 
   constructor(db: DatabaseSync, wallMs: () => number, waitMs: number | undefined, link: AuthorityLink, log: Log) {
-    const slices = new SliceBook(joinerName(db), wallMs());
+    const slices = new SliceBook(joinerName(db), epochOf(db));
     super(db, wallMs, waitMs, slices.book);
     this.#slices = slices;
     this.#link = link;
@@ -96,6 +99,7 @@ export class SlicedBudgets extends LedgerBudgets {
 
   override waitFor(hold: Hold, refused: Refusal, told: (refused: Unheld | null) => void): void {
     if (refused !== ASKS_MORE || this.#waiters.size >= WAITING_MAX || this.#closed) return told(refused);
+    if (this.#slices.superseded) return told(SUPERSEDED);
     const timer = setTimeout(() => this.#end(hold.attemptId, this.#waiters.get(hold.attemptId)?.last ?? ASKS_MORE), this.waitMs).unref();
     this.#waiters.set(hold.attemptId, { hold, told, timer, last: ASKS_MORE });
     this.#pump();
@@ -217,6 +221,7 @@ export class SlicedBudgets extends LedgerBudgets {
         this.#slices.take(reply);
         this.#heard.set(periodOf(reply), reply.balance);
       }
+      if (this.#slices.superseded) this.#supersede();
       if (!this.#reachable) this.#log.info("authority_reached");
       this.#reachable = true;
       return replies;
@@ -225,6 +230,12 @@ export class SlicedBudgets extends LedgerBudgets {
       this.#reachable = false;
       return null;
     }
+  }
+
+  #supersede(): void {
+    if (!this.#told) this.#log.error("joiner_superseded", { reason: SUPERSEDED.message });
+    this.#told = true;
+    for (const attemptId of this.#waiters.keys()) this.#end(attemptId, SUPERSEDED);
   }
 
   #end(attemptId: string, refused: Unheld | null): void {
@@ -245,6 +256,11 @@ function joinerName(db: DatabaseSync): string {
   const name = randomUUID();
   db.prepare("INSERT INTO joiner (name) VALUES (?)").run(name);
   return name;
+}
+
+/** Higher at each start, whatever the clock says: every start has a row of its own by now. */
+function epochOf(db: DatabaseSync): number {
+  return int(db.prepare("SELECT max(started_ms) + max(id) AS epoch FROM owners").get()?.["epoch"]);
 }
 
 /** A budget's period, as a key. */

@@ -134,6 +134,33 @@ describe("processes that share a budget", () => {
     assert.deepEqual(order, ["2 refused", "3 held"]);
   });
 
+  it("do not spend the same slice for ever where one has a copy of the other's data folder", async () => {
+    const authority = opened(newFile(), undefined, 300);
+    const first = opened(newFile(), new Link(authority.storage), 300);
+    assert.equal((await reserve(first, 1)).kind, "held");
+    const copy = newFile();
+    for (const ending of ["", "-wal"]) if (existsSync(first.file + ending)) cpSync(first.file + ending, copy + ending);
+    const second = opened(copy, new Link(authority.storage), 300);
+    assert.equal((await reserve(second, 2)).kind, "held");
+    let slipped = 0;
+    let last = await reserve(first, 100);
+    for (; last.kind === "held"; last = await reserve(first, 100 + slipped)) slipped += 1;
+    assert.match(JSON.stringify(last), /"unavailable".*a copy of this data folder/);
+    assert.ok(slipped <= 4, "no more than what it had before the other came");
+    assert.equal((await reserve(second, 3)).kind, "held", "the later one goes on");
+  });
+
+  it("go on after a restart with the clock set back", async () => {
+    const authority = opened(newFile(), undefined, 300);
+    const file = newFile();
+    const before = opened(file, new Link(authority.storage), 300);
+    assert.equal((await reserve(before, 1)).kind, "held");
+    await before.storage.close();
+    const again = opened(file, new Link(authority.storage), 300, START_MS - 60_000);
+    const asked = await Promise.all(Array.from({ length: 30 }, (_, i) => reserve(again, 10 + i)));
+    assert.equal(asked.filter(({ kind }) => kind === "held").length, 19);
+  });
+
   it("count a slice whose journal is lost as spent, until it is heard of again", async () => {
     const authority = opened(newFile(), undefined, 100);
     const joiner = opened(newFile(), new Link(authority.storage), 100);

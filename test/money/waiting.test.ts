@@ -13,7 +13,7 @@ describe("a call that waits for what others hold of its budget", () => {
   let fleet: Fleet;
   let gateway: TestGateway;
   const leave = new AbortController();
-  let holding: Promise<unknown>;
+  let holding: Promise<readonly unknown[]>;
   const ask = (model: string, headers: Readonly<Record<string, string>> = {}, signal?: AbortSignal): Promise<Response> =>
     fetch(`${gateway.baseUrl}/chat/completions`, { method: "POST", ...(signal === undefined ? {} : { signal }), headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json", ...headers }, body: JSON.stringify({ model, max_tokens: 8_000, messages: [{ role: "user", content: "hi" }] }) });
   const gauge = async (name: string): Promise<number> => Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, "m").exec(await (await fetch(`${gateway.adminUrl}/metrics`)).text())?.[1]);
@@ -24,7 +24,7 @@ describe("a call that waits for what others hold of its budget", () => {
   before(async () => {
     fleet = await startFleet(SLOW);
     gateway = await testGateway(gatewayConfig(SLOW, fleet, { more: MORE }));
-    holding = ask("slow/chat", {}, leave.signal).catch(() => null);
+    holding = Promise.allSettled([ask("slow/chat", {}, leave.signal)]);
     await until("spillway_budget_held_nano_usd", (held) => held > 0);
   });
   after(async () => {
@@ -48,7 +48,7 @@ describe("a call that waits for what others hold of its budget", () => {
 
   it("waits no longer when its client has left", async () => {
     const client = new AbortController();
-    const asked = ask("quick/chat", {}, client.signal).catch(() => null);
+    const asked = assert.rejects(ask("quick/chat", {}, client.signal), { name: "AbortError" });
     await until("spillway_in_flight", (count) => count === 2);
     client.abort();
     await asked;

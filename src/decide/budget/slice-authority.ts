@@ -55,6 +55,8 @@ export class SliceAuthority {
     const before = this.#find(report)?.slice ?? newSlice(report);
     const tally = this.#tallyOf(report);
     const waiting = this.#waiting.get(waitKey(report));
+    // Of two processes with the same journal (a data folder that was copied), both would spend the same grants: the later start has them.
+    if (report.epoch < before.epoch) return { reply: replyOf(report, before, tally, "superseded", false), slice: null, deltas: [] };
     if (!isLater(report, before)) return { reply: replyOf(report, before, tally, "granted", false), slice: null, deltas: [] };
     const heard: Slice = {
       ...before,

@@ -42,8 +42,9 @@ export class SliceBook {
   readonly #epoch: number;
   readonly #own = new Map<string, Own>();
   #sequence = 0;
+  #superseded = false;
 
-  /** `joiner` is kept with the journal and lost with it; `epoch` is higher at each start (wall ms will do). */
+  /** `joiner` is kept with the journal and lost with it; `epoch` is higher at each start of whoever has that journal. */
   constructor(joiner: string, epoch: number) {
     this.#joiner = joiner;
     this.#epoch = epoch;
@@ -127,6 +128,11 @@ export class SliceBook {
   take(reply: SliceReply): void {
     const own = this.#own.get(keyOf(reply.identity, reply.periodKey));
     if (own?.sent == null || reply.joiner !== this.#joiner || reply.epoch !== this.#epoch || reply.sequence < own.firstSequence) return;
+    if (reply.verdict === "superseded") {
+      this.#superseded = true;
+      for (const one of this.#own.values()) this.#bind(one);
+      return;
+    }
     own.grantedNanoUsd = Math.max(own.grantedNanoUsd, reply.grantedNanoUsd);
     const account = this.#accountOf(own);
     if (!own.isKnown) {
@@ -151,6 +157,11 @@ export class SliceBook {
     if (account === undefined) return null;
     const { periodKey, balance } = reply;
     return { kind: "refused", why: "exceeded", budget: account.budget, periodKey, balance, resetsAtMs: account.endOfPeriod(wallMs) };
+  }
+
+  /** Another process has started with this journal: nothing more is admitted under a hard limit, as the slices are that one's. */
+  get superseded(): boolean {
+    return this.#superseded;
   }
 
   /** Slices that are remembered. */
@@ -212,7 +223,7 @@ export class SliceBook {
   #bind(own: Own): void {
     const account = this.#accountOf(own);
     if (account === null || account.budget.kind === "soft") return;
-    const cap = own.isKnown ? own.grantedNanoUsd - own.returnedNanoUsd - own.unknownNanoUsd : 0;
+    const cap = own.isKnown && !this.#superseded ? own.grantedNanoUsd - own.returnedNanoUsd - own.unknownNanoUsd : 0;
     // A limit that was cut binds at once, whatever was granted under the one before.
     this.book.allow(own.budgetId, own.periodKey, Math.min(cap, account.budget.limitNanoUsd));
   }

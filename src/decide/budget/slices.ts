@@ -55,8 +55,11 @@ export interface SliceReply {
   readonly grantedNanoUsd: number;
   readonly returnedNanoUsd: number;
   readonly settledNanoUsd: number;
-  /** `granted`: all that was needed. `short`: others have unused money that is being called back; ask again. `spent`: nobody has. */
-  readonly verdict: "granted" | "short" | "spent";
+  /**
+   * `granted`: all that was needed. `short`: others have unused money that is being called back; ask again. `spent`: nobody has.
+   * `superseded`: a later start under this name has been heard, so the one that asks has nothing any more.
+   */
+  readonly verdict: "granted" | "short" | "spent" | "superseded";
   /** Others need it: give back what is not held. */
   readonly recall: boolean;
   /** Of the whole budget, for a refusal. */
