@@ -16,6 +16,11 @@ const HALF_A_DAY_MS = 43_200_000;
 /** Rows before the first of a period that are looked at all the same: clocks are set back now and then. */
 const CLOCK_SLACK_ROWS = 2_000;
 
+interface Bounds {
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
 export class Balances {
   readonly #db: DatabaseSync;
   readonly #insert: StatementSync;
@@ -28,6 +33,8 @@ export class Balances {
   #since = new Map<string, number>();
   /** Scope → the terms that hold it, read once for all budgets that are new together; null: not read. */
   #terms: Map<string, number[]> | null = null;
+  /** Of a time that several new budgets ask for together: what the calls of each term cost in it; null: one has asked so far. */
+  #sums = new Map<string, ReadonlyMap<number, number> | null>();
   /** Budget and period → the number of its row. */
   readonly #ids = new Map<string, number>();
 
@@ -54,6 +61,7 @@ export class Balances {
   /** All that was new has been looked up: what is asked from now on is asked of the rows as they are then. */
   kept(): void {
     this.#terms = null;
+    this.#sums.clear();
   }
 
   /** Inside a transaction: what these deltas make of the balances as the book has them. */
@@ -121,12 +129,33 @@ export class Balances {
     const terms = this.#termsOf(budget.scopes);
     if (terms.length === 0) return 0;
     const bounds = boundsOf(budget, periodKey);
-    const first = Math.max(0, this.#firstRowAt(bounds.startMs) - CLOCK_SLACK_ROWS);
+    const sums = this.#sumsOf(bounds);
+    if (sums !== null) return terms.reduce((sum, id) => sum + (sums.get(id) ?? 0), 0);
     const sum = this.#db.prepare(`
       SELECT coalesce((SELECT sum(c.cost_nano_usd) FROM holds h JOIN charges c ON c.id = h.id
           WHERE h.id >= ?1 AND h.at_ms >= ?2 AND h.at_ms < ?3 AND h.terms IN (SELECT value FROM json_each(?4))), 0)
         + coalesce((SELECT sum(cost_nano_usd) FROM corrections WHERE at_ms >= ?2 AND at_ms < ?3 AND terms IN (SELECT value FROM json_each(?4))), 0) AS sum`);
-    return int(sum.get(first, bounds.startMs, bounds.endMs, JSON.stringify(terms))?.["sum"]);
+    return int(sum.get(this.#firstRowOf(bounds), bounds.startMs, bounds.endMs, JSON.stringify(terms))?.["sum"]);
+  }
+
+  /** Thousands of budgets that are new together read the rows of their time once; null: each for itself. */
+  #sumsOf({ startMs, endMs }: Bounds): ReadonlyMap<number, number> | null {
+    if (this.#terms === null) return null;
+    const time = `${startMs} ${endMs}`;
+    const known = this.#sums.get(time);
+    if (known !== undefined && known !== null) return known;
+    if (known === undefined) {
+      this.#sums.set(time, null);
+      return null;
+    }
+    const all = this.#db.prepare(`
+      SELECT terms, sum(cost) AS sum FROM (
+        SELECT h.terms, c.cost_nano_usd AS cost FROM holds h JOIN charges c ON c.id = h.id WHERE h.id >= ?1 AND h.at_ms >= ?2 AND h.at_ms < ?3
+        UNION ALL SELECT terms, cost_nano_usd FROM corrections WHERE at_ms >= ?2 AND at_ms < ?3) GROUP BY terms`);
+    const sums = new Map<number, number>();
+    for (const row of all.iterate(this.#firstRowOf({ startMs, endMs }), startMs, endMs)) if (row["sum"] !== null) sums.set(int(row["terms"]), int(row["sum"]));
+    this.#sums.set(time, sums);
+    return sums;
   }
 
   /** Terms that hold all of the scopes. */
@@ -146,6 +175,10 @@ export class Balances {
       }
     }
     return found;
+  }
+
+  #firstRowOf({ startMs }: Bounds): number {
+    return Math.max(0, this.#firstRowAt(startMs) - CLOCK_SLACK_ROWS);
   }
 
   /** Rows are in the order of their holds, so the first of a time is found by halving. */
@@ -189,7 +222,7 @@ function storedName(budget: Budget): string {
   return `${budget.id}#${createHash("sha256").update(meaning).digest("base64url").slice(0, 12)}`;
 }
 
-function boundsOf({ period, timeZone }: Budget, periodKey: PeriodKey): { readonly startMs: number; readonly endMs: number } {
+function boundsOf({ period, timeZone }: Budget, periodKey: PeriodKey): Bounds {
   if (period === "total" || period === "request") return { startMs: 0, endMs: Number.MAX_SAFE_INTEGER };
   const noonMs = noonWithin(periodKey);
   // Noon in Greenwich is another day in the zones of the far east.

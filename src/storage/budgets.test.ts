@@ -117,6 +117,30 @@ describe("a budget over the ledger", () => {
     assert.deepEqual(standing(again), [29_000, 1_000_000]);
   });
 
+  it("that is new together with others starts as each would alone", async () => {
+    const scopes = ["app", "b", "c"].map((key) => ["tenant/default", `key/${key}`]);
+    const budgets: Budget[] = [
+      ...scopes.map(([, key = ""]) => ({ ...DAY, id: key.slice(4), scopes: [key] })),
+      { ...DAY, id: "all", scopes: ["tenant/default"] },
+      { ...DAY, id: "both", scopes: ["tenant/default", "key/b"] },
+      { ...DAY, id: "month", scopes: ["key/c"], period: "month" },
+      { ...DAY, id: "ever", scopes: ["tenant/default"], period: "total" },
+      { ...DAY, id: "idle", scopes: ["key/idle"] },
+    ];
+    const before = open();
+    for (let number = 0; number < 12; number++) await reserve(before, number, { scopes: scopes[number % 3] ?? [], atMs: START_MS - (number % 2) * 86_400_000 });
+    await before.ledger.settle(Array.from({ length: 10 }, (_, number) => aCharge(number, { costNanoUsd: 1_000 << number })));
+    await before.ledger.settle([aCharge(4, { costNanoUsd: 7 })]);
+    const together = crashed(before);
+    together.limit(budgets);
+    for (const budget of budgets) {
+      const alone = crashed(before);
+      alone.limit([budget]);
+      assert.deepEqual(standing(together, budget.id), standing(alone, budget.id), budget.id);
+    }
+    assert.deepEqual(standing(together, "ever")[0], 1_000 * 1_023 + 7 - (1_000 << 4));
+  });
+
   it("of a zone in the far east finds its rows of a day that has passed", async () => {
     const storage = open();
     // The twenty-third in Kiritimati ended at ten in the morning of Greenwich.
