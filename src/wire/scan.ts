@@ -302,9 +302,24 @@ export function splice(bytes: Uint8Array, edits: readonly Edit[]): Uint8Array {
 
 /** The edit that takes member `index` out of an object, with the comma that belongs to it. */
 export function removalOf(scan: Extract<BodyScan, { kind: "object" }>, index: number): Edit {
-  const member = scan.members[index] as TopLevelMember;
-  const next = scan.members[index + 1];
+  return removalOfRun(scan, index, index);
+}
+
+/** The edits that take these members out of an object; `indexes` ascend. Neighbours go as one, so that no edits overlap. */
+export function removalsOf(scan: Extract<BodyScan, { kind: "object" }>, indexes: readonly number[]): readonly Edit[] {
+  const edits: Edit[] = [];
+  for (let i = 0; i < indexes.length; i++) {
+    const first = indexes[i] as number;
+    while (indexes[i + 1] === (indexes[i] as number) + 1) i++;
+    edits.push(removalOfRun(scan, first, indexes[i] as number));
+  }
+  return edits;
+}
+
+function removalOfRun({ members }: Extract<BodyScan, { kind: "object" }>, first: number, last: number): Edit {
+  const member = members[first] as TopLevelMember;
+  const next = members[last + 1];
   if (next !== undefined) return { start: member.keyStart, end: next.keyStart, text: "" };
-  const previous = scan.members[index - 1];
-  return { start: previous === undefined ? member.keyStart : previous.valueEnd, end: member.valueEnd, text: "" };
+  const previous = members[first - 1];
+  return { start: previous === undefined ? member.keyStart : previous.valueEnd, end: (members[last] as TopLevelMember).valueEnd, text: "" };
 }

@@ -24,6 +24,7 @@ providers:
     api_key: upstream-key-0123456789
     models: { m-upstream: { price: { input: 1, output: 2 }, context: 100000, max_output: 10000 } }
   renaming: { type: together, base_url: "${upstream.origin}/v1", api_key: upstream-key-0123456789, unmetered: true }
+  strict: { type: mistral, base_url: "${upstream.origin}/v1", api_key: upstream-key-0123456789, unmetered: true }
   ruling: { type: xai, base_url: "${upstream.origin}/v1", api_key: upstream-key-0123456789, unmetered: true }
 routes:
   r: { candidates: [near/m-upstream], forward_headers: [x-tenant-note] }
@@ -93,15 +94,45 @@ test("case 7: a developer's words are told as the system's, in their place, wher
   assert.equal((await forwarded(body("r", "developer"))).toString(), body("m-upstream", "developer"));
 });
 
-test("where a host's rules have the body written anew, what is lost by that is named", async () => {
+/** What hosts with rules for single fields get: [what, host, sent, received, what the warning names]. */
+const RULED: readonly (readonly [what: string, host: string, sent: string, received: string, named: readonly string[]])[] = [
+  ["one field", "ruling", `"logit_bias" : {"5":1} ,${ASK},"x_new":{"deep":[1.0]}`, `${ASK},"x_new":{"deep":[1.0]}`, ["logit_bias"]],
+  ["unknown fields inside of messages stay", "ruling", `"messages":[{"role":"user","content":"hi","x_meta":1e400}],"logit_bias":{"5":1}`, `"messages":[{"role":"user","content":"hi","x_meta":1e400}]`, ["logit_bias"]],
+  ["neighbours up to the end, one of them our own", "strict", `${ASK},"x":1.0 , "user":"u","spillway":{}, "store" : true, "verbosity":"low"`, `${ASK},"x":1.0`, ["user", "store", "verbosity"]],
+  ["neighbours in the middle", "strict", `"store":false,"us\u0065r":"u" , "x":-0.0,"service_tier":"auto",${ASK}`, `"x":-0.0,${ASK}`, ["store", "user", "service_tier"]],
+  ["a field inside of options", "strict", `${ASK},"stream":false,"stream_options":{ "a":1.0, "include_usage" : true }`, `${ASK},"stream":false,"stream_options":{ "a":1.0 }`, ["stream_options.include_usage"]],
+  ["options that became empty go as well", "strict", `${ASK},"stream_options":{"include_usage":true},"x":1.0`, `${ASK},"x":1.0`, ["stream_options.include_usage"]],
+  ["a field by the host's own name", "strict", `${ASK}, "seed" : 12345678901234567890,"max_completion_tokens":5`, `${ASK}, "random_seed" : 12345678901234567890,"max_tokens":5`, []],
+  ["null is no field", "strict", `${ASK},"user":null`, `${ASK},"user":null`, []],
+];
+for (const [what, host, sent, received, named] of RULED) {
+  test(`a field that the host does not know is left out and named, and every other byte passes: ${what}`, async () => {
+    upstream.answer(chat);
+    const answer = await rawPost(gateway.port, "/v1/chat/completions", `{"model":"${host}/m",${sent}}`, [KEY]);
+    assert.equal(answer.status, 200, answer.body.toString());
+    assert.equal(last().body.toString(), `{"model":"m",${received}}`);
+    const warning = String(answer.headers["x-spillway-warning"] ?? "");
+    for (const field of named) assert.match(warning, new RegExp(`${field} is not supported by`));
+    if (named.length === 0) assert.equal(warning, "");
+  });
+}
+
+test("a field that the host refuses is refused, and nothing is sent", async () => {
+  const before = upstream.calls.length;
+  const answer = await rawPost(gateway.port, "/v1/chat/completions", `{"model":"strict/m",${ASK},"logprobs":true,"user":"u"}`, [KEY]);
+  assert.deepEqual([answer.status, upstream.calls.length], [400, before]);
+  assert.match(answer.body.toString(), /logprobs/);
+});
+
+test("where turns of another host have the body written anew, what is lost by that is named", async () => {
   upstream.answer(chat);
-  const body = `{"model":"ruling/m","logit_bias":{"5":1},"messages":[{"role":"user","content":"hi","x_meta":1}]}`;
-  const answer = await rawPost(gateway.port, "/v1/chat/completions", body, [KEY]);
+  const call = (id: string): string =>
+    `{"model":"strict/m","messages":[{"role":"user","content":"hi","x_meta":1},{"role":"assistant","tool_calls":[{"id":"${id}","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"${id}","content":"1"}],"store":true}`;
+  const answer = await rawPost(gateway.port, "/v1/chat/completions", call("call_of_another_host"), [KEY]);
   assert.equal(answer.status, 200, answer.body.toString());
-  assert.doesNotMatch(last().body.toString(), /x_meta|logit_bias/);
-  const warning = String(answer.headers["x-spillway-warning"]);
-  assert.match(warning, /x_meta/);
-  assert.match(warning, /logit_bias/);
+  assert.doesNotMatch(last().body.toString(), /x_meta|store|call_of/);
+  for (const field of [/x_meta/, /store/]) assert.match(String(answer.headers["x-spillway-warning"]), field);
+  assert.equal((await forwarded(call("abcDEF123"))).toString(), call("abcDEF123").replace("strict/m", "m").replace(',"store":true', ""));
 });
 
 test("a name with quotation marks and unicode in it is taken as the name that JSON says", async () => {

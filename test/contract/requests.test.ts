@@ -78,6 +78,7 @@ describe("requests for OpenAI upstreams", { skip: descriptionAbsent }, () => {
     fetch(`${gateway.baseUrl}/chat/completions`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ ...body, model: `${host}/any-model` }, null, 3) });
 
   const rewritten = new Set<string>();
+  const ownForm = (host: string): boolean => PROVIDERS.get(host)?.quirks.chunks === true;
   for (const [what, shape] of Object.entries(SHAPES)) {
     for (const host of HOSTS) {
       test(`are valid: ${what}, to ${host}`, async () => {
@@ -96,8 +97,10 @@ describe("requests for OpenAI upstreams", { skip: descriptionAbsent }, () => {
         assert.equal(hop.calls.length, before + 1);
         const { body, target } = hop.calls.at(-1) as RecordedCall;
         assert.equal(target, `/${host}/chat/completions`);
-        assert.deepEqual(await steady.problems("/chat/completions", body), [], body.toString());
         if (!body.toString().includes("\n")) rewritten.add(host);
+        // Thoughts stand among the chunks there, a form that is not OpenAI's.
+        if (ownForm(host) && body.includes(`"type":"thinking"`)) return;
+        assert.deepEqual(await steady.problems("/chat/completions", body), [], body.toString());
       });
     }
     test(`are valid: ${what}, authored from the hub`, async () => {
@@ -110,10 +113,8 @@ describe("requests for OpenAI upstreams", { skip: descriptionAbsent }, () => {
     });
   }
 
-  test("were written anew for hosts with rules for single fields, and for no other", () => {
-    const ruled = HOSTS.filter((host) => PROVIDERS.get(host)?.quirks.fields !== undefined);
-    assert.deepEqual([...rewritten].filter((host) => !ruled.includes(host)), []);
-    assert.ok(rewritten.size > 0);
+  test("were written anew for hosts with a form of their own, and for no other", () => {
+    assert.deepEqual([...rewritten].toSorted(), HOSTS.filter(ownForm).toSorted());
   });
 
   for (const input of ["a", ["a", "b"], [1, 2, 3], [[1, 2], [3]]]) {

@@ -123,7 +123,7 @@ function leaving(text: string): string {
   assert.ok(parsed.kind === "request", JSON.stringify(parsed));
   const passing = { bytes, scan: body.scan, raw: body.raw, request: parsed.request };
   assert.equal(needsRewrite(passing, provider), false);
-  return Buffer.from(splice(bytes, passThroughEdits(passing, provider, "m-upstream"))).toString();
+  return Buffer.from(splice(bytes, passThroughEdits(passing, provider, "m-upstream").edits)).toString();
 }
 
 test("any body in any spelling leaves as it came but for the listed changes", () => {

@@ -27,7 +27,7 @@ export const openaiClient: ClientDialect = {
   },
   usageAsked: (request) => request.includeUsage,
   mustRewrite: (body, target) => needsRewrite(body, target.provider),
-  pass: (body, target) => ({ path: "/chat/completions", edits: passThroughEdits(body, target.provider, target.upstreamModel) }),
+  pass: (body, target) => ({ path: "/chat/completions", ...passThroughEdits(body, target.provider, target.upstreamModel) }),
   openEncoder: (head) => new ChunkWriter(head, false),
   encodeAnswer: (events, head) => whole(events, head, false),
   encodeError: (error) => encodeError(error),

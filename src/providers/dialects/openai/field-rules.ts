@@ -25,16 +25,53 @@ export function applyFieldRules(
     const where = find(ruled, steps, "");
     if (where === undefined) continue;
     if (rule === "refuse") return { kind: "unsupported", param: where, message: `${provider} does not support ${where}.` };
-    warnings.push(`${where} is not supported by ${provider} and was left out.`);
+    warnings.push(leftOut(where, provider));
     ruled = without(ruled, steps) ?? ruled;
   }
   return { kind: "body", body: isObject(ruled) ? ruled : body };
 }
 
-/** Does a body hold a field that a rule names? */
-export function hasRuledField(body: JsonObject, rules: NonNullable<Quirks["fields"]>): boolean {
-  for (const path of Object.keys(rules)) if (find(body, path.split("."), "") !== undefined) return true;
+function leftOut(where: string, provider: string): string {
+  return `${where} is not supported by ${provider} and was left out.`;
+}
+
+/** Does a body hold a field that cannot be cut out of its bytes: one that is refused, in a list's elements, or the second inside of one member? */
+export function hasUncuttableField(body: JsonObject, rules: NonNullable<Quirks["fields"]>): boolean {
+  const cutInto: string[] = [];
+  for (const [path, rule] of Object.entries(rules)) {
+    const steps = path.split(".");
+    if (find(body, steps, "") === undefined) continue;
+    const [key = ""] = steps;
+    if (rule === "refuse" || path.includes("[]") || cutInto.includes(key)) return true;
+    cutInto.push(key);
+  }
   return false;
+}
+
+/** What of a body that passes is left out: by the member at its top. */
+export interface CutField {
+  /** The member's key. */
+  readonly key: string;
+  /** What goes inside of it; empty: the whole member. */
+  readonly inside: readonly string[];
+  readonly warning: string;
+}
+
+/** The fields of a body that are left out with a warning, in the order of the rules. */
+export function cutFields(body: JsonObject, rules: NonNullable<Quirks["fields"]>, provider: string): readonly CutField[] {
+  const cuts: CutField[] = [];
+  for (const [path, rule] of Object.entries(rules)) {
+    if (rule === "refuse" || path.includes("[]")) continue;
+    const steps = path.split(".");
+    const where = find(body, steps, "");
+    if (where === undefined) continue;
+    const [key = "", ...inside] = steps;
+    // An options object that became empty goes as well.
+    const left = without(body[key], inside);
+    const empty = left === undefined || (isObject(left) && Object.keys(left).length === 0);
+    cuts.push({ key, inside: empty ? [] : inside, warning: leftOut(where, provider) });
+  }
+  return cuts;
 }
 
 /** Where the path first hits, as a client would write it; undefined where it does not. */
