@@ -5,7 +5,7 @@ import type { Pricing } from "../decide/deployment.ts";
 import { sheet } from "../decide/test-directory.ts";
 import type { BudgetGate } from "../ports.ts";
 import type { JsonObject } from "../wire/json.ts";
-import { assertBooksAgree, PRICE_OUTPUT_NANO_USD, World, type RouteSpec } from "./test-world.ts";
+import { assertBooksAgree, PRICE_INPUT_NANO_USD, PRICE_OUTPUT_NANO_USD, World, type RouteSpec } from "./test-world.ts";
 import { GOOD_ANSWER } from "./test-upstream.ts";
 
 const HARD: BudgetGate = { any: true, binding: () => ({ hard: true, capNanoUsd: null }), cheaper: () => false, exhausted: () => null, forgo: () => {} };
@@ -63,6 +63,19 @@ describe("a hard limit on money", () => {
     assert.equal(refused.reply.status, 400);
     assert.match(refused.reply.text, /web_search_options/);
     assert.equal(search.called + world.called, "");
+  });
+
+  it("holds the searches of a response at max_tool_calls, with the windows that they may fill, and refuses them without it", async () => {
+    const pricing: Pricing = { kind: "sheet", sheet: { ...sheet(1, 2), base: { input: 1_000_000, output: 2_000_000, web_searches: 10_000_000_000 } } };
+    const place = { name: "a", pricing, provider: { dialect: "openai-responses" as const } };
+    const asked = { input: "hi", messages: undefined, max_output_tokens: 100, tools: [{ type: "web_search" }] };
+    const world = limited({ candidates: [place] }, HARD);
+    await world.ask({ surface: "responses", body: { ...asked, max_tool_calls: 2 } });
+    const [hold] = world.ledger.holds;
+    assert.equal(hold?.boundNanoUsd, 3 * 128_000 * PRICE_INPUT_NANO_USD + 100 * PRICE_OUTPUT_NANO_USD + 2 * 10_000_000);
+    const refused = await world.ask({ surface: "responses", body: asked });
+    assert.deepEqual([refused.reply.status, /tools\[\]\.type=web_search may cost cannot be bounded/.test(refused.reply.text)], [400, true]);
+    assert.equal(world.ledger.holds.length, 1);
   });
 
   it("does not bind what costs no money", async () => {
