@@ -182,7 +182,8 @@ test("everything that can be asked is asked", async () => {
   const commands = [["requests", "--json", ...data], ["requests", ...data], ["providers", ...data], ["providers", "--json", ...data], ["check", "--config", file], ["explain-name", "oai/m", "--config", file]];
   await Promise.all(
     commands.map(async (args) => {
-      const result = await runCommand(args, { env: ENV });
+      // A process each, all at once: on a busy machine that takes its time.
+      const result = await runCommand(args, { env: ENV, limitMs: 60_000 });
       assert.ok((result.out + result.errors).length > 0, args.join(" "));
       seen.push([`spillway ${args.slice(0, 2).join(" ")}`, result.out + result.errors]);
     }),
