@@ -113,7 +113,7 @@ export function chargeFor(attempt: Attempt, outcome: Outcome, asked: Pick<HoldFa
     const inTier = chargeOf({ ...facts, serviceTier });
     if ((inTier.costNanoUsd ?? 0) > (booked.costNanoUsd ?? 0)) booked = inTier;
   }
-  const charge = { attemptId: attempt.settings.id, ...underContract(booked, deployment.pricing, wallMs), atMs: wallMs };
+  const charge = { attemptId: attempt.settings.id, ...underContract(booked, deployment.pricing, attempt.heldMs ?? wallMs), atMs: wallMs };
   const { heldNanoUsd } = attempt;
   return heldNanoUsd === null || (charge.costNanoUsd ?? 0) <= heldNanoUsd ? charge : { ...charge, flags: [...charge.flags, OVERRUN] };
 }

@@ -1,6 +1,10 @@
 /** Money before bytes: no call without a durable hold, no row for a call that never was, no charge lost. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { CapacityBook } from "../decide/contract/meter.ts";
+import { pricingUnder } from "../decide/contract/pricing.ts";
+import { contractOf } from "../decide/contract/test-contracts.ts";
+import { sheet } from "../decide/test-directory.ts";
 import { assertBooksAgree, PRICE_INPUT_NANO_USD, PRICE_OUTPUT_NANO_USD, World } from "./test-world.ts";
 import { GOOD_ANSWER, GOOD_STREAM, ROLE, text } from "./test-upstream.ts";
 
@@ -31,6 +35,22 @@ describe("a call", () => {
       [1, "req_1", "default", ["tenant/default", "key/app", ...CALL("a")]],
       [2, "req_1", "default", ["tenant/default", "key/app", ...CALL("b")]],
     ]);
+  });
+
+  it("is under the contract of the moment of its hold, however late it ends, as its invoice will be", async () => {
+    const capacity = { account: "a", start: "2026-01-01", kind: "provisioned", provisioned: { units: 1, tokens_per_minute: 1_000_000, hourly_usd: 1 } };
+    for (const runs of [true, false]) {
+      const begins = new World({ candidates: ["a"] }).clock.wallMs();
+      // It ends, or it begins, while the call is under way.
+      const contract = { ...contractOf(capacity), ...(runs ? { endMs: begins + 5_000 } : { startMs: begins + 5_000, endMs: null }) };
+      const world = new World({ candidates: [{ name: "a", pricing: pricingUnder({ kind: "sheet", sheet: sheet(1, 2) }, "a/m", [contract], new CapacityBook(), begins) }] });
+      await world.ask();
+      await world.pass(10_000);
+      world.call("a").json(GOOD_ANSWER);
+      await world.pass();
+      const [charge] = world.ledger.charges;
+      assert.deepEqual([charge?.costNanoUsd === 0, charge?.flags.includes("contract:c")], [runs, runs]);
+    }
   });
 
   it("holds at least what it comes to cost", async () => {
