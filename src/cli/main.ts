@@ -7,6 +7,7 @@ import { PROVIDERS } from "../providers/registry.ts";
 import { VERSION } from "../version.ts";
 import { runAudit } from "./audit.ts";
 import { runBackup } from "./backup.ts";
+import { endQuietly } from "./broken-pipe.ts";
 import { runCheck } from "./check.ts";
 import { EXIT, type CommandContext } from "./context.ts";
 import { runContracts } from "./contracts.ts";
@@ -117,7 +118,8 @@ const demoGateway: StartGateway = async (yamlText, dataDir) => {
 function untilSignal(): AbortSignal {
   const controller = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => controller.abort());
-  return controller.signal;
+  return AbortSignal.any([controller.signal, readerLeft]);
 }
 
+const readerLeft = endQuietly([process.stdout, process.stderr]);
 process.exitCode = await main(process.argv.slice(2));
