@@ -66,6 +66,9 @@ describe("a batch of messages", () => {
     assert.deepEqual([bound(params()), bound(params(), params(), params())], [one, 3 * one]);
     assert.equal(bound(params(), `{"params":{"model":"r","max_tokens":"many","messages":[]}}`), null);
     assert.equal(bound(params(), params(`,"tools":[{"type":"web_search_20250305","name":"web_search"}]`)), null);
+    assert.equal(bound(params(`,"service_tier":"auto"`)), one);
+    assert.equal(bound(params(`,"tools":[{"type":"web_fetch_20250910","name":"web_fetch","max_uses":1}]`)), (2 * 128_000 * 1_000 + 100 * 2_000) / 2);
+    assert.equal(bound(params(`,"tools":[{"type":"web_search_20250305","name":"web_search","max_uses":1}]`)), null, "it has no price");
   });
 
   it("is refused where its model is not at the account that is asked for", () => {
