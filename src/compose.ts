@@ -59,7 +59,8 @@ const ORPHAN_SWEEP_MS = 30_000;
 
 /** Start a gateway. Throws StartError or StorageError. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  checkStart(options.loaded.config, options.host, () => storedKeys(options.dataDir));
+  // Who joins another has its keys only once it has asked for them.
+  checkStart(options.loaded.config, options.host, () => (options.authority == null ? storedKeys(options.dataDir) : 1));
   const dataDir = openDataDir(options.dataDir);
   try {
     return await new Running(options, dataDir).open();
@@ -108,7 +109,7 @@ class Running {
     this.#dataDir = dataDir;
     this.#log = options.log;
     const { config } = options.loaded;
-    this.#membership = new Membership(options.authority ?? null, options.env, this.#log);
+    this.#membership = new Membership(options.authority ?? null, options.env, dataDir.path, this.#log);
     this.#managed = this.#membership.wrap(openControl(dataDir.path));
     this.#config = buildSnapshot(config, loadCatalogue(), PROVIDERS, pricesOf(this.#managed.store, Date.now()), agreedBy(this.#managed.store));
     const problems = problemErrors(this.#config.findings, options.loaded);
@@ -176,6 +177,7 @@ class Running {
     const options = this.#options;
     try {
       await this.#membership.start(this.#managed);
+      checkStart(options.loaded.config, options.host, () => this.#managed.book.size);
       const port = await this.#server.listen(options.host, options.port);
       const adminHost = options.adminHost ?? "127.0.0.1";
       const admin = this.#openAdmin();
@@ -356,7 +358,7 @@ class Running {
       tls: this.#options.tls,
       endpoints: {
         call: serve,
-        models: (form, caller) => modelList(this.#views.of(caller), form, caller),
+        models: (form, caller, query) => modelList(this.#views.of(caller), form, caller, query),
         model: (id, form, caller) => modelEntry(this.#views.of(caller), id, form, caller),
         ready: () => this.#notReady(),
       },

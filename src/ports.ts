@@ -234,7 +234,8 @@ export type ReserveResult =
   | { readonly kind: "held" }
   /** A limit would be crossed. `scope` says whose; the message is fit for the client, `resetsAtMs` (wall) says when to come back, null: not by waiting. */
   | { readonly kind: "refused"; readonly code: "budget_exceeded"; readonly scope: string; readonly message: string; readonly resetsAtMs: number | null }
-  | { readonly kind: "unavailable"; readonly message: string };
+  /** `told`: fit for the client; absent: our own disk is at fault. */
+  | { readonly kind: "unavailable"; readonly message: string; readonly told?: string };
 
 export interface Charge {
   readonly attemptId: string;

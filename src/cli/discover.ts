@@ -39,8 +39,8 @@ function hasFallback(snapshot: Snapshot, deployment: Deployment): boolean {
 /**
  * The start-up text. `baseUrl` is where the gateway listens, with or without `/v1`. Holds no secret: keys are named, not shown.
  */
-export function startTable(snapshot: Snapshot, providers: ReadonlyMap<string, ProviderFacts>, baseUrl: string): string {
-  const parts = [snapshot.config.simulated ? simulatedText(providers) : foundText(snapshot), sdkText(snapshot, `${baseUrl.replace(/\/+(?:v1\/*)?$/, "")}/v1`)];
+export function startTable(snapshot: Snapshot, providers: ReadonlyMap<string, ProviderFacts>, baseUrl: string, managedKeys = 0): string {
+  const parts = [snapshot.config.simulated ? simulatedText(providers) : foundText(snapshot), sdkText(snapshot, `${baseUrl.replace(/\/+(?:v1\/*)?$/, "")}/v1`, managedKeys)];
   return parts.join("\n");
 }
 
@@ -68,12 +68,14 @@ function simulatedText(providers: ReadonlyMap<string, ProviderFacts>): string {
   return `No provider key was found, so simulated providers answer, and every answer says so.\nFor real answers set one of: ${variables.join(", ")}\n`;
 }
 
-function sdkText(snapshot: Snapshot, baseUrl: string): string {
+function sdkText(snapshot: Snapshot, baseUrl: string, managedKeys: number): string {
   const { keys } = snapshot.config;
   const [first] = keys;
-  const apiKey = first === undefined ? "spillway" : first.name === "environment" ? `<the value of ${CALLER_KEY_VARIABLE}>` : `<the key named ${first.name}>`;
+  const apiKey = first === undefined ? (managedKeys > 0 ? "<a key of this gateway>" : "spillway") : first.name === "environment" ? `<the value of ${CALLER_KEY_VARIABLE}>` : `<the key named ${first.name}>`;
   const note =
-    first === undefined
+    first === undefined && managedKeys > 0
+      ? `Callers need a key: ${managedKeys} ${managedKeys === 1 ? "is" : "are"} managed here (spillway keys list; spillway keys create makes another).`
+      : first === undefined
       ? "No caller key is configured: only this machine may call, and any text will do as api_key."
       : `Callers need ${keys.length === 1 ? "the key" : "one of the keys"} named ${keys.map((key) => key.name).join(", ")}.`;
   const blocks = sdkLines(baseUrl, apiKey, exampleModel(snapshot)).map(({ title, lines }) => `  ${title}\n${lines.map((line) => `    ${line}\n`).join("")}`);

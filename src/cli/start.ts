@@ -88,7 +88,7 @@ export async function runStart(args: readonly string[], context: CommandContext)
       loaded = simulatedConfig(found, fleet, context);
     }
     const gateway = await startGateway({ ...parsed, loaded, env: context.env, log: openLog(parsed.log), requestLog: parsed.requestLog ? (text) => context.out.write(text) : null, watch: true });
-    context.out.write(`${startTable(gateway.snapshot(), context.providers, `${gateway.url}/v1`)}\n`);
+    context.out.write(`${startTable(gateway.snapshot(), context.providers, `${gateway.url}/v1`, [...gateway.managed.store.all("key")].length)}\n`);
     // Shown here once: what is kept is its hash, and no log sees it.
     if (gateway.adminToken !== null) context.out.write(`Admin token (shown once; spillway token rotate makes another): ${gateway.adminToken}\n`);
     context.out.write(`Listening on ${gateway.url} (admin ${gateway.adminUrl}/metrics). Data in ${parsed.dataDir}. Ctrl-C drains and stops.\n`);

@@ -1,5 +1,7 @@
 /** A process that has joined another: its slices of budgets and its copy of the managed objects come from there. */
 import { randomUUID } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { authorityApi, AUTHORITY_PATH, SHARED_KINDS } from "../admin/authority.ts";
 import type { AdminSettings } from "../admin/server.ts";
 import type { Actor, ApplyResult, Change, StoredObject } from "../control/types.ts";
@@ -32,11 +34,14 @@ export class Membership {
   readonly #client: AuthorityClient | null;
   readonly #token: string | null;
   readonly #log: Log;
+  /** Says which authority this folder has a copy of. */
+  readonly #marker: string;
   #follower: Follower | null = null;
 
   /** `url`: of the authority, null: this process is its own. Throws StartError. */
-  constructor(url: string | null, env: Readonly<Record<string, string | undefined>>, log: Log) {
+  constructor(url: string | null, env: Readonly<Record<string, string | undefined>>, folder: string, log: Log) {
     this.#url = url;
+    this.#marker = join(folder, "joined.json");
     this.#token = authorityToken(env);
     this.#client = joinedTo(url, env);
     this.#log = log;
@@ -59,11 +64,27 @@ export class Membership {
     return (request) => (new URL(request.url).pathname.startsWith(AUTHORITY_PATH) ? authority(request) : admin(request));
   }
 
-  /** Takes the first copy of the authority's objects, if it can be reached. */
+  /**
+   * Takes the authority's objects; with it gone, an earlier copy serves. Without either nobody knows who may call, and with a
+   * token that it refuses nothing of it may be used: then this throws StartError.
+   */
   async start(control: Control): Promise<void> {
-    if (this.#client === null) return;
+    if (this.#client === null || this.#url === null) return;
     this.#follower = new Follower(this.#client, control.store, this.#log);
-    await this.#follower.start();
+    const problem = await this.#follower.start();
+    if (problem === null) writeFileSync(this.#marker, `${JSON.stringify({ authority: this.#url })}\n`, { mode: 0o600 });
+    else if (/\b401\b/.test(problem)) throw new StartError(`${this.#url} refuses the token in ${TOKEN_VARIABLE}: both sides need the same one.`);
+    else if (!this.#hasCopy()) throw new StartError(`${this.#url} cannot be reached (${problem}), and this data folder has no copy of its keys and budgets yet. Start that gateway first.`);
+  }
+
+  #hasCopy(): boolean {
+    try {
+      const told = JSON.parse(readFileSync(this.#marker, "utf8")) as { readonly authority?: unknown };
+      return told.authority === this.#url;
+    } catch (error) {
+      this.#log.info("authority_not_known_before", { error: error instanceof Error ? error.message : String(error) });
+      return false;
+    }
   }
 
   close(): void {
@@ -127,10 +148,11 @@ class Follower {
     this.#log = log;
   }
 
-  /** The first copy, then one whenever something changed. Resolves after the first try. */
-  async start(): Promise<void> {
-    await this.#follow();
+  /** The first copy, then one whenever something changed. Resolves after the first try, with what was wrong. */
+  async start(): Promise<string | null> {
+    const problem = await this.#follow();
     this.#timer = setInterval(() => void this.#follow(), FOLLOW_EVERY_MS).unref();
+    return problem;
   }
 
   close(): void {
@@ -138,19 +160,23 @@ class Follower {
     if (this.#timer !== null) clearInterval(this.#timer);
   }
 
-  async #follow(): Promise<void> {
+  /** null: followed. */
+  async #follow(): Promise<string | null> {
     try {
       const answer = await this.#client.call("GET", `${AUTHORITY_PATH}state?known=${encodeURIComponent(this.#known)}`, null);
-      if (this.#closed) return;
+      if (this.#closed) return null;
       if (this.#failing) this.#log.info("authority_followed_again");
       this.#failing = false;
-      if (answer === undefined) return;
+      if (answer === undefined) return null;
       if (!isObject(answer) || !Array.isArray(answer["objects"]) || typeof answer["version"] !== "string") throw new Error("the authority's answer has no objects");
       this.#take(answer["objects"] as unknown as readonly StoredObject[]);
       this.#known = answer["version"];
+      return null;
     } catch (error) {
-      if (!this.#failing && !this.#closed) this.#log.warn("authority_not_followed", { error: error instanceof Error ? error.message : String(error) });
+      const message = error instanceof Error ? error.message : String(error);
+      if (!this.#failing && !this.#closed) this.#log.warn("authority_not_followed", { error: message });
       this.#failing = true;
+      return message;
     }
   }
 

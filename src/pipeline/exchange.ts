@@ -15,7 +15,7 @@ import { answerHeaders, errorHeaders, streamHead } from "./answer-headers.ts";
 import { Attempt, type AttemptOwner } from "./attempt.ts";
 import { chargeFor, holdOf, relayedBy } from "./booking.ts";
 import { Books, type Unheld } from "./books.ts";
-import { brokenStream, conclude, type Tried } from "./conclude.ts";
+import { brokenStream, conclude, refusedHold, type Tried } from "./conclude.ts";
 import { Delivery } from "./delivery.ts";
 import type { Deps } from "./deps.ts";
 import { failure } from "./lane.ts";
@@ -282,7 +282,7 @@ export class Exchange implements AttemptOwner {
   #unheld(attempt: Attempt, why: Unheld): void {
     if (attempt.over) return;
     if (why.kind === "refused") this.#deps.onBudgetRefused?.(this.settings.caller, why);
-    this.#unheldError ??= why.kind === "refused" ? gatewayError(why.code, why.message) : gatewayError("ledger_unavailable", LEDGER_UNAVAILABLE);
+    this.#unheldError ??= why.kind === "refused" ? gatewayError(why.code, refusedHold(why, attempt, this.settings.choice)) : gatewayError("ledger_unavailable", why.told ?? LEDGER_UNAVAILABLE);
     attempt.fail(failure("timeout", "no hold"), "ours");
   }
 
@@ -344,7 +344,7 @@ export class Exchange implements AttemptOwner {
     return {
       requestId: this.settings.requestId, route: this.settings.route.name, expose: this.settings.caller.policy?.expose,
       deployment: attempt?.settings.candidate.deployment.id ?? null,
-      attempts: this.#attempts.length,
+      attempts: this.#books.granted(this.#attempts).length,
       costNanoUsd: cost === "known" ? this.#books.totalNanoUsd() : undefined, estimated: this.#books.estimated,
       warnings: [...this.settings.warnings, ...(attempt?.warnings ?? [])],
       simulated: this.settings.snapshot.simulated, rates: this.rates,
@@ -405,7 +405,7 @@ export class Exchange implements AttemptOwner {
       this.#endWith(this.#surface.errorFrame(error, null));
       return;
     }
-    const facts = this.#facts(this.#attempts.at(-1) ?? null, "known");
+    const facts = this.#facts(this.#books.granted(this.#attempts).at(-1) ?? null, "known");
     const instead = this.#surface.instead?.(error);
     const body = instead?.body ?? this.#surface.errorBody(error);
     const told = [...JSON_TYPE, "content-length", String(body.length)];

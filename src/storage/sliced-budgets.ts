@@ -18,12 +18,14 @@ export interface AuthorityLink {
 }
 
 const AGAIN_MS = 25;
+/** How long the authority may be away before nobody waits for it. */
+const RESTART_MS = 3_000;
 const UNREACHABLE_AGAIN_MS = 500;
 /** How often what was spent is told, unasked. */
 const REPORT_EVERY_MS = 500;
 /** After so long without a hold, what is idle of the slices goes back to whoever may need it. */
 const QUIET_MS = 3_000;
-const UNREACHABLE: Unheld = Object.freeze({ kind: "unavailable", message: "what was granted to this process is used up, and the authority of budgets cannot be reached" });
+const UNREACHABLE: Unheld = Object.freeze({ kind: "unavailable", message: "what was granted to this process is used up, and the authority of budgets cannot be reached", told: "What was granted to this gateway of a budget is used up, and the gateway that keeps the budgets cannot be reached. Try again later." });
 const SUPERSEDED = Object.freeze({ kind: "unavailable", message: "another gateway has joined the same authority with a copy of this data folder; give each its own" } satisfies Unheld);
 /** Not what a limit forbids: the authority has to be asked. */
 const ASKS_MORE: Refusal = Object.freeze({ kind: "refused", code: "budget_exceeded", scope: "", message: "The authority of budgets did not grant this call in time.", resetsAtMs: null });
@@ -57,6 +59,7 @@ export class SlicedBudgets extends LedgerBudgets {
   #reporting = false;
   #closed = false;
   #reachable = true;
+  #reachedAtMs = performance.now();
   /** Another process has our name, and the log says so. */
   #told = false;
 
@@ -150,7 +153,12 @@ export class SlicedBudgets extends LedgerBudgets {
       if (wanting.length === 0) return;
       const replies = await this.#send(wanting.flatMap(({ reports }) => reports));
       if (replies === null) {
-        for (const waiting of this.#waiters.values()) waiting.last = UNREACHABLE;
+        // A restart is waited for; beyond that nobody knows when it comes back, and who asks is told at once.
+        const isGone = performance.now() - this.#reachedAtMs > RESTART_MS;
+        for (const [hold, waiting] of this.#waiters) {
+          if (isGone) this.#end(hold, UNREACHABLE);
+          else waiting.last = UNREACHABLE;
+        }
         await soon(UNREACHABLE_AGAIN_MS);
         continue;
       }
@@ -224,6 +232,7 @@ export class SlicedBudgets extends LedgerBudgets {
       if (this.#slices.superseded) this.#supersede();
       if (!this.#reachable) this.#log.info("authority_reached");
       this.#reachable = true;
+      this.#reachedAtMs = performance.now();
       return replies;
     } catch (error) {
       if (this.#reachable) this.#log.warn("authority_not_reached", { error: messageOf(error) });
