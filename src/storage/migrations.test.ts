@@ -52,8 +52,6 @@ function fillOld(path: string, old: DatabaseSync, today: string): ReadonlyMap<st
   }
   old.exec("DETACH today");
   old.close();
-  // Of the steps that made the empty file.
-  for (const name of readdirSync(dirname(path))) if (name.endsWith(".bak")) rmSync(join(dirname(path), name));
   return shape;
 }
 
@@ -70,6 +68,16 @@ function assertCopies(path: string, version: number, today: number, shape: Reado
     assert.equal(statSync(copy).mode & 0o777, 0o600);
   }
 }
+
+describe("a new file", () => {
+  it("is at the newest version at once, without copies of what never held anything", () => {
+    for (const open of [(path: string) => openForWriting(path, { sync: "process" }), (path: string) => openControlForWriting(path)]) {
+      const path = newFile();
+      open(path).close();
+      assert.deepEqual(readdirSync(dirname(path)), ["file.db"]);
+    }
+  });
+});
 
 describe("a ledger's file", () => {
   const today = newFile();

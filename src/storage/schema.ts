@@ -207,17 +207,24 @@ export function schemaVersion(db: DatabaseSync): number {
 function migrate(db: DatabaseSync, path: string, migrations: readonly string[]): void {
   const found = schemaVersion(db);
   refuseNewer(found, path, migrations.length);
-  for (let version = found; version < migrations.length; version++) {
-    if (version > 0) copyBefore(db, path, version);
-    db.exec("BEGIN IMMEDIATE");
-    try {
-      db.exec(migrations[version] ?? "");
-      db.exec(`PRAGMA user_version = ${version + 1}`);
-      db.exec("COMMIT");
-    } catch (error) {
-      if (db.isTransaction) db.exec("ROLLBACK");
-      throw error;
-    }
+  // A new file has nothing to lose: all steps at once, and no copies between them.
+  if (found === 0) inOneStep(db, migrations.join("\n"), migrations.length);
+  for (let version = schemaVersion(db); version < migrations.length; version++) {
+    copyBefore(db, path, version);
+    inOneStep(db, migrations[version] ?? "", version + 1);
+  }
+}
+
+/** All of it or nothing. */
+function inOneStep(db: DatabaseSync, statements: string, version: number): void {
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    db.exec(statements);
+    db.exec(`PRAGMA user_version = ${version}`);
+    db.exec("COMMIT");
+  } catch (error) {
+    if (db.isTransaction) db.exec("ROLLBACK");
+    throw error;
   }
 }
 
