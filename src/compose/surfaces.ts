@@ -10,6 +10,7 @@ import { CAPABILITIES, type Capability, type CapabilityTable } from "../wire/cap
 import { gatewayError, type GatewayError } from "../wire/errors.ts";
 import type { JsonObject } from "../wire/json.ts";
 import type { SurfaceName } from "../wire/surfaces.ts";
+import { pageOf } from "./model-pages.ts";
 
 /** An error's body. */
 export function encodeError(error: GatewayError, form: SurfaceName, requestId: string): JsonObject {
@@ -21,11 +22,13 @@ export function errorHeadersOf(error: GatewayError, form: SurfaceName): readonly
   return [...errorHeaders(error), ...(clientOf(form).errorHeaders?.(error) ?? [])];
 }
 
-/** All callable models, of which a caller sees those that it may use. */
-export function modelList(snapshot: Snapshot, form: SurfaceName, caller: Caller | null = null): JsonObject {
+/** All callable models, of which a caller sees those that it may use, or the page of them that the query asks for. */
+export function modelList(snapshot: Snapshot, form: SurfaceName, caller: Caller | null = null, query = ""): JsonObject | GatewayError {
   const models = callable(snapshot);
   const mine = caller?.policy === undefined ? models : models.filter(({ id }) => resolveRoute({ snapshot, caller, header: NO_HEADER }, id).kind === "route");
-  return (clientOf(form).models ?? clientOf("chat").models)?.list(mine) ?? {};
+  const write = clientOf(form).models ?? clientOf("chat").models;
+  const page = pageOf(mine, query, write?.paging);
+  return "code" in page ? page : (write?.list(page.models, page.more) ?? {});
 }
 const NO_HEADER = (): undefined => undefined;
 

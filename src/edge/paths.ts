@@ -124,8 +124,9 @@ function aliasOf(path: string): Target {
   // Of the same names there, and other things.
   if (beta && /^\/(?:files|batches)(?:\/|$)/.test(rest)) return unknown("generate-content");
   const known = KNOWN[rest];
-  if (known !== undefined) return beta && known.endpoint === "models" ? target("models", "generate-content") : known;
-  if (rest.startsWith("/models/") && rest.length > 8) return ofModel(rest.slice(8), beta);
+  const lists = beta ? "generate-content" : named ? "messages" : "chat";
+  if (known !== undefined) return known.endpoint === "models" && lists !== "chat" ? target("models", lists) : known;
+  if (rest.startsWith("/models/") && rest.length > 8) return ofModel(rest.slice(8), lists);
   if (rest.startsWith("/openai/deployments/")) return ofDeployment(rest.slice(20));
   if (rest.startsWith("/openai/")) return aliasOf(rest.slice(7));
   if (rest.startsWith("/model/")) return converse(rest.slice(7));
@@ -159,16 +160,16 @@ function inOwnForm(target: Target): Target {
 /** Whose list of models a client wants is told by what else it sends: the paths are the same. So is who asks for what nobody knows. */
 export function formOf(target: Target, headers: Readonly<Record<string, unknown>>): SurfaceName {
   if (target.endpoint !== "models" && target.endpoint !== "model" && target !== UNKNOWN) return target.form;
-  if (headers["anthropic-version"] !== undefined) return "messages";
+  if (headers["anthropic-version"] !== undefined || target.form === "messages") return "messages";
   return headers["x-goog-api-key"] !== undefined || headers["x-goog-api-client"] !== undefined ? "generate-content" : target.form;
 }
 
 /** `{id}` of a listing, or `{model}:{verb}`. */
-function ofModel(rest: string, beta: boolean): Target {
+function ofModel(rest: string, form: SurfaceName): Target {
   const colon = rest.lastIndexOf(":");
   const verb = colon < 0 ? undefined : VERBS.get(rest.slice(colon + 1));
   if (verb !== undefined) return withModel(verb.endpoint, "generate-content", rest.slice(0, colon), verb.stream);
-  const one = withModel("model", beta ? "generate-content" : "chat", rest, undefined);
+  const one = withModel("model", form, rest, undefined);
   // A model may hold ":" itself; by POST it is a verb.
   return colon < 0 || one.endpoint === null ? one : { ...one, otherwise: "generate-content" };
 }

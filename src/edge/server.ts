@@ -35,7 +35,7 @@ export interface ServerSettings {
   readonly tls: { readonly cert: string; readonly key: string } | null;
   readonly endpoints: {
     readonly call: (call: InboundCall) => void;
-    readonly models: (form: SurfaceName, caller: Caller) => JsonObject;
+    readonly models: (form: SurfaceName, caller: Caller, query: string) => JsonObject | GatewayError;
     readonly model: (id: string, form: SurfaceName, caller: Caller) => JsonObject | GatewayError;
     /** null: ready; else why not. */
     readonly ready: () => string | null;
@@ -152,9 +152,9 @@ export class GatewayServer {
       if (target.otherwise !== undefined) return unknown(target.otherwise);
       return this.#refuse(request, response, form, gatewayError("method_not_allowed", `${clip(path)} takes ${methods.join(" or ")}, not ${request.method}.`), ["allow", methods.join(", ")]);
     }
-    if (endpoint === "models") return this.#listing(response, this.#settings.endpoints.models(form, authenticated.caller));
-    if (endpoint === "model") {
-      const found = this.#settings.endpoints.model(target.model ?? "", form, authenticated.caller);
+    if (endpoint === "models" || endpoint === "model") {
+      const { models, model } = this.#settings.endpoints;
+      const found = endpoint === "models" ? models(form, authenticated.caller, query) : model(target.model ?? "", form, authenticated.caller);
       return "code" in found && "message" in found ? this.#refuse(request, response, form, found as GatewayError) : this.#listing(response, found as JsonObject);
     }
     const asked = { surface: endpoint as ServedName, model: target.model, stream: target.stream, query, ...(endpoint === "embeddings" && form !== "chat" ? { form } : {}) };

@@ -66,6 +66,7 @@ async function followed(deps: Deps, inbound: Inbound, id: string, query: URLSear
   const events = deps.background.eventsOf(inbound.caller, id);
   if (events === undefined) return refused("This response cannot be streamed: it was not created with stream=true, or its events are no longer kept. Read it whole: leave stream out.");
   if (!events.keeps(number + 1)) return error("unsupported_parameter", `The events after ${number} are no longer kept: they were too many. Read the response whole, or follow it from a later event.`, { param: "starting_after" });
+  if (events.endsBefore(number + 1)) return error("unsupported_parameter", `There are no events after ${number}: the response has ended, and its last event is ${events.next - 1}. Read it whole: leave stream out.`, { param: "starting_after" });
   return { kind: "events", events, from: number + 1 };
 }
 

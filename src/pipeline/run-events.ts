@@ -82,6 +82,11 @@ export class RunEvents {
     while (this.#head < this.#frames.length) this.#dropFirst();
   }
 
+  /** Is there no event of this number, and will there never be one? */
+  endsBefore(from: number): boolean {
+    return this.#ended && from >= this.next;
+  }
+
   /** Are all events from this number on still there? */
   keeps(from: number): boolean {
     return from >= this.#first;

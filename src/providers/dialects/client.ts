@@ -82,6 +82,12 @@ export interface ListedModel {
   /** What is known of it beyond its name, for lists that tell it; null: nothing. Looked up when it is asked. */
   about?(): ListedFacts | null;
 }
+/** Members of the query by which a page of a list is asked for. Pages begin and end at ids; a list comes whole where none is asked. */
+export interface PagingWords {
+  readonly size: string;
+  readonly after: string;
+  readonly before?: string;
+}
 /** Of a route with several candidates: what any of them can do, since those that cannot are passed over. */
 export interface ListedFacts {
   readonly kind: "chat" | "embedding" | "other";
@@ -133,7 +139,13 @@ export interface ClientDialect {
   /** The same error as a frame for a stream of this dialect that passed byte for byte and broke (no encoder knows its state). */
   brokenFrame(error: GatewayError, requestId: string): Frames;
   /** Lists of models in this dialect's form; absent: it has none of its own. */
-  readonly models?: { list(models: readonly ListedModel[]): JsonObject; one(model: ListedModel): JsonObject };
+  readonly models?: {
+    /** `more`: of a page that was asked for, whether there are more behind it, or before it where it was asked for so; undefined: these are all. */
+    list(models: readonly ListedModel[], more?: boolean): JsonObject;
+    one(model: ListedModel): JsonObject;
+    /** How pages are asked for; absent: they are not. */
+    readonly paging?: PagingWords;
+  };
   /** Price-bearing request fields that a bound of tokens at the standard rate does not cover (see `Dialect.unboundedFields`). */
   unboundedFields(raw: JsonObject): readonly string[];
   /** What of those fields can be bounded all the same; asked only where there are any. Absent or undefined: nothing. */

@@ -25,7 +25,7 @@ export function encodeModel(model: ListedModel): JsonObject {
   };
 }
 
-/** All models on one page. */
-export function encodeModelsList(models: readonly ListedModel[]): JsonObject {
-  return { data: models.map(encodeModel), has_more: false, first_id: models[0]?.id ?? null, last_id: models.at(-1)?.id ?? null };
+/** All models, or a page of them. */
+export function encodeModelsList(models: readonly ListedModel[], more = false): JsonObject {
+  return { data: models.map(encodeModel), has_more: more, first_id: models[0]?.id ?? null, last_id: models.at(-1)?.id ?? null };
 }

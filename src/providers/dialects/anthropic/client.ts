@@ -25,7 +25,7 @@ export const anthropicClient: ClientDialect = {
   encodeError,
   rateHeaders,
   brokenFrame: (error: GatewayError, requestId: string) => sseFrame("error", encodeError(error, requestId)),
-  models: { list: encodeModelsList, one: encodeModel },
+  models: { list: encodeModelsList, one: encodeModel, paging: { size: "limit", after: "after_id", before: "before_id" } },
   unboundedFields,
   extrasOf,
 };

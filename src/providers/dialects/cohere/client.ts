@@ -20,7 +20,11 @@ export const cohereClient: ClientDialect = {
   encodeError,
   // The same words whether or not anything came before: the official client reads the end of a message from it.
   brokenFrame: (error) => failedFrames(error, null),
-  models: { list: (models) => ({ models: models.map(listed) }), one: listed },
+  models: {
+    list: (models, more) => ({ models: models.map(listed), ...(more === true ? { next_page_token: models.at(-1)?.id ?? "" } : {}) }),
+    one: listed,
+    paging: { size: "page_size", after: "page_token" },
+  },
   unboundedFields,
 };
 

@@ -13,9 +13,9 @@ export interface ListedModel {
 
 const CHAT = ["generateContent", "streamGenerateContent", "countTokens"];
 
-/** `GET …/models`: the list, in one page. */
-export function encodeModelsList(models: readonly ListedModel[]): JsonObject {
-  return { models: models.map(encodeModel) };
+/** `GET …/models`: the list, or a page of it; the next begins behind its last model. */
+export function encodeModelsList(models: readonly ListedModel[], more = false): JsonObject {
+  return { models: models.map(encodeModel), ...(more ? { nextPageToken: models.at(-1)?.id ?? "" } : {}) };
 }
 
 /** `GET …/models/{id}`. */

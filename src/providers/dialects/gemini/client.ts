@@ -27,7 +27,7 @@ export const geminiClient: ClientDialect = {
   encodeAnswer,
   encodeError,
   brokenFrame: (error, requestId) => errorFrame(error, requestId, null),
-  models: { list: encodeModelsList, one: encodeModel },
+  models: { list: encodeModelsList, one: encodeModel, paging: { size: "pageSize", after: "pageToken" } },
   unboundedFields,
   extrasOf,
 };

@@ -32,7 +32,11 @@ export const openaiClient: ClientDialect = {
   encodeAnswer: (events, head) => whole(events, head, false),
   encodeError: (error) => encodeError(error),
   brokenFrame: (error) => sseFrame(null, encodeError(error)),
-  models: { list: (models) => ({ object: "list", data: models.map(listed) }), one: listed },
+  models: {
+    list: (models, more) => ({ object: "list", data: models.map(listed), ...(more === undefined ? {} : { first_id: models[0]?.id ?? null, last_id: models.at(-1)?.id ?? null, has_more: more }) }),
+    one: listed,
+    paging: { size: "limit", after: "after" },
+  },
   unboundedFields,
   extrasOf,
 };
