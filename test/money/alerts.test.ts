@@ -104,7 +104,7 @@ after(async () => {
   rmSync(file, { force: true });
 });
 
-describe("of a running gateway", { timeout: 30_000 }, () => {
+describe("of a running gateway", { timeout: 120_000 }, () => {
   it("a threshold that a charge crossed is told, the highest of several, and then the first refusal", async () => {
     answering(4_000);
     assert.equal(await ask("near/m"), 200);
