@@ -7,6 +7,7 @@ import { after, describe, it } from "node:test";
 import { createObject } from "../../src/control/manage.ts";
 import type { Actor } from "../../src/control/types.ts";
 import { startFleet, gatewayConfig, type FleetConfig } from "../../src/fleet/index.ts";
+import { asString } from "../../src/wire/json.ts";
 import { testGateway, type TestGateway } from "../support/gateway.ts";
 
 const TOKEN = "a-token-of-at-least-thirty-two-characters";
@@ -40,7 +41,7 @@ async function start(yaml: string, more: Parameters<typeof testGateway>[1] = {})
 function makeKey(gateway: TestGateway, name: string): string {
   const made = createObject(gateway.managed, { kind: "key", tenant: "default", actor: LOCAL }, name, { name });
   assert.ok(made.kind === "done", JSON.stringify(made));
-  return String(made.once?.["key"]);
+  return asString(made.once?.["key"]) ?? assert.fail("no key was shown");
 }
 
 const ask = (gateway: TestGateway, key: string | null): Promise<number> =>
