@@ -13,6 +13,7 @@ export class Books {
   /** Attempts whose hold has not been answered yet. */
   readonly #holding = new Map<Attempt, Promise<void>>();
   readonly #settling: Promise<void>[] = [];
+  #anyUnheld = false;
   /** A charge could not be written in time. */
   undurable = false;
 
@@ -26,6 +27,7 @@ export class Books {
   hold(attempt: Attempt, hold: Hold, held: () => void, unheld: (why: Unheld) => void): void {
     const refused = (why: Unheld): void => {
       this.#charges.set(attempt, NO_ROW);
+      this.#anyUnheld = true;
       unheld(why);
     };
     const answered = this.#ledger.reserve([hold]).then(
@@ -68,6 +70,11 @@ export class Books {
   /** Resolves when all that has ended is durable, or given up on and flagged. */
   booked(): Promise<unknown> {
     return this.#settling.length === 1 ? (this.#settling[0] as Promise<void>) : Promise.all(this.#settling);
+  }
+
+  /** Those that were not refused their hold; no other was ever sent. */
+  granted(attempts: readonly Attempt[]): readonly Attempt[] {
+    return this.#anyUnheld ? attempts.filter((attempt) => this.#charges.get(attempt) !== NO_ROW) : attempts;
   }
 
   chargeOf(attempt: Attempt): Booked | undefined {

@@ -1,8 +1,10 @@
 /** What the client is told when no attempt gave an answer. Pure: outcomes in, one error out. */
 import type { Choice, Filtered } from "../decide/choose.ts";
 import type { Step } from "../decide/next-step.ts";
+import type { ReserveResult } from "../ports.ts";
 import { gatewayError, type ErrorCode, type GatewayError } from "../wire/errors.ts";
 import type { FailureClass, Outcome, UpstreamError } from "../wire/outcome.ts";
+import type { Attempt } from "./attempt.ts";
 import { overCapError } from "./spending.ts";
 
 export interface Tried {
@@ -35,6 +37,13 @@ const LOOP_STATUS = 508;
 
 /** Codes of our own whose answers an upstream's words may replace: the client's request was at fault. */
 const CLIENT_CLASSES: ReadonlySet<FailureClass> = new Set(["bad_request", "content_policy", "context"]);
+
+/** A budget's refusal as the client reads it: the first hold is bounded by the dearest candidate, which need not be the one that was to be called. */
+export function refusedHold(why: Extract<ReserveResult, { kind: "refused" }>, { heldNanoUsd, settings }: Pick<Attempt, "heldNanoUsd" | "settings">, { candidates }: Choice): string {
+  if (heldNanoUsd === null || heldNanoUsd === 0 || settings.number !== 1 || candidates.length === 1) return why.message;
+  const dearest = candidates.find((one) => one.boundNanoUsd === heldNanoUsd);
+  return dearest === undefined ? why.message : `${why.message} What it may cost is the bound of its dearest candidate, ${dearest.deployment.id}.`;
+}
 
 /** The error for a request of which nothing has been answered. */
 export function conclude(stop: Extract<Step, { kind: "stop" }>["why"] | "allowance", retryAfterMs: number | null, tried: readonly Tried[], choice: Choice): GatewayError {

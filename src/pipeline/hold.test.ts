@@ -92,6 +92,7 @@ describe("a hold that is refused", () => {
         assert.equal(world.record.outcome, "error");
         assert.equal(world.record.errorCode, code);
         assert.equal(reply.header("x-spillway-cost-usd"), undefined);
+        assert.deepEqual([reply.header("x-spillway-attempts"), reply.header("x-spillway-deployment")], ["0", undefined], "a call is claimed that was not made");
         assert.equal(world.allowance.tokens(world.clock.nowMs()), 10, "the retry allowance paid for a call that was not made");
         assert.equal(world.run("a"), 0);
       });
@@ -116,7 +117,15 @@ describe("a hold that is refused", () => {
     assert.equal(reply.status, 402);
     assert.equal(world.called, "a");
     assert.equal(world.booked, "a:unbilled/server");
+    assert.deepEqual([reply.header("x-spillway-attempts"), reply.header("x-spillway-deployment")], ["1", "a/m"]);
     assertBooksAgree(world);
+  });
+
+  it("says whose bound it was that did not fit, where there is a dearer candidate than the first", async () => {
+    const world = new World({ candidates: [{ name: "a", maxOutput: 10 }, { name: "b", maxOutput: 9_000 }] });
+    world.ledger.answers.push(REFUSED);
+    const { reply } = await world.ask();
+    assert.equal(reply.json.error.message, `${REFUSED.message} What it may cost is the bound of its dearest candidate, b/m.`);
   });
 
   it("for the attempt beside a late one leaves the late one to answer", async () => {
