@@ -44,7 +44,7 @@ function rowsOf(path: string, wanted: ReadonlyMap<string, readonly string[]>): R
  * Fill a file of an older version with the rows of today's that it had room for. A step that gives a column another meaning, or
  * takes one away, has to come with rows of its own here.
  */
-function fillOld(path: string, old: DatabaseSync, today: string): ReadonlyMap<string, readonly string[]> {
+function fillOld(old: DatabaseSync, today: string): ReadonlyMap<string, readonly string[]> {
   const shape = new Map(tablesOf(old).map((table) => [table, columnsOf(old, table)]));
   old.prepare("ATTACH ? AS today").run(today);
   for (const [table, columns] of shape) {
@@ -114,7 +114,7 @@ describe("a ledger's file", () => {
   for (let version = 1; version <= MIGRATIONS.length; version++) {
     it(`of version ${version} keeps its rows, its totals and its balances, with a copy of each version on the way`, async () => {
       const path = newFile();
-      const shape = fillOld(path, openForWriting(path, { sync: "process", migrations: MIGRATIONS.slice(0, version) }), today);
+      const shape = fillOld(openForWriting(path, { sync: "process", migrations: MIGRATIONS.slice(0, version) }), today);
       const rows = rowsOf(path, shape);
       assert.deepEqual([rows["holds"]?.length, rows["charges"]?.length, rows["corrections"]?.length, rows["record_batches"]?.length !== 0], [4, 2, 1, true]);
       assert.deepEqual([rows["kept_calls"]?.length, rows["balances"]?.length, rows["slices"]?.length], [version >= 2 ? 1 : undefined, version >= 3 ? 1 : undefined, version >= 4 ? 1 : undefined]);
@@ -144,7 +144,7 @@ describe("a file of managed objects", () => {
   for (let version = 1; version <= CONTROL_MIGRATIONS.length; version++) {
     it(`of version ${version} keeps its objects and its audit log, with a copy of each version on the way`, () => {
       const path = newFile();
-      const shape = fillOld(path, openControlForWriting(path, CONTROL_MIGRATIONS.slice(0, version)), today);
+      const shape = fillOld(openControlForWriting(path, CONTROL_MIGRATIONS.slice(0, version)), today);
       const rows = rowsOf(path, shape);
       assert.deepEqual([rows["objects"]?.length, rows["audit"]?.length, rows["audit_head"]?.length], [1, 3, 1]);
 
