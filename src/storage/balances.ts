@@ -199,7 +199,7 @@ export class Balances {
   *openRows(): Iterable<OpenHold> {
     const floor = this.#db.prepare("SELECT coalesce(min(f), 0) AS floor FROM (SELECT floor_id AS f FROM owners WHERE ended_ms IS NULL)").get();
     const rows = this.#db.prepare(`
-      SELECT h.attempt_id, h.request_id, t.scopes, h.bound_nano_usd, h.at_ms FROM (
+      SELECT h.attempt_id, h.request_id, t.scopes, h.bound_nano_usd, h.at_ms, EXISTS (SELECT 1 FROM kept_calls k WHERE k.id = h.id) AS kept FROM (
         SELECT id FROM orphans UNION SELECT id FROM kept_calls UNION SELECT id FROM holds WHERE id >= ?
       ) open JOIN holds h ON h.id = open.id JOIN terms t ON t.id = h.terms
       WHERE NOT EXISTS (SELECT 1 FROM charges c WHERE c.id = h.id)`);
@@ -211,6 +211,7 @@ export class Balances {
         scopes: JSON.parse(text(row["scopes"])) as readonly string[],
         boundNanoUsd: bound === null || bound === undefined ? null : int(bound),
         wallMs: int(row["at_ms"]),
+        kept: int(row["kept"]) !== 0,
       };
     }
   }

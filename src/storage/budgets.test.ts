@@ -28,10 +28,10 @@ function open(path = newFile(), budgetWaitMs = 0, wallMs: () => number = () => S
 }
 
 /** The files as they lie on the disk now are what a killed process leaves. */
-function crashed(storage: SqliteStorage & { readonly file: string }): SqliteStorage & { readonly file: string } {
+function crashed(storage: SqliteStorage & { readonly file: string }, budgetWaitMs = 0): SqliteStorage & { readonly file: string } {
   const copy = newFile();
   for (const ending of ["", "-wal"]) if (existsSync(storage.file + ending)) cpSync(storage.file + ending, copy + ending);
-  return open(copy);
+  return open(copy, budgetWaitMs);
 }
 
 async function reserve(storage: SqliteStorage, number: number, over: Partial<Hold> = {}): Promise<ReserveResult> {
@@ -219,6 +219,25 @@ describe("a budget over the ledger", () => {
     impatient.limit([DAY]);
     for (const number of [1, 2, 3]) await reserve(impatient, number);
     assert.equal((await reserve(impatient, 4)).kind, "refused");
+  });
+
+  it("lets nobody wait for what a batch holds until its provider has ended it, over a restart too", async () => {
+    const storage = open(newFile(), 60_000);
+    storage.limit([DAY]);
+    await reserve(storage, 1, { boundNanoUsd: 2_500_000 });
+    const waits = reserve(storage, 2);
+    const call = { account: "a", kind: "files-batch", upstreamId: "batch_1", createdMs: START_MS, nextLookMs: START_MS, looks: 0, status: "in_progress", boundNanoUsd: 2_500_000 } as const;
+    await storage.kept.keep({ ...call, attemptId: aHold(1).attemptId });
+    assert.equal((await waits).kind, "refused");
+    assert.equal((await reserve(storage, 3)).kind, "refused");
+    assert.equal((await reserve(storage, 4, { boundNanoUsd: 500_000 })).kind, "held");
+    const again = crashed(storage, 60_000);
+    again.limit([DAY]);
+    assert.equal((await reserve(again, 5)).kind, "refused");
+    again.limit([DAY, { ...DAY, id: "org", scopes: ["tenant/default"] }]);
+    assert.equal((await reserve(again, 6)).kind, "refused");
+    await again.ledger.settle([aCharge(1, { costNanoUsd: 100_000 })]);
+    assert.equal((await reserve(again, 7)).kind, "held");
   });
 
   it("equals the sum of its rows after any crashes amid any mix of holds, charges and limits", async () => {

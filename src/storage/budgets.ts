@@ -136,6 +136,13 @@ export class LedgerBudgets implements BudgetGate {
     this.#retrySoon();
   }
 
+  /** This hold stays open until a provider says that its call ended: who waits for its room need not. */
+  keep(attemptId: string): void {
+    if (!this.#any) return;
+    this.book.keep(attemptId);
+    this.#retrySoon();
+  }
+
   /** Nobody waits any longer. */
   close(): void {
     for (const attemptId of this.#waiting.keys()) this.#endWait(attemptId, { kind: "refused", code: "budget_exceeded", scope: "", message: "The gateway is stopping; a budget had no room for this call yet.", resetsAtMs: null });

@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { KeptCall, KeptCalls } from "../ports.ts";
+import type { LedgerBudgets } from "./budgets.ts";
 import { LedgerUnwritable } from "./errors.ts";
 import type { SqliteLedger } from "./ledger.ts";
 import { isTheDisk, messageOf } from "./schema.ts";
@@ -15,14 +16,16 @@ const RETRY_MS = 50;
 
 export class SqliteKeptCalls implements KeptCalls {
   readonly #ledger: SqliteLedger;
+  readonly #budgets: Pick<LedgerBudgets, "keep">;
   readonly #retryMs: number;
   readonly #write: StatementSync;
   readonly #rows: StatementSync;
   readonly #kept: StatementSync;
 
   /** `retryMs`: how long a disk that takes nothing is tried. */
-  constructor(db: DatabaseSync, ledger: SqliteLedger, retryMs: number) {
+  constructor(db: DatabaseSync, ledger: SqliteLedger, budgets: Pick<LedgerBudgets, "keep">, retryMs: number) {
     this.#ledger = ledger;
+    this.#budgets = budgets;
     this.#retryMs = retryMs;
     this.#write = db.prepare(`
       INSERT INTO kept_calls (id, attempt_id, account, kind, upstream_id, created_ms, next_look_ms, looks, status)
@@ -67,6 +70,7 @@ export class SqliteKeptCalls implements KeptCalls {
       this.#write.run(id, call.attemptId, call.account, call.kind, call.upstreamId, call.createdMs, call.nextLookMs, call.looks, call.status);
     });
     this.#ledger.release(call.attemptId);
+    this.#budgets.keep(call.attemptId);
   }
 
   #rowIdOf(attemptId: string): number | null {

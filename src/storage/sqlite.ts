@@ -82,7 +82,7 @@ export class SqliteStorage {
       budgets: this.budgets,
     });
     this.slices = new SliceKeeper(this.#db, this.ledger, this.budgets);
-    this.kept = new SqliteKeptCalls(this.#db, this.ledger, options.settleRetryMs ?? 5_000);
+    this.kept = new SqliteKeptCalls(this.#db, this.ledger, this.budgets, options.settleRetryMs ?? 5_000);
     this.records = new SqliteRecords(this.#db, this.ledger, {
       log: this.#log,
       keepMax: options.recordsKeepMax ?? 1_000_000,

@@ -24,6 +24,8 @@ export interface Tally {
   capNanoUsd: number;
   settledNanoUsd: number;
   heldNanoUsd: number;
+  /** Of what is held, what nobody expects to be settled soon. */
+  keptNanoUsd: number;
   overrunNanoUsd: number;
   /** Holds that are open in it. While there is one it is not forgotten. */
   holds: number;
@@ -117,6 +119,7 @@ export class Account {
       capNanoUsd: this.#isGranted(this.budget) ? 0 : this.budget.limitNanoUsd,
       settledNanoUsd: 0,
       heldNanoUsd: 0,
+      keptNanoUsd: 0,
       overrunNanoUsd: 0,
       holds: 0,
       toldPermille: 0,

@@ -19,7 +19,10 @@ export interface HoldAsk {
   /** When the hold is made: it decides the period, for the hold and for its charge. */
   readonly wallMs: number;
 }
-export type OpenHold = HoldAsk;
+export interface OpenHold extends HoldAsk {
+  /** It stays open until a provider says that its call ended, which may take a day. */
+  readonly kept?: boolean;
+}
 
 /** A threshold that was crossed by what is settled. */
 export interface BudgetAlert {
@@ -32,6 +35,7 @@ export interface BudgetAlert {
 interface Entry {
   readonly hold: OpenHold;
   boundNanoUsd: number | null;
+  kept: boolean;
   readonly tallies: readonly Tally[];
 }
 
@@ -116,9 +120,20 @@ export class BudgetBook {
     if (forbids !== null) return refusal(forbids, more, entry.hold.wallMs);
     // Without a hard budget an unknown bound is no reason to let go of what is held.
     if (more === null) return ADMITTED;
-    for (const tally of entry.tallies) tally.heldNanoUsd += more;
+    for (const tally of entry.tallies) {
+      tally.heldNanoUsd += more;
+      if (entry.kept) tally.keptNanoUsd += more;
+    }
     entry.boundNanoUsd = bound;
     return ADMITTED;
+  }
+
+  /** This hold will be open for long: it is held as before, and nobody waits for its room. */
+  keep(attemptId: string): void {
+    const entry = this.#open.get(attemptId);
+    if (entry === undefined || entry.kept) return;
+    entry.kept = true;
+    for (const tally of entry.tallies) tally.keptNanoUsd += entry.boundNanoUsd ?? 0;
   }
 
   /** The hold never came to be: its row was not written, or its call not made. */
@@ -181,7 +196,7 @@ export class BudgetBook {
 
   /** Holds that some budget applies to. */
   *openHolds(): Iterable<OpenHold> {
-    for (const { hold, boundNanoUsd } of this.#open.values()) yield { ...hold, boundNanoUsd };
+    for (const { hold, boundNanoUsd, kept } of this.#open.values()) yield { ...hold, boundNanoUsd, kept };
   }
 
   /** No further attempt of this request will come; what it spent need not be remembered. */
@@ -206,7 +221,7 @@ export class BudgetBook {
     return this.#applicable.to(scopes).flatMap((account) => (account.budget.period === "request" ? [] : [{ budget: account.budget, periodKey: account.tallyAt(wallMs).key }]));
   }
 
-  /** Would this hold fit once everything that is held now is settled at nothing? Then it is worth waiting for. */
+  /** Would this hold fit once everything that is held now, and not kept for long, is settled at nothing? Then it is worth waiting for. */
   mayFit({ scopes, requestId, boundNanoUsd, wallMs, attemptId }: HoldAsk): boolean {
     const bound = knownBound(boundNanoUsd);
     if (bound === null) return false;
@@ -214,7 +229,7 @@ export class BudgetBook {
       if (account.budget.kind !== "hard") return true;
       const tally = this.#tallyFor(account, { scopes, requestId, boundNanoUsd, wallMs, attemptId });
       // A request that waits for what it holds itself would wait for ever.
-      const taken = tally.settledNanoUsd + (account.budget.period === "request" ? tally.heldNanoUsd : 0);
+      const taken = tally.settledNanoUsd + (account.budget.period === "request" ? tally.heldNanoUsd : tally.keptNanoUsd);
       return taken + bound <= tally.capNanoUsd;
     });
   }
@@ -295,13 +310,15 @@ export class BudgetBook {
       tally.holds += 1;
       if (tally.account.budget.period === "request") this.#requests.open(hold.requestId, tally);
     }
-    this.#open.set(hold.attemptId, { hold, boundNanoUsd, tallies });
+    this.#open.set(hold.attemptId, { hold, boundNanoUsd, kept: false, tallies });
+    if (hold.kept === true) this.keep(hold.attemptId);
   }
 
   /** Takes the hold out of every tally it is in. */
   #letGo(entry: Entry): void {
     for (const tally of entry.tallies) {
       tally.heldNanoUsd -= entry.boundNanoUsd ?? 0;
+      if (entry.kept) tally.keptNanoUsd -= entry.boundNanoUsd ?? 0;
       tally.holds -= 1;
       if (tally.account.budget.period === "request") this.#requests.close(entry.hold.requestId);
     }
@@ -317,7 +334,7 @@ export class BudgetBook {
     // Its tallies are found before it leaves those it is in: none is forgotten in between.
     const tallies = accounts.map((account) => entry?.tallies.find((tally) => tally.account === account) ?? this.#tallyFor(account, hold));
     if (entry !== undefined) this.#letGo(entry);
-    if (tallies.length > 0) this.#hold(entry?.hold ?? hold, bound, tallies);
+    if (tallies.length > 0) this.#hold(entry === undefined ? hold : { ...entry.hold, kept: entry.kept }, bound, tallies);
   }
 
   /** The budget is gone: nothing is due of it any more. */
