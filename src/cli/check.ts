@@ -1,5 +1,7 @@
 /** `spillway check`: everything that is wrong with a configuration, or what it amounts to, with each step's latest start. */
 import { parseArgs } from "node:util";
+import { nothingCarries } from "../compose/scope-names.ts";
+import { showPath } from "../config/document.ts";
 import type { ConfigError } from "../config/load.ts";
 import { allErrors, inOrder, problemErrors } from "../config/problems.ts";
 import { showError } from "../config/report.ts";
@@ -39,7 +41,22 @@ export function checkConfig(loaded: LoadedConfig, context: Pick<CommandContext, 
   const snapshot = buildSnapshot(loaded.config, context.catalogue, context.providers);
   const errors = [...loaded.refusals, ...problemErrors(snapshot.findings, loaded)];
   if (errors.length > 0) return { ok: false, errors: inOrder(errors) };
-  return { ok: true, snapshot, warnings: loaded.warnings };
+  return { ok: true, snapshot, warnings: inOrder([...loaded.warnings, ...carriedByNothing(snapshot, loaded)]) };
+}
+
+/** Budgets and limits whose scopes nothing can carry: they bind nobody, which nobody would notice. */
+function carriedByNothing(snapshot: Snapshot, { config, locate }: Extract<LoadedConfig, { ok: true }>): readonly ConfigError[] {
+  const told = new Map<string, ConfigError>();
+  for (const [section, list] of [["budgets", config.budgets], ["limits", config.limits]] as const) {
+    for (const { id, scopes } of list) {
+      const path = [section, id.replace(/^config:/, "").replace(/#.*$/, "")];
+      for (const scope of scopes) {
+        const why = nothingCarries(snapshot, scope);
+        if (why !== null) told.set(`${showPath(path)} ${scope}`, { file: config.source, ...locate(path, "value"), key: showPath(path), expected: "scopes that a call can carry", found: scope, hint: `there is ${why}` });
+      }
+    }
+  }
+  return [...told.values()];
 }
 
 function readFlags(args: readonly string[], { out, errors }: CommandContext): { config: string | undefined; json: boolean } | number {

@@ -50,6 +50,12 @@ describe("spillway check", () => {
     assert.match(out, /\n {2}4 {2}openai\/gpt-4\.1-mini +stands in: at most 3 attempts\n/);
   });
 
+  it("warns of budgets and limits whose scopes nothing can carry, and of no others", () => {
+    const own = 'budgets:\n  b: { scopes: [route/nosuch, provider/nosuch], period: day, limit_usd: 1 }\n  good: { scopes: [route/support, model/gpt-4o-mini, provider/openai, team/search], period: day, limit_usd: 1 }\nlimits:\n  l: { scope: key/nosuch, models: [nosuch, gpt-4o], concurrency: 1 }\n';
+    const warned = lines(run(runCheck, `${ROUTE}${own}`, ["--json"]).out).filter(({ kind }) => kind === "warning");
+    assert.deepEqual(warned.map((one) => [one["key"], one["found"]]), [["budgets.b", "route/nosuch"], ["budgets.b", "provider/nosuch"], ["limits.l", "key/nosuch"], ["limits.l", "model/nosuch"]]);
+  });
+
   it("prints one JSON object a line with --json", () => {
     const [summary, route] = lines(run(runCheck, ROUTE, ["--json"]).out);
     assert.deepEqual([summary?.["kind"], summary?.["accounts"]], ["summary", 2]);

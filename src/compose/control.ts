@@ -10,6 +10,7 @@ import type { AuthSettings } from "../edge/auth.ts";
 import { controlCipher, controlPathOf } from "../storage/control-files.ts";
 import { openControlForReading, SqliteControlStore, type OpenControlStore } from "../storage/control.ts";
 import type { StateCipher } from "../storage/state-cipher.ts";
+import { hasModel, hasRoute, namesOf } from "./scope-names.ts";
 
 /** Whoever may open the data folder. */
 export const LOCAL_ACTOR: Actor = { id: "local", tenant: "default", role: "owner" };
@@ -49,7 +50,7 @@ export function managedBy(control: Pick<Control, "store" | "kinds">, config: () 
   return { store: control.store, kinds: control.kinds, nowMs, configured: (scope) => isConfigured(config(), scope) };
 }
 
-/** Does the configuration have this key, route or account? `keyed/openai`: an account that is called by a key. */
+/** Does the configuration have this key, route, model or account? `keyed/openai`: an account that is called by a key. */
 function isConfigured(config: Config, scope: string): boolean {
   const slash = scope.indexOf("/");
   const name = scope.slice(slash + 1);
@@ -57,8 +58,9 @@ function isConfigured(config: Config, scope: string): boolean {
     case "key":
       return config.keys.some((key) => key.name === name);
     case "route":
-      // Every model is a route of its own.
-      return true;
+      return hasRoute(namesOf(config), name);
+    case "model":
+      return hasModel(namesOf(config), name);
     case "provider":
       return config.accounts.some((account) => account.name === name);
     case "keyed":

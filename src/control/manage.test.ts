@@ -27,7 +27,7 @@ class World {
     store: this.store,
     kinds: kindsWith(VAULT),
     nowMs: () => this.nowMs,
-    configured: (scope) => ["key/old", "route/support", "provider/openai", "keyed/openai", "provider/signed"].includes(scope),
+    configured: (scope) => ["key/old", "route/support", "route/r", "model/m1", "model/m2", "provider/openai", "keyed/openai", "provider/signed"].includes(scope),
   };
 
   constructor() {
@@ -92,6 +92,7 @@ describe("a refused change says which field and why", () => {
     ["a budget of a scope that is no scope", "budget", { scope: "everything", period: "day", limit_usd: 1 }, [/^scope: expected a scope: tenant/]],
     ["a budget of nobody", "budget", { scopes: ["team/search", "team/nowhere"], period: "day", limit_usd: 1 }, [/^scopes\[1\]: there is no team nowhere$/]],
     ["a budget of a key that is in neither place", "budget", { scope: "key/nowhere", period: "day", limit_usd: 1 }, [/^scope: there is no key nowhere$/]],
+    ["limits on models and routes that do not exist", "limit", { scope: "model/nowhere", concurrency: 1, models: ["gone"], routes: ["support", "away"] }, [/^scope: there is no model nowhere$/, /^models\[0\]: there is no model gone$/, /^routes\[1\]: there is no route away$/]],
     ["a budget of a route that is not configured", "budget", { scope: "route/nowhere", period: "day", limit_usd: 1 }, [/^scope: there is no route nowhere$/]],
     ["a budget of a tag without a value", "budget", { scope: "tag/feature", period: "day", limit_usd: 1 }, [/^scope: a tag with its value/]],
     ["scope and scopes", "budget", { scope: "team/search", scopes: ["team/search"], period: "day", limit_usd: 1 }, [/^scope: give scope or scopes/]],

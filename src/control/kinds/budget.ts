@@ -5,7 +5,7 @@ import type { JsonObject } from "../../wire/json.ts";
 import { parseUsd } from "../../wire/money.ts";
 import type { FieldProblem, Kind, StoredObject } from "../types.ts";
 import { SPENDING } from "./access.ts";
-import { dollars, line, listOf, maybe, objectSchema, SCOPE, scopeProblems, scopesOf, texts, timeZone } from "./fields.ts";
+import { dollars, line, listOf, maybe, objectSchema, SCOPE, scopeProblems, scopesOf, texts, timeZone, unknownNames } from "./fields.ts";
 
 const PERIODS = ["request", "day", "week", "month", "total"] as const satisfies readonly Period[];
 const ALERTS_AT_PERCENT: readonly number[] = [80, 100];
@@ -34,7 +34,7 @@ export const budget: Kind = {
       routes: maybe(texts(line("A route's name", 256), "One budget for each of these routes", 50)),
     }),
   ),
-  check: (body, _id, store) => [...scopeProblems(body, store), ...contradictions(body)],
+  check: (body, _id, store) => [...scopeProblems(body, store), ...unknownNames(body, store), ...contradictions(body)],
   access: SPENDING,
 };
 

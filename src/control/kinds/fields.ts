@@ -99,12 +99,20 @@ function unknownScope(scope: string, store: Reads): string | null {
 }
 
 /**
- * What the configuration names: keys, routes and accounts, shown beside stored objects as the kind `configured`.
+ * What the configuration names: keys, routes, models and accounts, shown beside stored objects as the kind `configured`.
  * Undefined where the configuration is not at hand.
  */
 function configured(word: string, id: string, store: Reads): boolean | undefined {
-  if (word === "model" || word === "tag" || word === "paid_by" || store.get("configured", "*") === undefined) return undefined;
+  if (word === "tag" || word === "paid_by" || store.get("configured", "*") === undefined) return undefined;
   return store.get("configured", `${word}/${id}`) !== undefined;
+}
+
+/** Routes and models that a body lists and that do not exist. */
+export function unknownNames(body: JsonObject, store: Reads): readonly FieldProblem[] {
+  return (["models", "routes"] as const).flatMap((field) => {
+    const word = field.slice(0, -1);
+    return (listOf(body[field]) ?? []).flatMap((name, i) => (!name.includes("*") && configured(word, name, store) === false ? [{ field: `${field}[${i}]`, message: `there is no ${word} ${name}` }] : []));
+  });
 }
 
 /** A problem where the object that a field names is not there. */

@@ -4,7 +4,7 @@ import type { JsonObject } from "../../wire/json.ts";
 import type { Kind, StoredObject } from "../types.ts";
 import { STRUCTURE } from "./access.ts";
 import { combinations } from "./budget.ts";
-import { line, listOf, maybe, objectSchema, SCOPE, scopeProblems, scopesOf, texts, whole } from "./fields.ts";
+import { line, listOf, maybe, objectSchema, SCOPE, scopeProblems, scopesOf, texts, unknownNames, whole } from "./fields.ts";
 
 /** One limit as it is counted: calls that carry all of `scopes`. null: no limit of that sort. */
 export interface LimitRule {
@@ -32,7 +32,7 @@ export const limit: Kind = {
     }),
   ),
   check: (body, _id, store) => {
-    const problems = [...scopeProblems(body, store)];
+    const problems = [...scopeProblems(body, store), ...unknownNames(body, store)];
     if (!["requests_per_minute", "tokens_per_minute", "concurrency"].some((field) => typeof body[field] === "number")) {
       problems.push({ field: "requests_per_minute", message: "give at least one of requests_per_minute, tokens_per_minute and concurrency" });
     }
