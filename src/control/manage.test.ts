@@ -119,6 +119,10 @@ describe("a refused change says which field and why", () => {
   const world = new World();
   done(world.make("team", "search", { name: "Search" }));
   done(world.make("project", "loose", { name: "Loose" }));
+  it("a wrong id beside wrong fields, all told", () => {
+    assert.deepEqual(problems(world.make("key", "No Id", { team: "nowhere" })).map((one) => one.replace(/:.*/, "")), ["id", "team"]);
+    assert.deepEqual(problems(world.make("key", "No Id", { residency: ["the EU"], max_request_usd: -1 })).map((one) => one.replace(/:.*/, "")), ["id", "residency[0]", "max_request_usd"]);
+  });
   for (const [what, kind, body, expected] of ROWS) {
     it(what, () => {
       const found = problems(world.make(kind, null, body));

@@ -33,12 +33,12 @@ export function createObject(managed: Managed, asked: Asked, id: string | null, 
   if (kind === undefined) return refused("not_found", `There is no kind ${asked.kind}.`);
   if (asked.kind === "organisation" && asked.tenant !== "default") return refused("conflict", "Organisations are made by the one that runs the place.");
   const own = ownPart(asked, id ?? newId());
-  if (!OWN_ID.test(own)) return invalid([{ field: "id", message: "expected 1 to 63 lower-case letters, digits, _ or -, beginning with a letter or digit" }]);
+  const wrongId = OWN_ID.test(own) ? [] : [{ field: "id", message: "expected 1 to 63 lower-case letters, digits, _ or -, beginning with a letter or digit" }];
   const full = fullId(asked, own);
   if (asked.kind === "key" && managed.configured?.(`key/${full}`) === true) return refused("conflict", `The configuration has a key ${full} already.`);
   // An organisation is its own.
   const tenant = asked.kind === "organisation" ? full : asked.tenant;
-  return put(managed, kind, { ...asked, tenant }, full, withoutNulls(sent), undefined, 0);
+  return put(managed, kind, { ...asked, tenant }, full, withoutNulls(sent), undefined, 0, wrongId);
 }
 
 /** Change one: fields that are absent stay, fields that are null go. */
@@ -96,11 +96,11 @@ export function tenantView(managed: Pick<Managed, "store" | "configured">, tenan
 }
 const CONFIGURED: StoredObject = { kind: "configured", id: "", tenant: "", version: 1, createdMs: 0, updatedMs: 0, body: {} };
 
-function put(managed: Managed, kind: Kind, asked: Asked, id: string, sent: JsonObject, before: StoredObject | undefined, ifVersion: number): ManageResult {
+function put(managed: Managed, kind: Kind, asked: Asked, id: string, sent: JsonObject, before: StoredObject | undefined, ifVersion: number, wrongId: readonly FieldProblem[] = []): ManageResult {
   const parsed = kind.schema.safeParse(sent);
-  if (!parsed.success) return invalid(schemaProblems(parsed.error));
+  if (!parsed.success) return invalid([...wrongId, ...schemaProblems(parsed.error)]);
   const body = withoutNulls(parsed.data);
-  const problems = kind.check(body, id, tenantView(managed, asked.tenant));
+  const problems = [...wrongId, ...kind.check(body, id, tenantView(managed, asked.tenant))];
   if (problems.length > 0) return invalid(problems);
   const sealed = kind.seal?.(body, before, { id, tenant: asked.tenant, nowMs: managed.nowMs() }) ?? { body };
   return written(managed, asked, id, sealed, ifVersion, before === undefined ? "create" : "update");

@@ -19,8 +19,10 @@ export function isReportWord(name: string): boolean {
 /** The query, or what is wrong with it. `by` is `key,day`; days are those of the time zone, `to` is not included. */
 export function usageQueryOf(words: ReadonlyMap<string, string>, tenant: string, nowMs: number): UsageQuery | readonly FieldProblem[] {
   const problems: FieldProblem[] = [];
-  const timeZone = words.get("time_zone") ?? "UTC";
-  if (!isTimeZone(timeZone)) return [{ field: "time_zone", message: "expected the name of a time zone, such as UTC or Europe/Berlin" }];
+  const askedZone = words.get("time_zone") ?? "UTC";
+  // What is wrong besides is told as well.
+  const timeZone = isTimeZone(askedZone) ? askedZone : "UTC";
+  if (timeZone !== askedZone) problems.push({ field: "time_zone", message: "expected the name of a time zone, such as UTC or Europe/Berlin" });
   const by = (words.get("by") ?? "").split(",").map((one) => one.trim()).filter((one) => one !== "");
   for (const one of by) if (!isDimension(one)) problems.push({ field: "by", message: `there is no ${one}; there are key, member, team, project, route, model, provider, deployment, paid_by, tag:<name>, day, week, month` });
   if (by.length > 6) problems.push({ field: "by", message: "at most six" });
