@@ -232,8 +232,8 @@ export interface Hold {
 }
 export type ReserveResult =
   | { readonly kind: "held" }
-  /** A limit would be crossed. `scope` says whose; the message is fit for the client, `resetsAtMs` (wall) says when to come back, null: not by waiting. */
-  | { readonly kind: "refused"; readonly code: "budget_exceeded"; readonly scope: string; readonly message: string; readonly resetsAtMs: number | null }
+  /** A limit would be crossed. `scope` says whose, `budget` which it is; the message is fit for the client, `resetsAtMs` (wall) says when to come back, null: not by waiting. */
+  | { readonly kind: "refused"; readonly code: "budget_exceeded"; readonly scope: string; readonly budget?: string; readonly message: string; readonly resetsAtMs: number | null }
   /** `told`: fit for the client; absent: our own disk is at fault. */
   | { readonly kind: "unavailable"; readonly message: string; readonly told?: string };
 

@@ -63,7 +63,10 @@ async function answered(settings: AppSettings, route: AdminRoute, who: readonly 
 }
 
 function actorOf(settings: AppSettings, who: readonly Who[], context: Context): AdminActor {
-  const actor = settings.identify(context.req.header("authorization"));
+  const authorization = context.req.header("authorization");
+  const actor = settings.identify(authorization);
+  // Whatever is wrong with one that was sent, the words are the same.
+  if (actor === null && authorization !== undefined) throw new AdminProblem(401, "unauthorized", "This token is not valid here. It is sent as Authorization: Bearer <token>; spillway token rotate makes a new one.");
   if (actor === null) throw new AdminProblem(401, "unauthorized", "A token is needed: Authorization: Bearer <token>.");
   if (!who.includes(actor.role)) throw new AdminProblem(403, "forbidden", `This is for ${who.join(", ")}; you are ${actor.role}.`);
   return actor;

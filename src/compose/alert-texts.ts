@@ -55,7 +55,7 @@ export function refusedNotice(caller: Pick<Caller, "tenant" | "key">, why: Extra
     severity: "warning",
     title: `Requests are refused: the budget of ${why.scope}`,
     text: `${why.message} The first that was refused came by the key ${caller.key}.`,
-    fields: { scope: why.scope, key: caller.key, resets_at: why.resetsAtMs === null ? null : new Date(why.resetsAtMs).toISOString() },
+    fields: { ...(why.budget === undefined ? {} : { budget: why.budget }), scope: why.scope, key: caller.key, resets_at: why.resetsAtMs === null ? null : new Date(why.resetsAtMs).toISOString() },
     dedupKey: `budget_refused/${why.scope}`,
     atMs,
     tenant: caller.tenant,

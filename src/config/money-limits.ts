@@ -1,4 +1,5 @@
 /** The sections `budgets` and `limits`: the same objects as those of the admin API, made here and changed only here. */
+import { z } from "zod";
 import { budget, budgetsOfBody } from "../control/kinds/budget.ts";
 import { limit, limitsOfBody, type LimitRule } from "../control/kinds/limit.ts";
 import { schemaProblems, scopesOf, withoutNulls } from "../control/kinds/fields.ts";
@@ -30,9 +31,19 @@ export function bodiesOf(name: string, kind: Kind, section: Raw, found: Finding[
     if (!ID.test(id)) found.push({ path, expected: "letters, digits, . _ - (at most 63)", found: JSON.stringify(id), hint: "", at: "key" });
     const parsed = kind.schema.safeParse(entry);
     const problems = parsed.success ? named(kind.check(withoutNulls(parsed.data), id, NOTHING_KNOWN)) : schemaProblems(parsed.error);
-    for (const { field, message } of problems) found.push({ path: [...path, ...pathOf(field)], expected: message === "there is no such field" ? `a field that a ${kind.name} has` : message.replace(/^expected /, ""), found: shown(entry, field), hint: "" });
+    for (const { field, message } of problems) found.push({ path: [...path, ...pathOf(field)], ...expectedOf(kind, field, message) ?? { expected: message.replace(/^expected /, ""), found: shown(entry, field) }, hint: "" });
     return parsed.success && problems.length === 0 ? [{ id, body: withoutNulls(parsed.data) }] : [];
   });
+}
+
+/** What was expected, where the words of the admin API do not say it; null: they do. */
+function expectedOf(kind: Kind, field: string, message: string): Pick<Finding, "expected" | "found"> | null {
+  if (message === "there is no such field") {
+    const top = Object.keys(z.toJSONSchema(kind.schema, { io: "input", unrepresentable: "any" }).properties ?? {});
+    return { expected: pathOf(field).length > 1 ? `a field that a ${kind.name} has` : `one of ${top.join(", ")}`, found: `unknown key ${pathOf(field).at(-1) ?? ""}` };
+  }
+  const [, what, name] = /^there is no (\w+) (.+)$/s.exec(message) ?? [];
+  return what === undefined ? null : { expected: `a known ${what}`, found: JSON.stringify(name) };
 }
 
 /** Whether a team or a key is there is the store's to say, not this file's. */

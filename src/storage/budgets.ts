@@ -236,7 +236,7 @@ export function refusal(admission: Exclude<Admission, { kind: "admitted" }>, bou
   const stands = `$${usdShort(balance.settledNanoUsd)} is spent${balance.heldNanoUsd > 0 ? ` and $${usdShort(balance.heldNanoUsd)} held for calls under way` : ""}`;
   const asks = why === "unbounded" ? "what this call may cost cannot be bounded" : boundNanoUsd !== null && boundNanoUsd > 0 ? `this call may cost up to $${usdShort(boundNanoUsd)}` : "nothing more is served";
   const anew = resetsAtMs === null ? "" : ` It begins anew at ${new Date(resetsAtMs).toISOString()}.`;
-  return { kind: "refused", code: "budget_exceeded", scope: whose, message: `${limit}: ${stands}, ${asks}.${anew}`, resetsAtMs };
+  return { kind: "refused", code: "budget_exceeded", scope: whose, budget: budget.id, message: `${limit}: ${stands}, ${asks}.${anew}`, resetsAtMs };
 }
 
 const PER: Readonly<Record<Budget["period"], string>> = { request: "for one request", day: "a day", week: "a week", month: "a month", total: "in all" };

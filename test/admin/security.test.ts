@@ -70,7 +70,7 @@ describe("the admin port", () => {
     const corpus = [
       "x", "spa_", `spa_${"A".repeat(43)}`, world.token.slice(0, -1), `${world.token}A`, world.token.toUpperCase(), ` ${world.token} x`, "' OR '1'='1", "\" OR 1=1 --", "'; DROP TABLE objects; --", "') UNION SELECT body FROM objects --", "%", "*", "null", "undefined", "__proto__", "[object Object]", "A".repeat(4_000),
     ];
-    const bodies = new Set<string>();
+    const [bodies, without] = [new Set<string>(), new Set<string>()];
     for (const token of corpus) {
       const reply = await world.askAs(token, "GET", "/me");
       assert.equal(reply.status, 401, token);
@@ -80,11 +80,14 @@ describe("the admin port", () => {
     for (const headers of [["host: localhost"], ["host: localhost", "authorization: Basic YTpi"], ["host: localhost", "authorization: Bearer"], ["host: localhost", `authorization: ${world.token}`], ["host: localhost", `x-api-key: ${world.token}`], ["host: localhost", `cookie: token=${world.token}`]]) {
       const { status, body } = await raw("/admin/v1/me", headers);
       assert.equal(status, 401, headers.join());
-      bodies.add(body);
+      (headers.some((one) => one.startsWith("authorization")) ? bodies : without).add(body);
     }
     assert.equal((await raw(`/admin/v1/me?token=${world.token}&key=${world.token}`)).status, 401);
     assert.equal((await raw("/admin/v1/me", ["host: localhost", bearer(), "authorization: Bearer other"])).status, 404, "two tokens are none");
     assert.equal(bodies.size, 1, [...bodies].join());
+    assert.match([...bodies].join(), /This token is not valid here/);
+    assert.equal(without.size, 1, [...without].join());
+    assert.match([...without].join(), /A token is needed/);
     assert.equal((await world.askAs(CONFIGURED_KEY, "GET", "/me")).json["role"], "key");
     assert.equal((await world.call(world.token)).status, 401, "nor is the administrator's token a caller's key");
   });

@@ -114,6 +114,7 @@ describe("of a running gateway", { timeout: 120_000 }, () => {
     const refused = await receiver.of("budget_refused");
     assert.match(refused.text, /allows key\/app \+ provider\/near \$0\.01 a day.*by the key app\./);
     assert.deepEqual(refused.scopes, ["key/app", "provider/near"]);
+    assert.equal(refused.fields["budget"], "config:near-limit");
     assert.equal(receiver.told.filter(({ kind }) => kind === "budget_alert").length, 1);
     assert.equal(receiver.told.filter(({ kind }) => kind === "budget_refused").length, 1);
   });
