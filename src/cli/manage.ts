@@ -17,7 +17,7 @@ import { EXIT, table, type CommandContext } from "./context.ts";
 import { askGateway } from "./control-client.ts";
 
 /** Flags that are none of an object's fields. */
-const OWN_FLAGS = ["data-dir", "organisation", "json", "help", "clear"] as const;
+const OWN_FLAGS = ["data-dir", "organisation", "json", "help", "clear", "config"] as const;
 
 interface Order {
   readonly verb: string;
@@ -26,6 +26,8 @@ interface Order {
   readonly clear: readonly string[];
   readonly dataDir: string;
   readonly organisation: string;
+  /** Whose own objects are shown beside the stored ones; null: the one at hand. */
+  readonly config: string | null;
   readonly json: boolean;
   readonly help: boolean;
 }
@@ -59,15 +61,20 @@ export async function runManaged(plural: string, args: readonly string[], contex
 
 function list(kind: Kind, order: Order, context: CommandContext): number {
   const found = withReader(order, (reader) => [...reader.all(kind.name)].filter((object) => isOf(kind, object, order.organisation)).map((object) => objectJson(kind, object, LOCAL)));
-  const rows = [...found, ...(order.organisation === "default" ? configuredInFolder(kind.name, context) : [])].toSorted((a, b) => (textOf(a["id"]) < textOf(b["id"]) ? -1 : 1));
+  const rows = [...found, ...(order.organisation === "default" ? configuredInFolder(kind.name, order.config, context) : [])].toSorted((a, b) => (textOf(a["id"]) < textOf(b["id"]) ? -1 : 1));
   if (order.json) for (const row of rows) context.out.write(`${JSON.stringify(row)}\n`);
-  else if (rows.length === 0) context.out.write(`There are no ${kind.plural} yet: spillway ${kind.plural} create …\n`);
+  else if (rows.length === 0) context.out.write(`There are no ${kind.plural} yet: spillway ${kind.plural} create … (those of a configuration elsewhere are shown with --config <file>)\n`);
   else context.out.write(table([["id", "source", "fields"], ...rows.map((row) => [textOf(row["id"]), textOf(row["source"]), fieldsLine(row)])], ""));
   return EXIT.ok;
 }
 
 function show(kind: Kind, order: Order, context: CommandContext): number {
   const object = withReader(order, (reader) => reader.get(kind.name, order.id ?? ""));
+  const own = order.organisation === "default" ? configuredInFolder(kind.name, order.config, context).find(({ id }) => id === order.id) : undefined;
+  if (object === undefined && own !== undefined) {
+    context.out.write(`${order.json ? JSON.stringify(own) : JSON.stringify(own, null, 2)}\n`);
+    return EXIT.ok;
+  }
   if (object === undefined || !isOf(kind, object, order.organisation)) return wrong(context, `there is no ${kind.name} ${order.id ?? ""}`);
   context.out.write(order.json ? `${JSON.stringify(objectJson(kind, object, LOCAL))}\n` : `${JSON.stringify(objectJson(kind, object, LOCAL), null, 2)}\n`);
   return EXIT.ok;
@@ -181,6 +188,7 @@ function readOrder(kind: Kind, args: readonly string[], context: CommandContext)
     clear: (flags["clear"] ?? []).flatMap((names) => names.split(",")).map((name) => name.replaceAll("-", "_")),
     dataDir: own("data-dir") ?? context.env["SPILLWAY_DATA_DIR"] ?? "./.spillway",
     organisation: own("organisation") ?? "default",
+    config: own("config") ?? null,
     json: own("json") !== undefined,
     help: own("help") !== undefined,
   };
@@ -201,6 +209,7 @@ Fields (a list as a,b; anything deeper as JSON; --clear <field> takes one away):
 ${table(flags)}
   --organisation <id>  whose objects (default)
   --json               one JSON object a line
+  --config <file>      list and show: whose own objects are shown too (the one in this folder)
   --data-dir <folder>  SPILLWAY_DATA_DIR, else ./.spillway
 `;
 }

@@ -1,6 +1,6 @@
 /** The commands of administration, as people run them, against a running gateway's data folder. */
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -45,6 +45,16 @@ describe("commands of administration", () => {
 
   it("are there", async () => {
     for (const args of [["teams", "list"], ["spend"], ["audit"]]) assert.equal((await runCommand([...args, "--data-dir", world.gateway.dataDir], { cwd: folder })).code, 0, args.join(" "));
+  });
+
+  it("list and show a configuration's own objects, of this folder or of the file that is named", async () => {
+    const config = join(folder, "elsewhere.yaml");
+    writeFileSync(config, "version: 1\nproviders:\n  openai: { api_key: sk-x }\nlimits:\n  slow: { scope: key/app, concurrency: 1 }\n");
+    const listed = await run("limits", "list", "--json", "--config", config);
+    assert.deepEqual(linesOf(listed.out).map((one) => [one["id"], one["source"]]), [["config:slow", "config"]]);
+    assert.match((await run("limits", "list", "--config", config)).out, /^id +source +fields\nconfig:slow +config +/);
+    assert.equal((JSON.parse((await run("limits", "show", "config:slow", "--config", config)).out) as { readonly concurrency: number }).concurrency, 1);
+    assert.match((await run("limits", "list")).out, /no limits yet.*--config <file>/);
   });
 
   it("make objects, show secrets once, list, change and delete", async () => {
