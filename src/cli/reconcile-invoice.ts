@@ -6,7 +6,7 @@ import { readInvoice, shownText, type CsvField, type InvoiceFormat } from "../pr
 import { usdText } from "../wire/money.ts";
 import { EXIT, table, type CommandContext } from "./context.ts";
 import { applyAdjustments } from "./reconcile-apply.ts";
-import type { ReconcileWorld } from "./reconcile-world.ts";
+import { readFrom, type ReconcileWorld } from "./reconcile-world.ts";
 
 export interface InvoiceFlags {
   readonly file: string;
@@ -44,7 +44,7 @@ export async function invoiceCommand(flags: InvoiceFlags, world: ReconcileWorld,
   }
   const reply = reconcileLines(world, world.attempts, { ...flags, lines: read.lines });
   if (reply.kind === "refused") {
-    errors.write(`spillway: ${reply.message}\n`);
+    errors.write(`spillway: ${reply.message}\n${readFrom(world)}`);
     return EXIT.wrong;
   }
   const { result, window, paidByTeams } = reply;

@@ -4,7 +4,7 @@ import type { LeftWhy } from "../decide/rerate.ts";
 import { usdText } from "../wire/money.ts";
 import { EXIT, table, type CommandContext } from "./context.ts";
 import { applyAdjustments } from "./reconcile-apply.ts";
-import type { ReconcileWorld } from "./reconcile-world.ts";
+import { readFrom, type ReconcileWorld } from "./reconcile-world.ts";
 
 export interface RerateFlags {
   readonly model: string;
@@ -29,6 +29,7 @@ export async function rerateCommand(flags: RerateFlags, world: ReconcileWorld, c
   const calls = [...reratedCalls(world, world.attempts, flags, left)];
   if (flags.json) for (const call of calls) out.write(`${JSON.stringify(jsonOf(call))}\n`);
   else out.write(text(calls, left));
+  if (left.has("price_unknown") || (calls.length === 0 && left.size === 0)) context.errors.write(readFrom(world));
   if (!flags.apply || calls.length === 0) return EXIT.ok;
   const note = `${flags.model} from ${new Date(flags.fromMs).toISOString()} to ${new Date(flags.toMs).toISOString()}`;
   return await applyAdjustments({ reason: "rerate", note, adjustments: calls }, world, flags.json ? { ...context, out: context.errors } : context, flags.nowMs);

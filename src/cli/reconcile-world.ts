@@ -17,6 +17,11 @@ export interface ReconcileWorld extends RerateWorld {
   readonly attempts: AttemptReader;
 }
 
+/** Which configuration and which ledger were looked into: with the wrong one, what is there is unknown. */
+export function readFrom({ config, dataDir }: Pick<ReconcileWorld, "config" | "dataDir">): string {
+  return `read: the configuration ${config.source}, the data folder ${dataDir} (others: --config, --data-dir)\n`;
+}
+
 /** null: something is wrong with the configuration or the data folder, and has been told. To be closed by `attempts.close`. */
 export function openReconcileWorld(flags: { readonly config: string | undefined; readonly dataDir: string | undefined }, context: CommandContext): ReconcileWorld | null {
   const { env, errors, catalogue, providers } = context;

@@ -35,7 +35,7 @@ export function dayIn(timeZone: string): (ms: number) => Window {
 
 /** Put lines and calls side by side. */
 export function reconcileLines(world: RerateWorld, attempts: Pick<AttemptReader, "between">, { account, lines, fromMs, toMs, timeZone }: ReconcileOrder): ReconcileReply {
-  if (!world.config.accounts.some(({ name }) => name === account)) return { kind: "refused", message: `the configuration has no account ${account}; it has ${world.config.accounts.map(({ name }) => name).join(", ") || "none"}` };
+  if (!world.config.accounts.some(({ name }) => name === account)) return { kind: "refused", message: `the configuration ${world.config.source} has no account ${account}; it has ${world.config.accounts.map(({ name }) => name).join(", ") || "none"}` };
   const dayOf = dayIn(timeZone);
   const told = windowOf(lines, dayOf);
   const window = { fromMs: fromMs ?? told?.fromMs, toMs: toMs ?? told?.toMs };

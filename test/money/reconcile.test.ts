@@ -143,6 +143,14 @@ describe("the fleet's invoice with every fault on", () => {
     assert.ok(found.flagged.some(({ cause, at }) => cause === "unexplained" && at.startsWith("line ")));
   });
 
+  it("says which configuration and which folder it read where an account or a call is not known", async () => {
+    const read = `read: the configuration ${join(folder, "spillway.yaml")}, the data folder ${gateway.dataDir} (others: --config, --data-dir)\n`;
+    const { code, errors } = await run("none.csv", billCsv(billOf("one")), "--format", "csv", "--account", "nosuch");
+    assert.equal(code, 1, errors);
+    assert.ok(errors.endsWith(read), errors);
+    assert.equal((await command("rerate", "--model", "no/such", "--from", "2020-01-01")).errors, read);
+  });
+
   it("takes nothing from a file with one bad line, and a formula for what it is: text", async () => {
     const csv = billCsv(billOf("one"));
     const lines = csv.split("\r\n");
