@@ -65,6 +65,8 @@ export class Exchange {
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
       this.res.once("drain", resolve);
+      // Who has left reads no more; a provider that generates to its end goes on without.
+      this.res.once("close", resolve);
     });
     this.#wake = undefined;
     return this.alive;

@@ -254,7 +254,7 @@ describe("the bill of a client that leaves", () => {
       const reader = (response.body as ReadableStream<Uint8Array>).getReader();
       for (let read = 0; read < 6; read += 1) await reader.read();
       controller.abort();
-      for (let at = 0; at < 100 && fleet.bill()[0]?.outcome === "open"; at += 1) await new Promise((resolve) => { setTimeout(resolve, 5); });
+      for (let at = 0; at < 2_000 && fleet.bill()[0]?.outcome === "open"; at += 1) await new Promise((resolve) => { setTimeout(resolve, 5); });
       return fleet.bill()[0] as BillRow;
     } finally {
       await fleet.close();
