@@ -138,9 +138,12 @@ export const spillwayMoney: Variant = spillwayVariant("spillway-money", "spillwa
 /** Streams of a provider that speaks another protocol than the client: each event is read and written anew. */
 export const spillwayMessages: Variant = spillwayVariant("spillway-messages", "spillway, translating from Messages", "process", "anthropic");
 export const spillwayGenerate: Variant = spillwayVariant("spillway-generate", "spillway, translating from generateContent", "process", "google");
+export const spillwayResponses: Variant = spillwayVariant("spillway-responses", "spillway, translating from Responses", "process", "openai-compatible\n    api: responses");
+export const spillwayConverse: Variant = spillwayVariant("spillway-converse", "spillway, translating from Converse", "process", "bedrock");
+export const spillwayCohere: Variant = spillwayVariant("spillway-cohere", "spillway, translating from Cohere", "process", "cohere");
 
 /** Variants that say something of streams only. */
-export const STREAMS_ONLY: ReadonlySet<string> = new Set([spillwayMessages.name, spillwayGenerate.name]);
+export const STREAMS_ONLY: ReadonlySet<string> = new Set([spillwayMessages, spillwayGenerate, spillwayResponses, spillwayConverse, spillwayCohere].map(({ name }) => name));
 
 function spillwayVariant(name: string, label: string, sync: "process" | "full", type = "openai-compatible", limited = false): Variant {
   return {
@@ -239,7 +242,7 @@ export function portkeyVersion(): string {
   return (JSON.parse(readFileSync(join(PORTKEY, "package.json"), "utf8")) as { version: string }).version;
 }
 
-export const VARIANTS: readonly Variant[] = [direct, nginx, bare, spillway, spillwayMoney, spillwayFull, spillwayMessages, spillwayGenerate, portkey];
+export const VARIANTS: readonly Variant[] = [direct, nginx, bare, spillway, spillwayMoney, spillwayFull, spillwayMessages, spillwayGenerate, spillwayResponses, spillwayConverse, spillwayCohere, portkey];
 
 /** Start a variant with a folder of its own. */
 export async function startVariant(variant: Variant, setting: Setting, number: number): Promise<Running> {

@@ -39,9 +39,9 @@ static uint64_t requests, answers, streams_ended, events_sent, cut_off, refused;
 static long open_now;
 
 /* The frames of a stream, in each protocol that a gateway may have to translate; chosen by the path that is asked. */
-enum { CHAT, MESSAGES, GENERATE, PROTOCOLS };
+enum { CHAT, MESSAGES, GENERATE, RESPONSES, CONVERSE, COHERE, PROTOCOLS };
 static struct frames {
-  char event[1024], first[2048], last[4096];
+  char event[1024], first[4096], last[4096];
   size_t event_length, first_length, last_length;
 } frames[PROTOCOLS];
 
@@ -53,7 +53,7 @@ static struct frames {
   "\"usageMetadata\":{\"promptTokenCount\":57,\"candidatesTokenCount\":100,\"totalTokenCount\":157},\"modelVersion\":\"bench-model\",\"responseId\":\"benchmark00000001\"}"
 
 static size_t put_event(char *to, size_t room, const char *name, const char *data) {
-  char text[1024];
+  char text[2048];
   size_t length = (size_t)(name == NULL ? snprintf(text, sizeof text, "data: %s\n\n", data) : snprintf(text, sizeof text, "event: %s\ndata: %s\n\n", name, data));
   return (size_t)snprintf(to, room, "%zx\r\n%s\r\n", length, text);
 }
@@ -91,17 +91,115 @@ static void make_generate(struct frames *f) {
   add_last(f, NULL, CANDIDATE_HEAD "\"}],\"role\":\"model\"},\"finishReason\":\"STOP\",\"index\":0}]," CANDIDATE_TAIL);
 }
 
+#define ITEM_OF(text) "{\"id\":\"msg_benchmark\",\"type\":\"message\",\"role\":\"assistant\",\"status\":\"completed\",\"content\":[" text "]}"
+#define PART_OF(text) "{\"type\":\"output_text\",\"text\":\"" text "\",\"annotations\":[],\"logprobs\":[]}"
+#define RESPONSE_OF(status, output, usage) \
+  "\"response\":{\"id\":\"resp_benchmark\",\"object\":\"response\",\"created_at\":1764000000,\"status\":\"" status "\",\"error\":null," \
+  "\"incomplete_details\":null,\"model\":\"bench-model\",\"output\":[" output "],\"usage\":" usage "}"
+
+static void make_responses(struct frames *f) {
+  add_first(f, "response.created", "{\"type\":\"response.created\",\"sequence_number\":0," RESPONSE_OF("in_progress", "", "null") "}");
+  add_first(f, "response.in_progress", "{\"type\":\"response.in_progress\",\"sequence_number\":1," RESPONSE_OF("in_progress", "", "null") "}");
+  add_first(f, "response.output_item.added",
+            "{\"type\":\"response.output_item.added\",\"sequence_number\":2,\"output_index\":0,\"item\":{\"id\":\"msg_benchmark\",\"type\":\"message\","
+            "\"role\":\"assistant\",\"status\":\"in_progress\",\"content\":[]}}");
+  add_first(f, "response.content_part.added",
+            "{\"type\":\"response.content_part.added\",\"sequence_number\":3,\"item_id\":\"msg_benchmark\",\"output_index\":0,\"content_index\":0,\"part\":" PART_OF("") "}");
+  f->event_length = put_event(f->event, sizeof f->event, "response.output_text.delta",
+                              "{\"type\":\"response.output_text.delta\",\"sequence_number\":104,\"item_id\":\"msg_benchmark\",\"output_index\":0,\"content_index\":0,"
+                              "\"delta\":\"~ words\",\"logprobs\":[],\"obfuscation\":\"q8Zr2\"}");
+  add_last(f, "response.output_text.done",
+           "{\"type\":\"response.output_text.done\",\"sequence_number\":105,\"item_id\":\"msg_benchmark\",\"output_index\":0,\"content_index\":0,\"text\":\"words\",\"logprobs\":[]}");
+  add_last(f, "response.content_part.done",
+           "{\"type\":\"response.content_part.done\",\"sequence_number\":106,\"item_id\":\"msg_benchmark\",\"output_index\":0,\"content_index\":0,\"part\":" PART_OF("words") "}");
+  add_last(f, "response.output_item.done",
+           "{\"type\":\"response.output_item.done\",\"sequence_number\":107,\"output_index\":0,\"item\":" ITEM_OF(PART_OF("words")) "}");
+  add_last(f, "response.completed",
+           "{\"type\":\"response.completed\",\"sequence_number\":108,"
+           RESPONSE_OF("completed", ITEM_OF(PART_OF("words")),
+                       "{\"input_tokens\":57,\"input_tokens_details\":{\"cached_tokens\":0},\"output_tokens\":100,\"output_tokens_details\":{\"reasoning_tokens\":0},\"total_tokens\":157}") "}");
+}
+
+static void make_cohere(struct frames *f) {
+  add_first(f, "message-start", "{\"id\":\"benchmark\",\"type\":\"message-start\",\"delta\":{\"message\":{\"role\":\"assistant\",\"content\":[],\"tool_plan\":\"\",\"tool_calls\":[],\"citations\":[]}}}");
+  add_first(f, "content-start", "{\"type\":\"content-start\",\"index\":0,\"delta\":{\"message\":{\"content\":{\"type\":\"text\",\"text\":\"\"}}}}");
+  f->event_length = put_event(f->event, sizeof f->event, "content-delta", "{\"type\":\"content-delta\",\"index\":0,\"delta\":{\"message\":{\"content\":{\"text\":\"~ words\"}}}}");
+  add_last(f, "content-end", "{\"type\":\"content-end\",\"index\":0}");
+  add_last(f, "message-end",
+           "{\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"COMPLETE\",\"usage\":{\"billed_units\":{\"input_tokens\":57,\"output_tokens\":100},"
+           "\"tokens\":{\"input_tokens\":57,\"output_tokens\":100},\"cached_tokens\":0}}}");
+}
+
+/* Of IEEE 802.3, as the binary event stream has it: over its prelude, then over the whole message. */
+static uint32_t crc32_of(const unsigned char *bytes, size_t length) {
+  uint32_t crc = 0xffffffff;
+  for (size_t i = 0; i < length; i++) {
+    crc ^= bytes[i];
+    for (int bit = 0; bit < 8; bit++) crc = (crc >> 1) ^ (0xedb88320 & -(crc & 1));
+  }
+  return ~crc;
+}
+
+static size_t put_u32(unsigned char *to, uint32_t value) {
+  for (int i = 0; i < 4; i++) to[i] = (unsigned char)(value >> (24 - 8 * i));
+  return 4;
+}
+
+static size_t put_header(unsigned char *to, const char *name, const char *value) {
+  size_t at = 0, name_length = strlen(name), length = strlen(value);
+  to[at++] = (unsigned char)name_length;
+  memcpy(to + at, name, name_length);
+  at += name_length;
+  to[at++] = 7; /* A string, its length in two bytes. */
+  to[at++] = (unsigned char)(length >> 8);
+  to[at++] = (unsigned char)length;
+  memcpy(to + at, value, length);
+  return at + length;
+}
+
+/* One binary message in a chunk of its own. */
+static size_t put_message(char *to, const char *type, const char *payload) {
+  unsigned char message[1024];
+  size_t at = 12, payload_length = strlen(payload);
+  at += put_header(message + at, ":event-type", type);
+  at += put_header(message + at, ":content-type", "application/json");
+  at += put_header(message + at, ":message-type", "event");
+  uint32_t headers = (uint32_t)at - 12;
+  memcpy(message + at, payload, payload_length);
+  at += payload_length;
+  put_u32(message, (uint32_t)at + 4);
+  put_u32(message + 4, headers);
+  put_u32(message + 8, crc32_of(message, 8));
+  at += put_u32(message + at, crc32_of(message, at));
+  size_t length = (size_t)sprintf(to, "%zx\r\n", at);
+  memcpy(to + length, message, at);
+  memcpy(to + length + at, "\r\n", 2);
+  return length + at + 2;
+}
+
+static void make_converse(struct frames *f) {
+  f->first_length += put_message(f->first + f->first_length, "messageStart", "{\"role\":\"assistant\",\"p\":\"abcdefghijk\"}");
+  f->event_length = put_message(f->event, "contentBlockDelta", "{\"contentBlockIndex\":0,\"delta\":{\"text\":\"~ words\"},\"p\":\"abcdefghijklmnopq\"}");
+  f->last_length += put_message(f->last + f->last_length, "contentBlockStop", "{\"contentBlockIndex\":0,\"p\":\"abcdefg\"}");
+  f->last_length += put_message(f->last + f->last_length, "messageStop", "{\"stopReason\":\"end_turn\",\"p\":\"abcdefghijklm\"}");
+  f->last_length += put_message(f->last + f->last_length, "metadata",
+                                "{\"usage\":{\"inputTokens\":57,\"outputTokens\":100,\"totalTokens\":157},\"metrics\":{\"latencyMs\":2000},\"p\":\"abcdefgh\"}");
+}
+
 static void make_frames(void) {
-  static const char head[] =
-      "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache\r\n"
-      "Transfer-Encoding: chunked\r\nx-request-id: req_benchmark\r\n\r\n";
+#define HEAD_OF(type) \
+  "HTTP/1.1 200 OK\r\nContent-Type: " type "\r\nCache-Control: no-cache\r\nTransfer-Encoding: chunked\r\nx-request-id: req_benchmark\r\n\r\n"
   for (int i = 0; i < PROTOCOLS; i++) {
-    frames[i].first_length = sizeof head - 1;
-    memcpy(frames[i].first, head, sizeof head - 1);
+    const char *head = i == CONVERSE ? HEAD_OF("application/vnd.amazon.eventstream") : HEAD_OF("text/event-stream; charset=utf-8");
+    frames[i].first_length = strlen(head);
+    memcpy(frames[i].first, head, strlen(head));
   }
   make_chat(&frames[CHAT]);
   make_messages(&frames[MESSAGES]);
   make_generate(&frames[GENERATE]);
+  make_responses(&frames[RESPONSES]);
+  make_converse(&frames[CONVERSE]);
+  make_cohere(&frames[COHERE]);
   for (int i = 0; i < PROTOCOLS; i++) {
     memcpy(frames[i].last + frames[i].last_length, "0\r\n\r\n", 5);
     frames[i].last_length += 5;
@@ -113,7 +211,10 @@ static const struct frames *frames_of(const char *head, size_t length) {
   const char *end = memchr(head, '\r', length);
   size_t line = end == NULL ? length : (size_t)(end - head);
   if (memmem(head, line, "/messages", 9) != NULL) return &frames[MESSAGES];
-  return &frames[memmem(head, line, ":streamGenerateContent", 22) != NULL ? GENERATE : CHAT];
+  if (memmem(head, line, "/responses", 10) != NULL) return &frames[RESPONSES];
+  if (memmem(head, line, "/converse-stream", 16) != NULL) return &frames[CONVERSE];
+  if (memmem(head, line, "/completions", 12) != NULL) return &frames[CHAT];
+  return &frames[memmem(head, line, "/chat", 5) != NULL ? COHERE : GENERATE];
 }
 
 static void close_connection(struct connection *c) {
@@ -197,8 +298,8 @@ static void start_answer(struct connection *c, const char *body, size_t length) 
   requests++;
   c->busy = true;
   c->asked_ns = now_ns();
-  /* One protocol asks for a stream by its path. */
-  c->stream = c->frames == &frames[GENERATE] || memmem(body, length, "\"stream\":true", 13) != NULL;
+  /* Two protocols ask for a stream by their path. */
+  c->stream = c->frames == &frames[GENERATE] || c->frames == &frames[CONVERSE] || memmem(body, length, "\"stream\":true", 13) != NULL;
   if (c->stream) {
     c->events_left = stream_events;
     /* Somewhere within the interval, so that streams which began together do not tick together. */
