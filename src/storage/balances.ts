@@ -25,6 +25,7 @@ export class Balances {
   readonly #db: DatabaseSync;
   readonly #insert: StatementSync;
   readonly #update: StatementSync;
+  readonly #add: StatementSync;
   readonly #told: StatementSync;
   readonly #read: StatementSync;
   /** Budget → what its balances are stored under: a budget of other scopes or another period starts anew. */
@@ -45,6 +46,7 @@ export class Balances {
       INSERT INTO balances (budget, period, settled_nano_usd, overrun_nano_usd, told_permille) VALUES (?,?,?,?,0)
       ON CONFLICT (budget, period) DO UPDATE SET settled_nano_usd = excluded.settled_nano_usd, overrun_nano_usd = excluded.overrun_nano_usd RETURNING id`);
     this.#update = db.prepare("UPDATE balances SET settled_nano_usd = ?, overrun_nano_usd = ? WHERE id = ?");
+    this.#add = db.prepare("UPDATE balances SET settled_nano_usd = settled_nano_usd + ?, overrun_nano_usd = overrun_nano_usd + ? WHERE budget = ? AND period = ?");
     this.#told = db.prepare("UPDATE balances SET told_permille = max(told_permille, ?) WHERE budget = ? AND period = ?");
     this.#read = db.prepare("SELECT settled_nano_usd, overrun_nano_usd, told_permille FROM balances WHERE budget = ? AND period = ?");
   }
@@ -71,15 +73,31 @@ export class Balances {
       const key = `${budgetId}\n${periodKey}`;
       let sum = sums.get(key);
       if (sum === undefined) {
-        const tally = book.accounts.get(budgetId)?.knownTally(periodKey);
+        const account = book.accounts.get(budgetId);
         const name = this.#names.get(budgetId);
-        if (tally === undefined || name === undefined) continue;
+        if (account === undefined || name === undefined) continue;
+        const tally = account.knownTally(periodKey);
+        if (tally === undefined) {
+          this.#moveForgotten(account.budget, name, periodKey, settledNanoUsd, overrunNanoUsd);
+          continue;
+        }
         sums.set(key, (sum = { name, period: periodKey, settled: tally.settledNanoUsd, overrun: tally.overrunNanoUsd }));
       }
       sum.settled += settledNanoUsd;
       sum.overrun += overrunNanoUsd;
     }
     for (const [key, sum] of sums) this.#put(key, sum);
+  }
+
+  /** A period that nobody has in memory: what is on disk moves by itself. Of one without a balance the rows are summed up when it is needed. */
+  #moveForgotten(budget: Budget, name: string, period: PeriodKey, settledNanoUsd: number, overrunNanoUsd: number): void {
+    if (this.#add.run(settledNanoUsd, overrunNanoUsd, name, period).changes === 1 || !this.#sawBegin(budget, name, period)) return;
+    this.#insert.get(name, period, settledNanoUsd, overrunNanoUsd);
+  }
+
+  /** A period that began under our eyes has no rows but those that were counted. */
+  #sawBegin(budget: Budget, name: string, period: PeriodKey): boolean {
+    return boundsOf(budget, period).startMs > (this.#since.get(name) ?? Number.POSITIVE_INFINITY);
   }
 
   /** By its number where that is known, which costs the same however many there are. */
@@ -117,8 +135,7 @@ export class Balances {
     const name = this.#names.get(budget.id) ?? storedName(budget);
     const known = this.#read.get(name, periodKey);
     if (known !== undefined) return { settledNanoUsd: int(known["settled_nano_usd"]), overrunNanoUsd: int(known["overrun_nano_usd"]), toldPermille: int(known["told_permille"]) };
-    // A period that began under our eyes has no rows but those that were counted.
-    if (boundsOf(budget, periodKey).startMs > (this.#since.get(name) ?? Number.POSITIVE_INFINITY)) return NOTHING;
+    if (this.#sawBegin(budget, name, periodKey)) return NOTHING;
     const settledNanoUsd = this.#sumOfRows(budget, periodKey);
     // Nothing spent needs no row: rows come in the order in which budgets are used, so those in use lie side by side.
     if (settledNanoUsd !== 0) this.#put(`${budget.id}\n${periodKey}`, { name, period: periodKey, settled: settledNanoUsd, overrun: 0 });

@@ -221,6 +221,58 @@ describe("a budget over the ledger", () => {
     assert.equal((await reserve(impatient, 4)).kind, "refused");
   });
 
+  it("grants a hold that waited past midnight in the new day, and counts it there", async () => {
+    let nowMs = START_MS;
+    const storage = open(newFile(), 60_000, () => nowMs);
+    storage.limit([DAY]);
+    for (const number of [1, 2, 3]) await reserve(storage, number);
+    const waits = reserve(storage, 4);
+    nowMs = Date.parse("2026-11-24T00:00:01Z");
+    await storage.ledger.settle([aCharge(1)]);
+    assert.equal((await waits).kind, "held");
+    const [row] = storage.reader.attemptsByIds([aHold(4).attemptId]);
+    assert.equal(row?.atMs, nowMs);
+    const next = storage.budgets.book.balanceOf("app-day", nowMs);
+    assert.deepEqual([next?.settledNanoUsd, next?.heldNanoUsd], [0, 1_000_000]);
+    assert.deepEqual(standing(storage), [19_500, 2_000_000]);
+    await storage.ledger.settle([aCharge(4)]);
+    assert.equal(storage.budgets.book.balanceOf("app-day", nowMs)?.settledNanoUsd, 19_500);
+    const again = crashed(storage);
+    again.limit([DAY]);
+    assert.equal(again.budgets.book.balanceOf("app-day", nowMs)?.settledNanoUsd, 19_500);
+    assert.deepEqual(standing(again), [19_500, 2_000_000]);
+  });
+
+  it("lets who waits at midnight in when the new day begins, though nothing else happens", async () => {
+    const beginsMs = Date.parse("2026-11-24T00:00:00Z") - 20;
+    const startedMs = performance.now();
+    const storage = open(newFile(), 60_000, () => beginsMs + Math.floor(performance.now() - startedMs));
+    storage.limit([DAY]);
+    for (const number of [1, 2, 3]) await reserve(storage, number, { atMs: beginsMs });
+    assert.equal((await reserve(storage, 4, { atMs: beginsMs })).kind, "held");
+  });
+
+  it("books a correction of a period that is no longer in memory", async () => {
+    let nowMs = START_MS;
+    const storage = open(newFile(), 0, () => nowMs);
+    storage.limit([DAY]);
+    await reserve(storage, 1);
+    await reserve(storage, 2, { atMs: START_MS + 86_400_000 });
+    await storage.ledger.settle([aCharge(1), aCharge(2, { costNanoUsd: null, state: "estimated" })]);
+    for (let day = 1; day <= 6; day++) {
+      nowMs = START_MS + day * 86_400_000;
+      await reserve(storage, 10 + day, { atMs: nowMs });
+      await storage.ledger.settle([aCharge(10 + day)]);
+    }
+    assert.equal(storage.budgets.book.accounts.get("app-day")?.knownTally("2026-11-23"), undefined);
+    await storage.ledger.settle([aCharge(1, { costNanoUsd: 29_500 })]);
+    const settledOn = (one: SqliteStorage, atMs: number): number | undefined => one.budgets.book.balanceOf("app-day", atMs)?.settledNanoUsd;
+    const again = crashed(storage);
+    again.limit([DAY]);
+    assert.equal(settledOn(again, START_MS), 29_500);
+    assert.equal(settledOn(storage, START_MS), 29_500);
+  });
+
   it("lets nobody wait for what a batch holds until its provider has ended it, over a restart too", async () => {
     const storage = open(newFile(), 60_000);
     storage.limit([DAY]);

@@ -22,10 +22,15 @@ export const WAITING_MAX = 1_000;
 /** Nobody is told this: who asked has gone. */
 const FORGONE: Refusal = Object.freeze({ kind: "refused", code: "budget_exceeded", scope: "", message: "The request ended while it waited for room in a budget.", resetsAtMs: null });
 
+/** What becomes of a hold that waits: null is granted, as the hold that is given with it, which may be of a later time than was asked for. */
+export type Told = (refused: Unheld | null, hold: Hold) => void;
+
 interface Waiting {
   readonly hold: Hold;
-  readonly told: (refused: Unheld | null) => void;
+  readonly told: Told;
   readonly timer: NodeJS.Timeout;
+  /** Looks again when the period that forbids it is over; null: that is too far off. */
+  readonly anew: NodeJS.Timeout | null;
 }
 
 export class LedgerBudgets implements BudgetGate {
@@ -122,12 +127,23 @@ export class LedgerBudgets implements BudgetGate {
 
   /**
    * What is refused only for what others hold at this moment waits until they are settled, in the order of asking; else near
-   * the end of a budget most of a burst would be refused with money left over. `told` is called once: null is admitted.
+   * the end of a budget most of a burst would be refused with money left over. `told` is called once.
    */
-  waitFor(hold: Hold, refused: Refusal, told: (refused: Unheld | null) => void): void {
-    if (!isWorthWaiting(this.book, hold) || this.#waiting.size >= WAITING_MAX) return told(refused);
+  waitFor(hold: Hold, refused: Refusal, told: Told): void {
+    if (!isWorthWaiting(this.book, hold) || this.#waiting.size >= WAITING_MAX) return told(refused, hold);
     const timer = setTimeout(() => this.#endWait(hold.attemptId, refused), this.waitMs).unref();
-    this.#waiting.set(hold.attemptId, { hold, told, timer });
+    const awayMs = refused.resetsAtMs === null ? Number.POSITIVE_INFINITY : Math.max(0, refused.resetsAtMs - this.wallMs());
+    const anew = awayMs < this.waitMs ? setTimeout(() => this.#retrySoon(), awayMs + 2).unref() : null;
+    this.#waiting.set(hold.attemptId, { hold, told, timer, anew });
+  }
+
+  /**
+   * A hold as it is now. It belongs to the period in which it is granted: one that waited into the next period of a budget is asked for
+   * there. Its price stays that of the moment at which it was asked for, as its bound is.
+   */
+  protected present(hold: Hold): Hold {
+    const nowMs = this.wallMs();
+    return nowMs <= hold.atMs || !this.book.turned(hold.scopes, hold.atMs, nowMs) ? hold : { ...hold, atMs: nowMs, period: new Date(nowMs).toISOString().slice(0, "2026-11".length) };
   }
 
   release(attemptId: string): void {
@@ -153,20 +169,22 @@ export class LedgerBudgets implements BudgetGate {
     this.#retrying = true;
     setImmediate(() => {
       this.#retrying = false;
-      for (const { hold } of this.#waiting.values()) {
+      for (const { hold: asked } of this.#waiting.values()) {
+        const hold = this.present(asked);
         const refused = this.admit(hold);
-        if (refused === null) this.#endWait(hold.attemptId, null);
+        if (refused === null) this.#endWait(hold.attemptId, null, hold);
         else if (!isWorthWaiting(this.book, hold)) this.#endWait(hold.attemptId, refused);
       }
     });
   }
 
-  #endWait(attemptId: string, refusal: Refusal | null): void {
+  #endWait(attemptId: string, refusal: Refusal | null, hold?: Hold): void {
     const waiting = this.#waiting.get(attemptId);
     if (waiting === undefined) return;
     this.#waiting.delete(attemptId);
     clearTimeout(waiting.timer);
-    waiting.told(refusal);
+    if (waiting.anew !== null) clearTimeout(waiting.anew);
+    waiting.told(refusal, hold ?? waiting.hold);
   }
 
   /** A charge is about to be written, inside a transaction. */

@@ -100,8 +100,8 @@ export class SqliteLedger implements Ledger {
 
   /** A hold that a budget has no room for yet. */
   #waitFor(hold: Hold, refused: Refusal, resolve: (results: readonly ReserveResult[]) => void): void {
-    this.#budgets.waitFor(hold, refused, (refusal) => {
-      if (refusal === null) this.#enqueue({ kind: "holds", holds: [this.#remember(hold)], resolve: (result) => resolve(result === HELD ? ALL_HELD : [result]) });
+    this.#budgets.waitFor(hold, refused, (refusal, granted) => {
+      if (refusal === null) this.#enqueue({ kind: "holds", holds: [this.#remember(granted)], resolve: (result) => resolve(result === HELD ? ALL_HELD : [result]) });
       else resolve([refusal]);
     });
   }

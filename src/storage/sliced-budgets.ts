@@ -8,7 +8,7 @@ import { SliceBook } from "../decide/budget/slice-book.ts";
 import type { SliceReply, SliceReport } from "../decide/budget/slices.ts";
 import type { Balance, Budget } from "../decide/budget/types.ts";
 import type { Hold, Log } from "../ports.ts";
-import { askOf, LedgerBudgets, refusal, WAITING_MAX, type Refusal, type Unheld } from "./budgets.ts";
+import { askOf, LedgerBudgets, refusal, WAITING_MAX, type Refusal, type Told, type Unheld } from "./budgets.ts";
 import { messageOf } from "./schema.ts";
 import { int, text } from "./statements.ts";
 
@@ -32,7 +32,7 @@ const ASKS_MORE: Refusal = Object.freeze({ kind: "refused", code: "budget_exceed
 
 interface Waiting {
   readonly hold: Hold;
-  readonly told: (refused: Unheld | null) => void;
+  readonly told: Told;
   readonly timer: NodeJS.Timeout;
   /** What it is told if its time is up now. */
   last: Unheld;
@@ -100,9 +100,9 @@ export class SlicedBudgets extends LedgerBudgets {
     return admission.kind === "wanting" ? ASKS_MORE : refusal(admission, ask.boundNanoUsd);
   }
 
-  override waitFor(hold: Hold, refused: Refusal, told: (refused: Unheld | null) => void): void {
-    if (refused !== ASKS_MORE || this.#waiters.size >= WAITING_MAX || this.#closed) return told(refused);
-    if (this.#slices.superseded) return told(SUPERSEDED);
+  override waitFor(hold: Hold, refused: Refusal, told: Told): void {
+    if (refused !== ASKS_MORE || this.#waiters.size >= WAITING_MAX || this.#closed) return told(refused, hold);
+    if (this.#slices.superseded) return told(SUPERSEDED, hold);
     const timer = setTimeout(() => this.#end(hold.attemptId, this.#waiters.get(hold.attemptId)?.last ?? ASKS_MORE), this.waitMs).unref();
     this.#waiters.set(hold.attemptId, { hold, told, timer, last: ASKS_MORE });
     this.#pump();
@@ -174,24 +174,26 @@ export class SlicedBudgets extends LedgerBudgets {
   #admitInOrder(): readonly Wanting[] {
     const wanting: Wanting[] = [];
     const lacking = new Set<string>();
-    for (const { hold } of this.#waiters.values()) {
+    for (const { hold: asked } of this.#waiters.values()) {
+      const hold = this.present(asked);
       const ask = askOf(hold);
       if (lacking.size > 0 && this.book.applying(ask.scopes, ask.wallMs).some(({ budget, periodKey }) => lacking.has(periodOf({ budgetId: budget.id, periodKey })))) continue;
       const admission = this.#slices.admit(ask);
       if (admission.kind === "wanting") {
         wanting.push({ hold, reports: admission.reports });
         for (const report of admission.reports) lacking.add(periodOf(report));
-      } else this.#end(hold.attemptId, admission.kind === "admitted" ? null : refusal(admission, ask.boundNanoUsd));
+      } else this.#end(hold.attemptId, admission.kind === "admitted" ? null : refusal(admission, ask.boundNanoUsd), hold);
     }
     return wanting;
   }
 
   /** What the authority answered to a hold that waits: admitted at once, refused for good, or to be asked for again. */
   #heed(hold: Hold, replies: readonly SliceReply[]): void {
-    if (!this.#waiters.has(hold.attemptId)) return;
+    // Asked for in a period that is over by now: it is asked for anew.
+    if (!this.#waiters.has(hold.attemptId) || this.present(hold) !== hold) return;
     const over = this.#verdict(hold, replies);
     if (over !== null) this.#end(hold.attemptId, over);
-    else if (replies.every((reply) => reply.verdict === "granted") && this.#slices.admit(askOf(hold)).kind === "admitted") this.#end(hold.attemptId, null);
+    else if (replies.every((reply) => reply.verdict === "granted") && this.#slices.admit(askOf(hold)).kind === "admitted") this.#end(hold.attemptId, null, hold);
   }
 
   /** Refused for good: not even with all that is held settled at nothing would there be room. Else it waits on. */
@@ -247,12 +249,12 @@ export class SlicedBudgets extends LedgerBudgets {
     for (const attemptId of this.#waiters.keys()) this.#end(attemptId, SUPERSEDED);
   }
 
-  #end(attemptId: string, refused: Unheld | null): void {
+  #end(attemptId: string, refused: Unheld | null, hold?: Hold): void {
     const waiting = this.#waiters.get(attemptId);
     if (waiting === undefined) return;
     this.#waiters.delete(attemptId);
     clearTimeout(waiting.timer);
-    waiting.told(refused);
+    waiting.told(refused, hold ?? waiting.hold);
   }
 }
 

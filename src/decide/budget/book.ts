@@ -221,6 +221,11 @@ export class BudgetBook {
     return this.#applicable.to(scopes).flatMap((account) => (account.budget.period === "request" ? [] : [{ budget: account.budget, periodKey: account.tallyAt(wallMs).key }]));
   }
 
+  /** Has some budget that applies begun a new period between these two times? */
+  turned(scopes: readonly string[], fromMs: number, toMs: number): boolean {
+    return this.#applicable.to(scopes).some((account) => account.keyAt(fromMs) !== account.keyAt(toMs));
+  }
+
   /** Would this hold fit once everything that is held now, and not kept for long, is settled at nothing? Then it is worth waiting for. */
   mayFit({ scopes, requestId, boundNanoUsd, wallMs, attemptId }: HoldAsk): boolean {
     const bound = knownBound(boundNanoUsd);
