@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { faultOf, mayTryElsewhere } from "../wire/outcome.ts";
+import { mayTryElsewhere } from "../wire/outcome.ts";
 import type { FailureClass, Outcome } from "../wire/outcome.ts";
-import type { Candidate } from "./choose.ts";
 import type { Deployment } from "./deployment.ts";
 import type { HealthView } from "./health.ts";
 import { MAX_ATTEMPTS, MAX_IN_FLIGHT, nextStep, type Step, type Try } from "./next-step.ts";
-import { model, provider, sheet } from "./test-directory.ts";
+import { candidate, failed } from "./test-candidates.ts";
 
 const NOW = 100_000;
 
@@ -22,21 +21,6 @@ function viewOf(word: Word): HealthView {
     excluded: state === "out" ? { reason: "auth", untilMs: Number.POSITIVE_INFINITY, scope: "account", alarm: true } : null,
     restsUntilMs: 0,
   };
-}
-
-function candidate(name: string, domain: Deployment["domain"] = {}): Candidate {
-  const facts = model(`${name}/m`, "m");
-  return {
-    deployment: {
-      id: `${name}/m`, account: name, provider: provider(name), model: facts, upstreamModel: "m", pricing: { kind: "sheet", sheet: sheet(1, 2) },
-      contextWindow: null, maxOutput: null, baseUrl: "", region: null, domain, reasons: false,
-    },
-    automatic: false, boundNanoUsd: 1, inputBoundTokens: 1,
-  };
-}
-
-function failed(failure: FailureClass): Outcome {
-  return { kind: "failed", error: { class: failure, status: 0, message: "", type: null, code: null, param: null, retryAfterMs: null }, phase: "before-content", fault: faultOf(failure) };
 }
 
 /** Tries as `0:server`, `1:flying`, `2:superseded`. */

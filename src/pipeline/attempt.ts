@@ -3,7 +3,6 @@
  * reply, and decides what happens next. Ends exactly once, with an outcome, after which nothing more is told.
  */
 import type { Candidate } from "../decide/choose.ts";
-import type { Ticket } from "../decide/health.ts";
 import type { Timer, UpstreamCall, UpstreamFailure, UpstreamHandler, UpstreamRequest } from "../ports.ts";
 import { faultOf, type Outcome, type Phase, type UpstreamError } from "../wire/outcome.ts";
 import type { UnitCounts, Usage } from "../wire/usage.ts";
@@ -47,7 +46,6 @@ export interface AttemptSettings {
   readonly id: string;
   readonly number: number;
   readonly candidate: Candidate;
-  readonly ticket: Ticket;
   readonly stream: boolean;
   readonly idleMs: number;
   readonly lifetimeMs: number;
@@ -70,7 +68,7 @@ export class Attempt implements UpstreamHandler, LaneSink {
   heldMs: number | null = null;
   /** The bound that its hold reserves; null: none is known. */
   heldNanoUsd: number | null = null;
-  /** Its soft timeout has passed. */
+  /** Its soft timeout had passed before it ended; set for the record. */
   late = false;
   /** Drained for its usage after the client left: nothing is delivered any more. */
   draining = false;

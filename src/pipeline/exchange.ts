@@ -1,13 +1,12 @@
 /**
- * One request from its choice to its record: the attempt loop. Two attempts may be in flight; the first that brings
- * content wins the reply, the other is aborted and booked. It owns the hold, the reply and the clocks of the request;
+ * One request from its choice to its record: it drives the request's course. Two attempts may be in flight; the first that
+ * brings content wins the reply, the other is aborted and booked. It owns the hold, the reply and the deadline of the request;
  * attempts own their sockets. Everything before the commit point may fail over, nothing after it is run again.
  */
 import type { Candidate } from "../decide/choose.ts";
-import { latestStartMs } from "../decide/clocks.ts";
+import { Course, type StopReason } from "../decide/course.ts";
 import { softTimeoutMs } from "../decide/deployment.ts";
-import { MAX_ATTEMPTS, MAX_IN_FLIGHT, nextStep, UNFIT, type Launch, type Step } from "../decide/next-step.ts";
-import type { HealthView } from "../decide/health.ts";
+import type { Launch } from "../decide/next-step.ts";
 import type { Charge, ClientReply, Timer } from "../ports.ts";
 import { gatewayError, statusOf, type GatewayError } from "../wire/errors.ts";
 import type { Outcome } from "../wire/outcome.ts";
@@ -23,6 +22,7 @@ import { outgoing } from "./outgoing.ts";
 import { toldTo } from "./permitted.ts";
 import { failureFields, recordOf } from "./record.ts";
 import { withoutSecret } from "./redact.ts";
+import { bindsDeployment } from "./scopes.ts";
 import { withinRest } from "./spending.ts";
 import type { ExchangeSettings, Later, Surface } from "./surface.ts";
 import { takeTurn, type Turn } from "./turn.ts";
@@ -39,25 +39,26 @@ export class Exchange implements AttemptOwner {
   readonly #delivery: Delivery;
   readonly #startMs: number;
   readonly #startWallMs: number;
-  readonly #deadlineMs: number;
+  readonly #course: Course;
+  /** By their numbers in the course. */
   readonly #attempts: Attempt[] = [];
   readonly #outcomes: (Outcome | null)[] = [];
-  readonly #candidateOf: number[] = [];
   readonly #books: Books;
   readonly #unfit = new Map<number, { readonly param: string; readonly message: string }>();
   readonly #startStates: string[];
-  /** Per attempt: the soft timeout, and the bound of reading on after the client left. */
-  readonly #attemptTimers = new Map<Attempt, Timer>();
+  /** Per attempt: the bound of reading on after the client left. */
+  readonly #drains = new Map<Attempt, Timer>();
   readonly #flags = new Set<string>();
   /** Among its caller's limits on pace; null: none applies. */
   #turn: Turn | null = null;
-  /** A hold was refused: nothing more is started. */
+  /** The first hold that was refused. */
   #unheldError: GatewayError | null = null;
-  /** The elder of two late attempts is being booked; the next starts after that. */
-  #dropping = false;
   #winner: Attempt | null = null;
   #deadline: Timer | null = null;
-  #waiting: Timer | null = null;
+  /** When the course is to be asked again. */
+  #wake: Timer | null = null;
+  /** What a call waits for before it can be made. */
+  #fetching: Timer | null = null;
   /** The answer has been decided on: nothing more is tried. */
   #over = false;
   #gone = false;
@@ -74,10 +75,14 @@ export class Exchange implements AttemptOwner {
     this.settings = settings;
     this.#startMs = deps.clock.nowMs();
     this.#startWallMs = deps.clock.wallMs();
-    this.#deadlineMs = this.#startMs + settings.deadlineMs;
+    const { choice, deadlineMs, once = false } = settings;
+    this.#course = new Course({
+      candidates: choice.candidates, endpoint: surface.endpoint, startMs: this.#startMs, deadlineMs, once,
+      health: deps.health, allowance: deps.allowance, random: () => deps.random.next(),
+    });
     reply.onGone(() => this.#clientGone());
     reply.onDrain(() => this.#winner?.resume());
-    this.#startStates = settings.choice.candidates.map((candidate) => this.#view(candidate).state);
+    this.#startStates = choice.candidates.map((_, i) => this.#course.view(i, this.#startMs).state);
   }
 
   /** Run it. Returns at once; the reply is written when there is something to say. */
@@ -98,7 +103,7 @@ export class Exchange implements AttemptOwner {
     if (this.#surface.stream && this.settings.route.keepalive && this.#surface.keepAlive.length > 0) {
       this.#delivery.keepAlive(this.#surface.keepAlive, this.#deps.limits.keepaliveMs, () => answerHeaders(this.#facts(null, "open"), streamHead(this.#surface.streamType)));
     }
-    this.#step();
+    this.#drive();
   }
 
   /** The process stops: end with the typed error, charges settled. */
@@ -131,10 +136,10 @@ export class Exchange implements AttemptOwner {
     if (this.#gone) return attempt.draining;
     if (this.#over || (this.#winner !== null && this.#winner !== attempt)) return false;
     this.#winner = attempt;
+    this.#course.close();
     this.#deadline?.cancel();
-    this.#waiting?.cancel();
+    this.#stopWaiting();
     for (const other of this.#attempts) if (other !== attempt) other.stop("superseded");
-    this.#attemptTimers.get(attempt)?.cancel();
     if (this.#surface.stream && !this.#delivery.replied) this.#delivery.head(200, answerHeaders(this.#facts(attempt, "open"), streamHead(attempt.type ?? this.#surface.streamType)));
     return true;
   }
@@ -148,8 +153,8 @@ export class Exchange implements AttemptOwner {
     const index = this.#attempts.indexOf(attempt);
     this.#outcomes[index] = outcome;
     DRAINING.delete(attempt);
-    this.#attemptTimers.get(attempt)?.cancel();
-    this.#deps.health.observe(attempt.settings.ticket, outcome, this.#deps.clock.nowMs(), this.#deps.random.next());
+    this.#drains.get(attempt)?.cancel();
+    this.#course.ended(index, outcome, this.#deps.clock.nowMs());
     if (outcome.kind === "failed" && outcome.fault !== "client") this.#deps.log.warn("attempt_failed", failureFields(this.settings.requestId, attempt, outcome));
     this.#books.settle(attempt, chargeFor(attempt, outcome, this.settings, this.#deps.clock.wallMs()), outcome.kind === "answered" ? this.#surface.held?.(attempt) : undefined);
     if (attempt === this.#winner) this.#whenBooked(() => this.#close(attempt, outcome));
@@ -157,92 +162,68 @@ export class Exchange implements AttemptOwner {
     else if (outcome.kind !== "superseded") {
       // Whatever was waited for beside it: what may be done has changed.
       this.#stopWaiting();
-      this.#step();
+      this.#drive();
     }
   }
 
   // The loop
 
-  #step(): void {
-    if (this.#over || this.#gone || this.#winner !== null || this.#dropping) return;
-    const inFlight = this.#inFlight();
-    if (inFlight.length >= MAX_IN_FLIGHT || this.#waiting !== null) return;
-    if (this.#unheldError !== null) {
-      if (inFlight.length === 0) this.#fail(this.#unheldError);
-      return;
+  #drive(): void {
+    while (!this.#over && !this.#gone && this.#winner === null) {
+      const command = this.#course.next(this.#deps.clock.nowMs());
+      if (command.kind === "idle") return this.#sleep();
+      if (command.kind === "launch") this.#launch(command);
+      else if (command.kind === "drop") this.#drop(this.#attempts[command.attempt] as Attempt);
+      else this.#stopped(command.why, command.retryAfterMs);
     }
-    const step = this.#nextStep(null);
-    if (step.kind === "stop") {
-      if (inFlight.length === 0) this.#conclude(step.why, step.retryAfterMs);
-      return;
-    }
-    if (step.metered && !this.#deps.allowance.tryTake(this.#deps.clock.nowMs())) {
-      this.#flags.add("retry_allowance_spent");
-      if (inFlight.length === 0) this.#conclude("allowance", null);
-      return;
-    }
-    if (step.waitMs <= 0) this.#launch(step);
-    else this.#wait(step.waitMs, () => this.#launchAfterWait(step));
   }
 
-  /** `ended`: as if this attempt had come to its end already. */
-  #nextStep(ended: Attempt | null): Step {
-    const outcomeOf = (i: number): Outcome | null => (this.#attempts[i] === ended ? { kind: "superseded", phase: "before-content" } : (this.#outcomes[i] ?? null));
-    return nextStep({
-      nowMs: this.#deps.clock.nowMs(),
-      deadlineMs: this.#deadlineMs,
-      candidates: this.settings.choice.candidates,
-      once: this.settings.once === true,
-      tries: this.#candidateOf.map((candidate, i) => ({ candidate, outcome: outcomeOf(i) })),
-      view: (candidate) => this.#view(candidate),
-      random: () => this.#deps.random.next(),
+  /** Until the course has something to do again. */
+  #sleep(): void {
+    this.#wake?.cancel();
+    const { wakeMs } = this.#course;
+    this.#wake = Number.isFinite(wakeMs) ? this.#deps.clock.after(wakeMs - this.#deps.clock.nowMs(), () => this.#drive()) : null;
+  }
+
+  #drop(elder: Attempt): void {
+    elder.stop("superseded");
+    this.#whenBooked(() => {
+      this.#course.dropped();
+      this.#drive();
     });
   }
 
-  /** Health may have changed its mind while we waited; then the step is decided anew. */
-  #launchAfterWait(step: Launch): void {
-    if (this.#over || this.#gone || this.#winner !== null) return;
-    const view = this.#view(this.settings.choice.candidates[step.candidate] as Candidate);
-    if (view.excluded !== null || view.pausedUntilMs > this.#deps.clock.nowMs()) this.#step();
-    else this.#launch({ ...step, probe: view.state === "probe-ready" });
+  #stopped(why: StopReason, retryAfterMs: number | null): void {
+    // A budget of one candidate's own is the reason only where nothing else could be called.
+    const unheld = why === "unheld" || this.#granted().length === 0 ? this.#unheldError : null;
+    if (unheld !== null || why === "unheld") this.#fail(unheld ?? gatewayError("ledger_unavailable", LEDGER_UNAVAILABLE));
+    else this.#conclude(why, retryAfterMs);
   }
 
-  #inFlight(): readonly Attempt[] {
-    return this.#attempts.filter((attempt) => !attempt.over);
-  }
-
-  #wait(wait: number | Later["wait"], then: () => void): void {
-    const start = typeof wait === "number" ? (ready: () => void) => this.#deps.clock.after(wait, ready) : wait;
-    this.#waiting = start(() => {
-      this.#waiting = null;
-      then();
-    });
+  #granted(): readonly Attempt[] {
+    return this.#books.granted(this.#attempts);
   }
 
   #stopWaiting(): void {
-    this.#waiting?.cancel();
-    this.#waiting = null;
+    this.#wake?.cancel();
+    this.#fetching?.cancel();
+    this.#wake = this.#fetching = null;
   }
 
   #launch(step: Launch): void {
     const candidate = this.#affordable(step.candidate);
-    if (candidate === null) return this.#step();
+    if (candidate === null) return;
     const { deployment } = candidate;
     const prepared = this.#surface.prepare(candidate);
-    if (prepared.kind === "later") return this.#wait(prepared.wait, () => this.#launchAfterWait(step));
-    if (prepared.kind === "unsupported") {
-      this.#unfit.set(step.candidate, prepared);
-      this.#step();
-      return;
-    }
+    if (prepared.kind === "later") return this.#fetch(prepared.wait, step);
+    if (prepared.kind === "unsupported") return this.#setUnfit(step.candidate, prepared);
     const { clocks } = this.settings.route;
     const transport = this.settings.snapshot.transport(deployment);
     const id = this.#deps.ids.attemptId();
     const attempt = new Attempt(this.#deps, this, {
       id,
-      number: this.#attempts.length + 1,
+      number: this.#granted().length + 1,
       candidate,
-      ticket: this.#deps.health.sent({ deployment: deployment.id, account: deployment.account, endpoint: this.#surface.endpoint }, this.#deps.clock.nowMs(), step.probe),
       stream: this.#surface.stream,
       idleMs: clocks.idleMs,
       lifetimeMs: clocks.lifetimeMs,
@@ -252,10 +233,24 @@ export class Exchange implements AttemptOwner {
       ...(prepared.expectedUnits === undefined ? {} : { expectedUnits: prepared.expectedUnits }),
       ...(transport.authorize === undefined ? {} : { authorize: transport.authorize }),
     });
+    this.#course.launched(step, this.#deps.clock.nowMs());
     this.#attempts.push(attempt);
     this.#outcomes.push(null);
-    this.#candidateOf.push(step.candidate);
-    this.#hold(attempt);
+    this.#hold(attempt, step.candidate);
+  }
+
+  #fetch(wait: Later["wait"], step: Launch): void {
+    this.#course.deferred(step);
+    this.#fetching = wait(() => {
+      this.#fetching = null;
+      this.#course.resumed(this.#deps.clock.nowMs());
+      this.#drive();
+    });
+  }
+
+  #setUnfit(candidate: number, why: { readonly param: string; readonly message: string }): void {
+    this.#unfit.set(candidate, why);
+    this.#course.unfit(candidate);
   }
 
   /** The candidate within what is left of the request's cap; null, and noted as unfit, where nothing useful is. */
@@ -264,73 +259,45 @@ export class Exchange implements AttemptOwner {
     const { binding } = this.settings;
     if (binding === undefined || this.#attempts.length === 0) return candidate;
     const rest = withinRest(candidate, { shape: binding.shape, wallMs: this.#deps.clock.wallMs() }, binding.spending, this.#books.committedNanoUsd(this.#attempts));
-    if ("reason" in rest) this.#unfit.set(index, { param: "model", message: rest.detail });
+    if ("reason" in rest) this.#setUnfit(index, { param: "model", message: rest.detail });
     return "reason" in rest ? null : rest;
   }
 
-  #hold(attempt: Attempt): void {
+  #hold(attempt: Attempt, index: number): void {
     const { candidate, number, id, expectedUnits } = attempt.settings;
     const { requestId, route, caller, choice, inputEstimateTokens, features, serviceTier } = this.settings;
     const wallMs = this.#deps.clock.wallMs();
     attempt.heldMs = wallMs;
     const boundNanoUsd = (attempt.heldNanoUsd = number === 1 ? choice.holdNanoUsd : candidate.boundNanoUsd);
     const hold = holdOf({ attemptId: id, requestId, route: route.name, number, candidate, caller, boundNanoUsd, inputEstimateTokens, expectedUnits, features, serviceTier, wallMs });
-    this.#books.hold(attempt, hold, () => this.#call(attempt), (why) => this.#unheld(attempt, why));
+    this.#books.hold(attempt, hold, () => this.#call(attempt), (why) => this.#unheld(attempt, why, index));
   }
 
-  /** No hold, no call, and nothing else is started; an attempt that has its hold may still answer. */
-  #unheld(attempt: Attempt, why: Unheld): void {
+  /**
+   * No hold, no call. Where the budget binds the candidate alone, others are tried; else nothing more is started, though an attempt
+   * that has its hold may still answer.
+   */
+  #unheld(attempt: Attempt, why: Unheld, index: number): void {
     if (attempt.over) return;
+    const own = why.kind === "refused" && bindsDeployment(why.scope);
     if (why.kind === "refused") this.#deps.onBudgetRefused?.(this.settings.caller, why);
-    this.#unheldError ??= why.kind === "refused" ? gatewayError(why.code, refusedHold(why, attempt, this.settings.choice)) : gatewayError("ledger_unavailable", why.told ?? LEDGER_UNAVAILABLE);
+    if (own) this.#unfit.set(index, { param: "model", message: why.message });
+    this.#course.unheld(this.#attempts.indexOf(attempt), own);
+    const error = why.kind === "refused" ? gatewayError(why.code, refusedHold(why, attempt, this.settings.choice)) : gatewayError("ledger_unavailable", why.told ?? LEDGER_UNAVAILABLE);
+    if (!own || this.#unheldError === null) this.#unheldError = error;
     attempt.fail(failure("timeout", "no hold"), "ours");
   }
 
-  /** The call, and the clock after which it counts as late and the next starts beside it: waiting for room in a budget is no lateness. */
   #call(attempt: Attempt): void {
     if (attempt.over) return;
-    const nowMs = this.#deps.clock.nowMs();
-    const { deployment } = attempt.settings.candidate;
-    let delayMs = softTimeoutMs(deployment, this.settings.route.clocks, this.#surface.stream && attempt.settings.reading.held !== true);
-    const steps = Math.min(MAX_ATTEMPTS, this.settings.choice.candidates.length);
-    const next = this.#attempts.length + 1;
-    const nextInMs = next <= steps ? this.#startMs + latestStartMs(this.settings.deadlineMs, next, steps) - nowMs : Number.POSITIVE_INFINITY;
-    if (nextInMs > 0) delayMs = Math.min(delayMs, nextInMs);
-    this.#attemptTimers.set(attempt, this.#deps.clock.after(delayMs, () => this.#late(attempt)));
+    const softMs = softTimeoutMs(attempt.settings.candidate.deployment, this.settings.route.clocks, this.#surface.stream && attempt.settings.reading.held !== true);
+    this.#course.called(this.#attempts.indexOf(attempt), softMs, this.#deps.clock.nowMs());
     attempt.start();
-    // The next step was due before this one began, which is not this deployment's fault.
-    if (nextInMs <= 0) this.#step();
+    this.#drive();
   }
 
-  #late(attempt: Attempt): void {
-    if (attempt.over || attempt.firstContentMs !== null || this.#winner !== null || this.#over) return;
-    attempt.late = true;
-    this.#deps.health.observe(attempt.settings.ticket, { kind: "soft-timeout" }, this.#deps.clock.nowMs(), this.#deps.random.next());
-    if (this.#inFlight().length < MAX_IN_FLIGHT) this.#step();
-    else this.#makeRoom();
-  }
-
-  /** Where both are late and a third can start, the elder is aborted and booked before it does. */
-  #makeRoom(): void {
-    const inFlight = this.#inFlight();
-    const elder = inFlight[0];
-    if (elder === undefined || inFlight.length < MAX_IN_FLIGHT || this.#waiting !== null || !inFlight.every((one) => one.late)) return;
-    const step = this.#nextStep(elder);
-    if (step.kind === "stop" || this.#unheldError !== null) return;
-    if (step.waitMs > 0) return this.#wait(step.waitMs, () => this.#makeRoom());
-    if (step.metered && this.#deps.allowance.tokens(this.#deps.clock.nowMs()) < 1) return;
-    this.#dropping = true;
-    elder.stop("superseded");
-    this.#whenBooked(() => {
-      this.#dropping = false;
-      this.#step();
-    });
-  }
-
-  #view(candidate: Candidate): HealthView {
-    const { deployment } = candidate;
-    if (this.#unfit.has(this.settings.choice.candidates.indexOf(candidate))) return UNFIT;
-    return this.#deps.health.view(deployment.id, deployment.account, this.#surface.endpoint, this.#deps.clock.nowMs());
+  #inFlight(): readonly Attempt[] {
+    return this.#attempts.filter((attempt) => !attempt.over);
   }
 
   /** Go on when all that has ended is booked. */
@@ -344,7 +311,7 @@ export class Exchange implements AttemptOwner {
     return {
       requestId: this.settings.requestId, route: this.settings.route.name, expose: this.settings.caller.policy?.expose,
       deployment: attempt?.settings.candidate.deployment.id ?? null,
-      attempts: this.#books.granted(this.#attempts).length,
+      attempts: this.#granted().length,
       costNanoUsd: cost === "known" ? this.#books.totalNanoUsd() : undefined, estimated: this.#books.estimated,
       warnings: [...this.settings.warnings, ...(attempt?.warnings ?? [])],
       simulated: this.settings.snapshot.simulated, rates: this.rates,
@@ -381,9 +348,9 @@ export class Exchange implements AttemptOwner {
     this.#record();
   }
 
-  #conclude(why: Extract<Step, { kind: "stop" }>["why"] | "allowance", retryAfterMs: number | null): void {
+  #conclude(why: Exclude<StopReason, "unheld">, retryAfterMs: number | null): void {
     const { choice } = this.settings;
-    const tried = this.#attempts.map((attempt, i): Tried => ({ deployment: attempt.settings.candidate.deployment.id, outcome: this.#outcomes[i] as Outcome }));
+    const tried = this.#granted().map((attempt): Tried => ({ deployment: attempt.settings.candidate.deployment.id, outcome: this.#outcomes[this.#attempts.indexOf(attempt)] as Outcome }));
     const unfit = [...this.#unfit].map(([i, one]) => ({ deployment: (choice.candidates[i] as Candidate).deployment.id, reason: `unsupported:${one.param}`, detail: one.message }));
     this.#fail(conclude(why, retryAfterMs, tried.filter((one) => one.outcome !== null), { ...choice, filtered: [...choice.filtered, ...unfit] }));
   }
@@ -405,7 +372,7 @@ export class Exchange implements AttemptOwner {
       this.#endWith(this.#surface.errorFrame(error, null));
       return;
     }
-    const facts = this.#facts(this.#books.granted(this.#attempts).at(-1) ?? null, "known");
+    const facts = this.#facts(this.#granted().at(-1) ?? null, "known");
     const instead = this.#surface.instead?.(error);
     const body = instead?.body ?? this.#surface.errorBody(error);
     const told = [...JSON_TYPE, "content-length", String(body.length)];
@@ -425,11 +392,10 @@ export class Exchange implements AttemptOwner {
 
   #deadlinePassed(): void {
     if (this.#over || this.#gone || this.#winner !== null) return;
-    const inFlight = this.#inFlight();
     this.#stopWaiting();
     // A deadline shorter than the attempt's own clock is no proof against the provider.
     this.#over = true;
-    for (const attempt of inFlight) attempt.fail(failure("timeout", "the request's deadline passed"), attempt.late ? "provider" : "ours");
+    for (const [i, attempt] of this.#attempts.entries()) if (!attempt.over) attempt.fail(failure("timeout", "the request's deadline passed"), this.#course.isLate(i) ? "provider" : "ours");
     this.#over = false;
     this.#conclude("deadline", null);
   }
@@ -452,14 +418,14 @@ export class Exchange implements AttemptOwner {
     attempt.draining = true;
     attempt.resume();
     DRAINING.add(attempt);
-    this.#attemptTimers.set(attempt, this.#deps.clock.after(this.#deps.limits.drainMs, () => attempt.stop("client-gone")));
+    this.#drains.set(attempt, this.#deps.clock.after(this.#deps.limits.drainMs, () => attempt.stop("client-gone")));
   }
 
   #stopTimers(): void {
     this.#deadline?.cancel();
     this.#delivery.stopKeepalive();
-    this.#waiting?.cancel();
-    for (const timer of this.#attemptTimers.values()) timer.cancel();
+    this.#stopWaiting();
+    for (const timer of this.#drains.values()) timer.cancel();
   }
 
   // Afterwards
@@ -468,6 +434,8 @@ export class Exchange implements AttemptOwner {
     if (this.#recorded || (!this.#delivery.ended && !this.#gone) || this.#attempts.some((attempt) => !attempt.over)) return;
     this.#recorded = true;
     const { settings } = this;
+    if (this.#course.lacksAllowance) this.#flags.add("retry_allowance_spent");
+    for (const [i, attempt] of this.#attempts.entries()) attempt.late = this.#course.isLate(i);
     const record = recordOf({
       settings, surface: this.#surface.name, stream: this.#surface.stream, attempts: this.#attempts, winner: this.#winner,
       chargeOf: (attempt) => this.#books.chargeOf(attempt),

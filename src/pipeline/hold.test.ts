@@ -99,6 +99,46 @@ describe("a hold that is refused", () => {
     }
   }
 
+  describe("by a budget of the called deployment alone", () => {
+    const ofProvider = (name: string) => ({ ...REFUSED, scope: `provider/${name}`, message: `The budget of ${name} does not allow this call.` });
+
+    it("moves on to the next candidate, which is the first attempt as far as its client and the allowance know", async () => {
+      const world = new World({ candidates: ["a", "b"] });
+      world.ledger.answers.push(ofProvider("a"));
+      const { reply } = await world.ask();
+      world.call("b").json(GOOD_ANSWER);
+      await world.pass();
+      assert.equal(reply.status, 200);
+      assert.equal(world.called, "b");
+      assert.equal(world.booked, "b:charged/answered");
+      assert.equal(reply.header("x-spillway-attempts"), "1");
+      assert.equal(world.allowance.tokens(world.clock.nowMs()), 10);
+      assert.equal(world.run("a"), 0);
+      assertBooksAgree(world);
+    });
+
+    it("is the answer where no candidate is left, in the words of the first", async () => {
+      const world = new World({ candidates: ["a", "b", "c", "d"] });
+      for (const name of ["a", "b", "c", "d"]) world.ledger.answers.push(ofProvider(name));
+      const { reply } = await world.ask();
+      await world.pass();
+      assert.equal(reply.status, 402);
+      assert.match(reply.json.error.message, /^The budget of a does not allow this call\./);
+      assert.deepEqual(world.upstream.calls, []);
+      assert.deepEqual(world.ledger.charges, []);
+    });
+
+    it("hides no failure of what could be called", async () => {
+      const world = new World({ candidates: ["a", "b"] });
+      world.ledger.answers.push(ofProvider("a"));
+      const { reply } = await world.ask();
+      world.call("b").refuse(400);
+      await world.pass();
+      assert.equal(reply.status, 400);
+      assert.equal(world.called, "b");
+    });
+  });
+
   it("by a rejection of the ledger is 503 as well", async () => {
     const world = new World({ candidates: ["a", "b"] });
     world.ledger.reserve = () => Promise.reject(new Error("gone"));

@@ -23,6 +23,11 @@ export function scopesOf(callerScopes: readonly string[], route: string, deploym
   return scopes;
 }
 
+/** Does a scope hold of the called deployment alone, so that another of the route is not bound by it? */
+export function bindsDeployment(scope: string): boolean {
+  return scope.startsWith("model/") || scope.startsWith("provider/") || scope.startsWith("paid_by/");
+}
+
 function callSpecific(route: string, deployment: Deployment): readonly string[] {
   const scopes = [`route/${route}`, `model/${deployment.model?.canonical ?? deployment.upstreamModel}`, `provider/${deployment.account}`];
   return deployment.paidBy === undefined ? scopes : [...scopes, `paid_by/${deployment.paidBy}`];

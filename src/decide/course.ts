@@ -1,0 +1,261 @@
+/**
+ * The course of one request: which attempt starts when, when one counts as late, when the elder makes room, and when to stop. Pure:
+ * whoever drives it owns sockets, holds and clocks, tells what happened, and asks what to do next. The gateway and the simulator
+ * drive the same one.
+ *
+ * Ask `next` until it says `idle`; then again at `wakeMs`, and after everything that is told.
+ */
+import type { Outcome } from "../wire/outcome.ts";
+import type { Allowance } from "./allowance.ts";
+import type { Candidate } from "./choose.ts";
+import { latestStartMs } from "./clocks.ts";
+import type { HealthBook, HealthView, Ticket } from "./health.ts";
+import { MAX_ATTEMPTS, MAX_IN_FLIGHT, nextStep, UNFIT, type Launch, type Step } from "./next-step.ts";
+
+export interface CourseFacts {
+  readonly candidates: readonly Candidate[];
+  /** Which of a deployment's endpoints is called. */
+  readonly endpoint: string;
+  readonly startMs: number;
+  /** From the start. */
+  readonly deadlineMs: number;
+  /** See `StepFacts.once`. */
+  readonly once: boolean;
+  readonly health: HealthBook;
+  readonly allowance: Allowance;
+  readonly random: () => number;
+}
+
+export type StopReason = Extract<Step, { kind: "stop" }>["why"] | "allowance" | "unheld";
+
+export type Command =
+  | { readonly kind: "idle" }
+  /** Prepare it and call `launched`, or `unfit`, or `deferred`. */
+  | Launch
+  /** Abort this attempt, and call `dropped` when it is booked. */
+  | { readonly kind: "drop"; readonly attempt: number }
+  /** Nothing is in flight and nothing more is started. `unheld`: because a hold was refused. */
+  | { readonly kind: "stop"; readonly why: StopReason; readonly retryAfterMs: number | null };
+
+interface Run {
+  readonly candidate: number;
+  readonly ticket: Ticket;
+  /** null while in flight. */
+  outcome: Outcome | null;
+  /** When it counts as late; infinite until it is called. */
+  lateAtMs: number;
+  late: boolean;
+  /** It got no hold for a reason of its candidate's alone: no attempt at all. */
+  void: boolean;
+}
+
+const IDLE: Command = Object.freeze({ kind: "idle" });
+const NEVER = Number.POSITIVE_INFINITY;
+
+export class Course {
+  readonly #facts: CourseFacts;
+  readonly #runs: Run[] = [];
+  readonly #unfit = new Set<number>();
+  /** Something happened that may call for a step. */
+  #due = true;
+  /** Two are in flight, and one of them turned late. */
+  #roomDue = false;
+  /** A step that waits for its time; `drop`: to make room first. */
+  #pending: { readonly atMs: number; readonly step: Launch } | null = null;
+  #roomAtMs = NEVER;
+  /** The driver is at work: it prepares a call, or books one that was dropped. */
+  #deferred: Launch | null = null;
+  #dropping = false;
+  /** A hold was refused: nothing more is started. */
+  #halted = false;
+  #closed = false;
+  #lacksAllowance = false;
+
+  constructor(facts: CourseFacts) {
+    this.#facts = facts;
+  }
+
+  /** A step was wanted that the retry allowance does not pay for. */
+  get lacksAllowance(): boolean {
+    return this.#lacksAllowance;
+  }
+
+  /** When to ask again if nothing happens before; infinite: not at all. */
+  get wakeMs(): number {
+    if (this.#closed) return NEVER;
+    let wakeMs = Math.min(this.#pending?.atMs ?? NEVER, this.#roomAtMs);
+    for (const run of this.#runs) if (run.outcome === null && !run.late && run.lateAtMs < wakeMs) wakeMs = run.lateAtMs;
+    return wakeMs;
+  }
+
+  /** What to do now. */
+  next(nowMs: number): Command {
+    if (this.#closed) return IDLE;
+    this.#markLate(nowMs);
+    if (this.#dropping || this.#deferred !== null) return IDLE;
+    const inFlight = this.#inFlight();
+    if (this.#pending !== null) return this.#pending.atMs > nowMs ? IDLE : this.#afterWait(this.#pending.step, nowMs);
+    if (inFlight >= MAX_IN_FLIGHT) return this.#makeRoom(nowMs);
+    if (!this.#due) return IDLE;
+    this.#due = false;
+    return this.#step(nowMs, inFlight);
+  }
+
+  /** The step is being made: from now on it counts. Returns the attempt's number, from 0. */
+  launched(step: Launch, nowMs: number): number {
+    const { deployment } = this.#facts.candidates[step.candidate] as Candidate;
+    const ticket = this.#facts.health.sent({ deployment: deployment.id, account: deployment.account, endpoint: this.#facts.endpoint }, nowMs, step.probe);
+    return this.#runs.push({ candidate: step.candidate, ticket, outcome: null, lateAtMs: NEVER, late: false, void: false }) - 1;
+  }
+
+  /** The call goes out, and counts as late after `softTimeoutMs`, or when the next step has to start: waiting for room in a budget is no lateness. */
+  called(attempt: number, softTimeoutMs: number, nowMs: number): void {
+    const run = this.#runs[attempt] as Run;
+    const { startMs, deadlineMs, candidates } = this.#facts;
+    const steps = Math.min(MAX_ATTEMPTS, candidates.length);
+    const next = this.#runs.filter((one) => !one.void).length + 1;
+    const nextInMs = next <= steps ? startMs + latestStartMs(deadlineMs, next, steps) - nowMs : NEVER;
+    // The next step was due before this one began, which is not this deployment's fault.
+    if (nextInMs <= 0) this.#due = true;
+    run.lateAtMs = nowMs + (nextInMs > 0 ? Math.min(softTimeoutMs, nextInMs) : softTimeoutMs);
+  }
+
+  /** It came to this. What was waited for beside it is decided anew, unless it was aborted on our own account. */
+  ended(attempt: number, outcome: Outcome, nowMs: number): void {
+    const run = this.#runs[attempt] as Run;
+    run.outcome = outcome;
+    this.#facts.health.observe(run.ticket, outcome, nowMs, this.#facts.random());
+    if (outcome.kind === "superseded") return;
+    this.#pending = null;
+    this.#deferred = null;
+    this.#roomAtMs = NEVER;
+    this.#due = true;
+  }
+
+  /** This candidate cannot carry the request: another is looked for. */
+  unfit(candidate: number): void {
+    this.#unfit.add(candidate);
+    this.#due = true;
+  }
+
+  isUnfit(candidate: number): boolean {
+    return this.#unfit.has(candidate);
+  }
+
+  /** Something has to be fetched before the call can be made; `resumed` when it is there. */
+  deferred(step: Launch): void {
+    this.#deferred = step;
+  }
+
+  resumed(nowMs: number): void {
+    if (this.#deferred === null) return;
+    this.#pending = { atMs: nowMs, step: this.#deferred };
+    this.#deferred = null;
+  }
+
+  /** Its hold was refused. `own`: by what binds this candidate alone, so that others may still be tried; else nothing more is started. */
+  unheld(attempt: number, own: boolean): void {
+    const run = this.#runs[attempt] as Run;
+    if (!own) {
+      this.#halted = true;
+      return;
+    }
+    run.void = true;
+    this.#unfit.add(run.candidate);
+  }
+
+  /** What had to make room is booked. */
+  dropped(): void {
+    this.#dropping = false;
+    this.#due = true;
+  }
+
+  /** Its soft timeout has passed. */
+  isLate(attempt: number): boolean {
+    return this.#runs[attempt]?.late === true;
+  }
+
+  /** Nothing more is to be decided: content has come, the client has left, or the answer is an error. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  view(candidate: number, nowMs: number): HealthView {
+    if (this.#unfit.has(candidate)) return UNFIT;
+    const { deployment } = this.#facts.candidates[candidate] as Candidate;
+    return this.#facts.health.view(deployment.id, deployment.account, this.#facts.endpoint, nowMs);
+  }
+
+  #inFlight(): number {
+    let count = 0;
+    for (const run of this.#runs) if (run.outcome === null) count += 1;
+    return count;
+  }
+
+  #markLate(nowMs: number): void {
+    for (const run of this.#runs) {
+      if (run.outcome !== null || run.late || run.lateAtMs > nowMs) continue;
+      run.late = true;
+      this.#facts.health.observe(run.ticket, { kind: "soft-timeout" }, nowMs, this.#facts.random());
+      this.#due = true;
+      this.#roomDue = true;
+    }
+  }
+
+  #step(nowMs: number, inFlight: number): Command {
+    if (this.#halted) return inFlight === 0 ? stop("unheld") : IDLE;
+    const step = this.#nextStep(null, nowMs);
+    if (step.kind === "stop") return inFlight === 0 ? step : IDLE;
+    if (step.metered && !this.#facts.allowance.tryTake(nowMs)) {
+      this.#lacksAllowance = true;
+      return inFlight === 0 ? stop("allowance") : IDLE;
+    }
+    if (step.waitMs <= 0) return step;
+    this.#pending = { atMs: nowMs + step.waitMs, step };
+    return IDLE;
+  }
+
+  /** Health may have changed its mind while we waited; then the step is decided anew. */
+  #afterWait(step: Launch, nowMs: number): Command {
+    this.#pending = null;
+    const view = this.view(step.candidate, nowMs);
+    if (view.excluded === null && view.pausedUntilMs <= nowMs) return { ...step, probe: view.state === "probe-ready" };
+    this.#due = false;
+    const inFlight = this.#inFlight();
+    return inFlight >= MAX_IN_FLIGHT ? IDLE : this.#step(nowMs, inFlight);
+  }
+
+  /** Where both are late and a third can start, the elder is aborted and booked before it does. */
+  #makeRoom(nowMs: number): Command {
+    if (!this.#roomDue && this.#roomAtMs > nowMs) return IDLE;
+    this.#roomDue = false;
+    this.#roomAtMs = NEVER;
+    const elder = this.#runs.findIndex((run) => run.outcome === null);
+    if (this.#halted || !this.#runs.every((run) => run.outcome !== null || run.late)) return IDLE;
+    const step = this.#nextStep(elder, nowMs);
+    if (step.kind === "stop") return IDLE;
+    if (step.waitMs > 0) {
+      this.#roomAtMs = nowMs + step.waitMs;
+      return IDLE;
+    }
+    if (step.metered && this.#facts.allowance.tokens(nowMs) < 1) return IDLE;
+    this.#dropping = true;
+    return { kind: "drop", attempt: elder };
+  }
+
+  /** `ended`: as if this attempt had come to its end already. */
+  #nextStep(ended: number | null, nowMs: number): Step {
+    const tries: { candidate: number; outcome: Outcome | null }[] = [];
+    for (const [i, run] of this.#runs.entries()) {
+      if (!run.void) tries.push({ candidate: run.candidate, outcome: i === ended ? SUPERSEDED : run.outcome });
+    }
+    const { candidates, startMs, deadlineMs, once, random } = this.#facts;
+    return nextStep({ nowMs, deadlineMs: startMs + deadlineMs, candidates, once, tries, view: (candidate) => this.view(candidates.indexOf(candidate), nowMs), random });
+  }
+}
+
+const SUPERSEDED: Outcome = Object.freeze({ kind: "superseded", phase: "before-content" });
+
+function stop(why: StopReason): Command {
+  return { kind: "stop", why, retryAfterMs: null };
+}
