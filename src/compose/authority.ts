@@ -183,9 +183,10 @@ class Follower {
   #take(objects: readonly StoredObject[]): void {
     const wanted = new Map(objects.map((object) => [`${object.kind}/${object.id}`, object]));
     const changes: Change[] = [];
-    for (const { kind, id, tenant, body } of objects) {
+    for (const { kind, id, tenant, version, body } of objects) {
       const here = this.#store.get(kind, id);
-      if (here === undefined || JSON.stringify(here.body) !== JSON.stringify(body)) changes.push({ op: "put", kind, id, tenant, body });
+      // Rows name prices and contracts by their versions: those of the original.
+      if (here?.version !== version || JSON.stringify(here.body) !== JSON.stringify(body)) changes.push({ op: "put", kind, id, tenant, body, version });
     }
     for (const kind of SHARED_KINDS) for (const { id } of this.#store.all(kind)) if (!wanted.has(`${kind}/${id}`)) changes.push({ op: "delete", kind, id });
     if (changes.length === 0) return;

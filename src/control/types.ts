@@ -30,7 +30,8 @@ export interface StoredObject {
 
 /** `ifVersion: 0`: only where there is none yet. */
 export type Change =
-  | { readonly op: "put"; readonly kind: string; readonly id: string; readonly tenant: string; readonly body: JsonObject; readonly ifVersion?: number }
+  /** `version`: of a copy, whose versions are the original's; absent: one more than all that there were. */
+  | { readonly op: "put"; readonly kind: string; readonly id: string; readonly tenant: string; readonly body: JsonObject; readonly ifVersion?: number; readonly version?: number }
   | { readonly op: "delete"; readonly kind: string; readonly id: string; readonly ifVersion?: number };
 
 /** One line of the audit log: who did what, chained by hash to the line before. Secrets are left out. */

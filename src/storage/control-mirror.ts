@@ -16,6 +16,8 @@ interface OfKind {
 
 export class ControlMirror implements ControlReads {
   readonly #kinds = new Map<string, OfKind>();
+  /** The last version of each that was deleted: an id that is used again goes on from there, so that no version names two things. */
+  readonly #retired = new Map<string, number>();
 
   get(kind: string, id: string): StoredObject | undefined {
     return this.#kinds.get(kind)?.objects.get(id);
@@ -45,9 +47,22 @@ export class ControlMirror implements ControlReads {
     found.objects.set(object.id, object);
   }
 
+  /** The version that an object of this id had when it was deleted; 0: there was none. */
+  retiredVersion(kind: string, id: string): number {
+    return this.#retired.get(JSON.stringify([kind, id])) ?? 0;
+  }
+
+  /** An object of this id was deleted at that version. */
+  retire(kind: string, id: string, version: number): void {
+    this.#retired.set(JSON.stringify([kind, id]), version);
+  }
+
   delete(kind: string, id: string): void {
     const found = this.#kinds.get(kind);
-    if (found === undefined || !found.objects.delete(id)) return;
+    const object = found?.objects.get(id);
+    if (found === undefined || object === undefined) return;
+    found.objects.delete(id);
+    this.retire(kind, id, object.version);
     found.order?.splice(placeOf(found.order, id, false), 1);
   }
 }

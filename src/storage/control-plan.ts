@@ -6,7 +6,7 @@ import { hash } from "node:crypto";
 import { canonicalJson } from "../control/canonical.ts";
 import type { Actor, ApplyResult, AuditLine, Change, StoredObject } from "../control/types.ts";
 import type { Json, JsonObject } from "../wire/json.ts";
-import type { ControlReads } from "./control-mirror.ts";
+import type { ControlMirror } from "./control-mirror.ts";
 
 /** What may be shown of an object; fields that are not are named in the log without their values. */
 export type Shown = (object: StoredObject) => JsonObject;
@@ -33,7 +33,7 @@ export interface AuditHead {
 export const NO_LINES: AuditHead = { sequence: 0, hash: "" };
 
 export interface PlanFacts {
-  readonly reads: Pick<ControlReads, "get">;
+  readonly reads: Pick<ControlMirror, "get" | "retiredVersion">;
   readonly actor: Actor;
   readonly action: string;
   readonly nowMs: number;
@@ -44,6 +44,7 @@ export interface PlanFacts {
 /** Work out what `changes` come to, each seeing those before it. */
 export function planChanges(changes: readonly Change[], facts: PlanFacts): ChangePlan | Extract<ApplyResult, { kind: "refused" }> {
   const staged = new Map<string, StoredObject | null>();
+  const retired = new Map<string, number>();
   const changed: Changed[] = [];
   const lines: AuditLine[] = [];
   let head = facts.head;
@@ -53,7 +54,8 @@ export function planChanges(changes: readonly Change[], facts: PlanFacts): Chang
     const before = found === undefined ? facts.reads.get(change.kind, change.id) : (found ?? undefined);
     const refusal = misfit(change, before);
     if (refusal !== null) return refusal;
-    const after = change.op === "delete" ? null : nextVersion(change, before, facts.nowMs);
+    if (change.op === "delete") retired.set(place, before?.version ?? 0);
+    const after = change.op === "delete" ? null : nextVersion(change, before, retired.get(place) ?? facts.reads.retiredVersion(change.kind, change.id), facts.nowMs);
     staged.set(place, after);
     changed.push({ kind: change.kind, id: change.id, object: after });
     const line = {
@@ -104,11 +106,11 @@ function misfit(change: Change, before: StoredObject | undefined): Extract<Apply
   return refused("conflict", change.ifVersion === 0 ? `${what} exists already.` : `${what} was changed meanwhile: it is at version ${before.version}, not ${change.ifVersion}.`);
 }
 
-function nextVersion(change: Extract<Change, { op: "put" }>, before: StoredObject | undefined, nowMs: number): StoredObject {
-  const { kind, id, tenant } = change;
+function nextVersion(change: Extract<Change, { op: "put" }>, before: StoredObject | undefined, retired: number, nowMs: number): StoredObject {
+  const { kind, id, tenant, version = Math.max(before?.version ?? 0, retired) + 1 } = change;
   // What is in memory is what is on disk, whatever becomes of the caller's object.
   const body = JSON.parse(JSON.stringify(change.body)) as JsonObject;
-  return { kind, id, tenant, version: (before?.version ?? 0) + 1, createdMs: before?.createdMs ?? nowMs, updatedMs: nowMs, body };
+  return { kind, id, tenant, version, createdMs: before?.createdMs ?? nowMs, updatedMs: nowMs, body };
 }
 
 /** Changed fields: what may be shown with its old and new value, anything else by its name alone. */

@@ -30,8 +30,14 @@ CREATE TABLE audit_head (one INTEGER PRIMARY KEY CHECK (one = 1), sequence INTEG
 INSERT INTO audit_head (one, sequence, hash) VALUES (1, 0, '');
 `;
 
+/** Versions go on where an id is used again; of what was deleted before, no version was above the number of its lines. */
+const VERSION_2 = `
+CREATE TABLE retired (kind TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (kind, id)) STRICT, WITHOUT ROWID;
+INSERT INTO retired (kind, id, version) SELECT kind, id, count(*) FROM audit GROUP BY kind, id HAVING NOT EXISTS (SELECT 1 FROM objects o WHERE o.kind = audit.kind AND o.id = audit.id);
+`;
+
 /** Step k (from 0) brings a file of version k to version k + 1. Steps are never edited once released, only added. */
-export const CONTROL_MIGRATIONS: readonly string[] = [VERSION_1];
+export const CONTROL_MIGRATIONS: readonly string[] = [VERSION_1, VERSION_2];
 
 /** Opens (or makes) the file for its one writer. A change is rare and must outlive the machine. Throws StorageError. */
 export function openControlForWriting(path: string, migrations = CONTROL_MIGRATIONS): DatabaseSync {

@@ -27,63 +27,99 @@ export type OpenControlStore = ControlStore & { close(): void };
 const NAMES_ONLY: Shown = () => ({});
 const OBJECTS = "SELECT kind, id, tenant, version, created_ms, updated_ms, body FROM objects";
 
-export class SqliteControlStore implements OpenControlStore {
-  readonly #db: DatabaseSync;
-  readonly #mirror: ControlMirror;
-  readonly #log: AuditReader;
-  readonly #listeners: ControlListener[] = [];
+/** A store whose reads are answered from memory; where its changes are written is for those that extend it to say. */
+export abstract class MirroredStore implements OpenControlStore {
+  protected readonly mirror: ControlMirror;
+  protected readonly listeners: ControlListener[] = [];
   readonly #wallMs: () => number;
   readonly #shown: Shown;
+
+  constructor(mirror: ControlMirror, options: Pick<ControlOptions, "wallMs" | "shown">) {
+    this.mirror = mirror;
+    this.#wallMs = options.wallMs ?? Date.now;
+    this.#shown = options.shown ?? NAMES_ONLY;
+  }
+
+  /** The last line of the log. */
+  protected abstract head(): AuditHead;
+  /** Writes all of a plan; else says why nothing of it was written. */
+  protected abstract write(plan: ChangePlan): string | null;
+  abstract audit(options: { readonly after: number; readonly limit: number; readonly tenant?: string }): readonly AuditLine[];
+  abstract verifyAudit(): { readonly sequence: number; readonly problem: string } | null;
+  abstract close(): void;
+
+  get(kind: string, id: string): StoredObject | undefined {
+    return this.mirror.get(kind, id);
+  }
+
+  list(kind: string, options: { readonly tenant?: string; readonly after?: string; readonly limit: number }): readonly StoredObject[] {
+    return this.mirror.list(kind, options);
+  }
+
+  all(kind: string): Iterable<StoredObject> {
+    return this.mirror.all(kind);
+  }
+
+  apply(changes: readonly Change[], actor: Actor, action: string): ApplyResult {
+    const plan = planChanges(changes, { reads: this.mirror, actor, action, nowMs: this.#wallMs(), head: this.head(), shown: this.#shown });
+    if (plan.kind === "refused") return plan;
+    const unwritten = this.write(plan);
+    return unwritten === null ? this.#publish(plan) : { kind: "refused", code: "unwritable", message: `The change could not be written: ${unwritten}. Nothing was changed.`, problems: [] };
+  }
+
+  onChange(listener: ControlListener): void {
+    this.listeners.push(listener);
+  }
+
+  /** Shows a plan that was written: to readers first, then to listeners. */
+  #publish(plan: ChangePlan): Extract<ApplyResult, { kind: "done" }> {
+    for (const { kind, id, object } of plan.changed) {
+      if (object === null) this.mirror.delete(kind, id);
+      else this.mirror.put(object);
+    }
+    if (plan.changed.length > 0) for (const listener of this.listeners) listener(plan.changed);
+    return { kind: "done", objects: plan.changed.flatMap(({ object }) => (object === null ? [] : [object])) };
+  }
+}
+
+export class SqliteControlStore extends MirroredStore {
+  readonly #db: DatabaseSync;
+  readonly #log: AuditReader;
   readonly #put: StatementSync;
   readonly #delete: StatementSync;
+  readonly #retire: StatementSync;
   readonly #line: StatementSync;
   readonly #moveHead: StatementSync;
   #head: AuditHead;
 
   /** Opens or makes the file at `path`; the caller owns the folder (`openDataDir`). Throws StorageError. */
   constructor(path: string, options: ControlOptions = {}) {
-    this.#wallMs = options.wallMs ?? Date.now;
-    this.#shown = options.shown ?? NAMES_ONLY;
-    this.#db = openControlForWriting(path, options.migrations);
+    const db = openControlForWriting(path, options.migrations);
+    const unsound = (error: unknown): StorageError => {
+      db.close();
+      return new StorageError("corrupt", `${path} is no sound file of managed objects (${messageOf(error)}). It was not changed; move it away or restore a copy.`);
+    };
+    let mirror: ControlMirror;
     try {
-      this.#mirror = loadMirror(this.#db);
-      this.#log = new AuditReader(this.#db);
+      mirror = loadMirror(db);
+    } catch (error) {
+      throw unsound(error);
+    }
+    super(mirror, options);
+    this.#db = db;
+    try {
+      this.#log = new AuditReader(db);
       this.#head = this.#log.head();
-      this.#put = this.#db.prepare(
+      this.#put = db.prepare(
         "INSERT INTO objects (kind, id, tenant, version, created_ms, updated_ms, body) VALUES (?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET version = excluded.version, updated_ms = excluded.updated_ms, body = excluded.body",
       );
-      this.#delete = this.#db.prepare("DELETE FROM objects WHERE kind = ? AND id = ?");
-      this.#line = this.#db.prepare("INSERT INTO audit (sequence, at_ms, actor, action, kind, id, tenant, detail, hash) VALUES (?,?,?,?,?,?,?,?,?)");
-      this.#moveHead = this.#db.prepare("UPDATE audit_head SET sequence = ?, hash = ?");
+      this.#retire = db.prepare("INSERT OR REPLACE INTO retired (kind, id, version) SELECT kind, id, version FROM objects WHERE kind = ? AND id = ?");
+      this.#delete = db.prepare("DELETE FROM objects WHERE kind = ? AND id = ?");
+      this.#line = db.prepare("INSERT INTO audit (sequence, at_ms, actor, action, kind, id, tenant, detail, hash) VALUES (?,?,?,?,?,?,?,?,?)");
+      this.#moveHead = db.prepare("UPDATE audit_head SET sequence = ?, hash = ?");
     } catch (error) {
-      this.#db.close();
-      throw new StorageError("corrupt", `${path} is no sound file of managed objects (${messageOf(error)}). It was not changed; move it away or restore a copy.`);
+      throw unsound(error);
     }
-  }
-
-  get(kind: string, id: string): StoredObject | undefined {
-    return this.#mirror.get(kind, id);
-  }
-
-  list(kind: string, options: { readonly tenant?: string; readonly after?: string; readonly limit: number }): readonly StoredObject[] {
-    return this.#mirror.list(kind, options);
-  }
-
-  all(kind: string): Iterable<StoredObject> {
-    return this.#mirror.all(kind);
-  }
-
-  apply(changes: readonly Change[], actor: Actor, action: string): ApplyResult {
-    const plan = planChanges(changes, { reads: this.#mirror, actor, action, nowMs: this.#wallMs(), head: this.#head, shown: this.#shown });
-    if (plan.kind === "refused") return plan;
-    try {
-      this.#write(plan);
-    } catch (error) {
-      if (!isTheDisk(error)) throw error;
-      return { kind: "refused", code: "unwritable", message: `The change could not be written: ${messageOf(error)}. Nothing was changed.`, problems: [] };
-    }
-    this.#head = plan.lines.at(-1) ?? this.#head;
-    return publish(plan, this.#mirror, this.#listeners);
   }
 
   audit(options: { readonly after: number; readonly limit: number; readonly tenant?: string }): readonly AuditLine[] {
@@ -94,20 +130,33 @@ export class SqliteControlStore implements OpenControlStore {
     return this.#log.verify();
   }
 
-  onChange(listener: ControlListener): void {
-    this.#listeners.push(listener);
-  }
-
   close(): void {
     if (this.#db.isOpen) this.#db.close();
   }
 
-  #write(plan: ChangePlan): void {
+  protected head(): AuditHead {
+    return this.#head;
+  }
+
+  protected write(plan: ChangePlan): string | null {
+    try {
+      this.#writeAll(plan);
+    } catch (error) {
+      if (!isTheDisk(error)) throw error;
+      return messageOf(error);
+    }
+    this.#head = plan.lines.at(-1) ?? this.#head;
+    return null;
+  }
+
+  #writeAll(plan: ChangePlan): void {
     this.#db.exec("BEGIN IMMEDIATE");
     try {
       for (const { kind, id, object } of plan.changed) {
-        if (object === null) this.#delete.run(kind, id);
-        else this.#put.run(kind, id, object.tenant, object.version, object.createdMs, object.updatedMs, JSON.stringify(object.body));
+        if (object === null) {
+          this.#retire.run(kind, id);
+          this.#delete.run(kind, id);
+        } else this.#put.run(kind, id, object.tenant, object.version, object.createdMs, object.updatedMs, JSON.stringify(object.body));
       }
       for (const line of plan.lines) this.#line.run(line.sequence, line.atMs, line.actor, line.action, line.kind, line.id, line.tenant, JSON.stringify(line.detail), line.hash);
       const head = plan.lines.at(-1);
@@ -118,16 +167,6 @@ export class SqliteControlStore implements OpenControlStore {
       throw error;
     }
   }
-}
-
-/** Shows a plan that was written: to readers first, then to listeners. */
-export function publish(plan: ChangePlan, mirror: ControlMirror, listeners: readonly ControlListener[]): Extract<ApplyResult, { kind: "done" }> {
-  for (const { kind, id, object } of plan.changed) {
-    if (object === null) mirror.delete(kind, id);
-    else mirror.put(object);
-  }
-  if (plan.changed.length > 0) for (const listener of listeners) listener(plan.changed);
-  return { kind: "done", objects: plan.changed.flatMap(({ object }) => (object === null ? [] : [object])) };
 }
 
 /** What commands read while no gateway runs, or beside one: as it stood when it was opened. */
@@ -175,6 +214,7 @@ function loadMirror(db: DatabaseSync): ControlMirror {
       body: JSON.parse(text(row["body"])) as JsonObject,
     });
   }
+  for (const row of db.prepare("SELECT kind, id, version FROM retired").iterate()) mirror.retire(text(row["kind"]), text(row["id"]), int(row["version"]));
   return mirror;
 }
 

@@ -157,6 +157,11 @@ describe("a file of managed objects", () => {
       assert.equal(reader.verifyAudit(), null);
       assert.equal(reader.audit({ after: 0, limit: 9 }).length, 3);
       reader.close();
+      // What was deleted under an older schema had no version above the lines that tell of it.
+      const store = new SqliteControlStore(path);
+      const made = store.apply([aPut("a")], ADA, "create");
+      store.close();
+      assert.equal(made.kind === "done" ? made.objects[0]?.version : null, version >= 2 ? 2 : 3);
     });
   }
 });
