@@ -40,7 +40,7 @@ import type { Gateway, GatewayOptions } from "./compose/options.ts";
 import { InFlight } from "./compose/in-flight.ts";
 import { openKeptState, type KeptState } from "./compose/kept-state.ts";
 import { openRepeats, type OpenRepeats } from "./compose/repeats.ts";
-import { viewsOf, type Views } from "./compose/own-credentials.ts";
+import { onCredentialsChanged, viewsOf, type Views } from "./compose/own-credentials.ts";
 import { accountOrigins, pipelineSnapshot, type TransportPorts } from "./compose/pipeline-snapshot.ts";
 import type { InboundCall, Log, RequestRecord } from "./ports.ts";
 import { loadCatalogue } from "./providers/catalog/index.ts";
@@ -130,9 +130,7 @@ class Running {
     this.#allowOrigins();
     onPricesChanged(this.#managed.store, () => this.#pricesChanged());
     onContractsChanged(this.#managed.store, () => this.#pricesChanged());
-    this.#managed.store.onChange((changed) => {
-      if (changed.some(({ kind }) => kind === "credential")) this.#credentialsChanged();
-    });
+    onCredentialsChanged(this.#managed.store, () => this.#credentialsChanged());
     this.#health = new HealthBook({ restMs: config.health.restMs, restMaxMs: config.health.restMaxMs });
     this.#requestLog = options.requestLog === null ? null : new RequestLog(options.requestLog);
     this.#ids = new BootIds(() => this.#clock.wallMs());

@@ -4,6 +4,7 @@
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
+import { OWN_ELSEWHERE, ownElsewhere } from "../control/kinds/credential.ts";
 import type { ControlStore, StoredObject } from "../control/types.ts";
 import type { SliceReply, SliceReport } from "../decide/budget/slices.ts";
 
@@ -11,7 +12,9 @@ export const AUTHORITY_PATH = "/admin/v1/authority/";
 const BODY_BYTES_MAX = 4 << 20;
 
 /** Kinds of objects that joined processes need. Credentials are sealed with this folder's key and stay here. */
-export const SHARED_KINDS: readonly string[] = ["organisation", "team", "project", "member", "key", "budget", "limit", "price", "contract"];
+const SHARED_KINDS: readonly string[] = ["organisation", "team", "project", "member", "key", "budget", "limit", "price", "contract"];
+/** Kinds of what joined processes have a copy of: those, and who calls which account by a credential of its own. */
+export const COPIED_KINDS: readonly string[] = [...SHARED_KINDS, OWN_ELSEWHERE];
 
 export interface AuthorityParts {
   readonly token: string;
@@ -50,7 +53,7 @@ export function authorityApi(parts: AuthorityParts): (request: Request) => Promi
   const expected = digest(parts.token);
   let changes = 0;
   parts.store.onChange((changed) => {
-    if (changed.some(({ kind }) => SHARED_KINDS.includes(kind))) changes += 1;
+    if (changed.some(({ kind }) => kind === "credential" || SHARED_KINDS.includes(kind))) changes += 1;
   });
   return async (request) => {
     const shown = /^Bearer (\S+)$/.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
@@ -81,7 +84,7 @@ async function answer(request: Request, parts: AuthorityParts): Promise<Response
 }
 
 function shared(store: Pick<ControlStore, "all">): readonly StoredObject[] {
-  return SHARED_KINDS.flatMap((kind) => [...store.all(kind)]);
+  return [...SHARED_KINDS.flatMap((kind) => [...store.all(kind)]), ...ownElsewhere(store.all("credential"))];
 }
 
 function digest(text: string): Buffer {

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { authorityApi, AUTHORITY_PATH, SHARED_KINDS } from "../admin/authority.ts";
+import { authorityApi, AUTHORITY_PATH, COPIED_KINDS } from "../admin/authority.ts";
 import type { AdminSettings } from "../admin/server.ts";
 import type { Actor, ApplyResult, Change, StoredObject } from "../control/types.ts";
 import type { SliceReply } from "../decide/budget/slices.ts";
@@ -124,7 +124,7 @@ function followed(store: OpenControlStore, url: string): OpenControlStore {
     onChange: (listener) => store.onChange(listener),
     close: () => store.close(),
     apply: (changes, actor, action): ApplyResult => {
-      if (actor === FOLLOWER || !changes.some(({ kind }) => SHARED_KINDS.includes(kind))) return store.apply(changes, actor, action);
+      if (actor === FOLLOWER || !changes.some(({ kind }) => COPIED_KINDS.includes(kind))) return store.apply(changes, actor, action);
       return { kind: "refused", code: "conflict", message: `This gateway has joined ${url}: change it there.`, problems: [] };
     },
   };
@@ -188,7 +188,7 @@ class Follower {
       // Rows name prices and contracts by their versions: those of the original.
       if (here?.version !== version || JSON.stringify(here.body) !== JSON.stringify(body)) changes.push({ op: "put", kind, id, tenant, body, version });
     }
-    for (const kind of SHARED_KINDS) for (const { id } of this.#store.all(kind)) if (!wanted.has(`${kind}/${id}`)) changes.push({ op: "delete", kind, id });
+    for (const kind of COPIED_KINDS) for (const { id } of this.#store.all(kind)) if (!wanted.has(`${kind}/${id}`)) changes.push({ op: "delete", kind, id });
     if (changes.length === 0) return;
     const result = this.#store.apply(changes, FOLLOWER, "follow");
     if (result.kind === "refused") throw new Error(result.message);

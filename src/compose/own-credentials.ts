@@ -5,6 +5,7 @@
 import { Secret } from "../config/secret.ts";
 import type { Snapshot as ConfigSnapshot } from "../config/snapshot.ts";
 import type { Account } from "../config/types.ts";
+import { OWN_ELSEWHERE, placeOf } from "../control/kinds/credential.ts";
 import type { Vault } from "../control/seal.ts";
 import type { ControlStore, StoredObject } from "../control/types.ts";
 import { EveryDirectory, OwnDirectory, type OwnAccount, type OwnUses } from "../decide/own-accounts.ts";
@@ -41,7 +42,7 @@ interface Ready {
 
 /** The views of a snapshot; without any credential they are all the snapshot itself. */
 export function viewsOf(snapshot: Snapshot, facts: Facts): Views {
-  const stored = [...facts.store.all("credential")].filter(({ body }) => facts.config.accounts.has(asString(body["account"]) ?? ""));
+  const stored = credentialsOf(facts);
   if (stored.length === 0) return { of: () => snapshot, all: snapshot, origins: [], accounts: [] };
   const ready = new Map<StoredObject, Ready>();
   const transports = new Map<string, Transport>();
@@ -77,13 +78,30 @@ export function viewsOf(snapshot: Snapshot, facts: Facts): Views {
   };
 }
 
+/** Runs `changed` after each change of credentials. */
+export function onCredentialsChanged(store: Pick<ControlStore, "onChange">, changed: () => void): void {
+  store.onChange((changes) => {
+    if (changes.some(({ kind }) => kind === "credential" || kind === OWN_ELSEWHERE)) changed();
+  });
+}
+
+/** Those of configured accounts: of this folder, and what is known of those elsewhere that it has none for. */
+function credentialsOf({ store, config }: Facts): readonly StoredObject[] {
+  const here = [...store.all("credential")];
+  const places = new Set(here.map(placeOf));
+  return [...here, ...[...store.all(OWN_ELSEWHERE)].filter(({ id }) => !places.has(id))].filter(({ body }) => config.accounts.has(asString(body["account"]) ?? ""));
+}
+
 /** What members of a team call in place of each account: the organisation's own credential, and the team's as it says. */
 function usesOf(stored: readonly StoredObject[], ready: ReadonlyMap<StoredObject, Ready>, tenant: string, team: string | null): OwnUses {
   const uses = new Map<string, readonly (OwnAccount | null)[]>();
   const mine = stored.filter((object) => object.tenant === tenant);
   for (const object of mine) {
     const own = ready.get(object)?.own;
-    if (object.body["team"] === undefined && own !== undefined) uses.set(own.account, [own]);
+    const account = asString(object.body["account"]) ?? "";
+    if (object.body["team"] !== undefined) continue;
+    if (own !== undefined) uses.set(account, [own]);
+    else if (object.kind === OWN_ELSEWHERE) uses.set(account, []);
   }
   for (const object of mine) {
     const { account, team: of, use = "only" } = object.body;
@@ -99,6 +117,7 @@ function usesOf(stored: readonly StoredObject[], ready: ReadonlyMap<StoredObject
 /** null: disabled, without a secret, or one that does not open. */
 function readyOf(object: StoredObject, { config, vault, log }: Facts): Ready | null {
   const { body, id, tenant } = object;
+  if (object.kind === OWN_ELSEWHERE) return null;
   const account = config.accounts.get(asString(body["account"]) ?? "");
   const sealed = asString(body["sealed"]);
   if (account === undefined || sealed === undefined || body["disabled"] === true) return null;

@@ -4,11 +4,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { createObject } from "../../src/control/manage.ts";
+import { createObject, deleteObject } from "../../src/control/manage.ts";
 import type { Actor } from "../../src/control/types.ts";
 import { startFleet, gatewayConfig, type FleetConfig } from "../../src/fleet/index.ts";
-import { asString } from "../../src/wire/json.ts";
+import { asString, type JsonObject } from "../../src/wire/json.ts";
 import { testGateway, type TestGateway } from "../support/gateway.ts";
+import { notingUpstream } from "../support/upstreams.ts";
 
 const TOKEN = "a-token-of-at-least-thirty-two-characters";
 const ENV = { SPILLWAY_AUTHORITY_TOKEN: TOKEN };
@@ -77,6 +78,42 @@ describe("a gateway that joins another", () => {
     const again = await start(yaml, { authority: authority.adminUrl, dataDir });
     assert.equal(await ask(again, key), 200);
     assert.equal(await ask(again, null), 401);
+  });
+
+  it("sends nothing of whoever has a credential of its own by another's, and goes by one that it was given itself", async () => {
+    const upstream = await notingUpstream();
+    closing.push(() => upstream.close());
+    const yaml = `version: 1\nproviders:\n  sim: { type: openai-compatible, base_url: "${upstream.url}", api_key: sk-of-default, models: { m: { price: { input: 1, output: 2 } } } }\n`;
+    const authority = await start(yaml);
+    const make = (gateway: TestGateway, kind: string, tenant: string, id: string, body: JsonObject): JsonObject | null => {
+      const made = createObject(gateway.managed, { kind, tenant, actor: { ...LOCAL, tenant } }, id, body);
+      assert.ok(made.kind === "done", JSON.stringify(made));
+      return made.once;
+    };
+    const keyOf = (tenant: string, id: string, body: JsonObject): string => asString(make(authority, "key", tenant, id, body)?.["key"]) ?? assert.fail("no key");
+    make(authority, "organisation", "default", "acme", { name: "Acme" });
+    for (const team of ["only", "first"]) make(authority, "team", "default", team, { name: team });
+    for (const use of ["only", "first"]) make(authority, "credential", "default", use, { account: "sim", team: use, use, api_key: `sk-own-${use}` });
+    make(authority, "credential", "acme", "all", { account: "sim", api_key: "sk-own-acme" });
+    const keys = { only: keyOf("default", "only", { team: "only" }), first: keyOf("default", "first", { team: "first" }), acme: keyOf("acme", "app", {}), none: keyOf("default", "none", {}) };
+    const joined = await start(yaml, { authority: authority.adminUrl, dataDir: folder() });
+    const sent = async (gateway: TestGateway, key: string): Promise<readonly [number, readonly string[]]> => {
+      upstream.seen.length = 0;
+      return [await ask(gateway, key), upstream.seen.map(({ secret }) => secret)];
+    };
+    assert.deepEqual(await sent(authority, keys.only), [200, ["sk-own-only"]]);
+    assert.deepEqual(await sent(authority, keys.acme), [200, ["sk-own-acme"]]);
+    const [[only, byOnly], [acme, byAcme]] = [await sent(joined, keys.only), await sent(joined, keys.acme)];
+    assert.ok(only >= 400 && acme >= 400, `${only} ${acme}`);
+    assert.deepEqual([byOnly, byAcme], [[], []]);
+    assert.deepEqual(await sent(joined, keys.first), [200, ["sk-of-default"]]);
+    assert.deepEqual(await sent(joined, keys.none), [200, ["sk-of-default"]]);
+    // Given to the joined one as well, it is that one's own.
+    make(joined, "credential", "default", "here", { account: "sim", team: "only", api_key: "sk-own-here" });
+    assert.deepEqual(await sent(joined, keys.only), [200, ["sk-own-here"]]);
+    // What is taken away over there binds here within a second or two.
+    assert.equal(deleteObject(authority.managed, { kind: "credential", tenant: "acme", actor: { ...LOCAL, tenant: "acme" } }, "acme.all").kind, "done");
+    await until(async () => (await ask(joined, keys.acme)) === 200);
   });
 
   it("may listen for other machines with the authority's keys alone, and not without any", async () => {

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { asString, type JsonObject } from "../../wire/json.ts";
 import type { Vault } from "../seal.ts";
-import type { FieldProblem, Kind } from "../types.ts";
+import type { FieldProblem, Kind, StoredObject } from "../types.ts";
 import { ADMINS } from "./access.ts";
 import { line, maybe, missing, objectSchema, reference, type Reads } from "./fields.ts";
 
@@ -64,6 +64,28 @@ function check(body: JsonObject, id: string, store: Reads): readonly FieldProble
     }
   }
   return problems;
+}
+
+/** What a process that has joined another knows of the credentials there: that they are, and for whom. */
+export const OWN_ELSEWHERE = "own_elsewhere";
+
+/**
+ * Who calls which account by a credential of its own, without any secret: whoever has this and not the credential must not send the
+ * team's calls by the organisation's in its place, unless the team says so, nor the organisation's by another's.
+ */
+export function ownElsewhere(credentials: Iterable<StoredObject>): readonly StoredObject[] {
+  return [...credentials].flatMap((object) => {
+    const { account, team, use, sealed, disabled } = object.body;
+    // The organisation's stands in place of the account's key only while it can be used; a team's is what it says in any case.
+    if (typeof account !== "string" || (team === undefined && (sealed === undefined || disabled === true))) return [];
+    const body = { account, ...(team === undefined ? {} : { team }), ...(use === undefined ? {} : { use }) };
+    return [{ ...object, kind: OWN_ELSEWHERE, id: placeOf(object), body }];
+  });
+}
+
+/** Whom a credential serves with which account: of each there is one at most. */
+export function placeOf({ tenant, body }: Pick<StoredObject, "tenant" | "body">): string {
+  return `${tenant}/${asString(body["account"]) ?? ""}/${asString(body["team"]) ?? ""}`;
 }
 
 /** A key goes there, so no tricks in the address, and no way into one's own network. */
