@@ -125,6 +125,13 @@ describe("who serves a canonical name", () => {
     assert.equal(ids(resolve("open", [account("hosta")], { catalogue: catalogue(only) })), "hosta/vendor/open-fp8");
   });
   it("under the plain name, not a dated one", () => assert.equal(ids(resolve("big", [account("maker")])), "maker/big"));
+  it("under the plain name also where its owner gave it a price, and a snapshot of it is cheaper by the catalogue", () => {
+    const snapshot = catalogue([...MODELS, model("maker/big-2025", "big")]);
+    const dear = account("maker", "maker", { models: new Map([["big", own(sheet(7, 9))]]) });
+    assert.equal(ids(resolve("big", [dear], { catalogue: snapshot })), "maker/big");
+    const near = account("maker", "maker", { unmetered: true, models: dear.models });
+    assert.equal(ids(resolve("big", [near], { catalogue: snapshot })), "maker/big");
+  });
 });
 
 describe("automatic fallbacks", () => {

@@ -207,8 +207,10 @@ class Resolver implements Directory {
       return NONE;
     }
     const { deployments, refusal } = this.#serving(models);
-    const order = byPreference(plainVariant(models, this.#input.providers), search.name);
-    const best = deployments.filter((deployment) => deployment.model?.status !== "retired").toSorted(order)[0];
+    const usable = deployments.filter((deployment) => deployment.model?.status !== "retired");
+    const preferred = usable.toSorted(byPreference(plainVariant(models, this.#input.providers), search.name))[0];
+    // Prices choose the provider, never the name there: a model that its owner priced would lose to a snapshot of itself.
+    const [best] = usable.filter((one) => one.provider.id === preferred?.provider.id && one.model?.variant === preferred.model?.variant).toSorted(closest(search.name));
     if (best === undefined) {
       search.trace.push("canonical name: known, but no configured account serves it");
       search.refusal ??= refusal ?? this.#notConfigured(models);
