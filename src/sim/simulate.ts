@@ -1,0 +1,19 @@
+/** Policies side by side in one world: the same seed, so the same arrivals and the same fates. */
+import { INVERSE_SQUARE_PRICE } from "./peers/inverse-square.ts";
+import { COOLDOWN_RETRY } from "./peers/cooldown.ts";
+import { ORDERED_FALLBACK, SINGLE } from "./peers/ordered.ts";
+import { LEAST_PEAK_EWMA } from "./peers/peak-ewma.ts";
+import { reportOf, type Report } from "./report.ts";
+import { play, type Simulation } from "./run.ts";
+import { SPILLWAY_PRIORITY } from "./spillway-policy.ts";
+import type { PolicyKind } from "./types.ts";
+
+/** By their names, in the order in which they are shown. */
+export const POLICIES: ReadonlyMap<string, PolicyKind> = new Map(
+  [SPILLWAY_PRIORITY, SINGLE, ORDERED_FALLBACK, COOLDOWN_RETRY, INVERSE_SQUARE_PRICE, LEAST_PEAK_EWMA].map((kind) => [kind.name, kind]),
+);
+
+/** Play each policy to its end. */
+export function simulate(simulation: Simulation, policies: readonly PolicyKind[]): readonly Report[] {
+  return policies.map((kind) => reportOf(kind.name, simulation.seed, simulation.objectives, play(simulation, kind)));
+}
