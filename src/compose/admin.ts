@@ -5,6 +5,7 @@ import { firstAdminToken, Identities } from "../admin/identity.ts";
 import type { Config } from "../config/types.ts";
 import type { Managed } from "../control/manage.ts";
 import type { LeftOut } from "../control/kinds/contract.ts";
+import { recordOf } from "../control/kinds/price.ts";
 import type { BudgetBook } from "../decide/budget/book.ts";
 import { viewOf } from "../decide/budget/view.ts";
 import type { Caller, Log } from "../ports.ts";
@@ -14,6 +15,7 @@ import { asString } from "../wire/json.ts";
 import { VERSION } from "../version.ts";
 import { baseOf, configuredObjects } from "./configured.ts";
 import { LOCAL_ACTOR } from "./control.ts";
+import { priceLeftOut } from "./prices.ts";
 
 export interface AdminParts {
   readonly managed: Managed;
@@ -49,13 +51,21 @@ export function openAdmin(parts: AdminParts): OpenAdmin {
     teamName: (tenant, id) => teamName(managed, tenant, id),
     standing: (budgetId) => [...parts.book.accounts.values()].filter(({ budget }) => baseOf(budget.id) === budgetId && budget.period !== "request").map((account) => viewOf(account, parts.wallMs())),
     configured: (kind) => configuredObjects(kind, config()),
-    leftOut: (kind, id) => (kind === "contract" ? parts.contractsLeftOut().find((one) => one.id === id)?.message : undefined),
+    leftOut: (kind, id) => leftOut(parts, kind, id),
     configSource: () => config().source,
     identify: (authorization) => identities.find(authorization),
     onCrash: (path, error) => log.error("admin_request_crashed", { path, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
     version: VERSION,
   });
   return { ...api, firstToken, close: () => queries.close() };
+}
+
+/** Why a stored contract or price is of no effect as the configuration is now. */
+function leftOut({ managed, config, contractsLeftOut }: AdminParts, kind: string, id: string): string | undefined {
+  if (kind === "contract") return contractsLeftOut().find((one) => one.id === id)?.message;
+  const object = kind === "price" ? managed.store.get(kind, id) : undefined;
+  const record = object === undefined ? null : recordOf(object);
+  return record === null ? undefined : priceLeftOut(config(), record);
 }
 
 function teamName({ store }: Managed, tenant: string, id: string): string | null {

@@ -360,12 +360,18 @@ describe("warnings", () => {
       { id: "a", account: "openai", models: ["gpt-4o*"], endMs: Date.UTC(2028, 0, 1), discounts: [{ models: [], units: [], permille: 100 }] },
     ]);
     assert.deepEqual(shown(section("  a: { account: opnai, kind: committed, start: 2027-01-01, end: 2026-12-31, committed: { amount_usd: -5, per: week } }\n")), [
+      '5 contracts.a.account | an account from providers | "opnai" | did you mean openai?',
+      '5 contracts.a.end | a day on or after the start, 2027-01-01 | "2026-12-31" | ',
+      "5 contracts.a.committed.amount_usd | dollars, 0 or more, with at most nine decimal places | -5 | ",
       '5 contracts.a.committed.per | month, year, term | "week" | ',
     ]);
     assert.deepEqual(shown(section("  a: { account: openai, kind: committed, start: 2027-01-01, committed: { amount_usd: -5, per: month } }\n")), [
       "5 contracts.a.committed.amount_usd | dollars, 0 or more, with at most nine decimal places | -5 | ",
     ]);
     assert.deepEqual(shown(section("  a: { account: opnai, kind: pay_as_you_go, start: 2027-01-01, end: 2026-12-31, time_zone: Mars/Olympus, discuonts: [] }\n")), [
+      '5 contracts.a.account | an account from providers | "opnai" | did you mean openai?',
+      '5 contracts.a.end | a day on or after the start, 2027-01-01 | "2026-12-31" | ',
+      '5 contracts.a.time_zone | the name of a time zone, such as Europe/Berlin or UTC | "Mars/Olympus" | ',
       '5 contracts.a.discuonts | one of account, models, except, kind, start, end, time_zone, discounts, batch_factor, committed, provisioned, free_quota, fine_tuned, self_hosted, egress, sla, rounding | unknown key discuonts | ',
     ]);
     assert.deepEqual(shown(section("  a: { account: openai, kind: pay_as_you_go, start: 2027-01-01, end: 2026-12-31, time_zone: Mars/Olympus }\n")), [

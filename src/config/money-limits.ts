@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { budget, budgetsOfBody } from "../control/kinds/budget.ts";
 import { limit, limitsOfBody, type LimitRule } from "../control/kinds/limit.ts";
-import { schemaProblems, scopesOf, withoutNulls } from "../control/kinds/fields.ts";
+import { readBody, scopesOf } from "../control/kinds/fields.ts";
 import type { FieldProblem, Kind } from "../control/types.ts";
 import type { Budget } from "../decide/budget/types.ts";
 import type { JsonObject } from "../wire/json.ts";
@@ -29,10 +29,10 @@ export function bodiesOf(name: string, kind: Kind, section: Raw, found: Finding[
   return Object.entries(section).flatMap(([id, entry]) => {
     const path = [name, id];
     if (!ID.test(id)) found.push({ path, expected: "letters, digits, . _ - (at most 63)", found: JSON.stringify(id), hint: "", at: "key" });
-    const parsed = kind.schema.safeParse(entry);
-    const problems = parsed.success ? named(kind.check(withoutNulls(parsed.data), id, NOTHING_KNOWN)) : schemaProblems(parsed.error);
+    const read = readBody(kind, entry, id, NOTHING_KNOWN);
+    const problems = named(read.problems);
     for (const { field, message } of problems) found.push({ path: [...path, ...pathOf(field)], ...expectedOf(kind, field, message) ?? { expected: message.replace(/^expected /, ""), found: shown(entry, field) }, hint: "" });
-    return parsed.success && problems.length === 0 ? [{ id, body: withoutNulls(parsed.data) }] : [];
+    return read.body !== null && problems.length === 0 ? [{ id, body: read.body }] : [];
   });
 }
 

@@ -3,7 +3,7 @@
  * sealed, then one step of the store. The admin API and the commands both come through here.
  */
 import type { JsonObject } from "../wire/json.ts";
-import { schemaProblems, withoutNulls, type Reads } from "./kinds/fields.ts";
+import { readBody, schemaProblems, withoutNulls, type Reads } from "./kinds/fields.ts";
 import { newId } from "./seal.ts";
 import type { Actor, ApplyResult, ControlStore, FieldProblem, Kind, Sealed, StoredObject } from "./types.ts";
 
@@ -97,11 +97,8 @@ export function tenantView(managed: Pick<Managed, "store" | "configured">, tenan
 const CONFIGURED: StoredObject = { kind: "configured", id: "", tenant: "", version: 1, createdMs: 0, updatedMs: 0, body: {} };
 
 function put(managed: Managed, kind: Kind, asked: Asked, id: string, sent: JsonObject, before: StoredObject | undefined, ifVersion: number, wrongId: readonly FieldProblem[] = []): ManageResult {
-  const parsed = kind.schema.safeParse(sent);
-  if (!parsed.success) return invalid([...wrongId, ...schemaProblems(parsed.error)]);
-  const body = withoutNulls(parsed.data);
-  const problems = [...wrongId, ...kind.check(body, id, tenantView(managed, asked.tenant))];
-  if (problems.length > 0) return invalid(problems);
+  const { body, problems } = readBody(kind, sent, id, tenantView(managed, asked.tenant));
+  if (body === null || problems.length + wrongId.length > 0) return invalid([...wrongId, ...problems]);
   const sealed = kind.seal?.(body, before, { id, tenant: asked.tenant, nowMs: managed.nowMs() }) ?? { body };
   return written(managed, asked, id, sealed, ifVersion, before === undefined ? "create" : "update");
 }

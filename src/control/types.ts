@@ -105,6 +105,8 @@ export interface Kind {
   readonly schema: z.ZodType<JsonObject>;
   /** Beyond the schema: references that lead nowhere, contradictions, overlaps. */
   readonly check: (body: JsonObject, id: string, store: Pick<ControlStore, "get" | "all">) => readonly FieldProblem[];
+  /** The check reads any body, also one that the schema refuses: what is wrong is then told all at once. */
+  readonly checksAny?: true;
   /** What is stored for what was sent: secrets hashed or sealed, defaults filled in. `once`: shown to the creator and never again. */
   readonly seal?: (sent: JsonObject, before: StoredObject | undefined, place: ObjectPlace) => Sealed;
   /** Fields of a stored body that are made here and that nobody sends. */

@@ -4,6 +4,7 @@ import { overlaps } from "../../decide/contract/covers.ts";
 import { readContract } from "../../decide/contract/read.ts";
 import { TERMS } from "../../decide/contract/read-terms.ts";
 import type { Contract } from "../../decide/contract/types.ts";
+import { asString } from "../../wire/json.ts";
 import { INPUT_UNITS, OUTPUT_UNITS, UNITS } from "../../wire/usage.ts";
 import { PLAIN_WRITING, type Writing } from "../price-schema.ts";
 import type { FieldProblem, Kind, StoredObject } from "../types.ts";
@@ -184,6 +185,7 @@ export const contract: Kind = {
   description: "What was agreed with a provider over its price list: discounts, commitments, capacity, quota, hosting, and the uptime promised.",
   schema: objectSchema(contractSchema(PLAIN_WRITING)),
   check,
+  checksAny: true,
   access: SPENDING,
   fields: Object.fromEntries(PRICES.map((field) => [field, { read: MONEY, write: MONEY }])),
 };
@@ -192,11 +194,10 @@ function check(body: Parameters<Kind["check"]>[0], id: string, store: Reads): re
   // What was agreed with a provider holds whoever calls it.
   if (id.includes(".")) return [{ field: "", message: "contracts are kept by the organisation default, which runs the place" }];
   const read = readContract(body, id, "0");
-  if (!read.ok) return read.problems;
-  const problems: FieldProblem[] = [];
-  const { account } = read.contract;
-  if (store.get("configured", "*") !== undefined && store.get("configured", `provider/${account}`) === undefined) problems.push({ field: "account", message: `no account ${account} is configured` });
-  return [...problems, ...overlaps(read.contract, contractsOf(store.all("contract")))];
+  const account = asString(body["account"]) ?? "";
+  const isUnknown = account !== "" && store.get("configured", "*") !== undefined && store.get("configured", `provider/${account}`) === undefined;
+  const problems: FieldProblem[] = isUnknown ? [{ field: "account", message: `no account ${account} is configured` }] : [];
+  return [...problems, ...(read.ok ? overlaps(read.contract, contractsOf(store.all("contract"))) : read.problems)];
 }
 
 /** A stored contract that does not count beside the configuration's. */

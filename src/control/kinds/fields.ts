@@ -1,9 +1,9 @@
 /** The kinds of fields that objects are made of. Each says what was expected. */
 import { z } from "zod";
 import { isTimeZone } from "../../decide/zone.ts";
-import type { Json, JsonObject } from "../../wire/json.ts";
+import { isObject, type Json, type JsonObject } from "../../wire/json.ts";
 import { parseUsd } from "../../wire/money.ts";
-import type { ControlStore, FieldProblem } from "../types.ts";
+import type { ControlStore, FieldProblem, Kind } from "../types.ts";
 
 /** Reads what a check may look at. */
 export type Reads = Pick<ControlStore, "get" | "all">;
@@ -138,6 +138,21 @@ export function schemaProblems(error: z.ZodError): readonly FieldProblem[] {
     const expected = issue.message === "" ? "another value" : issue.message;
     return [{ field: fieldText(issue.path), message: `expected ${expected}` }];
   });
+}
+
+/** What was sent for an object of this kind: its body, or all that speaks against it. */
+export function readBody(kind: Kind, sent: unknown, id: string, store: Reads): { readonly body: JsonObject | null; readonly problems: readonly FieldProblem[] } {
+  const parsed = kind.schema.safeParse(sent);
+  if (parsed.success) {
+    const body = withoutNulls(parsed.data);
+    return { body, problems: kind.check(body, id, store) };
+  }
+  const problems = schemaProblems(parsed.error);
+  if (kind.checksAny !== true || !isObject(sent as Json)) return { body: null, problems };
+  // A field that has no sound value is told of once, not for what follows from it as well.
+  const apart = (a: string, b: string): boolean => a !== "" && b !== "" && a !== b && !a.startsWith(`${b}.`) && !b.startsWith(`${a}.`) && !a.startsWith(`${b}[`) && !b.startsWith(`${a}[`);
+  const more = kind.check(withoutNulls(sent as JsonObject), id, store).filter(({ field }) => problems.every((problem) => apart(problem.field, field)));
+  return { body: null, problems: [...problems, ...more] };
 }
 
 /** `scopes[0].name`. */

@@ -39,6 +39,7 @@ export const price: Kind = {
     }),
   ),
   check,
+  checksAny: true,
   seal: (sent, before, { nowMs }) => ({ body: { ...sent, known_since_ms: before !== undefined && sameMoney(before.body, sent) ? (before.body["known_since_ms"] ?? nowMs) : nowMs } }),
   made: ["known_since_ms"],
   needs: ({ corrects }) => (typeof corrects === "string" ? [{ kind: "price", id: corrects }] : []),

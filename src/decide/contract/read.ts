@@ -5,9 +5,9 @@
 import type { JsonObject } from "../../wire/json.ts";
 import { UNITS } from "../../wire/usage.ts";
 import type { Unit } from "../../wire/usage.ts";
-import { addDays, compareDates, instantOf, showDate } from "./calendar.ts";
+import { addDays, addMonths, compareDates, instantOf, showDate, type CivilDate } from "./calendar.ts";
 import { Fields } from "./reading.ts";
-import { readTerms, TERMS } from "./read-terms.ts";
+import { readTerms, TERMS, type Term } from "./read-terms.ts";
 import type { Contract, ContractKind, ContractProblem, Discount, EgressStep, Sla } from "./types.ts";
 
 export type ReadContract =
@@ -36,7 +36,7 @@ export function readContract(body: JsonObject, id: string, version: string): Rea
   const egress = readEgress(fields);
   const sla = readSla(fields);
   const rounding = fields.oneOf("rounding", ["total", "line"], "total");
-  const terms = kind === null || start === null ? null : readTerms(fields, kind, { start, after: problems.some(({ field }) => field === "end") ? null : after, timeZone });
+  const terms = kind === null ? null : readTerms(fields, kind, termOf(start, after, timeZone, problems));
   if (problems.length > 0 || start === null || terms === null || account === null) return { ok: false, problems };
   const contract: Contract = {
     id, version, account, models, except: patterns(fields, "except", []), timeZone, start, after,
@@ -45,6 +45,13 @@ export function readContract(body: JsonObject, id: string, version: string): Rea
     terms, discounts, batchPermille, egress, sla, rounding,
   };
   return { ok: true, contract };
+}
+
+/** The term that the rest is read by. One that is not sound is told of already: whole years in its place are in nothing's way. */
+function termOf(start: CivilDate | null, after: CivilDate | null, timeZone: string, problems: readonly ContractProblem[]): Term {
+  if (start !== null && !problems.some(({ field }) => field === "end")) return { start, after, timeZone };
+  const from = start ?? { year: 2028, month: 1, day: 1 };
+  return { start: from, after: addMonths(from, 12), timeZone };
 }
 
 /** The kind, and no section but its own. */
