@@ -16,6 +16,11 @@ export function placeOf(ms: number): number {
   return Math.min(BUCKETS, Math.log(ms / FIRST_MS) / LOG_RATIO);
 }
 
+/** The time at the lower edge of a bucket; of the last, `BUCKETS`, at its upper edge. */
+export function edgeMs(bucket: number): number {
+  return EDGES_MS[bucket] as number;
+}
+
 /** The time at a place: the inverse of `placeOf`. */
 export function timeAt(place: number): number {
   return place < 1 ? Math.max(0, place) * FIRST_MS * RATIO : FIRST_MS * RATIO ** Math.min(BUCKETS, place);
@@ -31,24 +36,30 @@ const MEANS_MS = Float64Array.from({ length: BUCKETS }, (_, k) => meanBetween(ED
 
 export class Histogram {
   readonly #memory: Memory;
-  /** The buckets, then what lies in each bucket and beyond (one more: zero). */
+  /** The buckets and, last, their sum. */
   readonly #cells: Counts;
-  #stale = false;
 
   constructor(memory: Memory) {
     this.#memory = memory;
-    this.#cells = memory.room(BUCKETS + BUCKETS + 1);
+    this.#cells = memory.room(BUCKETS + 1);
+  }
+
+  /** Takes over the counts of another one that fades in the same memory. */
+  copy(other: Histogram): this {
+    for (let k = 0; k <= BUCKETS; k++) this.#cells[k] = other.#cells[k] as number;
+    return this;
   }
 
   /** Counts calls in a bucket. The memory must have been advanced. */
   addIn(bucket: number, calls: number): void {
-    this.#cells[bucket] = (this.#cells[bucket] as number) + calls * this.#memory.weight;
-    this.#stale = true;
+    const raw = calls * this.#memory.weight;
+    this.#cells[bucket] = (this.#cells[bucket] as number) + raw;
+    this.#cells[BUCKETS] = (this.#cells[BUCKETS] as number) + raw;
   }
 
   /** Calls in all, as of the memory's last advance. */
   get calls(): number {
-    return this.beyond(0);
+    return this.callsIn(BUCKETS);
   }
 
   /** Calls in a bucket, as of the memory's last advance. */
@@ -59,10 +70,9 @@ export class Histogram {
   /** Calls beyond a place, as of the memory's last advance. */
   beyond(place: number): number {
     if (place >= BUCKETS) return 0;
-    if (this.#stale) this.#cumulate();
     const bucket = Math.floor(place);
-    const part = 1 - (place - bucket);
-    const raw = (this.#cells[BUCKETS + bucket + 1] as number) + part * (this.#cells[bucket] as number);
+    let raw = (1 - (place - bucket)) * (this.#cells[bucket] as number);
+    for (let k = bucket + 1; k < BUCKETS; k++) raw += this.#cells[k] as number;
     return raw / this.#memory.weight;
   }
 
@@ -71,18 +81,9 @@ export class Histogram {
     const place = placeOf(ms);
     if (place >= BUCKETS) return 0;
     const bucket = Math.floor(place);
-    const edgeMs = EDGES_MS[bucket + 1] as number;
-    let raw = (1 - (place - bucket)) * (this.#cells[bucket] as number) * Math.max(0, meanBetween(ms, edgeMs) - ms);
+    const toMs = edgeMs(bucket + 1);
+    let raw = (1 - (place - bucket)) * (this.#cells[bucket] as number) * Math.max(0, meanBetween(ms, toMs) - ms);
     for (let k = bucket + 1; k < BUCKETS; k++) raw += (this.#cells[k] as number) * ((MEANS_MS[k] as number) - ms);
     return raw / this.#memory.weight;
-  }
-
-  #cumulate(): void {
-    let sum = 0;
-    for (let k = BUCKETS - 1; k >= 0; k--) {
-      sum += this.#cells[k] as number;
-      this.#cells[BUCKETS + k] = sum;
-    }
-    this.#stale = false;
   }
 }

@@ -177,6 +177,20 @@ describe("times to first content", () => {
   });
 });
 
+describe("times of several sizes", () => {
+  it("are kept apart from the moment a second size comes, and after all was forgotten", () => {
+    const calls = new Calls().content(1_000, 60, 0);
+    within(calls.estimate(2).medianMs, 850, 1_150);
+    calls.content(8_000, 60, 2);
+    within(calls.estimate(0).medianMs, 850, 1_150);
+    within(calls.estimate(2).medianMs, 7_000, 9_000);
+    calls.nowMs += 10_000 * 3_600_000;
+    calls.content(2_000, 60, 1).content(500, 60, 0);
+    within(calls.estimate(1).medianMs, 1_700, 2_400);
+    within(calls.estimate(0).medianMs, 400, 600);
+  });
+});
+
 describe("an aborted loser", () => {
   it("conserves the total weight: it is one call, slow in part", () => {
     const event = fc.tuple(fc.integer({ min: 0, max: 3 }), fc.double({ min: 1, max: 100_000, noNaN: true }), fc.boolean());

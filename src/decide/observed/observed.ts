@@ -52,10 +52,13 @@ export class Observed {
   readonly #long = this.#longMemory.room(LONG_SIZE);
   /** Post and ended. */
   readonly #rare: Counts;
+  /** By size; all null as long as only one size was seen, whose times are those of all. */
   readonly #times: (Histogram | null)[] = [null, null, null, null];
+  #onlySize: SizeClass | null = null;
+  #sizesSeen = false;
   readonly #allTimes = new Histogram(this.#timesMemory);
   readonly #thresholds = new Thresholds(this.#shortMemory, this.#longMemory);
-  readonly #kept: Belief[] = [];
+  #kept: Belief[] = [];
   #keptNext = 0;
   #version = 0;
   #writtenMs = 0;
@@ -84,7 +87,7 @@ export class Observed {
     this.#before(sizeClass, CONTENT);
     this.#thresholds.content(this.#thresholdOf(thresholdMs), sizeClass, ttftMs, countedSlow);
     const bucket = Math.min(BUCKETS - 1, Math.floor(placeOf(ttftMs)));
-    this.#timesOf(sizeClass).addIn(bucket, 1);
+    this.#timesOf(sizeClass)?.addIn(bucket, 1);
     this.#allTimes.addIn(bucket, 1);
   }
 
@@ -120,7 +123,7 @@ export class Observed {
    */
   censored(sizeClass: SizeClass, waitedMs: number, thresholdMs: number, nowMs: number, countedSlow = false): number {
     this.#advance(nowMs);
-    const times = new Times(this.#times[sizeClass] ?? null, this.#allTimes, 1, thresholdMs);
+    const times = new Times(this.#timesFor(sizeClass), this.#allTimes, 1, thresholdMs);
     const waited = times.later(waitedMs);
     const slowAfter = (limitMs: number): number => (limitMs <= waitedMs ? 1 : waited > 0 ? Math.min(1, times.later(limitMs) / waited) : SLOW_PRIOR);
     const own = this.#thresholdOf(thresholdMs);
@@ -130,7 +133,7 @@ export class Observed {
     const ownTimes = this.#timesOf(sizeClass);
     // A bucket is read before it is written, and never again.
     times.spread(waitedMs, (bucket, share) => {
-      ownTimes.addIn(bucket, share);
+      ownTimes?.addIn(bucket, share);
       this.#allTimes.addIn(bucket, share);
     });
     return chance;
@@ -144,8 +147,8 @@ export class Observed {
       if (kept.version === this.#version && kept.step === step && kept.thresholdMs === thresholdMs && kept.sizeClass === sizeClass) return kept;
     }
     const estimate = this.#estimateAt(thresholdMs, sizeClass, step, this.#writtenMs + step * stepMs);
-    this.#kept[this.#keptNext] = estimate;
-    this.#keptNext = (this.#keptNext + 1) % KEPT_MAX;
+    if (this.#kept.length < KEPT_MAX) this.#kept = [...this.#kept, estimate];
+    else this.#kept[this.#keptNext++ % KEPT_MAX] = estimate;
     return estimate;
   }
 
@@ -176,7 +179,7 @@ export class Observed {
     const gapMs = this.#gap.ms;
     const short = this.#shortMemory.leftAt(atMs, gapMs) / this.#shortMemory.weight;
     const long = this.#longMemory.leftAt(atMs, gapMs) / this.#longMemory.weight;
-    const belief = new Belief(this.#times[sizeClass] ?? null, this.#allTimes, this.#timesMemory.leftAt(atMs, gapMs), thresholdMs);
+    const belief = new Belief(this.#timesFor(sizeClass), this.#allTimes, this.#timesMemory.leftAt(atMs, gapMs), thresholdMs);
     belief.sizeClass = sizeClass;
     belief.step = step;
     belief.version = this.#version;
@@ -238,15 +241,31 @@ export class Observed {
     this.#rare[rare] = (this.#rare[rare] as number) + this.#rareMemory.weight;
   }
 
-  #timesOf(sizeClass: SizeClass): Histogram {
-    return (this.#times[sizeClass] ??= new Histogram(this.#timesMemory));
+  /** Where a time of this size is counted besides all times; null: nowhere. */
+  #timesOf(sizeClass: SizeClass): Histogram | null {
+    const times = this.#times[sizeClass] ?? null;
+    if (times !== null || this.#onlySize === sizeClass) return times;
+    if (!this.#sizesSeen) {
+      this.#sizesSeen = true;
+      this.#onlySize = sizeClass;
+      return null;
+    }
+    // A second size: from here on each has its own.
+    if (this.#onlySize !== null) this.#times[this.#onlySize] = new Histogram(this.#timesMemory).copy(this.#allTimes);
+    this.#onlySize = null;
+    return (this.#times[sizeClass] = new Histogram(this.#timesMemory));
+  }
+
+  /** What is known of the times of one size; null: nothing but what all times say. */
+  #timesFor(sizeClass: SizeClass): Histogram | null {
+    return this.#onlySize === sizeClass ? this.#allTimes : (this.#times[sizeClass] ?? null);
   }
 
   /** null: no threshold. A new one starts from what the times say of it. */
   #thresholdOf(thresholdMs: number): ThresholdCounts | null {
     if (thresholdMs <= 0) return null;
     return this.#thresholds.take(thresholdMs, (sizeClass) => {
-      const times = this.#times[sizeClass] ?? null;
+      const times = this.#timesFor(sizeClass);
       return times === null ? null : { calls: times.calls, slow: times.beyond(placeOf(thresholdMs)) };
     });
   }

@@ -46,7 +46,7 @@ export class ThresholdCounts {
 export class Thresholds {
   readonly #short: Memory;
   readonly #long: Memory;
-  readonly #all: ThresholdCounts[] = [];
+  #all: readonly ThresholdCounts[] = [];
   #uses = 0;
 
   constructor(short: Memory, long: Memory) {
@@ -109,7 +109,7 @@ export class Thresholds {
   #room(): ThresholdCounts {
     if (this.#all.length < THRESHOLDS_MAX) {
       const counts = new ThresholdCounts(this.#short, this.#long);
-      this.#all.push(counts);
+      this.#all = [...this.#all, counts];
       return counts;
     }
     const eldest = this.#all.reduce((a, b) => (b.usedAt < a.usedAt ? b : a));

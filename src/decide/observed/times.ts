@@ -2,7 +2,7 @@
  * The distribution of a deployment's times to first content for one size of prompts: what calls of that size showed, leaning
  * on those of all sizes while they are few, and those on an assumption that soon counts for nothing.
  */
-import { BUCKETS, placeOf, timeAt, type Histogram } from "./histogram.ts";
+import { BUCKETS, edgeMs, placeOf, timeAt, type Histogram } from "./histogram.ts";
 
 /** Calls of all sizes that stand in for one size: fewer than for shares, since they would blur its tail. */
 const LEAN = 5;
@@ -48,11 +48,11 @@ export class Times {
     let high = BUCKETS;
     while (high - low > 1) {
       const middle = (low + high) >> 1;
-      if (this.#laterAt(middle, timeAt(middle)) > rest) low = middle;
+      if (this.#laterAt(middle, edgeMs(middle)) > rest) low = middle;
       else high = middle;
     }
-    const before = this.#laterAt(low, timeAt(low));
-    const after = this.#laterAt(high, timeAt(high));
+    const before = this.#laterAt(low, edgeMs(low));
+    const after = this.#laterAt(high, edgeMs(high));
     if (before <= rest) return timeAt(low);
     return timeAt(low + Math.min(1, (before - rest) / (before - after)));
   }
@@ -79,17 +79,17 @@ export class Times {
       tell(first, 1);
       return;
     }
-    const after = first === BUCKETS - 1 ? 0 : Math.min(all, this.#laterAt(first + 1, timeAt(first + 1)));
+    const after = first === BUCKETS - 1 ? 0 : Math.min(all, this.#laterAt(first + 1, edgeMs(first + 1)));
     const allCalls = this.#all.calls * this.#left;
     const own = this.#own;
     const ownWeight = 1 / ((own === null ? 0 : own.calls * this.#left) + LEAN) / all;
     const leanWeight = own === null ? 1 / (allCalls + ASSUMED) / all : (LEAN * ownWeight) / (allCalls + ASSUMED);
     let left = 1;
-    let assumed = Math.exp(-timeAt(first + 1) / this.#assumedMeanMs);
+    let assumed = Math.exp(-edgeMs(first + 1) / this.#assumedMeanMs);
     tell(first, (all - after) / all);
     left -= (all - after) / all;
     for (let bucket = first + 1; bucket < BUCKETS && left > 0; bucket++) {
-      const next = bucket === BUCKETS - 1 || assumed < 1e-9 ? 0 : Math.exp(-timeAt(bucket + 1) / this.#assumedMeanMs);
+      const next = bucket === BUCKETS - 1 || assumed < 1e-9 ? 0 : Math.exp(-edgeMs(bucket + 1) / this.#assumedMeanMs);
       const leaned = this.#all.callsIn(bucket) * this.#left + ASSUMED * (assumed - next);
       const chance = bucket === BUCKETS - 1 ? left : Math.min(left, leanWeight * leaned + (own === null ? 0 : ownWeight * own.callsIn(bucket) * this.#left));
       if (chance > 0) tell(bucket, chance);
