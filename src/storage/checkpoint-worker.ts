@@ -19,6 +19,10 @@ const APPROACHES = 5;
 const db = new DatabaseSync(setup.path, { timeout: 20 });
 const passive = db.prepare("PRAGMA wal_checkpoint(PASSIVE)");
 const restart = db.prepare("PRAGMA wal_checkpoint(RESTART)");
+const beside = setup.beside === undefined ? null : new DatabaseSync(setup.beside, { timeout: 20 });
+const besidePassive = beside?.prepare("PRAGMA wal_checkpoint(PASSIVE)") ?? null;
+/** Of what is written a little at a time, many pages are the same: moved seldom, they are moved once. */
+const BESIDE_TURNS = 30;
 const report = (message: CheckpointReport): void => port.postMessage(message);
 
 function tell(error: unknown): void {
@@ -33,6 +37,7 @@ function move(): { readonly frames: number; readonly left: number } {
 }
 
 let wasLarge = false;
+let turn = 0;
 const timer = setInterval(() => {
   try {
     let { frames, left } = move();
@@ -43,6 +48,7 @@ const timer = setInterval(() => {
       report({ kind: "large", frames });
     }
     wasLarge = large;
+    if (++turn % BESIDE_TURNS === 0) besidePassive?.get();
   } catch (error) {
     tell(error);
   }
@@ -52,6 +58,7 @@ port.on("message", (order: CheckpointOrder) => {
   if (order === "stop") {
     clearInterval(timer);
     db.close();
+    beside?.close();
     port.close();
     return;
   }

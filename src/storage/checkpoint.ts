@@ -9,6 +9,8 @@ export interface CheckpointSetup {
   readonly everyMs: number;
   /** Pages in the log above which the writer has to let it begin anew. */
   readonly restartAboveFrames: number;
+  /** A second file, written seldom: its log is moved as well. */
+  readonly beside?: string;
 }
 export type CheckpointOrder = "restart" | "stop";
 export type CheckpointReport =

@@ -5,6 +5,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Log, RequestRecord, Records } from "../ports.ts";
 import type { SqliteLedger } from "./ledger.ts";
+import type { OutcomeBook } from "./outcomes.ts";
 import { BATCH_ROWS, entryOf, lastRecordPosition } from "./record-codec.ts";
 import { messageOf } from "./schema.ts";
 
@@ -14,6 +15,8 @@ export interface RecordsOptions {
   readonly keepMax: number;
   /** Records waiting in memory. */
   readonly queueMax: number;
+  /** Counts them besides; absent: nobody does. */
+  readonly outcomes?: OutcomeBook;
 }
 
 const BATCH_EVERY_MS = 100;
@@ -43,6 +46,7 @@ export class SqliteRecords implements Records {
 
   append(record: RequestRecord): void {
     if (this.#closed) return;
+    this.#options.outcomes?.add(record);
     this.#queue.push(JSON.stringify(entryOf(record, this.#rowIdsOf(record))));
     if (this.#queue.length - this.#head > this.#options.queueMax) this.#dropOldest();
     this.#wake();
@@ -74,7 +78,10 @@ export class SqliteRecords implements Records {
     this.#ledger.recordPosition = position;
     this.#queue.splice(0, end);
     this.#head = 0;
-    return this.#queue.length > 0;
+    if (this.#queue.length > 0) return true;
+    // All that was counted stands in a record now.
+    this.#options.outcomes?.flush(position);
+    return false;
   }
 
   /** Writes what waits (as far as the disk lets it) and stops. */
@@ -83,6 +90,7 @@ export class SqliteRecords implements Records {
     this.#timer = null;
     while (this.flush());
     this.#closed = true;
+    this.#options.outcomes?.flush(this.#ledger.recordPosition, true);
   }
 
   #onTimer(): void {

@@ -7,8 +7,11 @@ import { Checkpoints } from "./checkpoint.ts";
 import { StorageError } from "./errors.ts";
 import { SqliteKeptCalls } from "./kept-calls.ts";
 import { SqliteLedger } from "./ledger.ts";
+import { OutcomeBook, outcomesPathOf } from "./outcomes.ts";
+import { requestsMissed } from "./outcomes-recovery.ts";
 import { Lease, nextAttemptId, sweepOrphans, takeOwnership } from "./owner.ts";
 import type { Owner } from "./owner.ts";
+import { lastRecordPosition } from "./record-codec.ts";
 import { SqliteReader } from "./reader.ts";
 import { SqliteRecords } from "./records.ts";
 import { messageOf, openForWriting } from "./schema.ts";
@@ -48,6 +51,8 @@ export class SqliteStorage {
   /** What was granted to processes that joined this one. */
   readonly slices: SliceKeeper;
   readonly records: SqliteRecords;
+  /** How requests ended, minute by minute, for reports. */
+  readonly outcomes: OutcomeBook;
   readonly kept: SqliteKeptCalls;
   /** Open rows of dead processes found at this start. */
   readonly orphansFound: number;
@@ -83,7 +88,9 @@ export class SqliteStorage {
     });
     this.slices = new SliceKeeper(this.#db, this.ledger, this.budgets);
     this.kept = new SqliteKeptCalls(this.#db, this.ledger, this.budgets, options.settleRetryMs ?? 5_000);
+    this.outcomes = this.#openOutcomes();
     this.records = new SqliteRecords(this.#db, this.ledger, {
+      outcomes: this.outcomes,
       log: this.#log,
       keepMax: options.recordsKeepMax ?? 1_000_000,
       queueMax: options.recordsQueueMax ?? 20_000,
@@ -91,7 +98,7 @@ export class SqliteStorage {
     this.#lease = new Lease(this.#db, owner.id, leaseMs, this.ledger.floor());
     this.#renewal = setInterval(() => this.renewLease(), options.renewEveryMs ?? 60_000).unref();
     const everyMs = options.checkpointEveryMs ?? 1_000;
-    const setup = { path, everyMs, restartAboveFrames: options.walFramesMax ?? 8_192 };
+    const setup = { path, everyMs, restartAboveFrames: options.walFramesMax ?? 8_192, beside: outcomesPathOf(path) };
     this.#checkpoints = everyMs === 0 ? null : new Checkpoints(this.#db, this.ledger, this.#log, setup);
   }
 
@@ -146,6 +153,7 @@ export class SqliteStorage {
     clearInterval(this.#renewal);
     this.ledger.close();
     this.records.close();
+    this.outcomes.close();
     await this.#checkpoints?.close();
     const stats = this.ledger.stats();
     try {
@@ -156,6 +164,17 @@ export class SqliteStorage {
     }
     this.#reader?.close();
     this.#db.close();
+  }
+
+  #openOutcomes(): OutcomeBook {
+    try {
+      return new OutcomeBook(outcomesPathOf(this.#path), {
+        log: this.#log, wallMs: this.#wallMs, lastPosition: lastRecordPosition(this.#db), missed: (after, count) => requestsMissed(this.reader, after, count),
+      });
+    } catch (error) {
+      this.#db.close();
+      throw error;
+    }
   }
 
   #takeOwnership(leaseMs: number): Owner {

@@ -23,7 +23,7 @@ export interface SlaVerdict {
 }
 
 /** What a month's outages come to under the promise. */
-export function slaCredit(contract: Contract, of: SlaMonth): SlaVerdict {
+export function slaCredit(contract: Pick<Contract, "sla" | "timeZone">, of: SlaMonth): SlaVerdict {
   const { sla } = contract;
   const totalMs = BigInt(of.month.untilMs - of.month.fromMs);
   const upMs = totalMs - smaller(BigInt(Math.max(0, Math.ceil(of.downMs))), totalMs);

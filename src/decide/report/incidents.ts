@@ -1,0 +1,97 @@
+/**
+ * Incidents out of a series of minutes. A minute belongs to one where, in the five minutes that end with it, at least three
+ * requests (calls) were in trouble, and at least 5 % of all. It begins with the first minute of trouble, ends with the end of the
+ * last one, and takes in what follows within 15 minutes: while a deployment rests, only probes meet what is still broken.
+ */
+import { MINUTE_MS } from "./types.ts";
+import { compare } from "./canonical.ts";
+
+/** One minute as far as incidents go. */
+export interface TroubleMinute {
+  readonly minuteMs: number;
+  /** Valid requests, or calls. */
+  readonly all: number;
+  /** Of them: in trouble. */
+  readonly trouble: number;
+  readonly lost: number;
+  readonly saved: number;
+  readonly late: number;
+  /** What it came from, by how often. */
+  readonly causes: ReadonlyMap<string, number>;
+  /** Where. */
+  readonly deployments: ReadonlyMap<string, number>;
+}
+
+export interface Incident {
+  readonly from: string;
+  readonly until: string;
+  readonly minutes: number;
+  /** What it came from most often. */
+  readonly cause: string;
+  readonly causes: readonly Named[];
+  /** Where calls failed. */
+  readonly deployments: readonly Named[];
+  /** Valid requests (calls) of its time. */
+  readonly all: number;
+  readonly lost: number;
+  readonly saved: number;
+  readonly late: number;
+}
+export interface Named {
+  readonly name: string;
+  readonly count: number;
+}
+
+export const WINDOW_MINUTES = 5;
+export const LEAST_TROUBLE = 3;
+export const LEAST_SHARE = 0.05;
+export const APART_MINUTES = 15;
+
+/** Incidents of a series in the order of time; minutes without any request may be missing. */
+export function incidentsOf(series: readonly TroubleMinute[]): readonly Incident[] {
+  const spans: { fromMs: number; untilMs: number }[] = [];
+  let first = 0;
+  let all = 0;
+  let trouble = 0;
+  for (const minute of series) {
+    all += minute.all;
+    trouble += minute.trouble;
+    for (let oldest = series[first]; oldest !== undefined && oldest.minuteMs <= minute.minuteMs - WINDOW_MINUTES * MINUTE_MS; oldest = series[++first]) {
+      all -= oldest.all;
+      trouble -= oldest.trouble;
+    }
+    if (minute.trouble === 0 || trouble < LEAST_TROUBLE || trouble < all * LEAST_SHARE) continue;
+    let from = first;
+    while (series[from]?.trouble === 0) from++;
+    const fromMs = series[from]?.minuteMs ?? minute.minuteMs;
+    const untilMs = minute.minuteMs + MINUTE_MS;
+    const last = spans.at(-1);
+    if (last !== undefined && fromMs - last.untilMs <= APART_MINUTES * MINUTE_MS) last.untilMs = untilMs;
+    else spans.push({ fromMs, untilMs });
+  }
+  return spans.map(({ fromMs, untilMs }) => incidentOf(series.filter(({ minuteMs }) => minuteMs >= fromMs && minuteMs < untilMs), fromMs, untilMs));
+}
+
+function incidentOf(minutes: readonly TroubleMinute[], fromMs: number, untilMs: number): Incident {
+  const sum = (of: (minute: TroubleMinute) => number): number => minutes.reduce((total, minute) => total + of(minute), 0);
+  const causes = named(minutes.map((minute) => minute.causes));
+  return {
+    from: new Date(fromMs).toISOString(),
+    until: new Date(untilMs).toISOString(),
+    minutes: (untilMs - fromMs) / MINUTE_MS,
+    cause: causes[0]?.name ?? "unknown",
+    causes,
+    deployments: named(minutes.map((minute) => minute.deployments)),
+    all: sum(({ all }) => all),
+    lost: sum(({ lost }) => lost),
+    saved: sum(({ saved }) => saved),
+    late: sum(({ late }) => late),
+  };
+}
+
+/** Counts by name added up, most first. */
+export function named(counts: Iterable<ReadonlyMap<string, number>>): readonly Named[] {
+  const sums = new Map<string, number>();
+  for (const one of counts) for (const [name, count] of one) sums.set(name, (sums.get(name) ?? 0) + count);
+  return [...sums].map(([name, count]) => ({ name, count })).toSorted((a, b) => b.count - a.count || compare(a.name, b.name));
+}

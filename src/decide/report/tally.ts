@@ -1,0 +1,167 @@
+/** The events of one finished request. On the path of every request, so it allocates nothing for one that went well. */
+import type { Json, JsonObject } from "../../wire/json.ts";
+import { inputTokens, outputTokens } from "../../wire/usage.ts";
+import { isWhole, judgeCall, type Finished } from "../objective/judge.ts";
+import { BOUNDS_MS, bucketOf, type BadRequest, type Judged } from "./types.ts";
+
+/** A finished request, as its record tells it. */
+export interface EndedRequest extends Finished {
+  readonly requestId: string;
+  readonly atMs: number;
+  readonly route: string;
+  /** That answered; null: none did. */
+  readonly deployment: string | null;
+  readonly attempts: readonly EndedCall[];
+  /** HTTP status that left. */
+  readonly status: number;
+  readonly decision: JsonObject;
+}
+export interface EndedCall {
+  readonly deployment: string;
+  readonly outcome: string;
+  readonly status: number | null;
+  readonly costNanoUsd: number | null;
+  readonly state: string;
+  readonly flags: readonly string[];
+  readonly totalMs: number;
+}
+
+/** Counts that grow. */
+export type Cell = Map<string, number>;
+
+const names = (prefix: string): readonly string[] => Array.from({ length: BOUNDS_MS.length + 1 }, (_unused, k) => `${prefix}:${k}`);
+const FIRST = names("first");
+const TOTAL = names("total");
+const CLASS = { ok: "class:ok", degraded: "class:degraded", interrupted: "class:interrupted", truncated: "class:truncated", failed: "class:failed", client: "class:client" } as const;
+
+/** Calls that ended so say nothing against their provider. */
+const NO_FAILURE: ReadonlySet<string> = new Set(["answered", "superseded", "client_gone", "unheld", "unknown", "bad_request", "content_policy", "context", "schema_mismatch"]);
+
+/** Did a call with this outcome fail, whoever is to blame besides the client? */
+export function isFailure(outcome: string): boolean {
+  return !NO_FAILURE.has(outcome);
+}
+
+/** What a call came to; one that was slow and given up for another is `late`. */
+export function outcomeOf(call: Pick<EndedCall, "outcome" | "flags">): string {
+  return call.outcome === "superseded" && call.flags.includes("late") ? "late" : call.outcome;
+}
+
+/** Counts a request; gives its row where it is bad. `cellOf`: the counts of its minute, route and version at a deployment. */
+export function tally(request: EndedRequest, judged: Judged, cellOf: (deployment: string) => Cell): BadRequest | null {
+  const own = cellOf(request.deployment ?? "");
+  const served = isWhole(judged.class);
+  add(own, CLASS[judged.class], 1);
+  if (judged.class === "client") add(own, `why:${whyOf(request)}`, 1);
+  if (served) {
+    if (request.ttftMs !== null) add(own, FIRST[bucketOf(request.ttftMs)] ?? "", 1);
+    add(own, TOTAL[bucketOf(request.totalMs)] ?? "", 1);
+    add(own, "tokens", inputTokens(request.units) + outputTokens(request.units));
+  }
+  let missed = false;
+  for (const { name, valid, good } of judged.objectives) {
+    if (!valid) continue;
+    const keys = keysOf(name);
+    add(own, keys.valid, 1);
+    if (good) add(own, keys.good, 1);
+    else missed = true;
+  }
+  const firstFailed = countCalls(request, cellOf);
+  const lost = !served && judged.class !== "client";
+  if (lost) add(cellOf(firstFailed ?? ""), "lost", 1);
+  else if (missed) add(own, "late", 1);
+  if (served) {
+    if (firstFailed !== null) add(cellOf(firstFailed), "saved", 1);
+    countDetour(request, cellOf);
+    const dearer = dearerNanoUsd(request);
+    if (dearer > 0) add(own, "dearer_cost", dearer);
+  }
+  return missed || (judged.class !== "ok" && judged.class !== "client") ? rowOf(request, judged) : null;
+}
+
+/** Counts the calls; gives the deployment of the first that failed. */
+function countCalls(request: EndedRequest, cellOf: (deployment: string) => Cell): string | null {
+  let firstFailed: string | null = null;
+  for (const call of request.attempts) {
+    const cell = cellOf(call.deployment);
+    const outcome = outcomeOf(call);
+    add(cell, outcome === "answered" ? "call:answered" : `call:${outcome}`, 1);
+    const verdict = judgeCall(call);
+    if (verdict !== null) add(cell, verdict === "good" ? "good_calls" : "bad_calls", 1);
+    const failed = isFailure(outcome);
+    if (failed) firstFailed ??= call.deployment;
+    if (call.costNanoUsd === null) {
+      if (call.state !== "unmetered") add(cell, "unpriced", 1);
+    } else if (call.costNanoUsd !== 0) {
+      add(cell, "cost", call.costNanoUsd);
+      if (outcome === "superseded" || outcome === "late") add(cell, "beaten_cost", call.costNanoUsd);
+      // What broke off amid its answer is the answer's own price.
+      else if (failed && call.deployment !== request.deployment) add(cell, "failed_cost", call.costNanoUsd);
+    }
+  }
+  return firstFailed;
+}
+
+/** A request whose first choice was resting, and that began elsewhere for it. */
+function countDetour(request: EndedRequest, cellOf: (deployment: string) => Cell): void {
+  const first = listed(request.decision["candidates"])[0];
+  const deployment = first?.["deployment"];
+  const health = first?.["health"];
+  if (typeof deployment !== "string" || typeof health !== "string" || health === "admitting" || health === "unknown") return;
+  if (request.attempts.length > 0 && request.attempts.every((call) => call.deployment !== deployment)) add(cellOf(deployment), "diverted", 1);
+}
+
+/**
+ * What the answer cost over the cheapest candidate: its cost times the share by which it was expected to be dearer. Expected
+ * prices where the choice tells them, else the bounds of what each candidate may cost.
+ */
+export function dearerNanoUsd(request: EndedRequest): number {
+  const candidates = listed(request.decision["candidates"]);
+  if (candidates.length < 2) return 0;
+  const call = request.attempts.findLast((one) => one.deployment === request.deployment);
+  if (call?.costNanoUsd == null || call.costNanoUsd === 0) return 0;
+  const by = candidates.every((one) => typeof one["price_nano_usd"] === "number") ? "price_nano_usd" : "bound_nano_usd";
+  let least = Infinity;
+  let own: number | null = null;
+  for (const one of candidates) {
+    const price = one[by];
+    if (typeof price !== "number") continue;
+    if (price < least) least = price;
+    if (one["deployment"] === request.deployment) own ??= price;
+  }
+  return own === null || own <= least ? 0 : Math.round(call.costNanoUsd * (1 - least / own));
+}
+
+function rowOf(request: EndedRequest, judged: Judged): BadRequest {
+  return {
+    requestId: request.requestId, atMs: request.atMs, route: request.route, deployment: request.deployment, version: judged.version,
+    class: judged.class, why: whyOf(request), status: request.status,
+    missed: judged.objectives.flatMap(({ name, valid, good }) => (valid && !good ? [name] : [])),
+    ttftMs: request.ttftMs, totalMs: request.totalMs,
+    calls: request.attempts.map((call) => ({ deployment: call.deployment, outcome: outcomeOf(call), status: call.status, totalMs: call.totalMs })),
+  };
+}
+
+function whyOf({ errorCode, outcome }: EndedRequest): string {
+  return outcome === "client_gone" ? outcome : (errorCode ?? outcome);
+}
+
+/** Names of counts of an objective, made once. */
+function keysOf(objective: string): { readonly valid: string; readonly good: string } {
+  let keys = keysByName.get(objective);
+  if (keys === undefined) {
+    if (keysByName.size >= KEYS_MAX) keysByName.clear();
+    keysByName.set(objective, (keys = { valid: `valid:${objective}`, good: `good:${objective}` }));
+  }
+  return keys;
+}
+const keysByName = new Map<string, { readonly valid: string; readonly good: string }>();
+const KEYS_MAX = 4_096;
+
+function listed(value: Json | undefined): readonly JsonObject[] {
+  return Array.isArray(value) ? (value as readonly JsonObject[]) : [];
+}
+
+function add(cell: Cell, name: string, by: number): void {
+  cell.set(name, (cell.get(name) ?? 0) + by);
+}

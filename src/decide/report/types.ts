@@ -1,0 +1,81 @@
+/**
+ * What a report is made of: for each minute, route and deployment how requests and calls ended, as counts by name, and a row
+ * for each bad request. Counts only ever add up, so that events of one minute can come in any number of pieces.
+ */
+import type { Objective, RequestClass } from "../objective/types.ts";
+
+/**
+ * By name:
+ *   class:<class>                 requests that began in this minute, at the deployment that answered (or at none)
+ *   why:<code>                    of those that are not valid: why
+ *   first:<k> total:<k>           by time to first content and to the end, of those that were answered; k as in `BOUNDS_MS`
+ *   valid:<name> good:<name>      for an objective, as it was judged when the request ended
+ *   tokens                        tokens of answers that were given, prompts included
+ *   late                          not lost, but against an objective
+ *   lost saved                    bad, and answered after all; at the deployment whose call was the first to fail
+ *   diverted                      began elsewhere, since this deployment was resting
+ *   call:<outcome>                upstream calls to the deployment
+ *   good_calls bad_calls          of those: what the provider kept and broke
+ *   cost failed_cost beaten_cost  nano-dollars: of all calls, of those that failed, of those that another was faster than
+ *   dearer_cost                   what answers cost over the cheapest candidate that could have given them
+ *   unpriced                      calls whose cost is not known
+ */
+export type Counts = Readonly<Record<string, number>>;
+
+export interface MinuteEvent {
+  /** Its first instant, wall time. */
+  readonly minuteMs: number;
+  readonly route: string;
+  /** "": none. */
+  readonly deployment: string;
+  /** Version of the objectives that were in force; "": none. */
+  readonly version: string;
+  readonly counts: Counts;
+}
+
+/** A request that was not simply answered well: lost, carried on, less than was meant, or against an objective. */
+export interface BadRequest {
+  readonly requestId: string;
+  readonly atMs: number;
+  readonly route: string;
+  readonly deployment: string | null;
+  readonly version: string;
+  readonly class: RequestClass;
+  /** Error code, or what it came to. */
+  readonly why: string;
+  readonly status: number;
+  /** Objectives that it was against. */
+  readonly missed: readonly string[];
+  readonly ttftMs: number | null;
+  readonly totalMs: number;
+  readonly calls: readonly { readonly deployment: string; readonly outcome: string; readonly status: number | null; readonly totalMs: number }[];
+}
+
+/** What a request came to, as far as promises go. */
+export interface Judged {
+  readonly class: RequestClass;
+  readonly version: string;
+  readonly objectives: readonly { readonly name: string; readonly valid: boolean; readonly good: boolean }[];
+}
+
+/** Objectives by version, as they were when events were judged by them. */
+export type ObjectivesByVersion = ReadonlyMap<string, readonly Objective[]>;
+
+export const MINUTE_MS = 60_000;
+
+/** Up to which time a bucket of a distribution goes; one more is beyond the last. */
+export const BOUNDS_MS: readonly number[] = [
+  50, 100, 150, 200, 300, 400, 500, 750, 1_000, 1_500, 2_000, 3_000, 4_000, 5_000, 7_500, 10_000, 15_000, 20_000, 30_000, 45_000, 60_000, 120_000, 300_000,
+];
+
+/** Index of the bucket that a time lies in. */
+export function bucketOf(ms: number): number {
+  let low = 0;
+  let high = BOUNDS_MS.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (ms <= (BOUNDS_MS[middle] ?? Infinity)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}

@@ -1,0 +1,22 @@
+/** What a killed process did not come to count, from the ledger's records: those that it wrote, and requests that died with it. */
+import type { EndedRequest } from "../decide/report/tally.ts";
+import type { LedgerReader, RequestView } from "./rows.ts";
+
+/** Why a request was lost whose gateway died: no provider is to blame, and no client. */
+export const GATEWAY_DIED = "gateway_died";
+
+/** The next `limit` requests behind a place in the listing, in its order. */
+export function* requestsMissed(reader: Pick<LedgerReader, "requests">, after: number, limit: number): Generator<EndedRequest> {
+  for (const view of reader.requests({ after, limit })) yield view.record ?? died(view);
+}
+
+/** A request without a record, as far as its holds tell of it. */
+function died({ requestId, atMs, attempts }: RequestView): EndedRequest {
+  const scopes = attempts[0]?.scopes ?? [];
+  return {
+    requestId, atMs,
+    route: scopes.find((scope) => scope.startsWith("route/"))?.slice("route/".length) ?? "",
+    deployment: null, stream: false, outcome: "error", errorCode: GATEWAY_DIED, status: 0, ttftMs: null, totalMs: 0, units: {}, flags: [], decision: {},
+    attempts: attempts.map((one) => ({ deployment: one.deployment, outcome: "unknown", status: null, costNanoUsd: one.costNanoUsd, state: one.state, flags: [], totalMs: 0 })),
+  };
+}

@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { cpSync, existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { after, describe, test } from "node:test";
+import type { Objective } from "../decide/objective/types.ts";
+import type { Counts } from "../decide/report/types.ts";
+import { aHold, aRecord, START_MS } from "./conformance.ts";
+import { OutcomeBook, outcomesPathOf } from "./outcomes.ts";
+import { OutcomeReader } from "./outcomes-reader.ts";
+import { SqliteStorage } from "./sqlite.ts";
+
+const base = mkdtempSync(join(tmpdir(), "spillway-outcomes-"));
+after(() => rmSync(base, { recursive: true, force: true }));
+let folders = 0;
+const newFile = (): string => join(mkdtempSync(join(base, `${++folders}-`)), "ledger.db");
+
+let nowMs = START_MS;
+const OPTIONS = { wallMs: () => nowMs, checkpointEveryMs: 0 };
+
+function eventsOf(ledgerPath: string): { readonly minutes: ReturnType<OutcomeReader["minutes"]> extends Generator<infer E> ? E[] : never; readonly bad: string[] } {
+  const reader = new OutcomeReader(dirname(ledgerPath));
+  try {
+    return { minutes: [...reader.minutes(0, START_MS * 2)], bad: [...reader.bad(0, START_MS * 2)].map(({ requestId }) => requestId) };
+  } finally {
+    reader.close();
+  }
+}
+
+function totals(ledgerPath: string): Counts {
+  const sums: Record<string, number> = {};
+  for (const { counts } of eventsOf(ledgerPath).minutes) for (const [name, count] of Object.entries(counts)) sums[name] = (sums[name] ?? 0) + count;
+  return sums;
+}
+
+const LOST = { outcome: "error", deployment: null, status: 502, errorCode: "upstream_error", ttftMs: null, units: {}, costNanoUsd: 0 } as const;
+const failedCall = (number: number) => ({ attemptId: aHold(number).attemptId, deployment: "alpha/small", state: "unbilled", outcome: "server", status: 500, units: {}, costNanoUsd: 0, flags: [], ttftMs: null, totalMs: 5 }) as const;
+
+describe("events of finished requests", () => {
+  test("are counted by minute, route and deployment, with a row for each bad one, and add up over flushes and starts", async () => {
+    const path = newFile();
+    for (const first of [0, 10]) {
+      const storage = new SqliteStorage(path, OPTIONS);
+      for (let i = first; i < first + 3; i++) {
+        storage.records.append(aRecord(i, { atMs: START_MS + 20_000 }));
+        storage.records.append(aRecord(i, { atMs: START_MS + 40_000, ...LOST, requestId: `req_bad_${i}`, attempts: [failedCall(i)] }));
+        storage.records.flush();
+        nowMs += 3_000;
+      }
+      await storage.close();
+    }
+    const { minutes, bad } = eventsOf(path);
+    assert.deepEqual(minutes.map(({ minuteMs, route, deployment, version }) => [minuteMs, route, deployment, version]), [[START_MS, "support", "", ""], [START_MS, "support", "alpha/small", ""]]);
+    assert.deepEqual(minutes.map(({ counts }) => counts), [
+      { "class:failed": 6 },
+      { "class:ok": 6, "first:0": 6, "total:0": 6, tokens: 600, "call:answered": 6, good_calls: 6, cost: 117_000, "call:server": 6, bad_calls: 6, lost: 6 },
+    ]);
+    assert.equal(bad.length, 6);
+  });
+
+  test("are counted once each where a process was killed, whether or not they were written; requests that died with it are lost ones", async () => {
+    const path = newFile();
+    const storage = new SqliteStorage(path, OPTIONS);
+    storage.records.append(aRecord(1));
+    storage.records.flush();
+    nowMs += 3_000;
+    storage.records.append(aRecord(2));
+    storage.records.flush();
+    storage.outcomes.flush(2, true);
+    // Counted and in a record, but not yet among the events:
+    storage.records.append(aRecord(3));
+    storage.records.flush();
+    await storage.ledger.reserve([aHold(4, { scopes: ["tenant/default", "key/app", "route/support"] })]);
+    const copy = newFile();
+    for (const file of [path, outcomesPathOf(path)]) for (const ending of ["", "-wal"]) if (existsSync(file + ending)) cpSync(file + ending, join(dirname(copy), file.slice(dirname(path).length)) + ending);
+    await storage.close();
+    assert.equal(totals(copy)["class:ok"], 2);
+    await new SqliteStorage(copy, OPTIONS).close();
+    assert.deepEqual([totals(copy)["class:ok"], totals(copy)["class:failed"], totals(copy)["lost"]], [3, 1, 1]);
+    assert.deepEqual(eventsOf(copy).bad, [aHold(4).requestId]);
+    await new SqliteStorage(copy, OPTIONS).close();
+    assert.deepEqual([totals(copy)["class:ok"], totals(copy)["class:failed"]], [3, 1], "nothing is counted twice");
+  });
+
+  test("are judged by the objectives in force, each version kept with its terms", async () => {
+    const path = newFile();
+    const storage = new SqliteStorage(path, OPTIONS);
+    const within = (withinMs: number): readonly Objective[] => [{ name: "fast", kind: "latency", target: 0.99, window: { kind: "month", zone: "UTC" }, within: [{ upToInputTokens: null, withinMs }], atLeast: null, unit: null }];
+    for (const withinMs of [100, 20]) {
+      storage.outcomes.promise([["support", within(withinMs)], ["other", []]]);
+      storage.records.append(aRecord(withinMs, { totalMs: 44 }));
+    }
+    await storage.close();
+    const reader = new OutcomeReader(dirname(path));
+    const promised = reader.promised(START_MS, START_MS + 60_000);
+    assert.deepEqual(promised.map(({ objectives }) => objectives[0]?.within[0]?.withinMs).toSorted((a, b) => (b ?? 0) - (a ?? 0)), [100, 20]);
+    const byVersion = Object.fromEntries([...reader.minutes(START_MS, START_MS + 60_000)].map(({ version, counts }) => [version, [counts["valid:fast"], counts["good:fast"], counts["late"]]]));
+    for (const { version, objectives } of promised) assert.deepEqual(byVersion[version], objectives[0]?.within[0]?.withinMs === 100 ? [1, 1, undefined] : [1, undefined, 1]);
+    assert.deepEqual([...reader.bad(0, START_MS * 2)].map(({ missed, class: kind }) => [kind, missed]), [["ok", ["fast"]]]);
+    reader.close();
+  });
+
+  test("are kept 400 days, private, and wait where the disk takes nothing", () => {
+    const path = outcomesPathOf(newFile());
+    const warned: string[] = [];
+    const log = { info: () => undefined, warn: (event: string) => void warned.push(event), error: () => undefined };
+    let wallMs = START_MS;
+    const book = new OutcomeBook(path, { log, wallMs: () => wallMs, lastPosition: 0, missed: () => [] });
+    assert.equal(statSync(path).mode & 0o777, 0o600);
+    book.add(aRecord(1));
+    const blocker = new DatabaseSync(path);
+    blocker.exec("BEGIN IMMEDIATE");
+    book.flush(1, true);
+    assert.deepEqual(warned, ["outcomes_not_written"]);
+    blocker.exec("COMMIT");
+    blocker.close();
+    book.flush(1, true);
+    const minutes = (): number => Number(new DatabaseSync(path, { readOnly: true }).prepare("SELECT count(*) AS n FROM minutes").get()?.["n"]);
+    assert.equal(minutes(), 1);
+    wallMs = START_MS + 400 * 86_400_000 + 60_000;
+    book.add(aRecord(2, { atMs: wallMs }));
+    book.flush(2, true);
+    assert.equal(minutes(), 1, "the old minute made room");
+    book.close();
+  });
+});
