@@ -26,7 +26,11 @@ export interface PoolCall {
   readonly work: number;
   /** What had to be done before it, and itself. */
   readonly aheadAndOwn: number;
+  /** The pool's surplus when it entered. */
+  readonly surplus: number;
   waiting: boolean;
+  /** To its first content; 0: it has none, or nothing more is to be learned of it. */
+  tookMs: number;
 }
 
 export interface SavedPool {
@@ -40,6 +44,8 @@ export class ReservedPool {
   #workPerMs: number;
   /** Of those without content yet. */
   #waitingWork = 0;
+  /** What all that ended took beyond what was expected of it. */
+  #surplus = 0;
   /** All but what was done before `#oldest`, which is the first that waits. */
   #calls: PoolCall[] = [];
   #oldest = 0;
@@ -69,28 +75,35 @@ export class ReservedPool {
 
   /** The request goes there. */
   entered(work: number, nowMs: number): PoolCall {
-    const call: PoolCall = { sentMs: nowMs, work, aheadAndOwn: this.#backlog(nowMs) + work, waiting: true };
+    const call: PoolCall = { sentMs: nowMs, work, aheadAndOwn: this.#backlog(nowMs) + work, surplus: this.#surplus, waiting: true, tookMs: 0 };
     this.#calls.push(call);
     this.#waitingWork += work;
     return call;
   }
 
-  /** Its first content has come: the capacity moves towards what explains its time. */
+  /** Its first content has come. */
   firstContent(call: PoolCall, nowMs: number): void {
     if (!call.waiting) return;
     this.#gone(call);
     this.#doneMs = Math.max(this.#doneMs, nowMs - this.#baseMs);
-    const queueMs = call.aheadAndOwn / this.#workPerMs;
-    const predictedMs = queueMs + this.#baseMs;
-    const tookMs = Math.max(1, nowMs - call.sentMs);
-    // The part of the time that is none of the queue's says nothing of the capacity.
-    const off = ((predictedMs - tookMs) / Math.max(predictedMs, tookMs)) * (queueMs / predictedMs);
-    this.#workPerMs = Math.max(CAPACITY_LEAST * this.#statedPerMs, Math.min(CAPACITY_MOST * this.#statedPerMs, this.#workPerMs * (1 + LEARN * off)));
+    call.tookMs = Math.max(1, nowMs - call.sentMs);
   }
 
-  /** It is over. One without content takes its work with it. */
-  left(call: PoolCall): void {
-    if (call.waiting) this.#gone(call);
+  /**
+   * It is over, and took this much work; null: unknown. The capacity moves towards what explains its time to first content, by what
+   * the work before it really was: else answers that are longer than expected would pass for a smaller pool. One without content
+   * takes its work with it.
+   */
+  left(call: PoolCall, work: number | null): void {
+    if (call.waiting) return this.#gone(call);
+    if (work === null || call.tookMs === 0) return;
+    this.#surplus += work - call.work;
+    const queueMs = Math.max(0, call.aheadAndOwn + this.#surplus - call.surplus) / this.#workPerMs;
+    const predictedMs = queueMs + this.#baseMs;
+    // The part of the time that is none of the queue's says nothing of the capacity.
+    const off = ((predictedMs - call.tookMs) / Math.max(predictedMs, call.tookMs)) * (queueMs / predictedMs);
+    this.#workPerMs = Math.max(CAPACITY_LEAST * this.#statedPerMs, Math.min(CAPACITY_MOST * this.#statedPerMs, this.#workPerMs * (1 + LEARN * off)));
+    call.tookMs = 0;
   }
 
   /** Plain values, for `restore` after a restart. */
