@@ -12,6 +12,8 @@ import { asString, isObject } from "../wire/json.ts";
 import { controlPathOf } from "../storage/control-files.ts";
 import { openControlForReading } from "../storage/control.ts";
 import { EXIT, table, type CommandContext } from "./context.ts";
+import { displayAtHand } from "./display.ts";
+import { shownIn, shownInDollars, type Shown, type Spent } from "./spend-display.ts";
 
 const HELP = `spillway spend [--by team,day] [--from 2026-11-01] [--to 2026-12-01] [filters] [--json | --csv | --focus | --movers]
 What was spent, from the month's first until now. --to is not included; days are those of --time-zone (UTC).
@@ -21,6 +23,7 @@ filters    --key --member --team --project --route --model --provider --deployme
 --movers   whose spend changed most against as much time before
 --limit N  groups shown (50)
 --json     one JSON object a line, the total last
+The table is in the display currency of the configuration; movers, --json, --csv and --focus are in dollars.
 --organisation ID (default), --data-dir FOLDER
 `;
 const LIMIT = 50;
@@ -91,21 +94,24 @@ function tellReport(usage: OpenUsage, query: UsageQuery, limit: number, json: bo
     return;
   }
   context.out.write(`${instant(query.fromMs)} to ${instant(query.toMs)}\n`);
-  context.out.write(table(reportTable(report, by), ""));
+  const display = displayAtHand(context);
+  const shown = display === null ? null : shownIn(display, usage, query);
+  if (display !== null && shown === null) context.out.write(`In dollars: there is no rate of ${display.currency} for some of this time.\n`);
+  context.out.write(table(reportTable(report, by, shown ?? shownInDollars(report)), ""));
   if (report.groups > report.rows.length) context.out.write(`… and ${report.groups - report.rows.length} more (--limit, --csv)\n`);
   const { unpriced, held } = report.total;
   if (unpriced > 0) context.out.write(`${unpriced} calls have a cost that is not known and stand in no sum.\n`);
   if (held > 0) context.out.write(`${held} calls are not settled yet: at most $${usdForPeople(report.total.heldNanoUsd)} more.\n`);
 }
 
-function reportTable(report: UsageReport, by: readonly Dimension[]): readonly (readonly string[])[] {
-  const figures = ({ requests, units, costNanoUsd, correctionsNanoUsd }: UsageReport["total"]): readonly string[] => {
+function reportTable(report: UsageReport, by: readonly Dimension[], shown: Shown): readonly (readonly string[])[] {
+  const figures = ({ requests, units }: UsageReport["total"], { costNanoUsd, correctionsNanoUsd }: Spent): readonly string[] => {
     const tokens = tokensOf(units);
     return [String(requests), String(tokens.input), String(tokens.output), usdForPeople(costNanoUsd), usdForPeople(correctionsNanoUsd), usdForPeople(costNanoUsd + correctionsNanoUsd)];
   };
-  const head = [...by, "requests", "in", "out", "usd", "corrected", "total"];
-  const rows = by.length === 0 ? [] : report.rows.map((row) => [...row.labels.map((label) => label ?? "-"), ...figures(row)]);
-  return [head, ...rows, [...by.map((_, i) => (i === 0 ? "all" : "")), ...figures(report.total)]];
+  const head = [...by, "requests", "in", "out", shown.currency, "corrected", "total"];
+  const rows = by.length === 0 ? [] : report.rows.map((row) => [...row.labels.map((label) => label ?? "-"), ...figures(row, shown.of(row.labels))]);
+  return [head, ...rows, [...by.map((_, i) => (i === 0 ? "all" : "")), ...figures(report.total, shown.of(null))]];
 }
 
 function tellMovers(movers: readonly Mover[], by: readonly Dimension[], json: boolean, context: CommandContext): void {

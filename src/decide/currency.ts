@@ -29,8 +29,12 @@ const CURRENCIES: ReadonlySet<string> = new Set(Intl.supportedValuesOf("currency
 /** Billionths of the currency's unit at `atMs`, half away from zero; null: no rate holds yet. */
 export function convert(nanoUsd: number, display: Display, atMs: number): bigint | null {
   const rate = rateAt(display, atMs);
-  if (rate === null) return null;
-  const product = BigInt(nanoUsd) * rate.nanoPerUsd;
+  return rate === null ? null : convertBy(BigInt(nanoUsd), rate);
+}
+
+/** The same by a rate at hand. */
+export function convertBy(nanoUsd: bigint, { nanoPerUsd }: Rate): bigint {
+  const product = nanoUsd * nanoPerUsd;
   const half = product < 0n ? -NANO / 2n : NANO / 2n;
   return (product + half) / NANO;
 }
