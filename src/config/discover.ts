@@ -37,6 +37,7 @@ export function configFromEnvironment(env: Readonly<Record<string, string | unde
     display: null,
     prices: [],
     contracts: [],
+    objectives: [],
     chat: { reasoningField: "reasoning_content" },
     simulated: accounts.length === 0,
   };

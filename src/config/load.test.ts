@@ -45,13 +45,13 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
     "3  | YAML | Flow sequence in block collection must be sufficiently indented and end with a ] | check indentation, quotes and brackets here and in the line above",
     "3  | YAML | Flow map in block collection must be sufficiently indented and end with a } | check indentation, quotes and brackets here and in the line above",
   ]],
-  ["a typo at the top", "version: 1\nrouts: {}\n", ["2 routs | one of version, keys, providers, routes, aliases, files, fallbacks, unpriced, remote_images, health, ledger, cors, responses, reasoning_state, budgets, limits, prices, contracts, notify, display, chat | unknown key routs | did you mean routes?"]],
+  ["a typo at the top", "version: 1\nrouts: {}\n", ["2 routs | one of version, keys, providers, routes, aliases, files, fallbacks, unpriced, remote_images, health, ledger, cors, responses, reasoning_state, budgets, limits, prices, contracts, objectives, notify, display, chat | unknown key routs | did you mean routes?"]],
   ["a typo in a provider", 'version: 1\nproviders:\n  openai:\n    api_kye: "${KEY}"\n', [
     "3 providers.openai.api_key | a key | nothing | add api_key: \"${OPENAI_API_KEY}\"",
     "4 providers.openai.api_kye | one of type, api, base_url, api_key, region, domain, proxy, ca_file, unmetered, project, location, credentials, resource, entra, deployments, account_id, access_key_id, secret_access_key, session_token, profile, role_arn, external_id, web_identity_token_file, sts_url, models | unknown key api_kye | did you mean api_key?",
   ]],
   ["a typo in a candidate", `${HEAD}routes:\n  a:\n    candidates:\n      - { use: openai/gpt-4o, wieght: 2 }\n`, ["7 routes.a.candidates[0].wieght | one of use, weight | unknown key wieght | did you mean weight?"]],
-  ["a key like nothing known", "version: 1\nzzzzzz: 1\n", ["2 zzzzzz | one of version, keys, providers, routes, aliases, files, fallbacks, unpriced, remote_images, health, ledger, cors, responses, reasoning_state, budgets, limits, prices, contracts, notify, display, chat | unknown key zzzzzz | "]],
+  ["a key like nothing known", "version: 1\nzzzzzz: 1\n", ["2 zzzzzz | one of version, keys, providers, routes, aliases, files, fallbacks, unpriced, remote_images, health, ledger, cors, responses, reasoning_state, budgets, limits, prices, contracts, objectives, notify, display, chat | unknown key zzzzzz | "]],
   ["wrong types", "version: 1\nkeys: app\nproviders: []\nfallbacks: true\ncors: { origins: x }\n", [
     '2 keys | a list of { name, key } | "app" | ',
     "3 providers | a map from account name to its settings | an empty list | ",
@@ -93,7 +93,7 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
     "5 routes.a.candidates | at least one account/model | an empty list | ",
     "6 routes.b.candidates | a list of account/model | nothing | add candidates",
   ]],
-  ["an unknown strategy", `${HEAD}routes:\n  a: { candidates: [openai/gpt-4o], strategy: fastest }\n`, ['5 routes.a.strategy | priority or weighted | "fastest" | ']],
+  ["an unknown strategy", `${HEAD}routes:\n  a: { candidates: [openai/gpt-4o], strategy: quickest }\n`, ['5 routes.a.strategy | priority, weighted, cheapest, fastest, least-busy, sticky or balanced | "quickest" | ']],
   ["headers that never pass", `${HEAD}routes:\n  a:\n    candidates: [openai/gpt-4o]\n    forward_headers: [X-Ok, Cookie, x-forwarded-for, X-Spillway-Deadline-Ms, Connection, "a b"]\n`, [
     ...["cookie", "x-forwarded-for", "x-spillway-deadline-ms", "connection"].map((name, index) =>
       `7 routes.a.forward_headers[${index + 1}] | a header that may be passed on | "${name}" | credentials, cookies, connection headers, x-forwarded-* and x-spillway-* are never passed on`),
@@ -172,7 +172,7 @@ describe("a bad configuration is refused with line, key, expected, found and hin
   });
 
   it("as one line that editors and terminals understand", () => {
-    assert.deepEqual(errors("version: 1\nrouts: {}\n").map(showError), ["spillway.yaml:2:1: routs: expected one of version, keys, providers, routes, aliases, files, fallbacks, unpriced, remote_images, health, ledger, cors, responses, reasoning_state, budgets, limits, prices, contracts, notify, display, chat, found unknown key routs\n    did you mean routes?"]);
+    assert.deepEqual(errors("version: 1\nrouts: {}\n").map(showError), ["spillway.yaml:2:1: routs: expected one of version, keys, providers, routes, aliases, files, fallbacks, unpriced, remote_images, health, ledger, cors, responses, reasoning_state, budgets, limits, prices, contracts, objectives, notify, display, chat, found unknown key routs\n    did you mean routes?"]);
   });
 
   it("also when it is a bomb of anchors or too long to be a configuration", () => {
@@ -215,7 +215,7 @@ describe("a good configuration", () => {
     const config = good("version: 1\n");
     assert.deepEqual(config, {
       source: "spillway.yaml", keys: [], accounts: [], routes: [], aliases: [], files: "auto", fallbacks: "auto", unpriced: "refuse", remoteImages: "fetch",
-      health: { restMs: 5_000, restMaxMs: 300_000 }, ledger: { sync: "process" }, cors: { origins: [] }, responses: { store: "memory", ttlMs: 3_600_000, key: null }, reasoningState: { store: "memory", ttlMs: 3_600_000 }, budgets: [], limits: [], channels: [], display: null, prices: [], contracts: [], chat: { reasoningField: "reasoning_content" },
+      health: { restMs: 5_000, restMaxMs: 300_000 }, ledger: { sync: "process" }, cors: { origins: [] }, responses: { store: "memory", ttlMs: 3_600_000, key: null }, reasoningState: { store: "memory", ttlMs: 3_600_000 }, budgets: [], limits: [], channels: [], display: null, prices: [], contracts: [], objectives: [], chat: { reasoningField: "reasoning_content" },
       simulated: false,
     });
   });
@@ -254,7 +254,7 @@ describe("a good configuration", () => {
       candidates: [{ use: "openai/gpt-4o-mini", weight: 1 }, { use: "openai-eu/gpt-4o-mini", weight: 2 }, { use: "local/llama-3.3-70b", weight: 1 }],
       strategy: "priority",
       clocks: { connectMs: 2_000, firstTokenMs: 30_000, attemptMs: null, idleMs: 60_000, deadlineMs: 600_000, lifetimeMs: 3_600_000 },
-      keepalive: true, forwardHeaders: [], defaultMaxOutput: 8_192, lenient: false, onCostSpike: "alert", cheaper: [],
+      keepalive: true, forwardHeaders: [], defaultMaxOutput: 8_192, lenient: false, onCostSpike: "alert", cheaper: [], objectives: [], terms: null, errorBudget: { steps: [] }, importance: "normal", regions: [],
     }]);
     assert.deepEqual(config.aliases, [{ pattern: "gpt-3.5-turbo", target: "support" }, { pattern: "openai/*", target: "support" }]);
     assert.deepEqual(parsed.warnings, []);

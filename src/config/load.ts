@@ -15,7 +15,9 @@ import { readChannels, readDisplayCurrency } from "./notify.ts";
 import { readReasoningState } from "./reasoning-state.ts";
 import { readResponses } from "./responses.ts";
 import { readAliases, readRoutes } from "./routes.ts";
+import { regionFindings } from "./route-terms.ts";
 import { configSchema } from "./schema.ts";
+import { readScopedObjectives } from "./scoped-objectives.ts";
 import type { CallerKey, Config } from "./types.ts";
 import { keyDigest, parseDurationMs } from "./values.ts";
 
@@ -65,6 +67,7 @@ export function parseConfig(text: string, options: ParseOptions): ParsedConfig {
   const accounts = readAccounts(asMap(raw["providers"]), { document, environment: options, providers: options.providers, found, warnings });
   const accountNames = new Set(Object.keys(asMap(raw["providers"])));
   const routes = readRoutes(asMap(raw["routes"]), { accountNames, aliases: asMap(raw["aliases"]), found, warnings });
+  found.push(...regionFindings(routes, accounts));
   const aliases = readAliases(asMap(raw["aliases"]), found);
   const health = readHealth(asMap(raw["health"]), found);
   const origins = readOrigins(asMap(raw["cors"]), found);
@@ -94,6 +97,7 @@ export function parseConfig(text: string, options: ParseOptions): ParsedConfig {
     display: readDisplayCurrency(asMap(raw["display"]), found),
     prices: readPrices(asMap(raw["prices"]), accountNames, found),
     contracts: readContracts(asMap(raw["contracts"]), accountNames, found),
+    objectives: readScopedObjectives(asMap(raw["objectives"]), found),
     chat: { reasoningField: asMap(raw["chat"])["reasoning_field"] === "both" ? "both" : "reasoning_content" },
     simulated: false,
   };

@@ -4,6 +4,7 @@ import { DEFAULT_MAX_OUTPUT } from "../decide/directory.ts";
 import type { Finding, Path } from "./document.ts";
 import { asFlag, asList, asMap, asNumeric, asText, type Raw } from "./raw.ts";
 import { hintNearest } from "./report.ts";
+import { readTerms } from "./route-terms.ts";
 import type { Config, RouteConfig } from "./types.ts";
 import { parseDurationMs } from "./values.ts";
 
@@ -30,12 +31,13 @@ export function readRoutes(section: Raw, context: RoutesContext): RouteConfig[] 
     const map = asMap(entry);
     const path = ["routes", name];
     checkName(name, path, context.found);
+    const clocks = readClocks(map, path, context.found);
     return {
       name,
       candidates: readCandidates(map, "candidates", path, section, context),
       cheaper: readCandidates(map, "cheaper", path, section, context),
-      strategy: map["strategy"] === "weighted" ? "weighted" : "priority",
-      clocks: readClocks(map, path, context.found),
+      ...readTerms(map, path, clocks.deadlineMs, context.found),
+      clocks,
       keepalive: map["keepalive"] !== "off" && map["keepalive"] !== false,
       forwardHeaders: readHeaders(map, path, context.found),
       defaultMaxOutput: readDefaultMaxOutput(map, path, context.found),

@@ -10,6 +10,8 @@ import { limit } from "../control/kinds/limit.ts";
 import { price } from "../control/kinds/price.ts";
 import { priceSchema } from "../control/price-schema.ts";
 import type { Capability } from "../wire/capability.ts";
+import { objectiveKinds, routeTerms } from "./objective-schema.ts";
+import { STRATEGIES } from "./route-terms.ts";
 import { DURATION_PATTERN } from "./values.ts";
 
 const REFERENCE = z.string().regex(/\$\{.+\}/).meta({ id: "reference", description: "A value from outside the file: ${NAME}, ${NAME:-default} or ${file:/path}" });
@@ -140,11 +142,14 @@ export function configSchema(forEditor: boolean) {
     ],
     { error: "account/model, or { use: account/model, weight: 2 }" },
   );
+  const values = { open, number, oneOf };
+  // Read by its own code, which says more of what is wrong.
+  const terms = forEditor ? routeTerms(values) : { ...routeTerms(values), objectives: z.unknown().optional() };
   const route = z.strictObject(
     {
       candidates: z.array(candidate, { error: "a list of account/model" }).min(1, { error: "at least one account/model" }).describe("Deployments in order: account/model, or { use, weight }"),
       cheaper: z.array(candidate, { error: "a list of account/model" }).describe("Take the candidates' place once a budget with cheaper_at is spent that far").optional(),
-      strategy: oneOf(["priority", "weighted"], "priority: the first that can; weighted: by share").optional(),
+      strategy: oneOf(STRATEGIES, "priority: the first that can; weighted: by share; cheapest; fastest; least-busy; sticky: the same caller to the same; balanced: by expected total cost (priority; balanced where there are objectives)").optional(),
       deadline: duration("To the first content of a stream, or the whole of a JSON answer (600s)").optional(),
       first_token: duration("A stream without content after this counts against its deployment, and the next one starts beside it (30s; 300s for models that reason)").optional(),
       attempt: duration("The same for an answer that is no stream (120s; 300s for models that reason)").optional(),
@@ -158,6 +163,7 @@ export function configSchema(forEditor: boolean) {
         .optional(),
       default_max_output: number("a number of tokens", "Output limit where a budget applies and the client asks none (8192)").optional(),
       on_cost_spike: oneOf(["alert", "move"], "When a deployment's calls become dearer than they were: alert only, or put it last while that lasts (alert)").optional(),
+      ...terms,
       lenient: flag("Sampling fields and other wishes that a target refuses are left out with a warning, in place of leaving the target out (false)").optional(),
     },
     { error: "a map with candidates" },
@@ -234,6 +240,10 @@ export function configSchema(forEditor: boolean) {
         limits: z.record(z.string(), forEditor ? limit.schema : z.unknown(), { error: "a map from a limit's id to its settings" }).describe("Requests and tokens a minute, and requests at once").optional(),
         prices: z.record(z.string(), forEditor ? price.schema : z.unknown(), { error: "a map from a price's id to its settings" }).describe("What models cost at a provider or on one account, for a time, in place of the catalogue's prices").optional(),
         contracts: z.record(z.string(), forEditor ? contractSchema({ number, text }) : z.unknown(), { error: "a map from a contract's id to its settings" }).describe("What was agreed with providers over their price lists").optional(),
+        objectives: z
+          .record(z.string(), forEditor ? z.strictObject({ scopes: z.array(text("a scope such as team/search", "key/app, team/search, …")).describe("Of requests in all of these"), ...objectiveKinds(values) }) : z.unknown(), { error: "a map from a name to scopes and objectives" })
+          .describe("What is promised to keys, teams and others, beside what routes promise")
+          .optional(),
         notify: z
           .array(forEditor ? z.strictObject({ ...channelFields, name: z.string().describe("Its name, by which it is tested"), tenant: z.string().describe("Only what is this organisation's").optional() }) : z.unknown(), { error: "a list of { name, type, … }" })
           .describe("Where alerts go")

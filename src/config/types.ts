@@ -3,7 +3,11 @@ import type { LimitRule } from "../control/kinds/limit.ts";
 import type { Contract } from "../decide/contract/types.ts";
 import type { Budget } from "../decide/budget/types.ts";
 import type { Display } from "../decide/currency.ts";
-import type { RouteClocks } from "../decide/deployment.ts";
+import type { RouteTerms } from "../decide/balance/types.ts";
+import type { RouteClocks, Strategy } from "../decide/deployment.ts";
+import type { ErrorBudgetPolicy } from "../decide/objective/policy.ts";
+import type { Importance } from "../decide/objective/shedding.ts";
+import type { Objective, ScopedObjectives } from "../decide/objective/types.ts";
 import type { PriceRecord } from "../decide/price-book.ts";
 import type { ToldCapabilities } from "../wire/capability.ts";
 import type { Credential } from "../wire/credential.ts";
@@ -44,6 +48,8 @@ export interface Config {
   readonly prices: readonly PriceRecord[];
   /** What was agreed with providers; the control store has more. */
   readonly contracts: readonly Contract[];
+  /** What is promised to keys, teams and others beside what routes promise. */
+  readonly objectives: readonly ScopedObjectives[];
   /** Where chat completions show reasoning; `both`: in `reasoning` too, as some clients read it. */
   readonly chat: { readonly reasoningField: "reasoning_content" | "both" };
   /** Nothing was configured: loopback providers of our own serve, and every answer says so. */
@@ -86,7 +92,7 @@ export interface ModelOverride {
 export interface RouteConfig {
   readonly name: string;
   readonly candidates: readonly { readonly use: string; readonly weight: number }[];
-  readonly strategy: "priority" | "weighted";
+  readonly strategy: Strategy;
   readonly clocks: RouteClocks;
   readonly keepalive: boolean;
   readonly forwardHeaders: readonly string[];
@@ -97,4 +103,12 @@ export interface RouteConfig {
   readonly onCostSpike: "alert" | "move";
   /** Wishes that a target refuses are left out with a warning, in place of leaving the target out. */
   readonly lenient: boolean;
+  /** What is promised of it; empty: nothing. */
+  readonly objectives: readonly Objective[];
+  /** What failures and waiting cost, and how many extra calls may be made; null: nothing is stated. */
+  readonly terms: RouteTerms | null;
+  readonly errorBudget: ErrorBudgetPolicy;
+  readonly importance: Importance;
+  /** Every candidate runs in one of these; empty: anywhere. */
+  readonly regions: readonly string[];
 }

@@ -102,7 +102,7 @@ function dearestNanoUsd(candidates: readonly Candidate[]): number | null {
 
 /** The route's candidates in its strategy's order: as written, or drawn by weight without replacement. */
 function ordered(route: Route, random: () => number): readonly RouteCandidate[] {
-  if (route.strategy === "priority" || route.candidates.length < 2) return route.candidates;
+  if (route.strategy !== "weighted" || route.candidates.length < 2) return route.candidates;
   // Exponential race: the smallest -ln(u)/w comes first with probability w / Σw, and so on for the rest.
   let key = 0;
   const keyed = route.candidates.map((candidate) => {

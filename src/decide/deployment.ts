@@ -1,8 +1,12 @@
 /** What routing works on: deployments (one thing that we can call), routes (what a name stands for) and their clocks. */
 import type { ToldCapabilities } from "../wire/capability.ts";
 import type { ModelFacts, PriceSheet, ProviderFacts } from "../wire/facts.ts";
+import type { RouteTerms } from "./balance/types.ts";
 import type { ContractMeter } from "./contract/meter.ts";
 import type { Need } from "./needs.ts";
+import type { ErrorBudgetPolicy } from "./objective/policy.ts";
+import type { Importance } from "./objective/shedding.ts";
+import type { Objective } from "./objective/types.ts";
 import type { Extras } from "../wire/extras.ts";
 import type { UnitCounts } from "../wire/usage.ts";
 
@@ -48,12 +52,15 @@ export type Pricing =
   | { readonly kind: "unmetered" }
   | { readonly kind: "unknown" };
 
+/** By what a route's candidates are ordered. */
+export type Strategy = "priority" | "weighted" | "cheapest" | "fastest" | "least-busy" | "sticky" | "balanced";
+
 export interface Route {
   readonly name: string;
   readonly candidates: readonly RouteCandidate[];
   /** In place of the candidates once a budget that says so is nearly spent; absent: none. */
   readonly cheaper?: readonly RouteCandidate[];
-  readonly strategy: "priority" | "weighted";
+  readonly strategy: Strategy;
   readonly clocks: RouteClocks;
   /** SSE keep-alive comments while waiting. */
   readonly keepalive: boolean;
@@ -67,6 +74,14 @@ export interface Route {
   readonly onCostSpike?: "move";
   /** Wishes that a target refuses are left out with a warning, in place of leaving the target out. */
   readonly lenient?: boolean;
+  /** What is promised of it; absent: nothing. */
+  readonly objectives?: readonly Objective[];
+  /** What failures and waiting cost, and how many extra calls may be made; absent: nothing is stated, and nothing is weighed. */
+  readonly terms?: RouteTerms;
+  /** What is done as the error budget runs out; absent: nothing. */
+  readonly errorBudget?: ErrorBudgetPolicy;
+  /** Absent: normal. */
+  readonly importance?: Importance;
   /** Candidates that this caller may not use, and why; absent: none. */
   readonly withheld?: readonly Withheld[];
 }

@@ -5,7 +5,7 @@
  */
 import type { ModelFacts, ProviderFacts } from "../wire/facts.ts";
 import type { OwnedKind } from "../wire/surfaces.ts";
-import { DEFAULT_CLOCKS, type Deployment, type Route, type RouteCandidate, type RouteClocks } from "./deployment.ts";
+import { DEFAULT_CLOCKS, type Deployment, type Route, type RouteCandidate, type RouteClocks, type Strategy } from "./deployment.ts";
 import { byPreference, closest, plainVariant, unfitReason } from "./equivalence.ts";
 import type { CallableModel, Directory, Resolution } from "./names.ts";
 import { didYouMean, nearestNames } from "./nearest.ts";
@@ -20,7 +20,7 @@ export interface DirectoryInput extends SupplyInput {
 export interface DirectoryRoute {
   readonly name: string;
   readonly candidates: readonly { readonly use: string; readonly weight: number }[];
-  readonly strategy: "priority" | "weighted";
+  readonly strategy: Strategy;
   readonly clocks: RouteClocks;
   readonly keepalive: boolean;
   readonly forwardHeaders: readonly string[];
@@ -28,6 +28,11 @@ export interface DirectoryRoute {
   readonly lenient?: boolean;
   readonly onCostSpike?: "alert" | "move";
   readonly cheaper?: readonly { readonly use: string; readonly weight: number }[];
+  readonly objectives?: Route["objectives"];
+  /** null: nothing is stated. */
+  readonly terms?: Route["terms"] | null;
+  readonly errorBudget?: Route["errorBudget"];
+  readonly importance?: Route["importance"];
 }
 
 /** Something configured that cannot work, by its place in the configuration. */
@@ -64,6 +69,16 @@ interface Hit {
 }
 type StepResult = { readonly kind: "hit"; readonly hit: Hit } | { readonly kind: "stop"; readonly refusal: Refusal } | { readonly kind: "none" };
 const NONE: StepResult = { kind: "none" };
+
+/** What a route promises, where it promises anything: the others stay as small as they were. */
+function promised({ objectives, terms, errorBudget, importance }: DirectoryRoute): Pick<Route, "objectives" | "terms" | "errorBudget" | "importance"> {
+  return {
+    ...(objectives !== undefined && objectives.length > 0 && { objectives }),
+    ...(terms !== undefined && terms !== null && { terms }),
+    ...(errorBudget !== undefined && errorBudget.steps.length > 0 && { errorBudget }),
+    ...(importance !== undefined && importance !== "normal" && { importance }),
+  };
+}
 
 interface Search {
   readonly name: string;
@@ -380,7 +395,7 @@ class Resolver implements Directory {
     });
     if (candidates.length === 0) return refusal ?? { code: "unknown_model", message: `route ${config.name} has no candidates` };
     const { name, strategy, clocks, keepalive, forwardHeaders, defaultMaxOutput, lenient, onCostSpike } = config;
-    return { name, candidates, strategy, clocks, keepalive, forwardHeaders, defaultMaxOutput, automatic: false, ...(lenient === true && { lenient }), ...(onCostSpike === "move" && { onCostSpike }), ...(cheaper.length > 0 && { cheaper }) };
+    return { name, candidates, strategy, clocks, keepalive, forwardHeaders, defaultMaxOutput, automatic: false, ...(lenient === true && { lenient }), ...(onCostSpike === "move" && { onCostSpike }), ...(cheaper.length > 0 && { cheaper }), ...promised(config) };
   }
 
   #candidate(use: string): ReturnType<Supply["supply"]> {

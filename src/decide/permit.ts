@@ -54,8 +54,14 @@ export function withheldFor(deployment: Deployment, permits: Permits): Withheld 
 /** A deployment in none of the regions: a stated region, or the area that it lies in. One that states none is nowhere. */
 function outside(deployment: Deployment, regions: readonly string[]): Withheld | null {
   const region = deployment.region?.toLowerCase() ?? null;
-  if (region !== null && regions.some((one) => one === region || one === area(region))) return null;
+  if (isWithin(region, regions)) return null;
   return { deployment: deployment.id, reason: "residency", detail: `it runs in ${region === null ? "no stated region" : region}, not in ${regions.join(" or ")}` };
+}
+
+/** Is it one of these regions, or in the area that one of them names? Nowhere stated is in none. */
+export function isWithin(stated: string | null, regions: readonly string[]): boolean {
+  const region = stated?.toLowerCase() ?? null;
+  return region !== null && regions.some((one) => one === region || one === area(region));
 }
 
 /** All that a model goes by; a team's own account by the name of the one that it stands for, too. */

@@ -23,6 +23,13 @@ export interface SizeThreshold {
   readonly withinMs: number;
 }
 
+/** Objectives of all requests that are in each of these scopes, `key/app` or `team/search`. */
+export interface ScopedObjectives {
+  readonly id: string;
+  readonly scopes: readonly string[];
+  readonly objectives: readonly Objective[];
+}
+
 /** A span that ends now, or a calendar month of a time zone. */
 export type ObjectiveWindow = { readonly kind: "rolling"; readonly lengthMs: number } | { readonly kind: "month"; readonly zone: string };
 
