@@ -180,7 +180,7 @@ class Running {
       const adminHost = options.adminHost ?? "127.0.0.1";
       const admin = this.#openAdmin();
       this.#closeAdmin = admin.close;
-      this.#admin = new AdminServer({ metrics: () => this.#metricsText(), version: VERSION, ready: () => this.#notReady(), host: adminHost, api: this.#membership.api(admin.fetch, this.#storage, this.#managed) });
+      this.#admin = new AdminServer({ metrics: (withBudgets) => this.#metricsText(withBudgets), mindsMoney: admin.mindsMoney, version: VERSION, ready: () => this.#notReady(), host: adminHost, api: this.#membership.api(admin.fetch, this.#storage, this.#managed) });
       const adminPort = await this.#admin.listen(adminHost, options.adminPort);
       this.#control = await ControlServer.open(this.#dataDir.controlSocketPath, (command, argument) => runCommand(this.#commandParts(), command, argument));
       this.#startTimers();
@@ -422,9 +422,9 @@ class Running {
     });
   }
 
-  #metricsText(): string {
+  #metricsText(withBudgets: boolean): string {
     const rows = this.#health.snapshot(this.#clock.nowMs());
-    return budgetGauges(this.#storage.budgets.book, this.#clock.wallMs()) + this.#metrics.text([
+    return (withBudgets ? budgetGauges(this.#storage.budgets.book, this.#clock.wallMs()) : "") + this.#metrics.text([
       ["spillway_in_flight", "Requests in flight, to their last byte.", this.#active.size],
       ["spillway_held_batches", "Batches held until their provider says that they ended.", this.#batches.size],
       ["spillway_resting_deployments", "Deployments that rest or probe.", rows.filter((row) => row.state !== "admitting").length],

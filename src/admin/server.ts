@@ -4,7 +4,10 @@ import { isIP } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 
 export interface AdminSettings {
-  readonly metrics: () => string;
+  /** `withBudgets`: with what budgets stand at, which is every organisation's. */
+  readonly metrics: (withBudgets: boolean) => string;
+  /** Does an `authorization` header show somebody who may see that? Asked beyond the loopback alone. */
+  readonly mindsMoney: (authorization: string | undefined) => boolean;
   readonly version: string;
   /** null: ready. */
   readonly ready: () => string | null;
@@ -75,7 +78,8 @@ export class AdminServer {
       this.#text(response, 405, "GET only.\n");
     } else if (path === "/metrics") {
       response.writeHead(200, { "content-type": "text/plain; version=0.0.4; charset=utf-8", "cache-control": "no-store" });
-      response.end(this.#settings.metrics());
+      const isAlone = LOOPBACK.test(isIP(this.#settings.host) === 6 ? `[${this.#settings.host}]` : this.#settings.host);
+      response.end(this.#settings.metrics(isAlone || this.#settings.mindsMoney(request.headers.authorization)));
     } else if (path === "/healthz" || path === "/readyz") {
       const reason = path === "/readyz" ? this.#settings.ready() : null;
       this.#json(response, reason === null ? 200 : 503, { status: reason ?? "ok", version: this.#settings.version });

@@ -34,6 +34,8 @@ export interface AdminParts {
 export interface OpenAdmin extends AdminApi {
   /** The administrator's token, if this is the first start on its folder: shown once. */
   readonly firstToken: string | null;
+  /** Does this header show an owner of the organisation that runs the place, who may see what budgets of all stand at? */
+  readonly mindsMoney: (authorization: string | undefined) => boolean;
   close(): Promise<void>;
 }
 
@@ -57,7 +59,11 @@ export function openAdmin(parts: AdminParts): OpenAdmin {
     onCrash: (path, error) => log.error("admin_request_crashed", { path, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
     version: VERSION,
   });
-  return { ...api, firstToken, close: () => queries.close() };
+  const mindsMoney = (authorization: string | undefined): boolean => {
+    const actor = identities.find(authorization);
+    return actor?.tenant === "default" && actor.role === "owner";
+  };
+  return { ...api, firstToken, mindsMoney, close: () => queries.close() };
 }
 
 /** Why a stored contract or price is of no effect as the configuration is now. */

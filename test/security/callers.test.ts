@@ -173,6 +173,25 @@ test("the admin port answers the loopback by its name, never a web page, and onl
   }
 });
 
+test("what budgets stand at is on the metrics page of the loopback; beyond it for an owner's token alone", async () => {
+  const yaml = `version: 1\nkeys: [{ name: app, key: ${APP} }]\nbudgets: { all: { scope: tenant/default, period: month, limit_usd: 5 } }\n${accounts()}`;
+  const alone = await testGateway(yaml);
+  const open = await testGateway(yaml, { adminHost: "0.0.0.0" });
+  try {
+    const metrics = async (gateway: typeof open, token?: string): Promise<string> => (await fetch(`http://127.0.0.1:${new URL(gateway.adminUrl).port}/metrics`, token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } })).text();
+    const shown = /^spillway_budget_limit_nano_usd\{budget="config:all"\} 5000000000$/m;
+    assert.match(await metrics(alone), shown);
+    assert.match(await metrics(open, open.adminToken ?? ""), shown);
+    for (const token of [undefined, APP, "spa_nobody", alone.adminToken ?? ""]) {
+      const text = await metrics(open, token);
+      assert.match(text, /^spillway_ready 1$/m);
+      assert.doesNotMatch(text, /budget/, token);
+    }
+  } finally {
+    await Promise.all([alone.close(), open.close()]);
+  }
+});
+
 test("with an origin configured its pages may call, and no others are named", async () => {
   const gateway = await testGateway(`version: 1\nkeys: [{ name: app, key: ${APP} }]\ncors: { origins: ["https://app.example"] }\n${accounts()}`);
   try {
