@@ -17,6 +17,7 @@ if (!existsSync(main)) {
   process.stderr.write("spillway: neither dist/ nor src/ is here. Run `npm run build` in a clone, or install the package again.\n");
   process.exitCode = 1;
 } else if (isNewEnough(process.versions.node)) {
+  endWithShell();
   // As if it had been started itself: argv and import.meta.main are what they would be then.
   process.argv[1] = main;
   module.runMain(main);
@@ -30,8 +31,21 @@ if (!existsSync(main)) {
     );
     process.exitCode = 1;
   } else {
+    endWithShell();
     hand(node);
   }
+}
+
+/** Under npx a shell stands between npm and us: it takes the SIGTERM that npm passes on, and dies without a word. Its end is ours. */
+function endWithShell() {
+  if (process.env.npm_command !== "exec") return;
+  var shell = process.ppid;
+  var timer = setInterval(function () {
+    if (process.ppid === shell) return;
+    clearInterval(timer);
+    process.kill(process.pid, "SIGTERM");
+  }, 250);
+  timer.unref();
 }
 
 function isNewEnough(version) {
