@@ -10,7 +10,7 @@ import { showError } from "./config/report.ts";
 import type { Config } from "./config/types.ts";
 import { watchConfig, type ConfigWatch } from "./config/watch.ts";
 import { Allowance } from "./decide/allowance.ts";
-import { HealthBook } from "./decide/health.ts";
+import { HealthBook } from "./decide/health/book.ts";
 import { RateLimits } from "./decide/limits/limits.ts";
 import { TagBook } from "./decide/tags.ts";
 import { callerBy, type AuthSettings } from "./edge/auth.ts";
@@ -428,6 +428,8 @@ class Running {
       ["spillway_in_flight", "Requests in flight, to their last byte.", this.#active.size],
       ["spillway_held_batches", "Batches held until their provider says that they ended.", this.#batches.size],
       ["spillway_resting_deployments", "Deployments that rest or probe.", rows.filter((row) => row.state !== "admitting").length],
+      ["spillway_slow_deployments", "Deployments that rest or probe for requests of an objective that they were too slow for.", rows.filter((row) => row.slow.some((one) => one.state !== "admitting")).length],
+      ["spillway_paced_deployments", "Deployments that are called no more often, or no more at once, than they were seen to take.", rows.filter((row) => row.acceptsPerMinute !== null || row.takesAtOnce !== null).length],
       ["spillway_alerts_waiting", "Alerts that wait to be delivered.", this.#alerts.counts.waiting],
       ["spillway_ready", "1 while requests are taken.", this.#notReady() === null ? 1 : 0],
     ]);

@@ -6,5 +6,5 @@ export type * from "./ports.ts";
 export type { FailureClass, Fault, Outcome, Phase, UpstreamError } from "./wire/outcome.ts";
 export { ERRORS } from "./wire/errors.ts";
 export type { ErrorCode, GatewayError } from "./wire/errors.ts";
-export { HealthBook } from "./decide/health.ts";
-export type { HealthId, HealthRow, HealthView, Ticket } from "./decide/health.ts";
+export { HealthBook } from "./decide/health/book.ts";
+export type { HealthId, HealthRow, HealthView, Ticket } from "./decide/health/book.ts";

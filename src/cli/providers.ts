@@ -15,6 +15,9 @@ interface Row {
   readonly state: string;
   readonly pausedUntilMs: number;
   readonly run: number;
+  readonly slow: readonly { readonly thresholdMs: number; readonly state: string }[];
+  readonly acceptsPerMinute: number | null;
+  readonly takesAtOnce: number | null;
   readonly excluded: { readonly reason: string } | null;
 }
 
@@ -53,6 +56,11 @@ export async function runProviders(args: readonly string[], context: CommandCont
   if (parsed.values.json === true) for (const row of rows) context.out.write(`${JSON.stringify(row)}\n`);
   else if (reply.providers === undefined) context.out.write(`${JSON.stringify(reply)}\n`);
   else if (rows.length === 0) context.out.write("No deployment has been called yet.\n");
-  else context.out.write(table([["deployment", "endpoint", "state", "failures in a row", "excluded"], ...rows.map((row) => [row.deployment, row.endpoint, row.state, String(row.run), row.excluded?.reason ?? ""])], ""));
+  else context.out.write(table([["deployment", "endpoint", "state", "failures in a row", "too slow for", "a minute", "at once", "excluded"], ...rows.map(cellsOf)], ""));
   return EXIT.ok;
+}
+
+function cellsOf(row: Row): readonly string[] {
+  const slow = row.slow.filter(({ state }) => state !== "admitting").map(({ thresholdMs }) => `${thresholdMs / 1_000} s`);
+  return [row.deployment, row.endpoint, row.state, String(row.run), slow.join(", "), String(row.acceptsPerMinute ?? ""), String(row.takesAtOnce ?? ""), row.excluded?.reason ?? ""];
 }

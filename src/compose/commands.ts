@@ -1,6 +1,6 @@
 /** What a command on the same machine asks of a running gateway, through the socket in its data folder. */
 import { rotateAdminToken } from "../admin/identity.ts";
-import type { HealthBook } from "../decide/health.ts";
+import type { HealthBook } from "../decide/health/book.ts";
 import type { Managed } from "../control/manage.ts";
 import { adjustByFile, type AdjustParts } from "./adjust.ts";
 import { LOCAL_ACTOR } from "./control.ts";

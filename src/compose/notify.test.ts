@@ -8,7 +8,7 @@ import { NO_VAULT } from "../control/seal.ts";
 import { BudgetBook, type BudgetAlert } from "../decide/budget/book.ts";
 import type { Budget } from "../decide/budget/types.ts";
 import type { Deployment } from "../decide/deployment.ts";
-import { HealthBook } from "../decide/health.ts";
+import { HealthBook } from "../decide/health/book.ts";
 import { provider, sheet } from "../decide/test-directory.ts";
 import { VirtualClock } from "../pipeline/test-clock.ts";
 import type { Delivery, NoticeTransport, RequestRecord } from "../ports.ts";

@@ -12,7 +12,7 @@ import type { ControlStore } from "../control/types.ts";
 import type { BudgetAlert, BudgetBook } from "../decide/budget/book.ts";
 import { viewOf } from "../decide/budget/view.ts";
 import type { Deployment } from "../decide/deployment.ts";
-import type { HealthBook } from "../decide/health.ts";
+import type { HealthBook } from "../decide/health/book.ts";
 import { PriceWatch } from "../decide/price-watch.ts";
 import { SpikeBook } from "../decide/spike.ts";
 import { Notifier, type Tested } from "../notify/notifier.ts";

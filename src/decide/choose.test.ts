@@ -5,7 +5,7 @@ import { CAPABILITIES, type Capability, type CapabilityTable } from "../wire/cap
 import type { DialectId, ModelFacts } from "../wire/facts.ts";
 import { choose, describeChoice, type Choice, type ChoiceFacts } from "./choose.ts";
 import { DEFAULT_CLOCKS, type Deployment, type Pricing, type RequestShape, type Route } from "./deployment.ts";
-import type { HealthView } from "./health.ts";
+import type { HealthView } from "./health/book.ts";
 import type { Need } from "./needs.ts";
 import { model, provider, sheet } from "./test-directory.ts";
 

@@ -9,7 +9,7 @@ import { boundNanoUsd, inputBoundTokens, type CallSize, type PromptMeasure } fro
 import { boundUnder, type OutputLimit, type Spending } from "./cap.ts";
 import type { Deployment, RequestShape, Route, RouteCandidate, Withheld } from "./deployment.ts";
 import { unpriced, withExtras } from "./extras.ts";
-import type { HealthView } from "./health.ts";
+import type { HealthView } from "./health/book.ts";
 import { LACKS, lacked, type Need } from "./needs.ts";
 import { piecesBoundNanoUsd } from "./pieces.ts";
 

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import type { Outcome } from "../wire/outcome.ts";
 import { Allowance } from "./allowance.ts";
 import { Course, type Command } from "./course.ts";
-import { HealthBook } from "./health.ts";
+import { HealthBook } from "./health/book.ts";
 import { candidate, failed } from "./test-candidates.ts";
 
 const ANSWERED: Outcome = { kind: "answered" };

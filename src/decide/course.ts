@@ -9,7 +9,7 @@ import type { Outcome } from "../wire/outcome.ts";
 import type { Allowance } from "./allowance.ts";
 import type { Candidate } from "./choose.ts";
 import { latestStartMs } from "./clocks.ts";
-import type { HealthBook, HealthView, Ticket } from "./health.ts";
+import type { HealthBook, HealthView, Ticket } from "./health/book.ts";
 import { MAX_ATTEMPTS, MAX_IN_FLIGHT, nextStep, UNFIT, type Launch, type Step } from "./next-step.ts";
 
 export interface CourseFacts {

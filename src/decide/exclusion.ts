@@ -3,7 +3,7 @@
  * bring it back; every five minutes one request may try.
  */
 import type { FailureClass } from "../wire/outcome.ts";
-import { PROBE_SLOT_MS } from "./breaker.ts";
+import { PROBE_SLOT_MS } from "./health/breaker.ts";
 
 export const EXCLUSION_RETRY_MS = 300_000;
 

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { mayTryElsewhere } from "../wire/outcome.ts";
 import type { FailureClass, Outcome } from "../wire/outcome.ts";
 import type { Deployment } from "./deployment.ts";
-import type { HealthView } from "./health.ts";
+import type { HealthView } from "./health/book.ts";
 import { MAX_ATTEMPTS, MAX_IN_FLIGHT, nextStep, type Step, type Try } from "./next-step.ts";
 import { candidate, failed } from "./test-candidates.ts";
 

@@ -8,7 +8,7 @@
  */
 import { mayTryElsewhere, type FailureClass, type Outcome } from "../wire/outcome.ts";
 import type { Candidate } from "./choose.ts";
-import type { HealthView } from "./health.ts";
+import type { HealthView } from "./health/book.ts";
 
 export const MAX_ATTEMPTS = 3;
 /** Two attempts of one request may be in flight, never more. */

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { choose } from "./choose.ts";
 import { DEFAULT_CLOCKS, type Deployment, type Route, type RouteCandidate } from "./deployment.ts";
 import { buildDirectory } from "./directory.ts";
-import type { HealthView } from "./health.ts";
+import type { HealthView } from "./health/book.ts";
 import { EveryDirectory, OwnDirectory, ownDeployment, type OwnAccount } from "./own-accounts.ts";
 import { mayAsk, narrowRoute, withinRegions, type Narrowed, type Permits } from "./permit.ts";
 import { account, directoryInput, model, provider, sheet } from "./test-directory.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { choose, describeChoice } from "./choose.ts";
 import { DEFAULT_CLOCKS, type RequestShape, type Route } from "./deployment.ts";
-import { HealthBook } from "./health.ts";
+import { HealthBook } from "./health/book.ts";
 import { SpikeBook } from "./spike.ts";
 import { provider, sheet } from "./test-directory.ts";
 

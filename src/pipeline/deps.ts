@@ -1,6 +1,6 @@
 /** What the pipeline needs to serve: the ports, what is believed, and the running configuration. */
 import type { Deployment } from "../decide/deployment.ts";
-import type { HealthBook } from "../decide/health.ts";
+import type { HealthBook } from "../decide/health/book.ts";
 import type { Allowance } from "../decide/allowance.ts";
 import type { Directory } from "../decide/names.ts";
 import type { TagBook } from "../decide/tags.ts";

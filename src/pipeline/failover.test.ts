@@ -292,7 +292,7 @@ describe("resting deployments", () => {
     const { reply } = await world.ask();
     assert.equal(world.called, "a");
     assert.equal(reply.status, 200);
-    assert.equal(world.view("a").state, "admitting");
+    assert.equal(world.view("a").state, "probe-ready", "a good answer, and still no probe at once");
   });
 
   it("a second one is paid for from the retry allowance", async () => {
@@ -322,9 +322,9 @@ describe("resting deployments", () => {
     world.call("a").json(GOOD_ANSWER);
     await world.pass();
     assert.equal(first.reply.status, 200);
-    assert.equal(world.view("a").state, "admitting");
-    await world.ask();
-    assert.equal(world.called, "a b a");
+    assert.equal(world.row("a")?.stage, 2);
+    for (let i = 0; i < 3; i++) await world.ask();
+    assert.equal(world.called, "a b a a b", "two probes at a time in the second stage");
   });
 
   it("rest longer where the probe fails, and the request still has its answer", async () => {

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { Allowance } from "../decide/allowance.ts";
 import type { Deployment, Pricing, Route, RouteClocks } from "../decide/deployment.ts";
 import { DEFAULT_CLOCKS } from "../decide/deployment.ts";
-import { HealthBook, type HealthRow, type HealthView } from "../decide/health.ts";
+import { HealthBook, type HealthRow, type HealthView } from "../decide/health/book.ts";
 import { model, provider, sheet } from "../decide/test-directory.ts";
 import type { Log, RequestRecord, StateStore } from "../ports.ts";
 import type { ModelFacts, ProviderFacts } from "../wire/facts.ts";

@@ -6,7 +6,7 @@ import { Allowance } from "../decide/allowance.ts";
 import type { Candidate } from "../decide/choose.ts";
 import { Course } from "../decide/course.ts";
 import { DEFAULT_CLOCKS, softTimeoutMs, type Deployment } from "../decide/deployment.ts";
-import { HealthBook } from "../decide/health.ts";
+import { HealthBook } from "../decide/health/book.ts";
 import type { Launch } from "../decide/next-step.ts";
 import type { ProviderFacts } from "../wire/facts.ts";
 import { faultOf, type Outcome, type Phase } from "../wire/outcome.ts";

@@ -1,6 +1,6 @@
 /** Brings what client, ledger, health book and the fleet's bill say of a cell into the words of the expected table. */
 import type { BillRow } from "../../src/fleet/index.ts";
-import type { HealthRow } from "../../src/decide/health.ts";
+import type { HealthRow } from "../../src/decide/health/book.ts";
 import { clientOf } from "../../src/providers/dialects/clients.ts";
 import type { AttemptView, RequestView } from "../../src/storage/rows.ts";
 import { judgeAnswer, wordsShown } from "./answer.ts";

@@ -1,7 +1,7 @@
 /** The world of the matrix: one fleet with a provider per fault and dialect, one gateway with two accounts per cell. */
 import { connect } from "node:net";
 import { askGateway } from "../../src/cli/control-client.ts";
-import type { HealthRow } from "../../src/decide/health.ts";
+import type { HealthRow } from "../../src/decide/health/book.ts";
 import { startFleet, type BillRow, type Fleet, type FleetConfig } from "../../src/fleet/index.ts";
 import { controlSocketPathOf } from "../../src/storage/data-dir.ts";
 import type { RequestView } from "../../src/storage/rows.ts";

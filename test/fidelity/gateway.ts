@@ -4,7 +4,7 @@
  */
 import { Allowance } from "../../src/decide/allowance.ts";
 import { DEFAULT_CLOCKS, type Deployment } from "../../src/decide/deployment.ts";
-import { HealthBook } from "../../src/decide/health.ts";
+import { HealthBook } from "../../src/decide/health/book.ts";
 import { sheet } from "../../src/decide/test-directory.ts";
 import { BackgroundRuns } from "../../src/pipeline/background.ts";
 import { serveChat } from "../../src/pipeline/chat.ts";
