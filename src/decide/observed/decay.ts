@@ -56,8 +56,8 @@ export class Memory {
   readonly #span: Span;
   #arrays: readonly Counts[] = [];
   #weight = 1;
-  #nowMs = 0;
-  #started = false;
+  /** Before anything was counted, all is forgotten. */
+  #nowMs = Number.NEGATIVE_INFINITY;
 
   constructor(span: Span) {
     this.#span = span;
@@ -80,12 +80,8 @@ export class Memory {
   /** Time has come this far; it never goes back. */
   advance(nowMs: number, gapMs: number | null): void {
     const passedMs = nowMs - this.#nowMs;
-    if (this.#started && passedMs <= 0) return;
+    if (passedMs <= 0) return;
     this.#nowMs = nowMs;
-    if (!this.#started) {
-      this.#started = true;
-      return;
-    }
     const passed = passedMs / tauMs(this.#span, gapMs);
     if (passed > FORGOTTEN) this.#forget();
     else {
@@ -97,7 +93,7 @@ export class Memory {
   /** What is left at `nowMs` of what was counted up to the last advance: 1 or less. */
   leftAt(nowMs: number, gapMs: number | null): number {
     const passedMs = nowMs - this.#nowMs;
-    return !this.#started || passedMs <= 0 ? 1 : Math.exp(-passedMs / tauMs(this.#span, gapMs));
+    return passedMs <= 0 ? 1 : Math.exp(-passedMs / tauMs(this.#span, gapMs));
   }
 
   #forget(): void {
