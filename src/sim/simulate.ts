@@ -5,12 +5,12 @@ import { ORDERED_FALLBACK, SINGLE } from "./peers/ordered.ts";
 import { LEAST_PEAK_EWMA } from "./peers/peak-ewma.ts";
 import { reportOf, type Report } from "./report.ts";
 import { play, type Simulation } from "./run.ts";
-import { SPILLWAY_PRIORITY } from "./spillway-policy.ts";
+import { spillway } from "./spillway-policy.ts";
 import type { PolicyKind } from "./types.ts";
 
 /** By their names, in the order in which they are shown. */
 export const POLICIES: ReadonlyMap<string, PolicyKind> = new Map(
-  [SPILLWAY_PRIORITY, SINGLE, ORDERED_FALLBACK, COOLDOWN_RETRY, INVERSE_SQUARE_PRICE, LEAST_PEAK_EWMA].map((kind) => [kind.name, kind]),
+  [spillway({ strategy: "balanced" }), spillway({ strategy: "priority" }), SINGLE, ORDERED_FALLBACK, COOLDOWN_RETRY, INVERSE_SQUARE_PRICE, LEAST_PEAK_EWMA].map((kind) => [kind.name, kind]),
 );
 
 /** Play each policy to its end. */

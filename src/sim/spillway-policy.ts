@@ -3,154 +3,128 @@
  * by the world's calls, timers by the engine's.
  */
 import { Allowance } from "../decide/allowance.ts";
+import { latencyObjectiveOf, RouteState } from "../decide/balance/route-state.ts";
+import type { Plan, RouteTerms, Weighed } from "../decide/balance/types.ts";
 import type { Candidate } from "../decide/choose.ts";
-import { Course } from "../decide/course.ts";
-import { DEFAULT_CLOCKS, softTimeoutMs, type Deployment } from "../decide/deployment.ts";
-import { HealthBook } from "../decide/health/book.ts";
-import type { Launch } from "../decide/next-step.ts";
+import type { Deployment } from "../decide/deployment.ts";
+import { HealthBook, type HealthView } from "../decide/health/book.ts";
+import type { Objective } from "../decide/objective/types.ts";
+import { sizeClassOf } from "../decide/observed/types.ts";
 import type { ProviderFacts } from "../wire/facts.ts";
-import { faultOf, type Outcome, type Phase } from "../wire/outcome.ts";
 import { Chance } from "./random.ts";
-import type { CallListener, Policy, PolicyKind, PolicyWorld, RequestApi, SimCall, SimFailure, SimRequest, SimTimer } from "./types.ts";
+import { ShareTokens } from "./share-tokens.ts";
+import { Journey, type Itinerary } from "./spillway-journey.ts";
+import { thresholdOf } from "./tally.ts";
+import type { Policy, PolicyKind, PolicyWorld, RequestApi, SimRequest } from "./types.ts";
 
-const ENDPOINT = "chat";
+export const ENDPOINT = "chat";
 const REST = { restMs: 5_000, restMaxMs: 300_000 };
+const TERMS: RouteTerms = { costOfFailureNanoUsd: 0, costOfDelayNanoUsdPerS: null, hedgeShare: 0.05, exploreShare: 0.03 };
+const HEDGES_MAX = 10;
+const PROBES_MAX = 3;
+/** Without content for three times what the objective asks, and at least for this, a call counts as failed. */
+const SOFT_TIMEOUT_MS = 30_000;
+const SOFT_TIMEOUT_TIMES = 3;
+/** A probe that fails needs a repeat, and another request may need one as well. */
+const TOKENS_FOR_PROBE = 2;
 
-/** The gateway's own decisions, candidates in their order. */
-export const SPILLWAY_PRIORITY: PolicyKind = {
-  name: "spillway-priority",
-  about: "this gateway, strategy priority",
-  make: (world) => new SpillwayPolicy(world),
-};
+export interface SpillwayOptions {
+  readonly name?: string;
+  readonly strategy: "priority" | "balanced";
+  readonly terms?: Partial<RouteTerms>;
+}
 
-class SpillwayPolicy implements Policy {
+/** The gateway's own decisions. */
+export function spillway({ name, strategy, terms }: SpillwayOptions): PolicyKind {
+  return {
+    name: name ?? (strategy === "balanced" ? "spillway" : "spillway-priority"),
+    about: `this gateway, strategy ${strategy}`,
+    make: (world) => new SpillwayPolicy(world, strategy, { ...TERMS, ...terms }),
+  };
+}
+
+export class SpillwayPolicy implements Policy {
   readonly health = new HealthBook(REST);
   readonly allowance = new Allowance();
+  readonly route: RouteState;
   readonly candidates: readonly Candidate[];
   readonly deadlineMs: number;
   readonly random: () => number;
+  /** The share of calls that may be slow; 0: there is no objective on it. */
+  readonly slowBudget: number;
+  readonly #world: PolicyWorld;
+  readonly #balanced: boolean;
+  readonly #latency: Objective | null;
 
-  constructor(world: PolicyWorld) {
+  constructor(world: PolicyWorld, strategy: SpillwayOptions["strategy"], terms: RouteTerms) {
     const chance = new Chance(world.seed, "spillway");
     this.random = () => chance.next();
     this.deadlineMs = world.deadlineMs;
     this.candidates = world.deployments.map(({ id }) => ({ deployment: deploymentOf(id), automatic: false, boundNanoUsd: null, inputBoundTokens: null }));
+    this.route = new RouteState({
+      objectives: world.objectives, terms, wallAheadMs: 0,
+      hedgeTokens: new ShareTokens(terms.hedgeShare, HEDGES_MAX), exploreTokens: new ShareTokens(terms.exploreShare, PROBES_MAX),
+    });
+    this.#world = world;
+    this.#balanced = strategy === "balanced";
+    this.#latency = latencyObjectiveOf(world.objectives);
+    this.slowBudget = this.#latency === null ? 0 : 1 - this.#latency.target;
   }
 
-  request(_request: SimRequest, api: RequestApi): void {
+  request(request: SimRequest, api: RequestApi): void {
     this.allowance.earn(api.nowMs);
-    new Journey(this, api).drive();
-  }
-}
-
-/** One request's way: what the gateway's exchange does, without its sockets and books. */
-class Journey implements CallListener {
-  readonly #policy: SpillwayPolicy;
-  readonly #api: RequestApi;
-  readonly #course: Course;
-  /** By their numbers in the course. */
-  readonly #calls: SimCall[] = [];
-  #wake: SimTimer | null = null;
-  readonly #deadline: SimTimer;
-  #served: SimCall | null = null;
-  #over = false;
-
-  constructor(policy: SpillwayPolicy, api: RequestApi) {
-    this.#policy = policy;
-    this.#api = api;
-    const { candidates, deadlineMs, health, allowance, random } = policy;
-    this.#course = new Course({ candidates, endpoint: ENDPOINT, startMs: api.nowMs, deadlineMs, once: false, health, allowance, random });
-    this.#deadline = api.after(deadlineMs, () => this.#deadlinePassed());
+    new Journey(this, api, this.#itinerary(request, api.nowMs)).start();
   }
 
-  drive(): void {
-    while (!this.#over && this.#served === null) {
-      const command = this.#course.next(this.#api.nowMs);
-      if (command.kind === "idle") return this.#sleep();
-      if (command.kind === "launch") this.#launch(command);
-      else if (command.kind === "drop") this.#drop(command.attempt);
-      else this.#fail(command.why);
+  softTimeoutMs(thresholdMs: number): number {
+    return Math.max(SOFT_TIMEOUT_TIMES * thresholdMs, SOFT_TIMEOUT_MS);
+  }
+
+  idOf = (candidate: number): string => this.candidates[candidate]?.deployment.id ?? "";
+
+  /** Who is tried in which order: those that admit by their scores, a probe before them or beside, the others last. */
+  #itinerary(request: SimRequest, nowMs: number): Itinerary {
+    const thresholdMs = this.#latency === null ? 0 : thresholdOf(this.#latency, request.inputTokens);
+    const sizeClass = sizeClassOf(request.inputTokens);
+    const weighed: Weighed[] = [];
+    const probes: number[] = [];
+    const raced: number[] = [];
+    const rest: number[] = [];
+    for (let i = 0; i < this.candidates.length; i += 1) {
+      const view = this.viewOf(i, nowMs, thresholdMs);
+      if (isOpen(view, nowMs)) {
+        const priceNanoUsd = this.#world.deployments[i]?.price(request.inputTokens, this.#world.meanOutputTokens) ?? 0;
+        weighed.push({ candidate: i, priceNanoUsd, estimate: this.health.estimate(this.idOf(i), ENDPOINT, thresholdMs, sizeClass, nowMs) });
+      } else if (view.state === "probe-ready" && view.excluded === null && view.pausedUntilMs <= nowMs) (view.raced === true ? raced : probes).push(i);
+      else rest.push(i);
     }
+    const open = weighed.map(({ candidate }) => candidate);
+    const call = { thresholdMs, sizeClass, slowBudget: this.slowBudget };
+    if (weighed.length === 0) return { order: [...probes, ...raced, ...this.#shuffled(rest)], plan: null, race: null, call };
+    const mayProbe = this.allowance.tokens(nowMs) >= TOKENS_FOR_PROBE;
+    const before = mayProbe ? probes : [];
+    const plan = this.#balanced ? this.route.plan(weighed, nowMs, this.random(), { thresholdMs, idOf: this.idOf }) : null;
+    const order = [...before, ...(plan?.order ?? open), ...(mayProbe ? [] : probes), ...raced, ...rest];
+    const race = raced[0] !== undefined && before.length === 0 ? { candidate: raced[0], why: "probe" as const } : (plan?.race ?? null);
+    return { order, plan: plan === null ? null : withoutHedge(plan, race !== null || before.length > 0), race: before.length > 0 ? null : race, call };
   }
 
-  onContent(call: SimCall): void {
-    if (this.#over || this.#served !== null) return;
-    this.#served = call;
-    this.#course.close();
-    this.#stopTimers();
-    for (const [attempt, other] of this.#calls.entries()) if (other !== call && !other.isOver) this.#supersede(attempt);
-    this.#api.serve(call);
+  viewOf(candidate: number, nowMs: number, thresholdMs: number): HealthView {
+    const { id, account } = (this.candidates[candidate] as Candidate).deployment;
+    return this.health.view(id, account, ENDPOINT, nowMs, thresholdMs);
   }
 
-  onEnd(call: SimCall): void {
-    this.#course.ended(this.#calls.indexOf(call), ANSWERED, this.#api.nowMs);
-  }
-
-  onFail(call: SimCall, failure: SimFailure): void {
-    const phase: Phase = call.hasContent ? "after-content" : failure.unsent ? "unsent" : "before-content";
-    this.#course.ended(this.#calls.indexOf(call), failed(failure, phase), this.#api.nowMs);
-    if (this.#served === null) this.drive();
-  }
-
-  #launch(step: Launch): void {
-    const { nowMs } = this.#api;
-    const attempt = this.#course.launched(step, nowMs);
-    const { deployment } = this.#policy.candidates[step.candidate] as Candidate;
-    this.#calls[attempt] = this.#api.call(step.candidate, this);
-    this.#course.called(attempt, softTimeoutMs(deployment, DEFAULT_CLOCKS, true), nowMs);
-  }
-
-  #drop(attempt: number): void {
-    this.#supersede(attempt);
-    this.#course.dropped();
-  }
-
-  #supersede(attempt: number): void {
-    const call = this.#calls[attempt] as SimCall;
-    call.abort();
-    this.#course.ended(attempt, call.hasContent ? SUPERSEDED_AFTER : SUPERSEDED_BEFORE, this.#api.nowMs);
-  }
-
-  #sleep(): void {
-    this.#wake?.cancel();
-    const { wakeMs } = this.#course;
-    this.#wake = Number.isFinite(wakeMs) ? this.#api.after(wakeMs - this.#api.nowMs, () => this.drive()) : null;
-  }
-
-  #deadlinePassed(): void {
-    this.#over = true;
-    for (const [attempt, call] of this.#calls.entries()) {
-      if (call.isOver) continue;
-      call.abort();
-      const fault = this.#course.isLate(attempt) ? "provider" : "ours";
-      this.#course.ended(attempt, { kind: "failed", error: errorOf("timeout", 0, null), phase: "before-content", fault }, this.#api.nowMs);
-    }
-    this.#fail("deadline");
-  }
-
-  #fail(why: string): void {
-    this.#over = true;
-    this.#course.close();
-    this.#stopTimers();
-    this.#api.fail(why);
-  }
-
-  #stopTimers(): void {
-    this.#wake?.cancel();
-    this.#deadline.cancel();
+  #shuffled(among: readonly number[]): readonly number[] {
+    return among.map((i) => ({ i, key: this.random() })).toSorted((a, b) => a.key - b.key).map(({ i }) => i);
   }
 }
 
-const ANSWERED: Outcome = Object.freeze({ kind: "answered" });
-const SUPERSEDED_BEFORE: Outcome = Object.freeze({ kind: "superseded", phase: "before-content" });
-const SUPERSEDED_AFTER: Outcome = Object.freeze({ kind: "superseded", phase: "after-content" });
-
-function failed(failure: SimFailure, phase: Phase): Outcome {
-  return { kind: "failed", error: errorOf(failure.class, failure.status, failure.retryAfterMs), phase, fault: faultOf(failure.class) };
+function isOpen(view: HealthView, nowMs: number): boolean {
+  return view.state === "admitting" && view.excluded === null && view.pausedUntilMs <= nowMs && view.full !== true;
 }
 
-function errorOf(failure: SimFailure["class"], status: number, retryAfterMs: number | null): Extract<Outcome, { kind: "failed" }>["error"] {
-  return { class: failure, status, message: "", type: null, code: null, param: null, retryAfterMs };
+function withoutHedge(plan: Plan, busy: boolean): Plan {
+  return busy && plan.hedge !== null ? { ...plan, hedge: null } : plan;
 }
 
 /** A deployment of a simulated world: of its facts, decisions about health and order read only names and domain. */
