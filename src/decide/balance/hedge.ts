@@ -3,6 +3,7 @@
  * that is worth more than the second call costs; and the allowance for it, in calls and in money.
  */
 import type { Estimate } from "../observed/types.ts";
+import type { Weighed } from "./types.ts";
 
 /** What meters calls: a bucket that every request fills a little. */
 export interface Tokens {
@@ -23,17 +24,26 @@ const COUNTED_SHARES = 1.5;
 /** Some calls are late for a reason that the hedge shares. */
 export const COMMON_CAUSE = 0.02;
 
-/** What a hedge is worth; filled in by `weighHedge`, so that weighing many allocates nothing. */
-export interface HedgeWorth {
+export interface HedgeTerms {
+  /** 0: no latency objective. */
+  thresholdMs: number;
+  latencyNanoUsd: number;
+  delayNanoUsdPerS: number;
+  /** Of requests that may be hedged. */
+  share: number;
+}
+
+/** The best hedge of one candidate; filled in by `bestHedge`, so that weighing many allocates nothing. */
+export interface BestHedge {
+  /** Index into the weighed; -1: none is worth its price. */
+  second: number;
   afterMs: number;
-  /** How likely it is started. */
-  started: number;
   /** How likely the second is late all the same. */
   secondLate: number;
-  /** Nano-dollars, once it is started: what it is worth above its price. */
-  netNanoUsd: number;
-  /** Predictions count on it. */
+  /** Predictions count on it: it is seldom enough for its allowance. */
   counted: boolean;
+  /** What it is expected to save of the request's cost; 0 where it is not counted on. */
+  savedNanoUsd: number;
 }
 
 /** The time by which all but four fifths of the hedge's share have content. */
@@ -49,34 +59,49 @@ export function hedgeAfterMs(ownMs: number | null, second: Estimate, thresholdMs
   return secondMs === null ? UNKNOWN_PART * thresholdMs : Math.max(SOONEST_PART * thresholdMs, thresholdMs - secondMs);
 }
 
-export interface HedgeTerms {
-  /** 0: no latency objective. */
-  readonly thresholdMs: number;
-  readonly latencyNanoUsd: number;
-  readonly delayNanoUsdPerS: number;
-  /** Of requests that may be hedged. */
-  readonly share: number;
-}
-
-/** Weigh calling `second` beside the first. False: it would not be sent. */
-export function weighHedge(first: Estimate, ownMs: number | null, second: Estimate, secondNanoUsd: number, terms: HedgeTerms, worth: HedgeWorth): boolean {
+/**
+ * Finds the candidate whose call beside `weighed[index]` is worth most above its price: being in time where the first no longer is,
+ * and content sooner. One that would not be sent saves nothing.
+ */
+export function bestHedge(weighed: readonly Weighed[], index: number, terms: HedgeTerms, mayHedge: ((weighed: Weighed) => boolean) | undefined, best: BestHedge): void {
   const { thresholdMs, latencyNanoUsd, delayNanoUsdPerS } = terms;
-  const afterMs = hedgeAfterMs(ownMs, second, thresholdMs);
-  if (afterMs === null) return false;
-  const started = Math.max(first.later(afterMs), first.slow);
-  const lateThen = started > 0 ? first.slow / started : 0;
-  const savedS = delayNanoUsdPerS > 0 ? Math.max(0, first.meanBeyondMs(afterMs) - second.medianMs) / 1_000 : 0;
-  const atMost = latencyNanoUsd * lateThen + delayNanoUsdPerS * savedS;
-  if (atMost <= secondNanoUsd) return false;
-  const secondLate = thresholdMs > 0 ? second.later(thresholdMs - afterMs) : 0;
-  const netNanoUsd = atMost - latencyNanoUsd * lateThen * secondLate - secondNanoUsd;
-  if (netNanoUsd <= 0) return false;
-  worth.afterMs = afterMs;
-  worth.started = started;
-  worth.secondLate = secondLate;
-  worth.netNanoUsd = netNanoUsd;
-  worth.counted = started <= COUNTED_SHARES * terms.share;
-  return true;
+  const first = (weighed[index] as Weighed).estimate;
+  best.second = -1;
+  best.savedNanoUsd = 0;
+  let bestNanoUsd = 0;
+  if (latencyNanoUsd <= 0 && delayNanoUsdPerS <= 0) return;
+  const ownMs = ownHedgeMs(first, terms.share);
+  let atMs = -1;
+  let started = 0;
+  let lateNanoUsd = 0;
+  let beyondMs = 0;
+  for (let j = 0; j < weighed.length; j++) {
+    if (j === index) continue;
+    const { estimate: second, priceNanoUsd } = weighed[j] as Weighed;
+    const afterMs = hedgeAfterMs(ownMs, second, thresholdMs);
+    if (afterMs === null) return;
+    // Mostly the same for all.
+    if (afterMs !== atMs) {
+      atMs = afterMs;
+      started = Math.max(first.later(afterMs), first.slow);
+      lateNanoUsd = started > 0 ? (latencyNanoUsd * first.slow) / started : 0;
+      beyondMs = delayNanoUsdPerS > 0 && started > 0 ? first.meanBeyondMs(afterMs) : 0;
+    }
+    // What is told of its times is looked up only while it can still be the best: this runs for each pair of candidates.
+    if (started * (lateNanoUsd + (delayNanoUsdPerS * beyondMs) / 1_000 - priceNanoUsd) <= bestNanoUsd) continue;
+    const secondLate = thresholdMs > 0 ? second.later(thresholdMs - afterMs) : 0;
+    const inTimeNanoUsd = lateNanoUsd * (1 - secondLate);
+    if (started * (inTimeNanoUsd + (delayNanoUsdPerS * beyondMs) / 1_000 - priceNanoUsd) <= bestNanoUsd) continue;
+    const soonerNanoUsd = beyondMs > 0 ? (delayNanoUsdPerS * Math.max(0, beyondMs - second.medianMs)) / 1_000 : 0;
+    const worthNanoUsd = started * (inTimeNanoUsd + soonerNanoUsd - priceNanoUsd);
+    if (worthNanoUsd <= bestNanoUsd || mayHedge?.(weighed[j] as Weighed) === false) continue;
+    bestNanoUsd = worthNanoUsd;
+    best.second = j;
+    best.afterMs = afterMs;
+    best.secondLate = secondLate;
+    best.counted = started <= COUNTED_SHARES * terms.share;
+    best.savedNanoUsd = best.counted ? (1 - first.failsBefore) * Math.max(0, worthNanoUsd - COMMON_CAUSE * latencyNanoUsd * first.slow) : 0;
+  }
 }
 
 /** Money for hedges: as many requests' prices as there may be saved-up calls. */

@@ -5,7 +5,7 @@
  * A score never falls when a price, a risk, a pressure or the cost of failure rises. To that end a call that fails saves nothing,
  * though it is not paid for: else a dear candidate would look the better the more often it fails over to a cheap one.
  */
-import { COMMON_CAUSE, ownHedgeMs, weighHedge, type HedgeWorth } from "./hedge.ts";
+import { bestHedge, COMMON_CAUSE, type BestHedge, type HedgeTerms } from "./hedge.ts";
 import type { Plan, Pressure, Scored, Weighed } from "./types.ts";
 
 export interface PlanFacts {
@@ -21,50 +21,97 @@ export interface PlanFacts {
   readonly mayHedge?: ((weighed: Weighed) => boolean) | undefined;
   /** In [0, 1): which of the equals stands first, so that they share the load. */
   readonly random: number;
-}
-
-interface Best {
-  /** Index into the weighed; -1: no hedge. */
-  second: number;
-  afterMs: number;
-  gainNanoUsd: number;
-  secondLate: number;
-  counted: boolean;
+  /** Weigh the hedges of all, and not of the best few alone that could win by one. */
+  readonly whole?: boolean;
 }
 
 type Rescored = { -readonly [Key in keyof Scored]: Scored[Key] };
 
+/** Hedges are weighed for so many of those that are best without: what is told of times is dear to look up. */
+const HEDGED_MOST = 3;
+
 /** Used anew by each call, so that planning allocates only what it returns. */
 let bases = new Float64Array(16);
-const worth: HedgeWorth = { afterMs: 0, started: 0, secondLate: 0, netNanoUsd: 0, counted: false };
-const best: Best = { second: -1, afterMs: 0, gainNanoUsd: 0, secondLate: 0, counted: false };
+let done = new Uint8Array(16);
+let hedge = emptyHedge();
+let leaderHedge = emptyHedge();
+const terms: HedgeTerms = { thresholdMs: 0, latencyNanoUsd: 0, delayNanoUsdPerS: 0, share: 0 };
+
+function emptyHedge(): BestHedge {
+  return { second: -1, afterMs: 0, secondLate: 0, counted: false, savedNanoUsd: 0 };
+}
 
 /** Score the candidates and say how the request is to run. */
 export function plan(facts: PlanFacts): Plan {
   const { weighed, pressure } = facts;
-  const count = weighed.length;
+  if (weighed.length === 0) return { order: [], scores: [], pressure, riskFails: 0, riskLate: 0, hedge: null, race: null };
   const [first, second] = fillBases(facts);
   const scores: Rescored[] = [];
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < weighed.length; i++) {
     const { candidate, priceNanoUsd, estimate } = weighed[i] as Weighed;
-    const plain = plainScore(facts, i, i === first ? second : first);
-    // Hedging is worth weighing only where there is something to call beside.
-    const saved = count > 1 && facts.hedgeShare > 0 ? hedgeSaving(facts, i) : 0;
-    scores.push({
-      candidate,
-      scoreNanoUsd: plain - saved,
-      priceNanoUsd,
-      failsBefore: estimate.failsBefore,
-      failsAfter: estimate.failsAfter,
-      slow: estimate.slow,
-      calls: estimate.calls,
-    });
+    const { failsBefore, failsAfter, slow, calls } = estimate;
+    scores.push({ candidate, scoreNanoUsd: plainScore(facts, i, i === first ? second : first), priceNanoUsd, failsBefore, failsAfter, slow, calls });
   }
-  if (count === 0) return { order: [], scores, pressure, riskFails: 0, riskLate: 0, hedge: null, race: null };
+  const leader = weighHedges(facts, scores);
   const chosen = leastOf(scores, facts.random);
-  const risks = risksOf(facts, chosen, chosen === first ? second : first);
+  if (chosen !== leader) weighHedge(facts, chosen, leaderHedge);
+  const fails = riskFails(weighed, chosen, chosen === first ? second : first);
+  const late = riskLate(weighed, chosen, chosen === first ? second : first, leaderHedge);
+  const sent = leaderHedge.second < 0 ? null : { candidate: (weighed[leaderHedge.second] as Weighed).candidate, afterMs: leaderHedge.afterMs };
   const order = sorted(scores, (scores[chosen] as Rescored).candidate);
-  return { order, scores, pressure, riskFails: risks.fails, riskLate: risks.late, hedge: risks.hedge, race: null };
+  return { order, scores, pressure, riskFails: fails, riskLate: late, hedge: sent, race: null };
+}
+
+/** Takes off scores what their hedges are expected to save. Returns the index of the least; `leaderHedge` is its hedge. */
+function weighHedges(facts: PlanFacts, scores: readonly Rescored[]): number {
+  const count = scores.length;
+  if (done.length < count) done = new Uint8Array(2 * count);
+  done.fill(0, 0, count);
+  const rounds = facts.whole === true ? count : Math.min(HEDGED_MOST, count);
+  let leader = -1;
+  let leastNanoUsd = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < rounds; round++) {
+    const i = leastLeft(scores);
+    const one = scores[i] as Rescored;
+    done[i] = 1;
+    if (facts.whole !== true && one.scoreNanoUsd - savedAtMost(facts, i) >= leastNanoUsd) continue;
+    weighHedge(facts, i, hedge);
+    one.scoreNanoUsd -= hedge.savedNanoUsd;
+    if (one.scoreNanoUsd >= leastNanoUsd) continue;
+    leastNanoUsd = one.scoreNanoUsd;
+    leader = i;
+    [hedge, leaderHedge] = [leaderHedge, hedge];
+  }
+  return leader;
+}
+
+/** The least of those that are not done. */
+function leastLeft(scores: readonly Scored[]): number {
+  let least = -1;
+  for (let i = 0; i < scores.length; i++) {
+    if (done[i] === 0 && (least < 0 || (scores[i] as Scored).scoreNanoUsd < (scores[least] as Scored).scoreNanoUsd)) least = i;
+  }
+  return least;
+}
+
+/** No hedge saves more than all that being late costs. */
+function savedAtMost({ weighed, pressure, delayNanoUsdPerS, hedgeShare }: PlanFacts, index: number): number {
+  if (hedgeShare <= 0) return 0;
+  const { estimate } = weighed[index] as Weighed;
+  return pressure.latencyNanoUsd * estimate.slow + (delayNanoUsdPerS * estimate.meanMs) / 1_000;
+}
+
+function weighHedge(facts: PlanFacts, index: number, into: BestHedge): void {
+  if (facts.hedgeShare <= 0) {
+    into.second = -1;
+    into.savedNanoUsd = 0;
+    return;
+  }
+  terms.thresholdMs = facts.thresholdMs;
+  terms.latencyNanoUsd = facts.pressure.latencyNanoUsd;
+  terms.delayNanoUsdPerS = facts.delayNanoUsdPerS;
+  terms.share = facts.hedgeShare;
+  bestHedge(facts.weighed, index, terms, facts.mayHedge, into);
 }
 
 /** What each would cost as a fallback; returns the least and the second, -1 where there is none. */
@@ -95,60 +142,18 @@ function plainScore({ weighed, pressure, costOfFailureNanoUsd, delayNanoUsdPerS 
   return served + estimate.failsBefore * (failed - served) + failure * estimate.failsAfter + (delayNanoUsdPerS * estimate.meanMs) / 1_000;
 }
 
-/** What the best hedge of a candidate is expected to save; 0: none would be sent, or none that can be counted on. Fills `best` with the one to send. */
-function hedgeSaving(facts: PlanFacts, index: number): number {
-  const { weighed, pressure, thresholdMs, delayNanoUsdPerS, hedgeShare, mayHedge } = facts;
-  const { estimate } = weighed[index] as Weighed;
-  best.second = -1;
-  best.gainNanoUsd = 0;
-  if (pressure.latencyNanoUsd <= 0 && delayNanoUsdPerS <= 0) return 0;
-  const ownMs = ownHedgeMs(estimate, hedgeShare);
-  const terms = { thresholdMs, latencyNanoUsd: pressure.latencyNanoUsd, delayNanoUsdPerS, share: hedgeShare };
-  let saving = 0;
-  for (let j = 0; j < weighed.length; j++) {
-    if (j === index) continue;
-    const other = weighed[j] as Weighed;
-    if (!weighHedge(estimate, ownMs, other.estimate, other.priceNanoUsd, terms, worth)) continue;
-    if (mayHedge !== undefined && !mayHedge(other)) continue;
-    const gain = worth.started * worth.netNanoUsd;
-    const counts = gain - COMMON_CAUSE * pressure.latencyNanoUsd * estimate.slow;
-    if (worth.counted && counts > saving) saving = counts;
-    if (gain <= best.gainNanoUsd) continue;
-    best.second = j;
-    best.gainNanoUsd = gain;
-    best.afterMs = worth.afterMs;
-    best.secondLate = worth.secondLate;
-    best.counted = worth.counted;
-  }
-  return (1 - estimate.failsBefore) * saving;
-}
-
-interface Risks {
-  readonly fails: number;
-  readonly late: number;
-  readonly hedge: Plan["hedge"];
-}
-
-/** Of the plan that will really run. */
-function risksOf(facts: PlanFacts, chosen: number, fallback: number): Risks {
-  const { weighed } = facts;
-  const { estimate } = weighed[chosen] as Weighed;
-  const { failsBefore, failsAfter } = estimate;
+/** That a request fails which runs as planned; `fallback` -1: there is none. */
+function riskFails(weighed: readonly Weighed[], chosen: number, fallback: number): number {
+  const { failsBefore, failsAfter } = (weighed[chosen] as Weighed).estimate;
   const next = fallback < 0 ? null : (weighed[fallback] as Weighed).estimate;
-  let slow = estimate.slow;
-  let hedge: Plan["hedge"] = null;
-  if (weighed.length > 1 && facts.hedgeShare > 0) {
-    hedgeSaving(facts, chosen);
-    if (best.second >= 0) {
-      hedge = { candidate: (weighed[best.second] as Weighed).candidate, afterMs: best.afterMs };
-      if (best.counted) slow *= Math.min(1, best.secondLate + COMMON_CAUSE);
-    }
-  }
-  return {
-    fails: failsAfter + failsBefore * (next === null ? 1 : next.failsBefore + next.failsAfter),
-    late: (1 - failsBefore) * slow + failsBefore * (next === null ? 0 : next.slow),
-    hedge,
-  };
+  return failsAfter + failsBefore * (next === null ? 1 : next.failsBefore + next.failsAfter);
+}
+
+/** That it is late. */
+function riskLate(weighed: readonly Weighed[], chosen: number, fallback: number, sent: BestHedge): number {
+  const { failsBefore, slow } = (weighed[chosen] as Weighed).estimate;
+  const hedged = sent.second >= 0 && sent.counted ? slow * Math.min(1, sent.secondLate + COMMON_CAUSE) : slow;
+  return (1 - failsBefore) * hedged + (fallback < 0 ? 0 : failsBefore * (weighed[fallback] as Weighed).estimate.slow);
 }
 
 /** Index of the least score; equals at the same price take turns by chance. */
