@@ -46,7 +46,7 @@ export function runContracts(args: readonly string[], context: CommandContext, n
     return EXIT.wrong;
   }
   try {
-    return tell(flags, known(loaded.config.contracts, flags.dataDir), context, nowMs);
+    return tell(flags, knownContracts(loaded.config.contracts, flags.dataDir), context, nowMs);
   } catch (error) {
     if (!(error instanceof StorageError)) throw error;
     context.errors.write(`${error.message}\n`);
@@ -55,7 +55,7 @@ export function runContracts(args: readonly string[], context: CommandContext, n
 }
 
 /** The configuration's contracts and those of the folder that count beside them. */
-interface Known {
+export interface Known {
   readonly contracts: readonly Contract[];
   /** Ids of those in the folder. */
   readonly managed: ReadonlySet<string>;
@@ -64,7 +64,7 @@ interface Known {
 }
 
 /** What stands in the folder may be changed by a running gateway: as it is now. */
-function known(configured: readonly Contract[], dataDir: string): Known {
+export function knownContracts(configured: readonly Contract[], dataDir: string): Known {
   const path = controlPathOf(dataDir);
   if (!existsSync(path)) return { contracts: configured, managed: new Set(), leftOut: [] };
   const reader = openControlForReading(path);

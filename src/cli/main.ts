@@ -20,6 +20,7 @@ import { runPrices } from "./prices.ts";
 import { isManaged, runManaged } from "./manage.ts";
 import { runProviders } from "./providers.ts";
 import { runReconcile } from "./reconcile.ts";
+import { runReport } from "./report.ts";
 import { runRequests } from "./requests.ts";
 import { runSpend } from "./spend.ts";
 import { runStart } from "./start.ts";
@@ -36,6 +37,7 @@ const HELP = `spillway ${VERSION}: one endpoint in front of many LLM providers
   spillway contracts [list|show <id>|forecast <id>]  what was agreed with providers, and how it stands
   spillway keys|teams|projects|members|organisations|budgets|limits|… [list|create|show|update|delete]  what is managed
   spillway spend [--by team,day] [--from …] [--to …]  what was spent by whom on what (--json, --csv, --focus, --movers)
+  spillway report --month 2026-10                  what was promised and kept, what a provider owes (--format json|md|html, --verify)
   spillway audit [verify]                          who changed what; is the log as it was written?
   spillway backup <folder>                         a whole copy of the data folder, to start on
   spillway token rotate                            a new token for the admin API; the old one ends
@@ -91,6 +93,8 @@ async function main(args: readonly string[]): Promise<number> {
       return await runVerify(rest, context, process.argv[1] ?? "");
     case "spend":
       return await runSpend(rest, context);
+    case "report":
+      return runReport(rest, context, Date.now());
     case "audit":
       return runAudit(rest, context);
     case "backup":

@@ -86,6 +86,7 @@ interface Minute extends TroubleMinute {
   trouble: number;
   lost: number;
   saved: number;
+  diverted: number;
   causes: ReadonlyMap<string, number>;
   deployments: ReadonlyMap<string, number>;
   readonly requests: string[];
@@ -122,6 +123,7 @@ export class ContractFold {
     minute.trouble += bad;
     minute.lost += counts["lost"] ?? 0;
     minute.saved += counts["saved"] ?? 0;
+    minute.diverted += counts["diverted"] ?? 0;
     for (const { name, count } of underPrefix(counts, "call:")) {
       this.#outcomes.set(name, (this.#outcomes.get(name) ?? 0) + count);
       if (bad > 0 && isFailure(name)) minute.causes = increased(minute.causes, name, count);
@@ -182,7 +184,7 @@ export class ContractFold {
   #minuteAt(minuteMs: number): Minute {
     const last = this.#minutes.at(-1);
     if (last?.minuteMs === minuteMs) return last;
-    const minute: Minute = { minuteMs, all: 0, trouble: 0, lost: 0, saved: 0, late: 0, causes: NONE, deployments: NONE, requests: [] };
+    const minute: Minute = { minuteMs, all: 0, trouble: 0, lost: 0, saved: 0, late: 0, diverted: 0, causes: NONE, deployments: NONE, requests: [] };
     this.#minutes.push(minute);
     this.#minuteAtMs.set(minuteMs, minute);
     return minute;

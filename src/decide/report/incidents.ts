@@ -1,7 +1,8 @@
 /**
  * Incidents out of a series of minutes. A minute belongs to one where, in the five minutes that end with it, at least three
- * requests (calls) were in trouble, and at least 5 % of all. It begins with the first minute of trouble, ends with the end of the
- * last one, and takes in what follows within 15 minutes: while a deployment rests, only probes meet what is still broken.
+ * requests (calls) were in trouble, and at least 5 % of all. It begins with the first minute of trouble, and goes on with each
+ * minute, at most 15 after the last, in which so large a share was in trouble or was sent elsewhere: while a deployment rests,
+ * few calls meet what is still broken.
  */
 import { MINUTE_MS } from "./types.ts";
 import { compare } from "./canonical.ts";
@@ -16,6 +17,8 @@ export interface TroubleMinute {
   readonly lost: number;
   readonly saved: number;
   readonly late: number;
+  /** Kept away from a resting deployment. */
+  readonly diverted: number;
   /** What it came from, by how often. */
   readonly causes: ReadonlyMap<string, number>;
   /** Where. */
@@ -36,6 +39,7 @@ export interface Incident {
   readonly lost: number;
   readonly saved: number;
   readonly late: number;
+  readonly diverted: number;
 }
 export interface Named {
   readonly name: string;
@@ -60,16 +64,23 @@ export function incidentsOf(series: readonly TroubleMinute[]): readonly Incident
       all -= oldest.all;
       trouble -= oldest.trouble;
     }
+    const untilMs = minute.minuteMs + MINUTE_MS;
+    const last = spans.at(-1);
+    const near = last !== undefined && minute.minuteMs - last.untilMs <= APART_MINUTES * MINUTE_MS;
+    if (near && goesOn(minute)) last.untilMs = untilMs;
     if (minute.trouble === 0 || trouble < LEAST_TROUBLE || trouble < all * LEAST_SHARE) continue;
     let from = first;
     while (series[from]?.trouble === 0) from++;
     const fromMs = series[from]?.minuteMs ?? minute.minuteMs;
-    const untilMs = minute.minuteMs + MINUTE_MS;
-    const last = spans.at(-1);
     if (last !== undefined && fromMs - last.untilMs <= APART_MINUTES * MINUTE_MS) last.untilMs = untilMs;
     else spans.push({ fromMs, untilMs });
   }
   return spans.map(({ fromMs, untilMs }) => incidentOf(series.filter(({ minuteMs }) => minuteMs >= fromMs && minuteMs < untilMs), fromMs, untilMs));
+}
+
+function goesOn({ all, trouble, diverted }: TroubleMinute): boolean {
+  const hit = trouble + diverted;
+  return hit > 0 && hit >= Math.max(all, diverted) * LEAST_SHARE;
 }
 
 function incidentOf(minutes: readonly TroubleMinute[], fromMs: number, untilMs: number): Incident {
@@ -86,6 +97,7 @@ function incidentOf(minutes: readonly TroubleMinute[], fromMs: number, untilMs: 
     lost: sum(({ lost }) => lost),
     saved: sum(({ saved }) => saved),
     late: sum(({ late }) => late),
+    diverted: sum(({ diverted }) => diverted),
   };
 }
 

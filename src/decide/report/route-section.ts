@@ -89,6 +89,7 @@ interface Minute {
   lost: number;
   saved: number;
   late: number;
+  diverted: number;
   asked: number;
   whole: number;
   tokens: number;
@@ -146,6 +147,7 @@ export class RouteFold {
     minute.lost += lost;
     minute.saved += saved;
     minute.late += late;
+    minute.diverted += counts["diverted"] ?? 0;
     minute.trouble += lost + saved + late;
     this.#noteCauses(minute, deployment, counts, late);
     for (const name of BAD_CLASSES) this.#differ(minuteMs, name, counts[`class:${name}`] ?? 0);
@@ -202,7 +204,7 @@ export class RouteFold {
   #minuteAt(minuteMs: number, version: string): Minute {
     const last = this.#minutes.at(-1);
     if (last?.minuteMs === minuteMs) return last;
-    const minute = { minuteMs, all: 0, trouble: 0, lost: 0, saved: 0, late: 0, asked: 0, whole: 0, tokens: 0, version, causes: NONE, deployments: NONE };
+    const minute = { minuteMs, all: 0, trouble: 0, lost: 0, saved: 0, late: 0, diverted: 0, asked: 0, whole: 0, tokens: 0, version, causes: NONE, deployments: NONE };
     this.#minutes.push(minute);
     this.#minuteAtMs.set(minuteMs, minute);
     return minute;

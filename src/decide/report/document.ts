@@ -1,0 +1,172 @@
+/** The report as a text of headings, sentences and tables, for whoever writes it down. All of it is plain text still. */
+import type { Objective } from "../objective/types.ts";
+import type { Attainment } from "./attainment.ts";
+import type { ContractSection } from "./contract-section.ts";
+import type { Distribution } from "./distribution.ts";
+import type { Incident, Named } from "./incidents.ts";
+import type { Report } from "./report.ts";
+import type { RouteSection } from "./route-section.ts";
+
+export type Block =
+  | { readonly kind: "heading"; readonly level: 1 | 2 | 3; readonly text: string }
+  | { readonly kind: "text"; readonly text: string }
+  /** The first column is text, the others are figures and stand to the right, but for those of `words`. */
+  | { readonly kind: "table"; readonly head: readonly string[]; readonly rows: readonly (readonly string[])[]; readonly words: readonly number[] };
+
+/** The blocks of a report, in order. */
+export function documentOf(report: Report): readonly Block[] {
+  return [
+    heading(1, `Service report ${report.month}`),
+    ...(report.complete ? [] : [text("The month was not over when this was made: events still come, and the digest changes with them.")]),
+    text(`Digest of all events and of the objectives' versions: ${report.digest}`),
+    text("Made again from the events, this report has the same digest: spillway report --verify FILE, with the report as JSON."),
+    ...(report.routes.length === 0 ? [] : [summary(report)]),
+    ...report.routes.flatMap(routeBlocks),
+    ...report.contracts.flatMap(contractBlocks),
+  ];
+}
+
+function summary({ routes }: Report): Block {
+  const rows = routes.flatMap(({ route, objectives, requests }) =>
+    objectives.length === 0
+      ? [[route, "none", "", share(requests.answeredPercent), ""]]
+      : objectives.map((one) => [route, one.objective.name, `${one.targetPercent} %`, share(one.attainedPercent), metText(one)]));
+  return table(["route", "objective", "target", "attained", "met"], rows, [1, 4]);
+}
+
+function routeBlocks(section: RouteSection): readonly Block[] {
+  const { requests, cost, firstContent, total } = section;
+  return [
+    heading(2, `Route ${section.route}`),
+    text(`${minute(section.from)} to ${minute(section.until)} (UTC), a month of ${section.zone}. ${count(requests.all, "request")}, ${number(requests.valid)} valid, ${number(requests.lost)} lost, ${number(requests.saved)} saved by failover, ${number(requests.diverted)} sent elsewhere at once.`),
+    heading(3, "Objectives"),
+    ...(section.objectives.length === 0
+      ? [text(`None was in force. Of valid requests ${share(requests.answeredPercent)} were answered to their end.`)]
+      : [table(["objective", "promise", "target", "valid", "bad", "attained", "budget used", "met"], section.objectives.map(attainmentRow), [1, 7])]),
+    ...named("How requests ended", "class", requests.classes),
+    ...named("Not valid, and why", "why", section.exclusions),
+    ...incidentBlocks(section.incidents, "requests"),
+    ...distributionBlocks(firstContent, total),
+    heading(3, "Cost of reliability"),
+    table(["", "USD"], [
+      ["all calls", cost.allUsd], ["calls that failed", cost.failedUsd], ["calls that another was faster than", cost.beatenUsd], ["answers of a dearer candidate than the cheapest", cost.dearerUsd],
+    ], []),
+    ...(cost.unpriced === 0 ? [] : [text(`${count(cost.unpriced, "call")} of unknown cost stand in no sum.`)]),
+    heading(3, "Deployments"),
+    table(["deployment", "answered", "calls", "failed", "USD"], section.deployments.map((one) => [one.deployment, number(one.answered), number(one.calls), number(one.failed), one.usd]), []),
+    ...section.contradictions.map((one) => text(`Counts and rows contradict each other: ${one}.`)),
+    text(`${count(section.events.minutes, "count")} of minutes, ${count(section.events.badRequests, "row")} of bad requests. Digest: ${section.digest}`),
+  ];
+}
+
+function contractBlocks(section: ContractSection): readonly Block[] {
+  const { calls, minutes, claim, terms } = section;
+  return [
+    heading(2, `Contract ${section.contract}`),
+    text(`${terms.account}, ${terms.models.join(", ")}${terms.except.length === 0 ? "" : ` except ${terms.except.join(", ")}`}; ${minute(section.from)} to ${minute(section.until)} (UTC), a month of ${terms.zone}.`),
+    text(`${count(calls.all, "call")} that say something of the provider, ${number(calls.bad)} of them failed (${share(calls.goodPercent)} good). ${number(minutes.measured)} of ${number(minutes.all)} minutes have such calls; ${number(minutes.down)} were down, and ${number(minutes.bridged)} between them without a call.`),
+    heading(3, "The provider's promise"),
+    ...(terms.sla === null
+      ? [text("Nothing was promised.")]
+      : [table(["", ""], [
+          ["uptime promised", `${terms.sla.uptimePercent} %`], ["uptime by our calls", `${claim.uptimePercent} %`], ["a minute is down from", `${terms.downFromPercent} % of its calls`],
+          ["bill of the month", `USD ${terms.billUsd}`], ["credit", `USD ${claim.creditUsd}`], ["", resultText(section)],
+        ], [1])]),
+    ...(claim.evidence.length === 0 ? [] : [
+      heading(3, "Evidence"),
+      table(["down from", "until", "minutes", "measured", "calls", "failed", "how", "requests lost by it"], claim.evidence.map((one) => [
+        minute(one.from), minute(one.until), number(one.measured + one.bridged), number(one.measured), number(one.calls), number(one.failed), list(one.outcomes), one.requests.join(" "),
+      ]), [1, 6, 7]),
+    ]),
+    ...named("How calls ended", "outcome", calls.outcomes),
+    ...incidentBlocks(section.incidents, "calls"),
+    text(`${count(section.events.minutes, "count")} of minutes, ${count(section.events.badRequests, "row")} of bad requests. Digest: ${section.digest}`),
+  ];
+}
+
+function resultText({ claim, terms }: ContractSection): string {
+  switch (claim.result) {
+    case "claim":
+      return claim.claimUntil === null ? "due, once it is claimed" : `due if it is claimed before ${minute(claim.claimUntil)} UTC`;
+    case "kept":
+      return "the promise was kept";
+    case "below_minimum":
+      return `less than USD ${terms.sla?.minimumUsd ?? "0"}, for which none is given`;
+    case "nothing_promised":
+      return "nothing was promised";
+  }
+}
+
+function attainmentRow(one: Attainment): readonly string[] {
+  const unit = one.objective.kind === "throughput" ? " minutes" : "";
+  return [
+    one.objective.name, promiseText(one.objective), `${one.targetPercent} %`, `${number(one.valid)}${unit}`, `${number(one.bad)}${unit}`, share(one.attainedPercent),
+    one.budgetUsedPercent === null ? "" : `${one.budgetUsedPercent} %`, metText(one),
+  ];
+}
+
+function metText({ met }: Attainment): string {
+  return met === null ? "nothing to judge" : met ? "yes" : "NO";
+}
+
+/** What is promised, in a few words. */
+export function promiseText({ kind, within, atLeast, unit, window }: Objective): string {
+  const times = within.map(({ upToInputTokens, withinMs }) => `${number(withinMs)} ms${upToInputTokens === null ? "" : ` up to ${number(upToInputTokens)} tokens`}`).join(", ");
+  const what: Record<Objective["kind"], string> = {
+    availability: "answered to the end", error_rate: "answered to the end", latency: `whole answer within ${times}`, first_token: `first content within ${times}`,
+    output_rate: `${number(atLeast ?? 0)} tokens/s or more`, throughput: `${number(atLeast ?? 0)} ${unit ?? "requests"} a minute or all that is asked`,
+  };
+  const span = window.kind === "month" ? `a month of ${window.zone}` : `any ${number(Math.round(window.lengthMs / 3_600_000))} h`;
+  return `${what[kind]}, over ${span}`;
+}
+
+function incidentBlocks(incidents: readonly Incident[], of: "requests" | "calls"): readonly Block[] {
+  if (incidents.length === 0) return [heading(3, "Incidents"), text("None.")];
+  const rows = incidents.map((one) => [
+    minute(one.from), minute(one.until), number(one.minutes), one.cause, number(one.all), number(one.lost), number(one.saved), number(one.diverted), number(one.late), list(one.causes), list(one.deployments),
+  ]);
+  return [heading(3, "Incidents"), table(["from (UTC)", "until", "minutes", "cause", of, "lost", "saved", "sent elsewhere", "late", "what happened", "where"], rows, [1, 3, 9, 10])];
+}
+
+function distributionBlocks(first: Distribution, total: Distribution): readonly Block[] {
+  const at = (ms: number | null, { count: n }: Distribution): string => (n === 0 ? "" : ms === null ? "longer" : `≤ ${number(ms)} ms`);
+  const row = (name: string, one: Distribution): readonly string[] => [name, number(one.count), at(one.p50Ms, one), at(one.p95Ms, one), at(one.p99Ms, one)];
+  const bounds = [...new Set([...first.buckets, ...total.buckets].map(({ upToMs }) => upToMs ?? Infinity))].toSorted((a, b) => a - b);
+  const countAt = (one: Distribution, bound: number): string => number(one.buckets.find(({ upToMs }) => (upToMs ?? Infinity) === bound)?.count ?? 0);
+  return [
+    heading(3, "Latency of answers"),
+    table(["", "answers", "p50", "p95", "p99"], [row("first content", first), row("whole answer", total)], []),
+    ...(bounds.length === 0 ? [] : [table(["up to", "first content", "whole answer"], bounds.map((bound) => [bound === Infinity ? "longer" : `${number(bound)} ms`, countAt(first, bound), countAt(total, bound)]), [])]),
+  ];
+}
+
+function named(title: string, what: string, counts: readonly Named[]): readonly Block[] {
+  return counts.length === 0 ? [] : [heading(3, title), table([what, "count"], counts.map((one) => [one.name, number(one.count)]), [])];
+}
+
+function heading(level: 1 | 2 | 3, words: string): Block {
+  return { kind: "heading", level, text: words };
+}
+function text(words: string): Block {
+  return { kind: "text", text: words };
+}
+function table(head: readonly string[], rows: readonly (readonly string[])[], words: readonly number[]): Block {
+  return { kind: "table", head, rows, words };
+}
+function share(percent: string | null): string {
+  return percent === null ? "nothing to judge" : `${percent} %`;
+}
+function list(counts: readonly Named[]): string {
+  return counts.map((one) => `${one.name} ${number(one.count)}`).join(", ");
+}
+function minute(instant: string): string {
+  return instant.slice(0, 16).replace("T", " ");
+}
+function count(n: number, word: string): string {
+  return `${number(n)} ${word}${n === 1 ? "" : "s"}`;
+}
+/** `12,345` */
+function number(n: number): string {
+  const [whole = "", part] = String(n).split(".");
+  return `${whole.replaceAll(/\B(?=(?:\d{3})+$)/g, ",")}${part === undefined ? "" : `.${part}`}`;
+}
