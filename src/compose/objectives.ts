@@ -1,0 +1,148 @@
+/**
+ * Objectives of a running gateway: takes each finished request, keeps what was counted in the data folder, looks at the alerts every
+ * ten seconds and tells people, and says how every objective stands.
+ */
+import { join } from "node:path";
+import type { Config } from "../config/types.ts";
+import { callerOf } from "../control/callers.ts";
+import type { ControlStore } from "../control/types.ts";
+import type { Contract } from "../decide/contract/types.ts";
+import { EVALUATE_EVERY_MS } from "../decide/objective/alerts.ts";
+import { ObjectiveBook, type Watched } from "../decide/objective/book.ts";
+import type { BudgetEffects } from "../decide/objective/policy.ts";
+import type { Clock, Log, RequestRecord } from "../ports.ts";
+import { JsonFile } from "../storage/json-file.ts";
+import { asString, type JsonObject } from "../wire/json.ts";
+import type { Notice } from "../wire/notice.ts";
+import { burnNotice } from "./objective-notice.ts";
+
+const SAVE_EVERY_MS = 60_000;
+/** Keys whose scopes are known at hand. */
+const KEYS_MAX = 10_000;
+
+export interface ObjectiveParts {
+  readonly clock: Pick<Clock, "wallMs">;
+  readonly log: Log;
+  readonly folder: string;
+  readonly config: () => Pick<Config, "routes" | "objectives">;
+  readonly contracts: () => readonly Contract[];
+  readonly store: Pick<ControlStore, "get" | "onChange">;
+  readonly notify: (notice: Notice) => void;
+}
+
+export class Objectives {
+  readonly book = new ObjectiveBook();
+  readonly #parts: ObjectiveParts;
+  readonly #file: JsonFile;
+  readonly #scopes = new Map<string, readonly string[]>();
+  #timer: NodeJS.Timeout | null = null;
+  #savedAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: ObjectiveParts) {
+    this.#parts = parts;
+    this.#file = new JsonFile(join(parts.folder, "objectives.json"), "objectives", parts.log);
+    this.book.restore(this.#file.load());
+    parts.store.onChange((changes) => {
+      if (changes.some(({ kind }) => kind === "key" || kind === "project")) this.#scopes.clear();
+    });
+    this.reloaded();
+  }
+
+  start(): void {
+    this.#timer ??= setInterval(() => this.tick(), EVALUATE_EVERY_MS).unref();
+  }
+
+  close(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+    if (!this.book.empty) this.#file.save(this.book.save());
+  }
+
+  /** Another configuration or other contracts are in force. */
+  reloaded(): void {
+    const { routes, objectives } = this.#parts.config();
+    this.book.configure({ routes, scoped: objectives, contracts: this.#parts.contracts() });
+  }
+
+  /** A request ended. Nothing at all where nothing is promised. */
+  recorded(record: RequestRecord): void {
+    if (this.book.empty) return;
+    this.book.recorded(record, this.book.needsScopes ? this.#scopesOf(record) : NONE, this.#parts.clock.wallMs());
+  }
+
+  /** One look at the alerts; once a minute what was counted is kept. */
+  tick(): void {
+    if (this.book.empty) return;
+    const wallMs = this.#parts.clock.wallMs();
+    for (const event of this.book.evaluate(wallMs)) this.#parts.notify(burnNotice(event, wallMs));
+    if (wallMs - this.#savedAtMs < SAVE_EVERY_MS && wallMs >= this.#savedAtMs) return;
+    this.#savedAtMs = wallMs;
+    this.#file.save(this.book.save());
+  }
+
+  /** What a route's error budget has it do now. */
+  effectsOf(route: string): BudgetEffects {
+    return this.book.effectsOf(route);
+  }
+
+  /** How all objectives stand. */
+  watched(): readonly Watched[] {
+    return this.book.watched(this.#parts.clock.wallMs());
+  }
+
+  /** For the command on this machine, and for the admin API. */
+  listing(): JsonObject {
+    return { data: this.watched().map((one) => watchedJson(one, this.book)) };
+  }
+
+  #scopesOf({ tenant, key, tags }: RequestRecord): readonly string[] {
+    let scopes = this.#scopes.get(key);
+    if (scopes === undefined) {
+      const { store } = this.#parts;
+      const object = store.get("key", key);
+      const project = object === undefined ? undefined : asString(object.body["project"]);
+      scopes = object === undefined ? [`tenant/${tenant}`, `key/${key}`] : callerOf(object, project === undefined ? undefined : store.get("project", project)).scopes;
+      if (this.#scopes.size >= KEYS_MAX) this.#scopes.clear();
+      this.#scopes.set(key, scopes);
+    }
+    return tags === undefined ? scopes : [...scopes, ...Object.entries(tags).map(([name, value]) => `tag/${name}=${value}`)];
+  }
+}
+
+const NONE: readonly string[] = [];
+
+/** How an objective stands, for listings. */
+export function watchedJson({ owner, objective, standing, burn, alerts }: Watched, book: Pick<ObjectiveBook, "effectsOf">): JsonObject {
+  const { name, kind, target, window, within, atLeast, unit } = objective;
+  const effects = owner.kind === "route" ? book.effectsOf(owner.id) : null;
+  return {
+    owner: `${owner.kind}/${owner.id}`, scopes: owner.scopes, objective: name, kind, target,
+    window: window.kind === "month" ? { month: true, zone: window.zone } : { hours: window.lengthMs / 3_600_000 },
+    within: within.map(({ upToInputTokens, withinMs }) => ({ up_to_input_tokens: upToInputTokens, within_ms: withinMs })), at_least: atLeast, unit,
+    valid: Math.round(standing.valid), bad: Math.round(standing.bad), attained: rounded(standing.attained), budget_left: rounded(standing.left), since: new Date(standing.sinceMs).toISOString(),
+    burn: Object.fromEntries(Object.entries(burn).map(([span, value]) => [span, rounded(value)])),
+    alerts: alerts.map(({ rule, state, sinceMs }) => ({ rule: rule.id, state, since: state === "quiet" ? null : new Date(sinceMs).toISOString() })),
+    in_force: effects === null ? [] : ([["freeze_canaries", effects.freezeCanaries], ["freeze_cascades", effects.freezeCascades], ["reliability_first", effects.reliabilityFirst], ["refuse_low", effects.refuseLow]] as const).flatMap(([act, on]) => (on ? [act] : [])),
+  };
+}
+
+/** Lines for the metrics page; none where nothing is promised. */
+export function objectiveGauges(watched: readonly Watched[]): string {
+  if (watched.length === 0) return "";
+  const label = ({ owner, objective }: Watched): string => `owner="${escaped(`${owner.kind}/${owner.id}`)}",objective="${escaped(objective.name)}"`;
+  const gauge = (name: string, help: string, lines: readonly string[]): string => `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${lines.map((line) => `${name}${line}\n`).join("")}`;
+  return (
+    gauge("spillway_objective_target", "Share of valid requests that has to be good.", watched.map((one) => `{${label(one)}} ${one.objective.target}`)) +
+    gauge("spillway_objective_attained", "Share of valid requests in the objective's window that was good.", watched.map((one) => `{${label(one)}} ${rounded(one.standing.attained)}`)) +
+    gauge("spillway_objective_budget_left", "Share of the error budget that is left; below 0 it is overspent.", watched.map((one) => `{${label(one)}} ${rounded(one.standing.left)}`)) +
+    gauge("spillway_objective_burn", "How many times faster than evenly the error budget goes.", watched.flatMap((one) => Object.entries(one.burn).map(([span, burn]) => `{${label(one)},span="${span}"} ${rounded(burn)}`)))
+  );
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 1e6) / 1e6;
+}
+
+function escaped(text: string): string {
+  return text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+}
