@@ -44,6 +44,7 @@ import { onCredentialsChanged, viewsOf, type Views } from "./compose/own-credent
 import { accountOrigins, pipelineSnapshot, type TransportPorts } from "./compose/pipeline-snapshot.ts";
 import type { InboundCall, Log, RequestRecord } from "./ports.ts";
 import { loadCatalogue } from "./providers/catalog/index.ts";
+import { RouteMemoryFile } from "./compose/route-memory.ts";
 import { checkStart, defaultBodyBytes, isLoopback, openUpstream, StartError } from "./compose/start.ts";
 import { encodeError, errorHeadersOf, modelEntry, modelList } from "./compose/surfaces.ts";
 import { PROVIDERS } from "./providers/registry.ts";
@@ -85,6 +86,7 @@ class Running {
   readonly #upstream: OutboundUpstream;
   readonly #health: HealthBook;
   readonly #alerts: Alerts;
+  readonly #routes: RouteMemoryFile;
   readonly #metrics = new Metrics();
   readonly #rates = new RateLimits();
   readonly #requestLog: RequestLog | null;
@@ -134,6 +136,7 @@ class Running {
     this.#health = new HealthBook({ restMs: config.health.restMs, restMaxMs: config.health.restMaxMs });
     this.#requestLog = options.requestLog === null ? null : new RequestLog(options.requestLog);
     this.#ids = new BootIds(() => this.#clock.wallMs());
+    this.#routes = new RouteMemoryFile(this.#clock, dataDir.path, this.#log);
     this.#batches = new Batches({
       clock: this.#clock, upstream: this.#upstream, ledger: this.#storage.ledger, kept: this.#storage.kept, log: this.#log,
       snapshot: () => this.#views.all, limits: { ...LIMITS, ...options.limits },
@@ -154,6 +157,7 @@ class Running {
       log: this.#log,
       health: this.#health,
       allowance: new Allowance(),
+      routes: this.#routes.book,
       ids: this.#ids,
       tags: new TagBook(),
       snapshot: () => this.#views.all,
@@ -163,6 +167,7 @@ class Running {
       batches: this.#batches,
     };
     this.#limit();
+    this.#promise();
     onLimitsChanged(this.#managed.store, () => this.#limit());
     this.#alerts = new Alerts({
       clock: this.#clock, log: this.#log, transport: new NoticeSender({ env: options.env }), folder: dataDir.path, store: this.#managed.store, vault: this.#managed.vault, budgets: this.#storage.budgets,
@@ -232,6 +237,7 @@ class Running {
     this.#auth = this.#authOf(loaded.config);
     this.#allowOrigins();
     this.#limit();
+    this.#promise();
     this.#alerts.reloaded();
     this.#health.configure({ restMs: loaded.config.health.restMs, restMaxMs: loaded.config.health.restMaxMs });
     this.#health.reload(this.#accounts());
@@ -269,6 +275,11 @@ class Running {
   #authOf(config: Config): AuthSettings {
     for (const key of this.#managed.book.reserve(new Set(config.keys.map((one) => one.name)))) this.#log.warn("stored_key_shadowed", { key, by: config.source });
     return authSettings(config, this.#managed.book, isLoopback(this.#options.host));
+  }
+
+  /** By what requests of each route are judged from now on, for reports. */
+  #promise(): void {
+    this.#storage.outcomes.promise(this.#config.config.routes.map(({ name, objectives }) => [name, objectives] as const));
   }
 
   #limit(): void {
@@ -386,6 +397,7 @@ class Running {
     every(sweepMs, () => this.#storage.settleOrphans(this.#clock.wallMs()));
     this.#batches.start();
     this.#alerts.start();
+    this.#routes.start();
   }
 
   #markProgress(): void {
@@ -440,6 +452,7 @@ class Running {
     for (const timer of this.#timers) clearInterval(timer);
     this.#batches.stop();
     this.#alerts.close();
+    this.#routes.stop();
     this.#watch?.close();
     this.#membership.close();
     await this.#control?.close();

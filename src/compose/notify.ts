@@ -18,7 +18,7 @@ import { SpikeBook } from "../decide/spike.ts";
 import { Notifier, type Tested } from "../notify/notifier.ts";
 import type { LaneState } from "../notify/lane.ts";
 import type { Caller, Clock, Log, NoticeTransport, RequestRecord, ReserveResult } from "../ports.ts";
-import { FileOutbox } from "../storage/outbox.ts";
+import { JsonFile } from "../storage/json-file.ts";
 import type { JsonObject } from "../wire/json.ts";
 import type { Channel } from "../wire/notice.ts";
 import { isTokenUnit } from "../wire/usage.ts";
@@ -71,7 +71,7 @@ export class Alerts {
   constructor(parts: AlertParts) {
     const { clock, log, transport, folder, store } = parts;
     this.#parts = parts;
-    this.#notifier = new Notifier({ clock, log, transport, outbox: new FileOutbox(join(folder, "alerts.json"), log), random: Math.random, newId: randomUUID });
+    this.#notifier = new Notifier({ clock, log, transport, outbox: new JsonFile(join(folder, "alerts.json"), "alerts", log), random: Math.random, newId: randomUUID });
     store.onChange((changes) => {
       if (changes.some(({ kind }) => kind === "channel")) this.configure();
     });

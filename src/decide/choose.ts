@@ -5,6 +5,8 @@
 import type { Capability, CapabilityTable } from "../wire/capability.ts";
 import type { DialectId } from "../wire/facts.ts";
 import type { JsonObject } from "../wire/json.ts";
+import { arrange, type Balance } from "./balance/arrange.ts";
+import type { Plan } from "./balance/types.ts";
 import { boundNanoUsd, inputBoundTokens, type CallSize, type PromptMeasure } from "./bound.ts";
 import { boundUnder, type OutputLimit, type Spending } from "./cap.ts";
 import type { Deployment, RequestShape, Route, RouteCandidate, Withheld } from "./deployment.ts";
@@ -51,6 +53,8 @@ export interface Choice {
   readonly filtered: readonly Filtered[];
   /** What of the route is not for this caller: for the record, not for the caller. Absent: nothing. */
   readonly withheld?: readonly Withheld[];
+  /** How it is to run, where candidates were weighed. Absent: in the order of the candidates alone. */
+  readonly plan?: Plan;
   /** The request's hold starts here: the dearest step's bound; null where any step's is unknown, or none is metered. */
   readonly holdNanoUsd: number | null;
 }
@@ -66,6 +70,8 @@ export interface ChoiceFacts {
   readonly passesTo?: DialectId | null;
   /** What binds the money of this request; absent: nothing does. */
   readonly spending?: Spending | undefined;
+  /** What candidates are weighed by; absent: they are not. */
+  readonly balance?: Balance | undefined;
   readonly wallMs: number;
   readonly random: () => number;
 }
@@ -89,7 +95,9 @@ export function choose(facts: ChoiceFacts): Choice {
   nativeFirst(candidates);
   if (route.onCostSpike === "move") putLast(candidates, (one) => one.dear !== undefined);
   putLast(candidates, (one) => one.mayNotFit === true);
-  const choice = { strategy: route.strategy, candidates, filtered, holdNanoUsd: dearestNanoUsd(candidates) };
+  const { balance } = facts;
+  const plan = balance === undefined || candidates.length === 0 ? null : arrange(candidates, candidates.map((one) => facts.view(one.deployment)), balance, facts.random());
+  const choice = { strategy: route.strategy, candidates, filtered, holdNanoUsd: dearestNanoUsd(candidates), ...(plan === null ? {} : { plan }) };
   return route.withheld === undefined ? choice : { ...choice, withheld: route.withheld };
 }
 
@@ -210,5 +218,20 @@ export function describeChoice(choice: Choice, startStates: readonly string[]): 
       health: startStates[i] ?? "unknown",
     })),
     filtered: [...choice.filtered, ...(choice.withheld ?? [])].map((one) => ({ ...one })),
+    ...(choice.plan === undefined ? {} : { plan: describePlan(choice.plan, choice.candidates) }),
+  };
+}
+
+function describePlan(plan: Plan, candidates: readonly Candidate[]): JsonObject {
+  const name = (i: number): string => candidates[i]?.deployment.id ?? "";
+  return {
+    pressure: { availability_nano_usd: Math.round(plan.pressure.availabilityNanoUsd), latency_nano_usd: Math.round(plan.pressure.latencyNanoUsd) },
+    risk: { fails: plan.riskFails, late: plan.riskLate },
+    scores: plan.scores.map((one) => ({
+      deployment: name(one.candidate), score_nano_usd: Math.round(one.scoreNanoUsd), price_nano_usd: Math.round(one.priceNanoUsd),
+      fails_before: one.failsBefore, fails_after: one.failsAfter, slow: one.slow, calls: one.calls,
+    })),
+    ...(plan.hedge === null ? {} : { hedge: { deployment: name(plan.hedge.candidate), after_ms: plan.hedge.afterMs } }),
+    ...(plan.race === null ? {} : { race: { deployment: name(plan.race.candidate), why: plan.race.why } }),
   };
 }

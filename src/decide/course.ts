@@ -7,9 +7,11 @@
  */
 import type { Outcome } from "../wire/outcome.ts";
 import type { Allowance } from "./allowance.ts";
+import type { RouteState } from "./balance/route-state.ts";
+import type { Plan } from "./balance/types.ts";
 import type { Candidate } from "./choose.ts";
 import { latestStartMs } from "./clocks.ts";
-import type { HealthBook, HealthView, Ticket } from "./health/book.ts";
+import type { CallFacts, HealthBook, HealthView, Ticket } from "./health/book.ts";
 import { MAX_ATTEMPTS, MAX_IN_FLIGHT, nextStep, UNFIT, type Launch, type Step } from "./next-step.ts";
 
 export interface CourseFacts {
@@ -24,6 +26,10 @@ export interface CourseFacts {
   readonly health: HealthBook;
   readonly allowance: Allowance;
   readonly random: () => number;
+  /** What was planned for this request beyond its order, and the route that pays for it; absent: nothing. */
+  readonly steering?: { readonly plan: Plan; readonly state: RouteState } | undefined;
+  /** By when first content is promised, and how large the prompt is: what a call is slow against. Absent: nothing is promised. */
+  readonly pace?: CallFacts | undefined;
 }
 
 export type StopReason = Extract<Step, { kind: "stop" }>["why"] | "allowance" | "unheld";
@@ -45,6 +51,11 @@ interface Run {
   /** When it counts as late; infinite until it is called. */
   lateAtMs: number;
   late: boolean;
+  /** When it counts as slow against the promise; infinite where nothing is promised, and once it is told. */
+  slowAtMs: number;
+  /** It was started with another to learn of it, so it may go on to its first content after the other has won. */
+  raced: boolean;
+  content: boolean;
   /** It got no hold for a reason of its candidate's alone: no attempt at all. */
   void: boolean;
 }
@@ -69,10 +80,15 @@ export class Course {
   /** A hold was refused: nothing more is started. */
   #halted = false;
   #closed = false;
+  /** Content of this attempt goes to the client. */
+  #winner: number | null = null;
+  #hedgeAtMs = NEVER;
+  #raceDue: boolean;
   #lacksAllowance = false;
 
   constructor(facts: CourseFacts) {
     this.#facts = facts;
+    this.#raceDue = facts.steering !== undefined && facts.steering.plan.race !== null;
   }
 
   /** A step was wanted that the retry allowance does not pay for. */
@@ -83,8 +99,12 @@ export class Course {
   /** When to ask again if nothing happens before; infinite: not at all. */
   get wakeMs(): number {
     if (this.#closed) return NEVER;
-    let wakeMs = Math.min(this.#pending?.atMs ?? NEVER, this.#roomAtMs);
-    for (const run of this.#runs) if (run.outcome === null && !run.late && run.lateAtMs < wakeMs) wakeMs = run.lateAtMs;
+    let wakeMs = Math.min(this.#pending?.atMs ?? NEVER, this.#roomAtMs, this.#hedgeAtMs);
+    for (const run of this.#runs) {
+      if (run.outcome !== null || run.content) continue;
+      if (!run.late && run.lateAtMs < wakeMs) wakeMs = run.lateAtMs;
+      if (run.slowAtMs < wakeMs) wakeMs = run.slowAtMs;
+    }
     return wakeMs;
   }
 
@@ -92,11 +112,12 @@ export class Course {
   next(nowMs: number): Command {
     if (this.#closed) return IDLE;
     this.#markLate(nowMs);
+    if (this.#winner !== null) return this.#dropLosers();
     if (this.#dropping || this.#deferred !== null) return IDLE;
     const inFlight = this.#inFlight();
     if (this.#pending !== null) return this.#pending.atMs > nowMs ? IDLE : this.#afterWait(this.#pending.step, nowMs);
     if (inFlight >= MAX_IN_FLIGHT) return this.#makeRoom(nowMs);
-    if (!this.#due) return IDLE;
+    if (!this.#due) return this.#beside(nowMs, inFlight);
     this.#due = false;
     return this.#step(nowMs, inFlight);
   }
@@ -104,8 +125,9 @@ export class Course {
   /** The step is being made: from now on it counts. Returns the attempt's number, from 0. */
   launched(step: Launch, nowMs: number): number {
     const { deployment } = this.#facts.candidates[step.candidate] as Candidate;
-    const ticket = this.#facts.health.sent({ deployment: deployment.id, account: deployment.account, endpoint: this.#facts.endpoint }, nowMs, step.probe);
-    return this.#runs.push({ candidate: step.candidate, ticket, outcome: null, lateAtMs: NEVER, late: false, void: false }) - 1;
+    const ticket = this.#facts.health.sent({ deployment: deployment.id, account: deployment.account, endpoint: this.#facts.endpoint }, nowMs, step.probe, this.#facts.pace);
+    if (step.why !== "first" && step.why !== "race") this.#facts.steering?.state.called(deployment.id, nowMs);
+    return this.#runs.push({ candidate: step.candidate, ticket, outcome: null, lateAtMs: NEVER, late: false, slowAtMs: NEVER, raced: step.why === "race", content: false, void: false }) - 1;
   }
 
   /** The call goes out, and counts as late after `softTimeoutMs`, or when the next step has to start: waiting for room in a budget is no lateness. */
@@ -118,12 +140,39 @@ export class Course {
     // The next step was due before this one began, which is not this deployment's fault.
     if (nextInMs <= 0) this.#due = true;
     run.lateAtMs = nowMs + (nextInMs > 0 ? Math.min(softTimeoutMs, nextInMs) : softTimeoutMs);
+    if (this.#facts.pace !== undefined && this.#facts.pace.thresholdMs > 0) run.slowAtMs = nowMs + this.#facts.pace.thresholdMs;
+    const hedge = this.#facts.steering?.plan.hedge ?? null;
+    if (attempt === 0 && hedge !== null) this.#hedgeAtMs = nowMs + hedge.afterMs;
+  }
+
+  /**
+   * Its first content is here. Does it go to the client? False: another's does. The others are aborted by their driver, but for those
+   * that `goesOn`.
+   */
+  content(attempt: number, nowMs: number): boolean {
+    const run = this.#runs[attempt] as Run;
+    run.content = true;
+    this.#facts.health.firstContent(run.ticket, nowMs);
+    this.#learnt(run, run.slowAtMs !== NEVER || this.#facts.pace === undefined);
+    if (this.#winner !== null) return false;
+    this.#winner = attempt;
+    this.#hedgeAtMs = this.#roomAtMs = NEVER;
+    this.#pending = null;
+    return true;
+  }
+
+  /** After another has won: it was started to learn of it, and has had no content yet. */
+  goesOn(attempt: number): boolean {
+    const run = this.#runs[attempt] as Run;
+    return run.raced && !run.content && !run.late && run.outcome === null;
   }
 
   /** It came to this. What was waited for beside it is decided anew, unless it was aborted on our own account. */
   ended(attempt: number, outcome: Outcome, nowMs: number): void {
     const run = this.#runs[attempt] as Run;
     run.outcome = outcome;
+    if (attempt === 0) this.#hedgeAtMs = NEVER;
+    if (!run.content && (outcome.kind === "failed" || run.late)) this.#learnt(run, false);
     this.#facts.health.observe(run.ticket, outcome, nowMs, this.#facts.random());
     if (outcome.kind === "superseded") return;
     this.#pending = null;
@@ -175,7 +224,7 @@ export class Course {
     return this.#runs[attempt]?.late === true;
   }
 
-  /** Nothing more is to be decided: content has come, the client has left, or the answer is an error. */
+  /** Nothing more is to be decided: the client has left, or the answer is an error. */
   close(): void {
     this.#closed = true;
   }
@@ -183,7 +232,7 @@ export class Course {
   view(candidate: number, nowMs: number): HealthView {
     if (this.#unfit.has(candidate)) return UNFIT;
     const { deployment } = this.#facts.candidates[candidate] as Candidate;
-    return this.#facts.health.view(deployment.id, deployment.account, this.#facts.endpoint, nowMs);
+    return this.#facts.health.view(deployment.id, deployment.account, this.#facts.endpoint, nowMs, this.#facts.pace?.thresholdMs);
   }
 
   #inFlight(): number {
@@ -194,12 +243,50 @@ export class Course {
 
   #markLate(nowMs: number): void {
     for (const run of this.#runs) {
-      if (run.outcome !== null || run.late || run.lateAtMs > nowMs) continue;
+      if (run.outcome !== null || run.content) continue;
+      if (run.slowAtMs <= nowMs) {
+        run.slowAtMs = NEVER;
+        this.#facts.health.slow(run.ticket, nowMs);
+      }
+      if (run.late || run.lateAtMs > nowMs) continue;
       run.late = true;
       this.#facts.health.observe(run.ticket, { kind: "soft-timeout" }, nowMs, this.#facts.random());
       this.#due = true;
       this.#roomDue = true;
     }
+  }
+
+  /** What was planned to start beside the first attempt: with it, to learn of another; or after it, where it is slow. */
+  #beside(nowMs: number, inFlight: number): Command {
+    const { steering } = this.#facts;
+    if (steering === undefined || inFlight !== 1 || this.#runs.length !== 1 || this.#halted) return IDLE;
+    const { plan, state } = steering;
+    if (this.#raceDue && plan.race !== null) {
+      this.#raceDue = false;
+      const probe = plan.race.why === "probe";
+      // What health asks for is not explored, so no allowance of the route's is spent on it.
+      if (this.#mayStart(plan.race.candidate, nowMs, probe) && (probe || state.takeRace(plan))) return beside(plan.race.candidate, "race", probe);
+    }
+    if (plan.hedge === null || this.#hedgeAtMs > nowMs) return IDLE;
+    this.#hedgeAtMs = NEVER;
+    return this.#mayStart(plan.hedge.candidate, nowMs, false) && state.takeHedge(plan) ? beside(plan.hedge.candidate, "hedge", false) : IDLE;
+  }
+
+  /** What a race has told of the one that was started to learn of it. */
+  #learnt(run: Run, good: boolean): void {
+    const { steering, candidates } = this.#facts;
+    if (run.raced) steering?.state.probed((candidates[run.candidate] as Candidate).deployment.id, good);
+  }
+
+  #mayStart(candidate: number, nowMs: number, probe: boolean): boolean {
+    const view = this.view(candidate, nowMs);
+    return candidate !== this.#runs[0]?.candidate && view.excluded === null && view.pausedUntilMs <= nowMs && view.state === (probe ? "probe-ready" : "admitting");
+  }
+
+  /** What went on beside the winner to be learnt of has taken too long. */
+  #dropLosers(): Command {
+    const attempt = this.#runs.findIndex((run, i) => i !== this.#winner && run.outcome === null && run.late);
+    return attempt < 0 ? IDLE : { kind: "drop", attempt };
   }
 
   #step(nowMs: number, inFlight: number): Command {
@@ -255,6 +342,10 @@ export class Course {
 }
 
 const SUPERSEDED: Outcome = Object.freeze({ kind: "superseded", phase: "before-content" });
+
+function beside(candidate: number, why: "race" | "hedge", probe: boolean): Launch {
+  return { kind: "launch", candidate, why, metered: false, probe, waitMs: 0 };
+}
 
 function stop(why: StopReason): Command {
   return { kind: "stop", why, retryAfterMs: null };

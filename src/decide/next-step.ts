@@ -36,7 +36,7 @@ export interface StepFacts {
 export interface Launch {
   readonly kind: "launch";
   readonly candidate: number;
-  /** `first`, `failover`, `probe`, `repair`, `repeat`, `last-resort`, `paced`. */
+  /** `first`, `failover`, `probe`, `repair`, `repeat`, `last-resort`, `paced`; beside another: `race`, `hedge`. */
   readonly why: string;
   /** Takes one from the retry allowance; without it the step is not made. */
   readonly metered: boolean;

@@ -40,6 +40,7 @@ import { RemoteImages } from "./remote-images.ts";
 import { cheaperRoute, CHEAPER_WARNING, limitWarning, spendingOf } from "./spending.ts";
 import type { StructuredOutput } from "./structured.ts";
 import type { Prepared, RequestCost, Surface } from "./surface.ts";
+import { steeringOf } from "./steering.ts";
 import { taggedCall } from "./tags.ts";
 import { tellChat, WholeLane } from "./whole-lane.ts";
 
@@ -127,14 +128,16 @@ function begin(deps: Deps, inbound: Inbound, ready: Ready): Exchange {
   const fetchesImages = deps.images !== undefined && inbound.snapshot.fetchesImages === true;
   const needs = needsOf(request, { passesTo, lenient: route.lenient === true, fetchesImages, imageCount: measure.imageCount, unsized: measure.unsized });
   const shape = beyondShape(shapeOf(request, estimateTokens, measure.imageCount, needs), unbounded);
+  const steering = steeringOf(deps, route, shape, "chat");
   const choice = choose({
     route,
     shape,
     measure: beyondMeasure(unseenBytes === 0 ? measure : { ...measure, textBytes: measure.textBytes + unseenBytes }, unbounded),
-    view: (deployment) => deps.health.view(deployment.id, deployment.account, "chat", deps.clock.nowMs()),
+    view: (deployment) => deps.health.view(deployment.id, deployment.account, "chat", deps.clock.nowMs(), steering?.pace.thresholdMs),
     capabilities: tableOf,
     passesTo,
     spending,
+    balance: steering?.balance,
     wallMs: deps.clock.wallMs(),
     random: () => deps.random.next(),
   });
@@ -156,6 +159,7 @@ function begin(deps: Deps, inbound: Inbound, ready: Ready): Exchange {
     serviceTier: unbounded.extras?.serviceTier,
     binding: spending === undefined ? undefined : { spending, shape },
     features: surchargedBy(needs),
+    steering,
     snapshot: inbound.snapshot,
   });
   exchange.onRecorded = images === null ? inbound.done : releasing(images, inbound.done);

@@ -4,6 +4,7 @@ import type { HealthBook } from "../decide/health/book.ts";
 import type { Allowance } from "../decide/allowance.ts";
 import type { Directory } from "../decide/names.ts";
 import type { TagBook } from "../decide/tags.ts";
+import type { RouteBook } from "../decide/balance/route-book.ts";
 import type { HeldBatches } from "./batches.ts";
 import type { BudgetGate, Caller, Clock, ImageFetch, Ledger, Log, Random, RateGate, Records, ReserveResult, StateStore, Upstream, UpstreamRequest } from "../ports.ts";
 import type { BackgroundRuns } from "./background.ts";
@@ -31,6 +32,8 @@ export interface Deps {
   readonly log: Log;
   readonly health: HealthBook;
   readonly allowance: Allowance;
+  /** What routes that promise something have learnt; absent: none is steered. */
+  readonly routes?: RouteBook;
   readonly ids: Ids;
   /** Values of tags that have been seen. Absent: they are not bounded. */
   readonly tags?: TagBook;

@@ -24,6 +24,7 @@ import { failureFields, recordOf } from "./record.ts";
 import { withoutSecret } from "./redact.ts";
 import { bindsDeployment } from "./scopes.ts";
 import { withinRest } from "./spending.ts";
+import { beganBy, learnFrom } from "./steering.ts";
 import type { ExchangeSettings, Later, Surface } from "./surface.ts";
 import { takeTurn, type Turn } from "./turn.ts";
 
@@ -75,10 +76,11 @@ export class Exchange implements AttemptOwner {
     this.settings = settings;
     this.#startMs = deps.clock.nowMs();
     this.#startWallMs = deps.clock.wallMs();
-    const { choice, deadlineMs, once = false } = settings;
+    const { choice, deadlineMs, once = false, steering } = settings;
     this.#course = new Course({
       candidates: choice.candidates, endpoint: surface.endpoint, startMs: this.#startMs, deadlineMs, once,
       health: deps.health, allowance: deps.allowance, random: () => deps.random.next(),
+      pace: steering?.pace, steering: steering === undefined || choice.plan === undefined ? undefined : { plan: choice.plan, state: steering.memory.state },
     });
     reply.onGone(() => this.#clientGone());
     reply.onDrain(() => this.#winner?.resume());
@@ -99,6 +101,8 @@ export class Exchange implements AttemptOwner {
 
   #begin(): void {
     this.#deps.allowance.earn(this.#startMs);
+    const { steering, choice } = this.settings;
+    if (steering !== undefined) beganBy(this.#deps, steering, choice);
     this.#deadline = this.#deps.clock.after(this.settings.deadlineMs, () => this.#deadlinePassed());
     if (this.#surface.stream && this.settings.route.keepalive && this.#surface.keepAlive.length > 0) {
       this.#delivery.keepAlive(this.#surface.keepAlive, this.#deps.limits.keepaliveMs, () => answerHeaders(this.#facts(null, "open"), streamHead(this.#surface.streamType)));
@@ -134,12 +138,13 @@ export class Exchange implements AttemptOwner {
 
   claim(attempt: Attempt): boolean {
     if (this.#gone) return attempt.draining;
-    if (this.#over || (this.#winner !== null && this.#winner !== attempt)) return false;
+    if (this.#over || this.#winner === attempt) return this.#winner === attempt;
+    if (!this.#course.content(this.#attempts.indexOf(attempt), this.#deps.clock.nowMs())) return false;
     this.#winner = attempt;
-    this.#course.close();
     this.#deadline?.cancel();
     this.#stopWaiting();
-    for (const other of this.#attempts) if (other !== attempt) other.stop("superseded");
+    for (const [i, other] of this.#attempts.entries()) if (other !== attempt && !this.#course.goesOn(i)) other.stop("superseded");
+    this.#sleep();
     if (this.#surface.stream && !this.#delivery.replied) this.#delivery.head(200, answerHeaders(this.#facts(attempt, "open"), streamHead(attempt.type ?? this.#surface.streamType)));
     return true;
   }
@@ -169,7 +174,7 @@ export class Exchange implements AttemptOwner {
   // The loop
 
   #drive(): void {
-    while (!this.#over && !this.#gone && this.#winner === null) {
+    while (!this.#gone && (!this.#over || this.#winner !== null)) {
       const command = this.#course.next(this.#deps.clock.nowMs());
       if (command.kind === "idle") return this.#sleep();
       if (command.kind === "launch") this.#launch(command);
@@ -444,6 +449,7 @@ export class Exchange implements AttemptOwner {
       flags: [...this.#flags, ...(this.#books.undurable ? ["undurable"] : [])],
       startStates: this.#startStates, unfit: this.#unfit,
     });
+    if (settings.steering !== undefined) learnFrom(this.#deps, settings.steering, record);
     this.#turn?.end(record.attempts);
     this.#deps.records.append(record);
     this.onRecorded?.();

@@ -8,6 +8,7 @@ import type { SurchargedFeature } from "../wire/facts.ts";
 import type { HttpMethod, ServedName } from "../wire/surfaces.ts";
 import type { UnitCounts } from "../wire/usage.ts";
 import type { Attempt, Reading } from "./attempt.ts";
+import type { Steering } from "./steering.ts";
 import type { Snapshot } from "./deps.ts";
 
 /** What differs between the endpoints that share the loop. */
@@ -91,5 +92,7 @@ export interface ExchangeSettings {
   readonly serviceTier?: string | undefined;
   /** What was sent is never sent again: it may have been done. */
   readonly once?: boolean;
+  /** What its route promises, and how it is weighed; absent: nothing. */
+  readonly steering?: Steering | undefined;
   readonly snapshot: Snapshot;
 }

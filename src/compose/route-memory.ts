@@ -1,0 +1,42 @@
+/** What routes have learnt, kept over restarts: read before the first request, written each minute and at the end. */
+import { join } from "node:path";
+import { RouteBook, type SavedRoutes } from "../decide/balance/route-book.ts";
+import type { Clock, Log } from "../ports.ts";
+import { JsonFile } from "../storage/json-file.ts";
+import { isObject, type Json } from "../wire/json.ts";
+
+const SAVE_MS = 60_000;
+
+export class RouteMemoryFile {
+  readonly book: RouteBook;
+  readonly #clock: Clock;
+  readonly #file: JsonFile;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(clock: Clock, folder: string, log: Log) {
+    this.#clock = clock;
+    this.book = new RouteBook(clock.wallMs() - clock.nowMs());
+    this.#file = new JsonFile(join(folder, "routes.json"), "routes", log);
+    const saved = this.#file.load();
+    if (isSaved(saved)) this.book.restore(saved);
+  }
+
+  start(): void {
+    this.#timer ??= setInterval(() => this.save(), SAVE_MS).unref();
+  }
+
+  stop(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.save();
+  }
+
+  save(): void {
+    const saved = this.book.save(this.#clock.nowMs());
+    if (saved.routes.length > 0) this.#file.save(saved as unknown as Json);
+  }
+}
+
+/** Of this version: what another wrote is forgotten, and learnt again. */
+function isSaved(value: Json | null): value is Json & SavedRoutes {
+  return isObject(value) && Array.isArray(value["routes"]) && value["routes"].every((one) => isObject(one) && typeof one["name"] === "string" && typeof one["outputTokens"] === "number" && isObject(one["state"]));
+}

@@ -1,0 +1,78 @@
+/** What is remembered of every route that is steered: its state, and how long its answers are. One per process; plain values outlive it. */
+import type { Route } from "../deployment.ts";
+import { RouteState, type SavedRoute } from "./route-state.ts";
+import { exploreTokens, hedgeTokens } from "./tokens.ts";
+import type { RouteTerms } from "./types.ts";
+
+/** Routes may be names that clients make up (`account/anything`), so the book is bounded. */
+const ROUTES_MAX = 4_096;
+/** Before anything is known of a route's answers. */
+const OUTPUT_TOKENS_PRIOR = 256;
+/** The mean of answers' lengths is over about so many. */
+const OUTPUT_REQUESTS = 200;
+/** What is weighed where an owner states nothing: failures cost only what the objective makes of them. */
+export const DEFAULT_TERMS: RouteTerms = { costOfFailureNanoUsd: 0, costOfDelayNanoUsdPerS: null, hedgeShare: 0.05, exploreShare: 0.03 };
+const NO_OBJECTIVES: NonNullable<Route["objectives"]> = [];
+
+/** One route's memory. */
+export interface RouteMemory {
+  readonly state: RouteState;
+  /** Mean length of its answers, tokens. */
+  outputTokens: number;
+  answers: number;
+  readonly objectives: NonNullable<Route["objectives"]>;
+  readonly terms: RouteTerms;
+}
+
+export interface SavedRoutes {
+  readonly routes: readonly { readonly name: string; readonly outputTokens: number; readonly answers: number; readonly state: SavedRoute }[];
+}
+
+export class RouteBook {
+  readonly #wallAheadMs: number;
+  readonly #routes = new Map<string, RouteMemory>();
+  /** Saved by an earlier process, until the route is asked for. */
+  readonly #saved = new Map<string, SavedRoutes["routes"][number]>();
+
+  /** `wallAheadMs`: how much wall-clock time is ahead of the clock that all times are told by. */
+  constructor(wallAheadMs: number) {
+    this.#wallAheadMs = wallAheadMs;
+  }
+
+  /** The memory of a route; made anew, from what it knew, where what is promised has changed. */
+  of(route: Route, nowMs: number): RouteMemory {
+    const objectives = route.objectives ?? NO_OBJECTIVES;
+    const terms = route.terms ?? DEFAULT_TERMS;
+    const found = this.#routes.get(route.name);
+    if (found !== undefined && found.objectives === objectives && found.terms === terms) return found;
+    const state = new RouteState({ objectives, terms, wallAheadMs: this.#wallAheadMs, hedgeTokens: hedgeTokens(terms.hedgeShare), exploreTokens: exploreTokens(terms.exploreShare) });
+    const earlier = found === undefined ? this.#saved.get(route.name) : { ...found, state: found.state.save(nowMs) };
+    if (earlier !== undefined) state.restore(earlier.state, nowMs);
+    this.#saved.delete(route.name);
+    const memory: RouteMemory = { state, objectives, terms, outputTokens: earlier?.outputTokens ?? OUTPUT_TOKENS_PRIOR, answers: earlier?.answers ?? 0 };
+    if (found === undefined && this.#routes.size >= ROUTES_MAX) this.#routes.delete(this.#routes.keys().next().value as string);
+    this.#routes.set(route.name, memory);
+    return memory;
+  }
+
+  /** An answer of so many tokens was whole. */
+  answered(memory: RouteMemory, outputTokens: number): void {
+    memory.answers = Math.min(OUTPUT_REQUESTS, memory.answers + 1);
+    memory.outputTokens += (outputTokens - memory.outputTokens) / memory.answers;
+  }
+
+  /** Routes that are steered, by name. */
+  all(): ReadonlyMap<string, RouteMemory> {
+    return this.#routes;
+  }
+
+  save(nowMs: number): SavedRoutes {
+    const routes = [...this.#routes].map(([name, { state, outputTokens, answers }]) => ({ name, outputTokens, answers, state: state.save(nowMs) }));
+    return { routes: [...routes, ...this.#saved.values()] };
+  }
+
+  /** Before the first request. */
+  restore(saved: SavedRoutes): void {
+    for (const one of saved.routes.slice(0, ROUTES_MAX)) this.#saved.set(one.name, one);
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * How a route that promises something is steered: what the choice weighs its candidates by, what a call is slow against, and what the
+ * route learns of a request's end. Nothing of this is made for routes that promise nothing and are in their owner's order.
+ */
+import type { Balance } from "../decide/balance/arrange.ts";
+import { expectedNanoUsd } from "../decide/balance/expected.ts";
+import type { RouteMemory } from "../decide/balance/route-book.ts";
+import { latencyObjectiveOf } from "../decide/balance/route-state.ts";
+import type { Plan } from "../decide/balance/types.ts";
+import type { Choice } from "../decide/choose.ts";
+import type { RequestShape, Route } from "../decide/deployment.ts";
+import type { CallFacts } from "../decide/health/book.ts";
+import { classOf, isWhole, judge, withinMsOf } from "../decide/objective/judge.ts";
+import { sizeClassOf } from "../decide/observed/types.ts";
+import type { RequestRecord } from "../ports.ts";
+import { outputTokens } from "../wire/usage.ts";
+import type { Deps } from "./deps.ts";
+
+/** Of one request. */
+export interface Steering {
+  readonly memory: RouteMemory;
+  readonly pace: CallFacts;
+  /** Absent: the route is in another order than the balanced one. */
+  readonly balance?: Balance;
+}
+
+/** undefined: the route promises nothing, and is not weighed. */
+export function steeringOf(deps: Deps, route: Route, shape: RequestShape, endpoint: string, once = false): Steering | undefined {
+  const balanced = route.strategy === "balanced";
+  if (deps.routes === undefined || (!balanced && route.objectives === undefined)) return undefined;
+  const nowMs = deps.clock.nowMs();
+  const memory = deps.routes.of(route, nowMs);
+  const pace = paceOf(memory, shape);
+  if (!balanced) return { memory, pace };
+  const wallMs = deps.clock.wallMs();
+  const output = Math.min(memory.outputTokens, shape.maxOutputTokens ?? Number.POSITIVE_INFINITY) * shape.choiceCount;
+  const balance: Balance = {
+    state: memory.state,
+    estimate: ({ deployment }) => deps.health.estimate(deployment.id, endpoint, pace.thresholdMs, pace.sizeClass, nowMs),
+    expectedNanoUsd: ({ deployment }) => expectedNanoUsd(deployment.pricing, shape.inputEstimateTokens, shape.writesTokens === false ? 0 : output, wallMs),
+    thresholdMs: pace.thresholdMs,
+    alone: once,
+    nowMs,
+    repeats: deps.allowance.tokens(nowMs),
+  };
+  return { memory, pace, balance };
+}
+
+/** What a call of this request is slow against: first content of a stream, the whole of a JSON answer. */
+function paceOf({ objectives }: RouteMemory, { stream, inputEstimateTokens }: RequestShape): CallFacts {
+  const objective = latencyObjectiveOf(objectives);
+  const counts = objective !== null && objective.kind === (stream ? "first_token" : "latency");
+  const thresholdMs = counts ? withinMsOf(objective.within, inputEstimateTokens) : 0;
+  return { thresholdMs: Number.isFinite(thresholdMs) ? thresholdMs : 0, sizeClass: sizeClassOf(inputEstimateTokens), slowBudget: counts ? 1 - objective.target : 0 };
+}
+
+/** The request runs by its choice's plan. */
+export function beganBy(deps: Deps, steering: Steering, choice: Choice): Plan | undefined {
+  const { plan } = choice;
+  if (plan === undefined) return undefined;
+  steering.memory.state.began(plan, deps.clock.nowMs(), (i) => choice.candidates[i]?.deployment.id ?? "");
+  return plan;
+}
+
+/** What the route learns of a request's end. */
+export function learnFrom(deps: Deps, { memory }: Steering, record: RequestRecord): void {
+  const kind = classOf(record);
+  const whole = isWhole(kind);
+  const timed = latencyObjectiveOf(memory.objectives);
+  memory.state.ended({ valid: kind !== "client", failed: !whole, late: timed !== null && judge(timed, record, kind) === "bad" }, deps.clock.nowMs());
+  if (whole) deps.routes?.answered(memory, outputTokens(record.units));
+}
