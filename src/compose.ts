@@ -238,6 +238,7 @@ class Running {
     this.#allowOrigins();
     this.#limit();
     this.#promise();
+    this.#promise();
     this.#alerts.reloaded();
     this.#health.configure({ restMs: loaded.config.health.restMs, restMaxMs: loaded.config.health.restMaxMs });
     this.#health.reload(this.#accounts());
@@ -275,6 +276,11 @@ class Running {
   #authOf(config: Config): AuthSettings {
     for (const key of this.#managed.book.reserve(new Set(config.keys.map((one) => one.name)))) this.#log.warn("stored_key_shadowed", { key, by: config.source });
     return authSettings(config, this.#managed.book, isLoopback(this.#options.host));
+  }
+
+  /** By what requests of each route are judged from now on, for reports. */
+  #promise(): void {
+    this.#storage.outcomes.promise(this.#config.config.routes.map(({ name, objectives }) => [name, objectives] as const));
   }
 
   /** By what requests of each route are judged from now on, for reports. */
