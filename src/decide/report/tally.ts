@@ -1,5 +1,5 @@
 /** The events of one finished request. On the path of every request, so it allocates nothing for one that went well. */
-import type { Json, JsonObject } from "../../wire/json.ts";
+import { member, type Json, type JsonObject } from "../../wire/json.ts";
 import { inputTokens, outputTokens } from "../../wire/usage.ts";
 import { isWhole, judgeCall, type Finished } from "../objective/judge.ts";
 import { BOUNDS_MS, bucketOf, type BadRequest, type Judged } from "./types.ts";
@@ -116,7 +116,8 @@ function countDetour(request: EndedRequest, cellOf: (deployment: string) => Cell
  * prices where the choice tells them, else the bounds of what each candidate may cost.
  */
 export function dearerNanoUsd(request: EndedRequest): number {
-  const candidates = listed(request.decision["candidates"]);
+  const scores = listed(member(request.decision["plan"], "scores"));
+  const candidates = scores.length > 1 ? scores : listed(request.decision["candidates"]);
   if (candidates.length < 2) return 0;
   const call = request.attempts.findLast((one) => one.deployment === request.deployment);
   if (call?.costNanoUsd == null || call.costNanoUsd === 0) return 0;
