@@ -17,7 +17,7 @@ import type { LimitHint } from "./pace.ts";
 import type { CallFacts, HealthId, HealthRow, HealthView, Observation } from "./types.ts";
 
 export type { BreakerPhase, RestSettings } from "./breaker.ts";
-export type { LimitHint } from "./pace.ts";
+export { hintOf, type LimitHint } from "./pace.ts";
 export type { CallFacts, ExclusionView, HealthId, HealthRow, HealthView, Observation, SlowRow } from "./types.ts";
 
 /** One call under way. Observe its end exactly once; a soft timeout may come before. */
@@ -54,20 +54,25 @@ const NO_TIME: CallFacts = Object.freeze({ thresholdMs: 0, sizeClass: 0 });
 /** After so many hard failures in a run a 429 that names no pause is one more: the provider is down, not busy. */
 const HARD_RUN = 3;
 
+export interface HealthSettings extends RestSettings {
+  /** The strictest availability that any route promises: how rare the failures are that must be seen. Absent: 0.999. */
+  readonly target?: number;
+}
+
 export class HealthBook {
-  #settings: RestSettings;
+  #settings: HealthSettings;
   readonly #entries = new Map<string, Entry>();
   readonly #accounts = new Map<string, Exclusion>();
   readonly #unknown = new Observed();
   #dear: ReadonlyMap<string, string> = NOTHING_DEAR;
   #lastSeq = 0;
 
-  constructor(settings: RestSettings) {
+  constructor(settings: HealthSettings) {
     this.#settings = settings;
   }
 
-  /** New rests follow these; a rest under way keeps its length. */
-  configure(settings: RestSettings): void {
+  /** New rests and deployments follow these; a rest under way keeps its length. */
+  configure(settings: HealthSettings): void {
     this.#settings = settings;
   }
 
@@ -341,7 +346,7 @@ export class HealthBook {
     let entry = this.#entries.get(key);
     if (entry === undefined) {
       if (this.#entries.size >= ENTRIES_MAX) this.#makeRoom(nowMs);
-      this.#entries.set(key, (entry = newEntry(id)));
+      this.#entries.set(key, (entry = newEntry(id, this.#settings.target)));
     }
     return entry;
   }

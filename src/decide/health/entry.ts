@@ -33,6 +33,7 @@ export interface Entry {
   readonly concurrency: Concurrency;
   /** The model that the provider does not know. */
   readonly exclusion: Exclusion;
+  readonly target: number;
   /** null: no call has told anything yet. Names that mean nothing stay without. */
   observed: Observed | null;
   /** Mean time between calls while it admits: a rest is no gap. */
@@ -43,11 +44,11 @@ export interface Entry {
   lastSentMs: number;
 }
 
-/** Nothing known yet. */
-export function newEntry({ deployment, account, endpoint }: HealthId): Entry {
+/** Nothing known yet. `target`: the strictest availability that is asked of it. */
+export function newEntry({ deployment, account, endpoint }: HealthId, target = 0.999): Entry {
   return {
     id: { deployment, account, endpoint }, breaker: breaking.newBreaker(), slow: [], pace: pacing.newPace(), concurrency: limiting.newConcurrency(),
-    exclusion: excluding.newExclusion(), observed: null, gapMs: 0, gaps: 0, gapFromMs: 0, lastSentMs: 0,
+    exclusion: excluding.newExclusion(), target, observed: null, gapMs: 0, gaps: 0, gapFromMs: 0, lastSentMs: 0,
   };
 }
 
@@ -66,7 +67,7 @@ export function noteSent(entry: Entry, nowMs: number): void {
 /** Where to write what a call taught that was sent at `sentMs`. */
 export function observedOf(entry: Entry, sentMs: number): Observed {
   if (entry.observed === null) {
-    entry.observed = new Observed();
+    entry.observed = new Observed({ target: entry.target });
     entry.observed.sent(sentMs);
   }
   return entry.observed;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { newPace, pausedUntilMs, recordAcceptance, recordHint, recordRefusal, recordSent, PAUSE_MAX_MS, type Pace } from "./pace.ts";
+import { hintOf, newPace, pausedUntilMs, recordAcceptance, recordHint, recordRefusal, recordSent, PAUSE_MAX_MS, type Pace } from "./pace.ts";
 
 /** A provider that takes so many calls a minute. */
 type Provider = (nowMs: number) => boolean;
@@ -70,6 +70,14 @@ describe("a learned pace", () => {
     });
   }
 
+  it("costs a burst little more than what is in flight before the first refusal is seen", (t) => {
+    for (const provider of [tokenBucket(10), fixedWindow(10)]) {
+      const { accepted, refused } = drive(provider, 100, 60);
+      t.diagnostic(`${refused} refused, ${accepted} accepted`);
+      assert.ok(refused <= 40 && accepted >= 400, `${refused} refused, ${accepted} accepted`);
+    }
+  });
+
   it("grows back after a refusal that meant nothing", () => {
     let calls = 0;
     const { pace } = drive(() => (calls += 1) !== 50, 10, 30);
@@ -95,14 +103,21 @@ describe("a learned pace", () => {
     );
   });
 
-  it("ignores refusals of calls that were sent before the latest cut, but for what they accepted", () => {
+  it("is cut once for calls that were sent together, and reckoned from those of them that were accepted", () => {
     const pace = newPace();
     for (let i = 0; i < 20; i += 1) recordSent(pace, 0);
     const refuse = (seq: number): boolean => recordRefusal(pace, { seq, sentMs: 0, lastSentSeq: 20, retryAfterMs: null, teaches: true, nowMs: 10 });
     refuse(11);
     assert.deepEqual([pace.limit, pace.step], [17, 1]);
     for (let seq = 12; seq <= 20; seq += 1) refuse(seq);
-    assert.deepEqual([pace.limit, pace.step, pace.accepted], [17, 1, 10]);
+    assert.deepEqual([pace.limit, pace.step, pace.accepted], [9, 1, 10]);
+  });
+
+  it("is not learned where none of the calls that were sent together was accepted", () => {
+    const pace = newPace();
+    for (let i = 0; i < 20; i += 1) recordSent(pace, 0);
+    for (let seq = 1; seq <= 20; seq += 1) recordRefusal(pace, { seq, sentMs: 0, lastSentSeq: 20, retryAfterMs: null, teaches: true, nowMs: 10 });
+    assert.equal(pace.limit, Number.POSITIVE_INFINITY);
   });
 
   it("is not learned from what an outage let through", () => {
@@ -154,6 +169,15 @@ describe("what headers leave", () => {
     assert.equal(pausedUntilMs(pace, 110), 20_100);
     recordHint(pace, pace.sent, { remainingRequests: 3, resetMs: 20_000 }, 200);
     assert.equal(pausedUntilMs(pace, 200), 0);
+  });
+
+  it("is that of the requests where both are told, and nothing where the tokens are gone", () => {
+    const requests = { of: "requests", remaining: 7, resetInMs: 1_000 };
+    const tokens = { of: "tokens", remaining: 900, resetInMs: 5_000 };
+    assert.deepEqual(hintOf([tokens, requests]), { remainingRequests: 7, resetMs: 1_000 });
+    assert.deepEqual(hintOf([{ ...requests, remaining: 3, resetInMs: 60_000 }, requests]), { remainingRequests: 3, resetMs: 60_000 });
+    assert.deepEqual(hintOf([requests, { ...tokens, remaining: 0 }]), { remainingRequests: 0, resetMs: 5_000 });
+    assert.equal(hintOf([tokens, { ...requests, resetInMs: null }]), null);
   });
 
   it("keeps us away for a minute at most", () => {

@@ -39,6 +39,23 @@ export interface LimitHint {
   readonly resetMs: number;
 }
 
+/** One limit as an answer's headers tell it. null: not told. */
+interface ToldLimit {
+  readonly of: string;
+  readonly remaining: number | null;
+  readonly resetInMs: number | null;
+}
+
+/** What binds first of an answer's limits; null where none tells enough. How many calls some tokens are is not known: they bind when they are gone. */
+export function hintOf(limits: readonly ToldLimit[]): LimitHint | null {
+  let hint: LimitHint | null = null;
+  for (const { of, remaining, resetInMs } of limits) {
+    if (remaining === null || resetInMs === null || (of !== "requests" && remaining > 0)) continue;
+    if (hint === null || remaining < hint.remainingRequests || (remaining === hint.remainingRequests && resetInMs > hint.resetMs)) hint = { remainingRequests: remaining, resetMs: resetInMs };
+  }
+  return hint;
+}
+
 /** Plain state; only the functions below change it. */
 export interface Pace {
   /** Not before this time, for a 429 or a Retry-After. */
@@ -58,6 +75,9 @@ export interface Pace {
   heldSinceMs: number;
   cuts: number;
   cutAtMs: number;
+  /** What the latest cut was reckoned from: the limit before it, and the calls that seemed to be accepted. */
+  limitBefore: number;
+  acceptedBefore: number;
   growth: number;
   fullSinceMs: number;
   fullAtMs: number;
@@ -88,7 +108,7 @@ export interface Refusal {
 export function newPace(): Pace {
   return {
     pauseToMs: 0, step: 0, refusedSeq: 0, limit: Number.POSITIVE_INFINITY, counts: new Uint16Array(WINDOW_S), second: 0, accepted: 0,
-    heldSinceMs: 0, cuts: 0, cutAtMs: 0, growth: GROWTH_MIN, fullSinceMs: 0, fullAtMs: 0, empty: 0, sent: 0, left: Number.POSITIVE_INFINITY, hintUntilMs: 0, hintSeen: false,
+    heldSinceMs: 0, cuts: 0, cutAtMs: 0, limitBefore: Number.POSITIVE_INFINITY, acceptedBefore: 0, growth: GROWTH_MIN, fullSinceMs: 0, fullAtMs: 0, empty: 0, sent: 0, left: Number.POSITIVE_INFINITY, hintUntilMs: 0, hintSeen: false,
   };
 }
 
@@ -114,7 +134,10 @@ export function recordRefusal(pace: Pace, refusal: Refusal): boolean {
   advance(pace, nowMs);
   takeOut(pace, refusal.sentMs);
   if (retryAfterMs !== null) pauseFor(pace, retryAfterMs, nowMs);
-  if (seq <= pace.refusedSeq) return false;
+  if (seq <= pace.refusedSeq) {
+    correctCut(pace, refusal.sentMs);
+    return false;
+  }
   pace.refusedSeq = lastSentSeq;
   if (retryAfterMs === null) {
     const pauseMs = Math.min(PAUSE_MAX_MS, PAUSE_BASE_MS * 2 ** pace.step);
@@ -122,7 +145,7 @@ export function recordRefusal(pace: Pace, refusal: Refusal): boolean {
     pauseFor(pace, pauseMs, nowMs);
   }
   if (!refusal.teaches) return false;
-  if (pace.accepted >= SHOWS_PACE || pace.limit !== Number.POSITIVE_INFINITY) cut(pace, nowMs);
+  cut(pace, nowMs);
   pace.empty = pace.accepted === 0 ? pace.empty + 1 : 0;
   return pace.empty >= EMPTY_LIMIT;
 }
@@ -160,11 +183,26 @@ export function isPlain(pace: Pace, nowMs: number): boolean {
 }
 
 function cut(pace: Pace, nowMs: number): void {
-  pace.limit = Math.max(1, Math.floor(CUT_SHARE * Math.min(pace.limit, pace.accepted)));
+  pace.limitBefore = pace.limit;
+  pace.acceptedBefore = pace.accepted;
+  pace.limit = cutLimit(pace);
+  if (pace.limit === Number.POSITIVE_INFINITY) return;
   pace.cuts = Math.min(CUTS_MAX, recentCuts(pace, nowMs) + 1);
   pace.cutAtMs = nowMs;
   pace.heldSinceMs = nowMs;
   pace.growth = GROWTH_MIN;
+}
+
+/** A call that seemed to be accepted when the limit was cut was not: the limit is reckoned anew. */
+function correctCut(pace: Pace, sentMs: number): void {
+  if (pace.limit === Number.POSITIVE_INFINITY || pace.heldSinceMs !== pace.cutAtMs || sentMs > pace.cutAtMs || sentMs <= pace.cutAtMs - WINDOW_MS) return;
+  pace.acceptedBefore -= 1;
+  pace.limit = cutLimit(pace);
+}
+
+function cutLimit({ limitBefore, acceptedBefore }: Pace): number {
+  if (limitBefore === Number.POSITIVE_INFINITY && acceptedBefore < SHOWS_PACE) return limitBefore;
+  return Math.max(1, Math.floor(CUT_SHARE * Math.min(limitBefore, acceptedBefore)));
 }
 
 /** A limit in full use for long enough is raised: by 1.1, 1.2, 1.4 … 2 times. */
