@@ -1,6 +1,7 @@
 /** What commands about the configuration are given, so that tests can give their own. */
 import type { CatalogueLookups } from "../decide/supply.ts";
 import type { ProviderFacts } from "../wire/facts.ts";
+import { plainText } from "../wire/plain-text.ts";
 
 /** Where lines go; `process.stdout` fits. */
 export interface LineOutput {
@@ -21,8 +22,9 @@ export const EXIT = { ok: 0, wrong: 1, usage: 2 } as const;
 /** Lines as an aligned table with two spaces between columns. */
 export function table(rows: readonly (readonly string[])[], indent = "  "): string {
   const widths: number[] = [];
-  for (const row of rows) for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, cell.length);
-  return rows.map((row) => `${indent}${row.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join("  ").trimEnd()}\n`).join("");
+  const shown = rows.map((row) => row.map(plainText));
+  for (const row of shown) for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, cell.length);
+  return shown.map((row) => `${indent}${row.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join("  ").trimEnd()}\n`).join("");
 }
 
 /** ms as `600 s` or `250 ms`. */

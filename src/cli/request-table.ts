@@ -5,6 +5,7 @@
 import { convert, nanoText, type Display } from "../decide/currency.ts";
 import type { RequestView } from "../storage/rows.ts";
 import { usdText } from "../wire/money.ts";
+import { plainText } from "../wire/plain-text.ts";
 import { INPUT_UNITS, OUTPUT_UNITS, type Unit, type UnitCounts } from "../wire/usage.ts";
 import { attemptsOf, nowOf, sumCosts, sumUnits } from "../storage/request-json.ts";
 
@@ -105,7 +106,8 @@ function line(left: readonly string[], right: readonly string[]): string {
 }
 
 /** The middle of a name that is too long is left out: both of its ends tell it from others. */
-function clipped(text: string, width: number): string {
+function clipped(whole: string, width: number): string {
+  const text = plainText(whole);
   if (text.length <= width) return text;
   const head = Math.floor((width - 1) / 2);
   return `${text.slice(0, head)}…${text.slice(text.length - (width - 1 - head))}`;

@@ -2,6 +2,7 @@
  * Tags of requests: what their owners want to see spending by. Bounded, since every value is kept with the money: so many
  * values of a name a day, and after that they are `other`.
  */
+import { isPlainText } from "../wire/plain-text.ts";
 
 export const TAGS_MAX = 10;
 export const TAG_BYTES_MAX = 64;
@@ -22,8 +23,7 @@ export function isTagName(name: string): boolean {
 /** Is this a value that is kept as it is: short, and without control characters? */
 export function isTagValue(value: string): boolean {
   if (value.length === 0 || value.length > TAG_BYTES_MAX || new TextEncoder().encode(value).length > TAG_BYTES_MAX) return false;
-  for (let i = 0; i < value.length; i++) if (value.charCodeAt(i) < 32 || value.charCodeAt(i) === 127) return false;
-  return true;
+  return isPlainText(value);
 }
 
 export class TagBook {

@@ -1,6 +1,7 @@
 /** Logs: pino for what happens now and then, and one line a request written in batches from its record. */
 import { pino, type DestinationStream, type Logger } from "pino";
 import type { Log, RequestRecord } from "../ports.ts";
+import { plainText } from "../wire/plain-text.ts";
 
 /** `text` is for people at a terminal, `json` for collectors, `off` for tests. */
 export type LogMode = "text" | "json" | "off";
@@ -18,13 +19,18 @@ export function openLog(mode: LogMode, destination?: DestinationStream): Log {
   }
   const write = (level: string, event: string, fields: Readonly<Record<string, unknown>> | undefined): void => {
     const rest = Object.entries(fields ?? {}).map(([key, value]) => ` ${key}=${typeof value === "string" ? value : JSON.stringify(value)}`).join("");
-    process.stderr.write(`${new Date().toISOString().slice(11, 23)} ${level} ${event}${rest}\n`);
+    process.stderr.write(`${new Date().toISOString().slice(11, 23)} ${level} ${event}${linesOf(rest)}\n`);
   };
   return {
     info: (event, fields) => write("info ", event, fields),
     warn: (event, fields) => write("warn ", event, fields),
     error: (event, fields) => write("error", event, fields),
   };
+}
+
+/** A terminal obeys nothing of it, and no line of it looks like one of the log's own. */
+function linesOf(text: string): string {
+  return text.split("\n").map(plainText).join("\n    ");
 }
 
 const FLUSH_MS = 200;

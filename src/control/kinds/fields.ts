@@ -3,6 +3,7 @@ import { z } from "zod";
 import { isTimeZone } from "../../decide/zone.ts";
 import { isObject, type Json, type JsonObject } from "../../wire/json.ts";
 import { parseUsd } from "../../wire/money.ts";
+import { isPlainText } from "../../wire/plain-text.ts";
 import type { ControlStore, FieldProblem, Kind } from "../types.ts";
 
 /** Reads what a check may look at. */
@@ -17,7 +18,7 @@ export function maybe<T extends z.ZodType>(schema: T): z.ZodOptional<z.ZodNullab
 /** A line of text for people. */
 export function line(description: string, most = 200): z.ZodType<string> {
   const error = `text of 1 to ${most} characters`;
-  return z.string({ error }).trim().min(1, { error }).max(most, { error }).describe(description);
+  return z.string({ error }).trim().min(1, { error }).max(most, { error }).refine(isPlainText, { error: "a line of text without control characters", abort: true }).describe(description);
 }
 
 /** The id of another object. */
