@@ -22,7 +22,7 @@ const SECOND_SHARE = 0.9;
 /** Predictions count on the hedge up to this many times its share: beyond it, its allowance runs dry. */
 const COUNTED_SHARES = 1.5;
 /** Some calls are late for a reason that the hedge shares. */
-export const COMMON_CAUSE = 0.02;
+const COMMON_CAUSE = 0.02;
 
 export interface HedgeTerms {
   /** 0: no latency objective. */
@@ -38,8 +38,8 @@ export interface BestHedge {
   /** Index into the weighed; -1: none is worth its price. */
   second: number;
   afterMs: number;
-  /** How likely the second is late all the same. */
-  secondLate: number;
+  /** Share of requests that are in time by it. */
+  rescued: number;
   /** Predictions count on it: it is seldom enough for its allowance. */
   counted: boolean;
   /** What it is expected to save of the request's cost; 0 where it is not counted on. */
@@ -83,8 +83,9 @@ export function bestHedge(weighed: readonly Weighed[], index: number, terms: Hed
     // Mostly the same for all.
     if (afterMs !== atMs) {
       atMs = afterMs;
-      started = Math.max(first.later(afterMs), first.slow);
-      lateNanoUsd = started > 0 ? (latencyNanoUsd * first.slow) / started : 0;
+      started = first.later(afterMs);
+      // Both lean on assumptions of their own, so that more may be told to be slow than to be that late.
+      lateNanoUsd = started > 0 ? latencyNanoUsd * Math.min(1, first.slow / started) : 0;
       beyondMs = delayNanoUsdPerS > 0 && started > 0 ? first.meanBeyondMs(afterMs) : 0;
     }
     // What is told of its times is looked up only while it can still be the best: this runs for each pair of candidates.
@@ -98,9 +99,10 @@ export function bestHedge(weighed: readonly Weighed[], index: number, terms: Hed
     bestNanoUsd = worthNanoUsd;
     best.second = j;
     best.afterMs = afterMs;
-    best.secondLate = secondLate;
     best.counted = started <= COUNTED_SHARES * terms.share;
-    best.savedNanoUsd = best.counted ? (1 - first.failsBefore) * Math.max(0, worthNanoUsd - COMMON_CAUSE * latencyNanoUsd * first.slow) : 0;
+    const late = Math.min(started, first.slow);
+    best.rescued = late * Math.max(0, 1 - secondLate - COMMON_CAUSE);
+    best.savedNanoUsd = best.counted ? (1 - first.failsBefore) * Math.max(0, worthNanoUsd - COMMON_CAUSE * latencyNanoUsd * late) : 0;
   }
 }
 

@@ -5,7 +5,7 @@
  * A score never falls when a price, a risk, a pressure or the cost of failure rises. To that end a call that fails saves nothing,
  * though it is not paid for: else a dear candidate would look the better the more often it fails over to a cheap one.
  */
-import { bestHedge, COMMON_CAUSE, type BestHedge, type HedgeTerms } from "./hedge.ts";
+import { bestHedge, type BestHedge, type HedgeTerms } from "./hedge.ts";
 import type { Plan, Pressure, Scored, Weighed } from "./types.ts";
 
 export interface PlanFacts {
@@ -38,7 +38,7 @@ let leaderHedge = emptyHedge();
 const terms: HedgeTerms = { thresholdMs: 0, latencyNanoUsd: 0, delayNanoUsdPerS: 0, share: 0 };
 
 function emptyHedge(): BestHedge {
-  return { second: -1, afterMs: 0, secondLate: 0, counted: false, savedNanoUsd: 0 };
+  return { second: -1, afterMs: 0, rescued: 0, counted: false, savedNanoUsd: 0 };
 }
 
 /** Score the candidates and say how the request is to run. */
@@ -152,7 +152,7 @@ function riskFails(weighed: readonly Weighed[], chosen: number, fallback: number
 /** That it is late. */
 function riskLate(weighed: readonly Weighed[], chosen: number, fallback: number, sent: BestHedge): number {
   const { failsBefore, slow } = (weighed[chosen] as Weighed).estimate;
-  const hedged = sent.second >= 0 && sent.counted ? slow * Math.min(1, sent.secondLate + COMMON_CAUSE) : slow;
+  const hedged = sent.second >= 0 && sent.counted ? slow - sent.rescued : slow;
   return (1 - failsBefore) * hedged + (fallback < 0 ? 0 : failsBefore * (weighed[fallback] as Weighed).estimate.slow);
 }
 
