@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { Allowance } from "../decide/allowance.ts";
+import { RouteBook } from "../decide/balance/route-book.ts";
 import type { Deployment, Pricing, Route, RouteClocks } from "../decide/deployment.ts";
 import { DEFAULT_CLOCKS } from "../decide/deployment.ts";
 import { HealthBook, type HealthRow, type HealthView } from "../decide/health/book.ts";
@@ -39,6 +40,9 @@ export interface RouteSpec {
   readonly clocks?: Partial<RouteClocks>;
   readonly keepalive?: boolean;
   readonly strategy?: Route["strategy"];
+  /** What it promises, and what failures and waiting cost; absent: nothing. */
+  readonly objectives?: NonNullable<Route["objectives"]>;
+  readonly terms?: NonNullable<Route["terms"]>;
 }
 export interface Ask {
   readonly stream?: boolean;
@@ -102,6 +106,7 @@ export class World {
       log: logs,
       health: this.health,
       allowance: this.allowance,
+      routes: new RouteBook(this.clock.wallMs() - this.clock.nowMs()),
       ids: { requestId: () => `req_${++this.#count}`, attemptId: () => `att_${String(++this.#count).padStart(4, "0")}` },
       snapshot: () => this.snapshot,
       limits: { ...LIMITS, ...limits },
@@ -240,6 +245,8 @@ function routeOf(spec: RouteSpec): Route {
     forwardHeaders: [],
     defaultMaxOutput: 8_192,
     automatic: false,
+    ...(spec.objectives === undefined ? {} : { objectives: spec.objectives }),
+    ...(spec.terms === undefined ? {} : { terms: spec.terms }),
   };
 }
 

@@ -1,0 +1,135 @@
+/** Routes that promise something, through the whole pipeline: the order of the plan, hedges, races, and what is learnt. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { sheet } from "../decide/test-directory.ts";
+import type { Objective } from "../decide/objective/types.ts";
+import { assertBooksAgree, World, type RouteSpec } from "./test-world.ts";
+import { DONE, finish, GOOD_STREAM, ROLE, text, usage, type ScriptedCall } from "./test-upstream.ts";
+
+const DAY_MS = 86_400_000;
+const AVAILABLE: Objective = { name: "availability", kind: "availability", target: 0.999, window: { kind: "rolling", lengthMs: 30 * DAY_MS }, within: [], atLeast: null, unit: null };
+const IN_TIME: Objective = { name: "first_token", kind: "first_token", target: 0.98, window: { kind: "rolling", lengthMs: 30 * DAY_MS }, within: [{ upToInputTokens: null, withinMs: 4_000 }], atLeast: null, unit: null };
+const DEAR = { name: "dear", pricing: { kind: "sheet", sheet: sheet(3, 6) } } as const;
+const CHEAP = { name: "cheap", pricing: { kind: "sheet", sheet: sheet(1, 2) } } as const;
+
+function promised(more: Partial<RouteSpec> = {}): World {
+  return new World({ candidates: [DEAR, CHEAP], strategy: "balanced", objectives: [AVAILABLE, IN_TIME], ...more });
+}
+
+/** So many requests, each answered after `afterMs` by whoever is called. */
+async function served(world: World, count: number, afterMs: (name: string) => number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    const before = world.upstream.calls.length;
+    await world.ask({ stream: true });
+    const told = new Set<ScriptedCall>();
+    for (let waitedMs = 100; waitedMs < 60_000; waitedMs += 100) {
+      await world.pass(100);
+      const open = world.upstream.calls.slice(before).filter((call) => !call.aborted && !told.has(call));
+      if (open.length === 0) break;
+      for (const call of open.filter(({ to }) => waitedMs >= afterMs(to))) told.add(call.stream(...GOOD_STREAM));
+      await world.pass();
+    }
+    await world.pass(1_000);
+  }
+}
+
+describe("a route that promises something", () => {
+  it("is served by the least expected total cost, and the record says what each candidate would have cost and why", async () => {
+    const world = promised();
+    await served(world, 5, () => 300);
+    assert.deepEqual(new Set(world.records.map(({ deployment }) => deployment)), new Set(["cheap/m"]));
+    const plan = world.records.at(-1)?.decision["plan"] as { scores: { deployment: string; score_nano_usd: number; price_nano_usd: number }[]; pressure: object };
+    const [first, second] = plan.scores;
+    assert.deepEqual([first?.deployment, second?.deployment], ["cheap/m", "dear/m"]);
+    assert.ok((second?.price_nano_usd ?? 0) > (first?.price_nano_usd ?? 0) && (second?.score_nano_usd ?? 0) > (first?.score_nano_usd ?? 0));
+    assertBooksAgree(world);
+  });
+
+  it("leaves a candidate that is slow against its promise, though it never fails and is the cheapest", async () => {
+    const world = promised();
+    await served(world, 30, (name) => (name === "cheap" ? 9_000 : 300));
+    const lately = world.records.slice(-10).map(({ deployment }) => deployment);
+    assert.equal(lately.filter((name) => name === "cheap/m").length, 0, lately.join(" "));
+    assert.ok(world.records.every(({ outcome }) => outcome === "ok"));
+    assertBooksAgree(world);
+  });
+
+  it("starts another beside a call that takes longer than its like, shows the first that comes, and books both", async () => {
+    const world = promised({ terms: { costOfFailureNanoUsd: 0, costOfDelayNanoUsdPerS: 50_000_000, hedgeShare: 0.05, exploreShare: 0 } });
+    await served(world, 30, () => 300);
+    const before = world.upstream.calls.length;
+    const { reply } = await world.ask({ stream: true });
+    for (let ms = 0; ms < 3_900 && world.upstream.calls.length === before + 1; ms += 100) await world.pass(100);
+    const [slow, hedge] = world.upstream.calls.slice(before);
+    assert.ok(hedge !== undefined, "nothing was started beside it");
+    assert.notEqual(hedge.to, slow?.to);
+    hedge.stream(...GOOD_STREAM);
+    await world.pass();
+    assert.equal(reply.shown, "Hello there.");
+    const record = world.records.at(-1);
+    assert.deepEqual(record?.attempts.map(({ outcome }) => outcome).toSorted(), ["answered", "superseded"]);
+    assert.equal(record?.deployment, `${hedge.to}/m`);
+    assertBooksAgree(world);
+  });
+
+  it("reads what was started to learn of it up to its first content, though another has won, and then lets it go", async () => {
+    const world = promised({ terms: { costOfFailureNanoUsd: 0, costOfDelayNanoUsdPerS: null, hedgeShare: 0, exploreShare: 0.5 } });
+    let raced = 0;
+    for (let i = 0; i < 60 && raced === 0; i++) {
+      const before = world.upstream.calls.length;
+      const { reply } = await world.ask({ stream: true });
+      const [first, second] = world.upstream.calls.slice(before);
+      await world.pass(300);
+      first?.stream(...GOOD_STREAM);
+      await world.pass();
+      assert.equal(reply.shown, "Hello there.");
+      if (second !== undefined) {
+        raced += 1;
+        assert.equal(second.aborted, false, "it was cut off before it told anything");
+        assert.equal(reply.ended, true, "the client waited for it");
+        second.stream(ROLE, text("Late"), finish(), usage(), DONE);
+        await world.pass();
+        assert.deepEqual(world.records.at(-1)?.attempts.map(({ outcome }) => outcome), ["answered", "superseded"]);
+      }
+      await world.pass(60_000);
+    }
+    assert.equal(raced, 1, "nothing was explored");
+    assertBooksAgree(world);
+  });
+
+  it("goes on where the one it prefers fails, and comes back to it when it is well", async () => {
+    const world = promised();
+    await served(world, 5, () => 300);
+    for (let i = 0; i < 12; i++) {
+      const before = world.upstream.calls.length;
+      const { reply } = await world.ask({ stream: true });
+      for (let turn = 0; turn < 3; turn++) {
+        const call = world.upstream.calls.slice(before)[turn];
+        if (call?.to === "cheap") call.refuse(503);
+        else call?.stream(...GOOD_STREAM);
+        await world.pass();
+      }
+      assert.equal(reply.shown, "Hello there.");
+      await world.pass(100);
+    }
+    const failed = world.upstream.calls.filter(({ to }) => to === "cheap").length - 5;
+    assert.ok(failed >= 1 && failed <= 5, `${failed} calls went to what fails`);
+    let back = 0;
+    for (; back < 40 && world.records.at(-1)?.deployment !== "cheap/m"; back++) await served(world, 20, () => 300);
+    assert.ok(back < 40, "it was never tried again");
+    const last = world.records.length;
+    await served(world, 20, () => 300);
+    assert.ok(world.records.slice(last).some(({ deployment }) => deployment === "cheap/m"));
+    assertBooksAgree(world);
+  });
+});
+
+describe("a route that promises nothing", () => {
+  it("is served in its owner's order, weighs nothing and remembers nothing", async () => {
+    const world = new World({ candidates: [DEAR, CHEAP] });
+    await served(world, 2, () => 300);
+    assert.deepEqual(world.records.map(({ deployment }) => deployment), ["dear/m", "dear/m"]);
+    assert.equal(world.records[0]?.decision["plan"], undefined);
+    assert.equal(world.deps.routes?.all().size, 0);
+  });
+});
