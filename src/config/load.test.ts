@@ -397,7 +397,7 @@ describe("warnings", () => {
   });
 
   it("says what is wrong with a channel at its place, without its secrets", () => {
-    assert.deepEqual(errors(`${HEAD}notify:\n  - { type: slack, url: "https://x.test/" }\n  - { name: a, type: webhook, url: "ftp://hidden.test/", secret: "" }\n  - { name: a, type: slack, secret: hidden-too, kindz: [x] }\n  - { name: m, type: smtp, host: mail.test, tls: none, user: u, password: hidden-three, from: a@x.test, to: [] }\n  - { name: k, type: pager }\n`).map(showError).map((one) => one.replace(/^.*?: /, "").split("\n")[0]), [
+    assert.deepEqual(errors(`${HEAD}notify:\n  - { type: slack, url: "https://x.test/" }\n  - { name: a, type: webhook, url: "ftp://hidden.test/", secret: "" }\n  - { name: a, type: slack, secret: hidden-too, kindz: [x] }\n  - { name: m, type: smtp, host: mail.test, tls: none, user: u, password: hidden-three, from: a@x.test, to: [] }\n  - { name: k, type: pager }\n  - { name: w, type: webhook, url: "https://x.test/" }\n`).map(showError).map((one) => one.replace(/^.*?: /, "").split("\n")[0]), [
       "notify[0]: expected a name, found nothing",
       "notify[1].url: expected an http or https URL without user, password or fragment, found a text that is not shown",
       "notify[1].secret: expected text of 1 to 1024 characters, found a text that is not shown",
@@ -406,6 +406,7 @@ describe("warnings", () => {
       "notify[3].tls: expected a password goes over an encrypted connection only, found \"none\"",
       "notify[3].to: expected at least one address, found []",
       'notify[4].type: expected webhook, slack or smtp, found "pager"',
+      "notify[5].secret: expected secret, which a webhook channel needs, found nothing",
     ]);
   });
 

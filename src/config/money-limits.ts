@@ -42,6 +42,8 @@ function expectedOf(kind: Kind, field: string, message: string): Pick<Finding, "
     const top = Object.keys(z.toJSONSchema(kind.schema, { io: "input", unrepresentable: "any" }).properties ?? {});
     return { expected: pathOf(field).length > 1 ? `a field that a ${kind.name} has` : `one of ${top.join(", ")}`, found: `unknown key ${pathOf(field).at(-1) ?? ""}` };
   }
+  const [, channel, needed] = /^(a \w+ channel) needs (\w+)$/.exec(message) ?? [];
+  if (channel !== undefined && needed !== undefined) return { expected: `${needed}, which ${channel} needs`, found: "nothing" };
   const [, what, name] = /^there is no (\w+) (.+)$/s.exec(message) ?? [];
   return what === undefined ? null : { expected: `a known ${what}`, found: JSON.stringify(name) };
 }

@@ -34,7 +34,7 @@ export const limit: Kind = {
   check: (body, _id, store) => {
     const problems = [...scopeProblems(body, store), ...unknownNames(body, store)];
     if (!["requests_per_minute", "tokens_per_minute", "concurrency"].some((field) => typeof body[field] === "number")) {
-      problems.push({ field: "requests_per_minute", message: "give at least one of requests_per_minute, tokens_per_minute and concurrency" });
+      problems.push({ field: "requests_per_minute", message: "at least one of requests_per_minute, tokens_per_minute and concurrency" });
     }
     for (const field of ["models", "routes"]) {
       listOf(body[field])?.forEach((name, i) => {
