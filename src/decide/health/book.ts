@@ -91,6 +91,11 @@ export class HealthBook {
     return (this.#entries.get(keyOf(deployment, endpoint))?.observed ?? this.#unknown).estimate(thresholdMs, sizeClass, nowMs);
   }
 
+  /** How long one more call would wait there, were it to stand behind those in flight: see `PeakEwma`. */
+  loadMs(deployment: string, endpoint: string, nowMs: number): number {
+    return this.#entries.get(keyOf(deployment, endpoint))?.load.loadMs(nowMs) ?? 0;
+  }
+
   /** From now on these deployments are dear, for the reasons given. The map is read, and may change. */
   markDear(deployments: ReadonlyMap<string, string>): void {
     this.#dear = deployments;
@@ -116,6 +121,7 @@ export class HealthBook {
     const took = probe && this.#takeSlots(entry, accountExclusion, judge, seq, nowMs);
     noteSent(entry, nowMs);
     entry.concurrency.inFlight += 1;
+    entry.load.sent();
     return {
       seq, probe: took, entry, accountExclusion, call, sentMs: nowMs, judge,
       nth: pacing.recordSent(entry.pace, nowMs),
@@ -131,6 +137,7 @@ export class HealthBook {
     if (ticket.content || ticket.over) return;
     ticket.content = true;
     const { entry, seq, call, judge } = ticket;
+    entry.load.waited(nowMs - ticket.sentMs, nowMs);
     observedOf(entry, ticket.sentMs).content(call.sizeClass, nowMs - ticket.sentMs, call.thresholdMs, ticket.slow, nowMs);
     limiting.recordContent(entry.concurrency);
     pacing.recordAcceptance(entry.pace, seq);
@@ -166,6 +173,11 @@ export class HealthBook {
     else this.#leftBefore(ticket, observation.kind === "superseded", nowMs, random);
     ticket.over = true;
     ticket.entry.concurrency.inFlight -= 1;
+    const { load } = ticket.entry;
+    load.ended();
+    if (ticket.content) return;
+    if (observation.kind === "failed") load.failed(nowMs - ticket.sentMs, observation.error.retryAfterMs ?? 0, nowMs);
+    else load.waited(nowMs - ticket.sentMs, nowMs);
   }
 
   /** An operator asks for a trial of an excluded credential and its excluded models. True where anything was excluded. */

@@ -1,4 +1,5 @@
 /** What is known of one deployment's endpoint, and what follows from it for the next call. */
+import { PeakEwma } from "../balance/peak-ewma.ts";
 import * as excluding from "../exclusion.ts";
 import type { Exclusion } from "../exclusion.ts";
 import { Observed } from "../observed/observed.ts";
@@ -36,6 +37,8 @@ export interface Entry {
   readonly target: number;
   /** null: no call has told anything yet. Names that mean nothing stay without. */
   observed: Observed | null;
+  /** How busy it is, by its latest waits and what is in flight. */
+  readonly load: PeakEwma;
   /** Mean time between calls while it admits: a rest is no gap. */
   gapMs: number;
   gaps: number;
@@ -48,7 +51,7 @@ export interface Entry {
 export function newEntry({ deployment, account, endpoint }: HealthId, target = 0.999): Entry {
   return {
     id: { deployment, account, endpoint }, breaker: breaking.newBreaker(), slow: [], pace: pacing.newPace(), concurrency: limiting.newConcurrency(),
-    exclusion: excluding.newExclusion(), target, observed: null, gapMs: 0, gaps: 0, gapFromMs: 0, lastSentMs: 0,
+    exclusion: excluding.newExclusion(), target, observed: null, load: new PeakEwma(), gapMs: 0, gaps: 0, gapFromMs: 0, lastSentMs: 0,
   };
 }
 

@@ -78,6 +78,8 @@ export interface Pace {
   /** What the latest cut was reckoned from: the limit before it, and the calls that seemed to be accepted. */
   limitBefore: number;
   acceptedBefore: number;
+  /** The limit under which a call was last accepted. */
+  provenLimit: number;
   growth: number;
   fullSinceMs: number;
   fullAtMs: number;
@@ -108,7 +110,7 @@ export interface Refusal {
 export function newPace(): Pace {
   return {
     pauseToMs: 0, step: 0, refusedSeq: 0, limit: Number.POSITIVE_INFINITY, counts: new Uint16Array(WINDOW_S), second: 0, accepted: 0,
-    heldSinceMs: 0, cuts: 0, cutAtMs: 0, limitBefore: Number.POSITIVE_INFINITY, acceptedBefore: 0, growth: GROWTH_MIN, fullSinceMs: 0, fullAtMs: 0, empty: 0, sent: 0, left: Number.POSITIVE_INFINITY, hintUntilMs: 0, hintSeen: false,
+    heldSinceMs: 0, cuts: 0, cutAtMs: 0, limitBefore: Number.POSITIVE_INFINITY, acceptedBefore: 0, provenLimit: Number.POSITIVE_INFINITY, growth: GROWTH_MIN, fullSinceMs: 0, fullAtMs: 0, empty: 0, sent: 0, left: Number.POSITIVE_INFINITY, hintUntilMs: 0, hintSeen: false,
   };
 }
 
@@ -147,7 +149,10 @@ export function recordRefusal(pace: Pace, refusal: Refusal): boolean {
   if (!refusal.teaches) return false;
   cut(pace, nowMs);
   pace.empty = pace.accepted === 0 ? pace.empty + 1 : 0;
-  return pace.empty >= EMPTY_LIMIT;
+  if (pace.empty < EMPTY_LIMIT) return false;
+  // What looked like a pace was an outage: cuts since the last call that was accepted were no lesson.
+  pace.limit = pace.provenLimit;
+  return true;
 }
 
 /** Stay away for at least `retryAfterMs` from now; a longer pause that runs already stays. */
@@ -160,6 +165,7 @@ export function recordAcceptance(pace: Pace, seq: number): void {
   if (seq <= pace.refusedSeq) return;
   pace.step = 0;
   pace.empty = 0;
+  pace.provenLimit = pace.limit;
 }
 
 /** The headers of the answer to the deployment's `nth` call: what they leave, less the calls sent after it. */
