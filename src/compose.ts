@@ -35,6 +35,7 @@ import { serveCall } from "./compose/endpoints.ts";
 import { limitsInForce, onLimitsChanged } from "./compose/limits.ts";
 import { agreedBy, ContractCounts, onContractsChanged } from "./compose/contracts.ts";
 import { Alerts } from "./compose/notify.ts";
+import { objectiveGauges, Objectives } from "./compose/objectives.ts";
 import { onPricesChanged, pricesOf } from "./compose/prices.ts";
 import type { Gateway, GatewayOptions } from "./compose/options.ts";
 import { InFlight } from "./compose/in-flight.ts";
@@ -86,6 +87,7 @@ class Running {
   readonly #upstream: OutboundUpstream;
   readonly #health: HealthBook;
   readonly #alerts: Alerts;
+  readonly #objectives: Objectives;
   readonly #routes: RouteMemoryFile;
   readonly #metrics = new Metrics();
   readonly #rates = new RateLimits();
@@ -173,6 +175,9 @@ class Running {
       clock: this.#clock, log: this.#log, transport: new NoticeSender({ env: options.env }), folder: dataDir.path, store: this.#managed.store, vault: this.#managed.vault, budgets: this.#storage.budgets,
       health: this.#health, config: () => this.#config.config, deployments: () => this.#config.deployments.values(), accounts: () => this.#accounts(), joined: (options.authority ?? null) !== null,
     });
+    this.#objectives = new Objectives({
+      clock: this.#clock, log: this.#log, folder: dataDir.path, store: this.#managed.store, config: () => this.#config.config, contracts: () => this.#config.contracts, notify: (notice) => this.#alerts.tell(notice),
+    });
     this.#server = this.#makeServer();
   }
 
@@ -238,8 +243,8 @@ class Running {
     this.#allowOrigins();
     this.#limit();
     this.#promise();
-    this.#promise();
     this.#alerts.reloaded();
+    this.#objectives.reloaded();
     this.#health.configure({ restMs: loaded.config.health.restMs, restMaxMs: loaded.config.health.restMaxMs });
     this.#health.reload(this.#accounts());
     this.#log.info("config_reloaded", { routes: loaded.config.routes.length, accounts: loaded.config.accounts.length });
@@ -283,11 +288,6 @@ class Running {
     this.#storage.outcomes.promise(this.#config.config.routes.map(({ name, objectives }) => [name, objectives] as const));
   }
 
-  /** By what requests of each route are judged from now on, for reports. */
-  #promise(): void {
-    this.#storage.outcomes.promise(this.#config.config.routes.map(({ name, objectives }) => [name, objectives] as const));
-  }
-
   #limit(): void {
     const { budgets, rules } = limitsInForce(this.#config.config, this.#managed.store);
     this.#storage.limit(budgets);
@@ -305,6 +305,7 @@ class Running {
     this.#snapshot = pipelineSnapshot(this.#config, this.#transportPorts(), this.#managed.book);
     this.#views = this.#viewsNow();
     this.#alerts.pricesChanged();
+    this.#objectives.reloaded();
     this.#log.info("prices_changed", { deployments: this.#config.deployments.size });
   }
 
@@ -385,6 +386,7 @@ class Running {
     this.#storage.budgets.endRequest(record.requestId);
     this.#repeats.recorded(record);
     this.#alerts.recorded(record);
+    this.#objectives.recorded(record);
     this.#metrics.observe(record);
     this.#requestLog?.append(record);
   }
@@ -403,6 +405,7 @@ class Running {
     every(sweepMs, () => this.#storage.settleOrphans(this.#clock.wallMs()));
     this.#batches.start();
     this.#alerts.start();
+    this.#objectives.start();
     this.#routes.start();
   }
 
@@ -417,6 +420,7 @@ class Running {
     return {
       reload: () => this.reload(),
       alerts: this.#alerts,
+      objectives: this.#objectives,
       health: this.#health,
       nowMs: () => this.#clock.nowMs(),
       wallMs: () => this.#clock.wallMs(),
@@ -435,6 +439,7 @@ class Running {
       callerOf: (sha256) => callerBy(sha256, this.#auth),
       log: this.#log,
       book: this.#storage.budgets.book,
+      objectives: { watched: () => this.#objectives.watched(), effectsOf: (route) => this.#objectives.effectsOf(route) },
       ledgerPath: this.#dataDir.ledgerPath,
       wallMs: () => this.#clock.wallMs(),
     });
@@ -442,7 +447,7 @@ class Running {
 
   #metricsText(withBudgets: boolean): string {
     const rows = this.#health.snapshot(this.#clock.nowMs());
-    return (withBudgets ? budgetGauges(this.#storage.budgets.book, this.#clock.wallMs()) : "") + this.#metrics.text([
+    return (withBudgets ? budgetGauges(this.#storage.budgets.book, this.#clock.wallMs()) + objectiveGauges(this.#objectives.watched()) : "") + this.#metrics.text([
       ["spillway_in_flight", "Requests in flight, to their last byte.", this.#active.size],
       ["spillway_held_batches", "Batches held until their provider says that they ended.", this.#batches.size],
       ["spillway_resting_deployments", "Deployments that rest or probe.", rows.filter((row) => row.state !== "admitting").length],
@@ -457,6 +462,7 @@ class Running {
     this.#state = "closed";
     for (const timer of this.#timers) clearInterval(timer);
     this.#batches.stop();
+    this.#objectives.close();
     this.#alerts.close();
     this.#routes.stop();
     this.#watch?.close();

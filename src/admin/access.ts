@@ -21,6 +21,7 @@ const OTHERS: Readonly<Record<string, readonly Who[]>> = {
   "GET /admin/v1/usage": ALSO_KEYS,
   "GET /admin/v1/usage/movers": EVERYBODY,
   "GET /admin/v1/budgets/:id/balance": EVERYBODY,
+  "GET /admin/v1/objectives": EVERYBODY,
   "GET /admin/v1/audit": ADMINS,
   "GET /admin/v1/audit/verify": ADMINS,
 };

@@ -16,6 +16,7 @@ import { runDemo, type StartGateway } from "./demo.ts";
 import { runExplainName } from "./explain-name.ts";
 import { runFleet } from "./fleet.ts";
 import { runNotify } from "./notify.ts";
+import { runObjectives } from "./objectives.ts";
 import { runPrices } from "./prices.ts";
 import { isManaged, runManaged } from "./manage.ts";
 import { runProviders } from "./providers.ts";
@@ -34,6 +35,7 @@ const HELP = `spillway ${VERSION}: one endpoint in front of many LLM providers
   spillway explain-name <name>                     what a model name resolves to, and why
   spillway requests [--json] [--limit N] [--follow]  what was asked, tried, answered and paid
   spillway providers [retry <name>]                what the running gateway believes of its deployments
+  spillway objectives                              what is promised and kept, what is left of error budgets, how fast they go
   spillway contracts [list|show <id>|forecast <id>]  what was agreed with providers, and how it stands
   spillway keys|teams|projects|members|organisations|budgets|limits|… [list|create|show|update|delete]  what is managed
   spillway spend [--by team,day] [--from …] [--to …]  what was spent by whom on what (--json, --csv, --focus, --movers)
@@ -81,6 +83,8 @@ async function main(args: readonly string[]): Promise<number> {
       return await runProviders(["reload", ...rest], context);
     case "notify":
       return await runNotify(rest, context);
+    case "objectives":
+      return await runObjectives(rest, context);
     case "prices":
       return await runPrices(rest, context);
     case "reconcile":

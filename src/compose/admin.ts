@@ -1,6 +1,6 @@
 /** The admin API of a running gateway, over its store and its configuration. */
 import { dirname } from "node:path";
-import { adminApi, type AdminApi } from "../admin/api.ts";
+import { adminApi, type AdminApi, type ApiSettings } from "../admin/api.ts";
 import { firstAdminToken, Identities } from "../admin/identity.ts";
 import type { Config } from "../config/types.ts";
 import type { Managed } from "../control/manage.ts";
@@ -26,6 +26,7 @@ export interface AdminParts {
   readonly callerOf: (sha256: string) => Caller | undefined;
   readonly log: Log;
   readonly book: BudgetBook;
+  readonly objectives: ApiSettings["objectives"];
   /** The data folder's. */
   readonly ledgerPath: string;
   readonly wallMs: () => number;
@@ -49,6 +50,7 @@ export function openAdmin(parts: AdminParts): OpenAdmin {
     managed,
     queries,
     nowMs: parts.wallMs,
+    objectives: parts.objectives,
     providerOf: (account) => config().accounts.find(({ name }) => name === account)?.provider.name ?? null,
     teamName: (tenant, id) => teamName(managed, tenant, id),
     standing: (budgetId) => [...parts.book.accounts.values()].filter(({ budget }) => baseOf(budget.id) === budgetId && budget.period !== "request").map((account) => viewOf(account, parts.wallMs())),

@@ -6,6 +6,7 @@ import { adjustByFile, type AdjustParts } from "./adjust.ts";
 import { LOCAL_ACTOR } from "./control.ts";
 import { runManage } from "./manage.ts";
 import type { Alerts } from "./notify.ts";
+import type { Objectives } from "./objectives.ts";
 import { importFile } from "./prices.ts";
 
 export interface CommandParts {
@@ -19,6 +20,7 @@ export interface CommandParts {
   readonly folder: string;
   readonly storage: AdjustParts["storage"];
   readonly alerts: Pick<Alerts, "command">;
+  readonly objectives: Pick<Objectives, "listing">;
 }
 
 /** Does it. The answer is JSON; `error` where there is no such command. */
@@ -39,6 +41,8 @@ export async function runCommand(parts: CommandParts, command: string, argument:
       return runManage(parts.managed(), argument);
     case "token":
       return { token: rotateAdminToken(parts.managed().store, LOCAL_ACTOR) };
+    case "objectives":
+      return parts.objectives.listing();
     case "notify":
       return await parts.alerts.command(argument);
     default:

@@ -20,7 +20,7 @@ import type { LaneState } from "../notify/lane.ts";
 import type { Caller, Clock, Log, NoticeTransport, RequestRecord, ReserveResult } from "../ports.ts";
 import { JsonFile } from "../storage/json-file.ts";
 import type { JsonObject } from "../wire/json.ts";
-import type { Channel } from "../wire/notice.ts";
+import type { Channel, Notice } from "../wire/notice.ts";
 import { isTokenUnit } from "../wire/usage.ts";
 import { accountNotice, budgetAlertNotice, forecastNotice, overrunNotice, priceNotices, refusedNotice, spikeNotice } from "./alert-texts.ts";
 
@@ -121,6 +121,11 @@ export class Alerts {
   /** A limit on money forbade a call. */
   refused(caller: Pick<Caller, "tenant" | "key">, why: Extract<ReserveResult, { kind: "refused" }>): void {
     this.#notifier.notify(refusedNotice(caller, why, this.#wallMs));
+  }
+
+  /** What others watch for, and is worth telling. */
+  tell(notice: Notice): void {
+    this.#notifier.notify(notice);
   }
 
   /** Another configuration serves: its channels, its prices. */

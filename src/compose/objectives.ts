@@ -3,6 +3,7 @@
  * ten seconds and tells people, and says how every objective stands.
  */
 import { join } from "node:path";
+import { watchedJson } from "../admin/objectives.ts";
 import type { Config } from "../config/types.ts";
 import { callerOf } from "../control/callers.ts";
 import type { ControlStore } from "../control/types.ts";
@@ -92,7 +93,7 @@ export class Objectives {
 
   /** For the command on this machine, and for the admin API. */
   listing(): JsonObject {
-    return { data: this.watched().map((one) => watchedJson(one, this.book)) };
+    return { data: this.watched().map((one) => watchedJson(one, (route) => this.effectsOf(route))) };
   }
 
   #scopesOf({ tenant, key, tags }: RequestRecord): readonly string[] {
@@ -110,21 +111,6 @@ export class Objectives {
 }
 
 const NONE: readonly string[] = [];
-
-/** How an objective stands, for listings. */
-export function watchedJson({ owner, objective, standing, burn, alerts }: Watched, book: Pick<ObjectiveBook, "effectsOf">): JsonObject {
-  const { name, kind, target, window, within, atLeast, unit } = objective;
-  const effects = owner.kind === "route" ? book.effectsOf(owner.id) : null;
-  return {
-    owner: `${owner.kind}/${owner.id}`, scopes: owner.scopes, objective: name, kind, target,
-    window: window.kind === "month" ? { month: true, zone: window.zone } : { hours: window.lengthMs / 3_600_000 },
-    within: within.map(({ upToInputTokens, withinMs }) => ({ up_to_input_tokens: upToInputTokens, within_ms: withinMs })), at_least: atLeast, unit,
-    valid: Math.round(standing.valid), bad: Math.round(standing.bad), attained: rounded(standing.attained), budget_left: rounded(standing.left), since: new Date(standing.sinceMs).toISOString(),
-    burn: Object.fromEntries(Object.entries(burn).map(([span, value]) => [span, rounded(value)])),
-    alerts: alerts.map(({ rule, state, sinceMs }) => ({ rule: rule.id, state, since: state === "quiet" ? null : new Date(sinceMs).toISOString() })),
-    in_force: effects === null ? [] : ([["freeze_canaries", effects.freezeCanaries], ["freeze_cascades", effects.freezeCascades], ["reliability_first", effects.reliabilityFirst], ["refuse_low", effects.refuseLow]] as const).flatMap(([act, on]) => (on ? [act] : [])),
-  };
-}
 
 /** Lines for the metrics page; none where nothing is promised. */
 export function objectiveGauges(watched: readonly Watched[]): string {

@@ -54,6 +54,7 @@ const EXPECTED: Readonly<Record<string, readonly Ruled[]>> = {
   "GET /admin/v1/usage": ["owner", "admin", "billing", "developer", "viewer", "key"],
   "GET /admin/v1/usage/movers": ["owner", "admin", "billing", "developer", "viewer"],
   "GET /admin/v1/budgets/:id/balance": ["owner", "admin", "billing", "developer", "viewer"],
+  "GET /admin/v1/objectives": ["owner", "admin", "billing", "developer", "viewer"],
   "GET /admin/v1/audit": ["owner", "admin"],
   "GET /admin/v1/audit/verify": ["owner", "admin"],
 };

@@ -8,6 +8,7 @@ import { actOnObject, createObject, type Managed } from "../../src/control/manag
 import type { UsageSums } from "../../src/control/reports.ts";
 import type { Vault } from "../../src/control/seal.ts";
 import type { Actor, Role } from "../../src/control/types.ts";
+import { NO_EFFECTS } from "../../src/decide/objective/policy.ts";
 import { MemoryControlStore } from "../../src/storage/control-memory.ts";
 import type { JsonObject } from "../../src/wire/json.ts";
 
@@ -81,6 +82,7 @@ export function memoryApi(organisation = "default"): MemoryApi {
     providerOf: () => null,
     teamName: () => null,
     standing: () => [],
+    objectives: { watched: () => [], effectsOf: () => NO_EFFECTS },
     queries: {
       usage: () => Promise.resolve({ rows: [], total: NOTHING, groups: 0 }),
       usageRows: async function* () {
