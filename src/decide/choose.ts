@@ -6,6 +6,7 @@ import type { Capability, CapabilityTable } from "../wire/capability.ts";
 import type { DialectId } from "../wire/facts.ts";
 import type { JsonObject } from "../wire/json.ts";
 import { arrange, type Balance } from "./balance/arrange.ts";
+import { inOrder, type StrategyFacts } from "./balance/strategies.ts";
 import type { Plan } from "./balance/types.ts";
 import { boundNanoUsd, inputBoundTokens, type CallSize, type PromptMeasure } from "./bound.ts";
 import { boundUnder, type OutputLimit, type Spending } from "./cap.ts";
@@ -72,6 +73,8 @@ export interface ChoiceFacts {
   readonly spending?: Spending | undefined;
   /** What candidates are weighed by; absent: they are not. */
   readonly balance?: Balance | undefined;
+  /** What strategies by name order by; absent: chance alone is known. */
+  readonly order?: Omit<StrategyFacts, "random"> | undefined;
   readonly wallMs: number;
   readonly random: () => number;
 }
@@ -81,7 +84,7 @@ export function choose(facts: ChoiceFacts): Choice {
   const { route, shape } = facts;
   const candidates: Candidate[] = [];
   const filtered: Filtered[] = [];
-  for (const entry of ordered(route, facts.random)) {
+  for (const entry of ordered(route, facts)) {
     const lacks = shape.needs.length === 0 || facts.capabilities === undefined ? NOTHING : lacked(shape.needs, facts.capabilities(entry.deployment), entry.deployment.provider.dialect === facts.passesTo, entry.deployment.told);
     const view = facts.view(entry.deployment);
     const reason = unfit(entry, shape, view) ?? missing(lacks);
@@ -108,17 +111,17 @@ function dearestNanoUsd(candidates: readonly Candidate[]): number | null {
   return known.length === bounds.length && known.length > 0 ? Math.max(...known) : null;
 }
 
-/** The route's candidates in its strategy's order: as written, or drawn by weight without replacement. */
-function ordered(route: Route, random: () => number): readonly RouteCandidate[] {
-  if (route.strategy !== "weighted" || route.candidates.length < 2) return route.candidates;
-  // Exponential race: the smallest -ln(u)/w comes first with probability w / Σw, and so on for the rest.
-  let key = 0;
-  const keyed = route.candidates.map((candidate) => {
-    if (candidate.follows !== true) key = -Math.log(1 - random()) / candidate.weight;
-    return { candidate, key };
-  });
-  return keyed.toSorted((a, b) => a.key - b.key).map((one) => one.candidate);
+/** The route's candidates in its strategy's order. Where what a strategy orders by is not known, they stand as written. */
+function ordered(route: Route, { random, order }: ChoiceFacts): readonly RouteCandidate[] {
+  if (order !== undefined) return inOrder(route.strategy, route.candidates, { ...order, random });
+  return route.strategy === "weighted" ? inOrder("weighted", route.candidates, { ...UNORDERED, random }) : route.candidates;
 }
+const UNORDERED: Omit<StrategyFacts, "random" | "estimate"> & { readonly estimate: () => never } = {
+  priceNanoUsd: () => null, loadMs: () => 0, usable: () => true, session: null,
+  estimate: () => {
+    throw new Error("drawing by weight asks for no estimate");
+  },
+};
 
 /** Among candidates that nobody named, those that can do all that is asked come before those that need making up for. */
 function nativeFirst(candidates: Candidate[]): void {

@@ -3,6 +3,7 @@
  * also says how a chat is prepared for each kind of deployment and how its answer is closed.
  */
 import type { Spending } from "../decide/cap.ts";
+import { sessionOf } from "../decide/balance/strategies.ts";
 import { choose, type Candidate } from "../decide/choose.ts";
 import type { RequestShape, Route } from "../decide/deployment.ts";
 import { inputEstimateTokens } from "../decide/estimate.ts";
@@ -40,7 +41,7 @@ import { RemoteImages } from "./remote-images.ts";
 import { cheaperRoute, CHEAPER_WARNING, limitWarning, spendingOf } from "./spending.ts";
 import type { StructuredOutput } from "./structured.ts";
 import type { Prepared, RequestCost, Surface } from "./surface.ts";
-import { steeringOf } from "./steering.ts";
+import { orderOf, steeringOf } from "./steering.ts";
 import { taggedCall } from "./tags.ts";
 import { tellChat, WholeLane } from "./whole-lane.ts";
 
@@ -138,6 +139,7 @@ function begin(deps: Deps, inbound: Inbound, ready: Ready): Exchange {
     passesTo,
     spending,
     balance: steering?.balance,
+    order: orderOf(deps, route, shape, "chat", route.strategy === "sticky" ? sessionOf(inbound.caller.key, { promptCacheKey: promptCacheKey(body.raw), user: request.user ?? null }) : null),
     wallMs: deps.clock.wallMs(),
     random: () => deps.random.next(),
   });
@@ -165,6 +167,11 @@ function begin(deps: Deps, inbound: Inbound, ready: Ready): Exchange {
   exchange.onRecorded = images === null ? inbound.done : releasing(images, inbound.done);
   exchange.start();
   return exchange;
+}
+
+function promptCacheKey(body: JsonObject): string | null {
+  const key = body["prompt_cache_key"];
+  return typeof key === "string" ? key : null;
 }
 
 /** A function of its own: a closure in the one above would share its scope, and once optimized outlives the request and keeps all of it. */

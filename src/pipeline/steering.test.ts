@@ -133,3 +133,40 @@ describe("a route that promises nothing", () => {
     assert.equal(world.deps.routes?.all().size, 0);
   });
 });
+
+describe("a strategy by name", () => {
+  it("cheapest: goes by the price of the moment, whatever the owner's order", async () => {
+    const world = new World({ candidates: [DEAR, CHEAP], strategy: "cheapest" });
+    await served(world, 3, () => 300);
+    assert.deepEqual(world.records.map(({ deployment }) => deployment), ["cheap/m", "cheap/m", "cheap/m"]);
+  });
+
+  it("fastest: goes by what each one's calls took, once that is known of all", async () => {
+    const world = new World({ candidates: ["slow", "quick"], strategy: "fastest" });
+    await served(world, 30, (name) => (name === "slow" ? 3_000 : 300));
+    assert.deepEqual(world.records.slice(-5).map(({ deployment }) => deployment), ["quick/m", "quick/m", "quick/m", "quick/m", "quick/m"]);
+  });
+
+  it("least-busy: leaves the one that has calls waiting", async () => {
+    const world = new World({ candidates: ["a", "b"], strategy: "least-busy" });
+    await served(world, 4, () => 300);
+    const busy = (await world.ask({ stream: true }), world.upstream.calls.at(-1)?.to);
+    await world.ask({ stream: true });
+    assert.notEqual(world.upstream.calls.at(-1)?.to, busy);
+  });
+
+  it("sticky: sends all of a user's requests to one place, and different users to different ones", async () => {
+    const world = new World({ candidates: ["a", "b", "c"], strategy: "sticky" });
+    const places = new Map<string, Set<string | undefined>>();
+    for (let i = 0; i < 60; i++) {
+      const user = `user-${i % 20}`;
+      await world.ask({ stream: true, body: { user } });
+      const call = world.upstream.calls.at(-1);
+      call?.stream(...GOOD_STREAM);
+      await world.pass(100);
+      places.set(user, (places.get(user) ?? new Set()).add(call?.to));
+    }
+    for (const [user, at] of places) assert.equal(at.size, 1, `${user} went to ${[...at].join(" and ")}`);
+    assert.equal(new Set([...places.values()].flatMap((at) => [...at])).size, 3);
+  });
+});

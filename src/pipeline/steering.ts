@@ -2,12 +2,12 @@
  * How a route that promises something is steered: what the choice weighs its candidates by, what a call is slow against, and what the
  * route learns of a request's end. Nothing of this is made for routes that promise nothing and are in their owner's order.
  */
-import type { Balance } from "../decide/balance/arrange.ts";
+import { isUsable, type Balance } from "../decide/balance/arrange.ts";
 import { expectedNanoUsd } from "../decide/balance/expected.ts";
-import type { RouteMemory } from "../decide/balance/route-book.ts";
+import { OUTPUT_TOKENS_PRIOR, type RouteMemory } from "../decide/balance/route-book.ts";
 import { latencyObjectiveOf } from "../decide/balance/route-state.ts";
 import type { Plan } from "../decide/balance/types.ts";
-import type { Choice } from "../decide/choose.ts";
+import type { Choice, ChoiceFacts } from "../decide/choose.ts";
 import type { RequestShape, Route } from "../decide/deployment.ts";
 import type { CallFacts } from "../decide/health/book.ts";
 import { classOf, isWhole, judge, withinMsOf } from "../decide/objective/judge.ts";
@@ -44,6 +44,22 @@ export function steeringOf(deps: Deps, route: Route, shape: RequestShape, endpoi
     repeats: deps.allowance.tokens(nowMs),
   };
   return { memory, pace, balance };
+}
+
+/** What a strategy by name orders by; undefined: the route is in its owner's order, drawn by weight, or weighed. */
+export function orderOf(deps: Deps, route: Route, shape: RequestShape, endpoint: string, session: string | null): ChoiceFacts["order"] {
+  const { strategy } = route;
+  if (strategy === "priority" || strategy === "weighted" || strategy === "balanced") return undefined;
+  const { clock, health } = deps;
+  const [nowMs, wallMs] = [clock.nowMs(), clock.wallMs()];
+  const output = Math.min(deps.routes?.all().get(route.name)?.outputTokens ?? OUTPUT_TOKENS_PRIOR, shape.maxOutputTokens ?? Number.POSITIVE_INFINITY) * shape.choiceCount;
+  return {
+    priceNanoUsd: ({ pricing }) => expectedNanoUsd(pricing, shape.inputEstimateTokens, output, wallMs),
+    estimate: ({ id }) => health.estimate(id, endpoint, 0, sizeClassOf(shape.inputEstimateTokens), nowMs),
+    loadMs: ({ id }) => health.loadMs(id, endpoint, nowMs),
+    usable: ({ id, account }) => isUsable(health.view(id, account, endpoint, nowMs), nowMs),
+    session,
+  };
 }
 
 /** What a call of this request is slow against: first content of a stream, the whole of a JSON answer. */

@@ -7,7 +7,7 @@ import type { RouteTerms } from "./types.ts";
 /** Routes may be names that clients make up (`account/anything`), so the book is bounded. */
 const ROUTES_MAX = 4_096;
 /** Before anything is known of a route's answers. */
-const OUTPUT_TOKENS_PRIOR = 256;
+export const OUTPUT_TOKENS_PRIOR = 256;
 /** The mean of answers' lengths is over about so many. */
 const OUTPUT_REQUESTS = 200;
 /** What is weighed where an owner states nothing: failures cost only what the objective makes of them. */
