@@ -140,6 +140,8 @@ describe("contracts", () => {
     assert.deepEqual(JSON.parse(line ?? ""), { id: "less", kind: "pay_as_you_go", account: "o", models: ["cheap"], except: [], start: "2020-01-01", end: null, state: "running", source: "config" });
     const shown = JSON.parse(command(["show", "units", "--json"]).out) as { terms: { pools: { price: unknown }[] } };
     assert.deepEqual(shown.terms.pools[0]?.price, { kind: "hourly", usd_per_unit: "2.00" });
+    const less = JSON.parse(command(["show", "less", "--json"]).out) as { start: unknown; discounts: { percent: unknown }[] };
+    assert.deepEqual([less.start, less.discounts.map(({ percent }) => percent)], ["2020-01-01", [12.5, 50]]);
   });
 
   it("are forecast from the ledger", () => {

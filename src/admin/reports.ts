@@ -58,6 +58,7 @@ async function usage(settings: ReportSettings, call: AdminCall): Promise<AdminAn
   const limit = wholeOf(call.query, "limit", ROWS, ROWS_MAX);
   const query = queryOf(settings, call, ["format", "limit"]);
   const withCost = seesCost(call.actor);
+  if (format === "focus" && query.by.length > 0) throw invalidQuery("by", "focus has rows of its own, by day: leave it out");
   if (format === "json") return ok({ ...timesJson(query), ...reportJson(await within(settings.queries.usage(query, limit)), query.by, withCost) });
   if (!withCost) throw new AdminProblem(403, "forbidden", "This key is not told what its requests cost.");
   if (format === "csv") return csv(`usage-${dayOf(query.fromMs)}`, await started(reportCsv(settings.queries.usageRows(query), query.by)));

@@ -181,9 +181,21 @@ function contractJson(contract: Contract): JsonObject {
   const renamed = (value: Json): Json => {
     if (Array.isArray(value)) return value.map(renamed);
     if (typeof value !== "object" || value === null) return value;
-    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [snake(key.replace("NanoUsd", "Usd").replace("nanoUsd", "usd")), renamed(inner as Json)]));
+    const { year, month, day } = value as { readonly [key: string]: Json };
+    if (typeof year === "number" && typeof month === "number" && typeof day === "number") return showDate({ year, month, day });
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => shareOf(key, inner as Json) ?? [snake(key.replace("NanoUsd", "Usd").replace("nanoUsd", "usd")), renamed(inner as Json)]));
   };
   return renamed(plain) as JsonObject;
+}
+
+/** A share under the name and in the unit in which it is written in a configuration; null: it is none. */
+function shareOf(key: string, value: Json): readonly [string, Json] | null {
+  const thousandth = (one: Json | undefined): Json => (typeof one === "number" ? one / 1_000 : (one ?? null));
+  if (key === "batchPermille") return ["batch_factor", thousandth(value)];
+  if (key === "weightsPermille") return ["weights", Object.fromEntries(Object.entries(value ?? {}).map(([unit, weight]) => [unit, thousandth(weight as Json)]))];
+  if (key === "belowMilliPercent") return ["below_percent", thousandth(value)];
+  if (!/permille$/i.test(key) || typeof value !== "number") return null;
+  return [snake(key.replace("Permille", "Percent").replace("permille", "percent")), value / 10];
 }
 
 function snake(name: string): string {

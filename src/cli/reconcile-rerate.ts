@@ -45,6 +45,7 @@ function jsonOf({ attemptId, deployment, atMs, period, wasNanoUsd, costNanoUsd, 
 function text(calls: readonly ReratedCall[], left: ReadonlyMap<LeftWhy | "same", number>): string {
   const rest = [...left].map(([why, count]) => `${count} ${LEFT[why]}`).join("; ");
   const others = rest === "" ? "" : `Left as they are: ${rest}.\n`;
+  if (calls.length === 0 && others === "") return "There are no calls of that model in that time.\n";
   if (calls.length === 0) return `No call would cost something else.\n${others}`;
   const rows = calls.slice(0, SHOWN_ROWS).map((call) => [new Date(call.atMs).toISOString(), call.attemptId, call.deployment, call.wasNanoUsd === null ? "unknown" : usdText(call.wasNanoUsd), usdText(call.costNanoUsd)]);
   const more = calls.length > SHOWN_ROWS ? `  and ${calls.length - SHOWN_ROWS} more (--json lists all)\n` : "";

@@ -62,6 +62,7 @@ export async function runSpend(args: readonly string[], context: CommandContext)
   const organisation = values.organisation ?? "default";
   const query = usageQueryOf(words, organisation, Date.now());
   if (!("by" in query)) return wrong(context, query.map(({ field, message }) => `--${field.replaceAll("_", "-")}: ${message}`).join("; "), EXIT.usage);
+  if (values.focus && query.by.length > 0) return wrong(context, "--focus has rows of its own, by day: leave out --by", EXIT.usage);
   if (values.movers && query.by.length === 0) return wrong(context, "--movers needs --by", EXIT.usage);
   const folder = values["data-dir"] ?? context.env["SPILLWAY_DATA_DIR"] ?? "./.spillway";
   try {

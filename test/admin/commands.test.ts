@@ -90,6 +90,7 @@ describe("commands of administration", () => {
       [["budgets", "create", "b", "--scope", "team/search", "--period", "month", "--limit-usd", "-1"], 1, /limit_usd/],
       [["spend", "--by", "nobody"], 2, /--by: there is no nobody/],
       [["spend", "--from", "yesterday"], 2, /--from: expected a day/],
+      [["spend", "--focus", "--by", "team"], 2, /--focus has rows of its own, by day: leave out --by/],
     ];
     for (const [args, code, pattern] of wrong) {
       const result = await run(...args);

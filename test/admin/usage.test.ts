@@ -84,7 +84,7 @@ describe("usage", () => {
   });
 
   it("says which parameter is wrong", async () => {
-    for (const [query, field] of [["by=nobody", "by"], ["from=2026-13-01", "from"], ["from=2026-11-02&to=2026-11-01", "from"], ["time_zone=Mars", "time_zone"], ["tem=search", "tem"], ["limit=0", "limit"], ["format=xml", "format"]] as const) {
+    for (const [query, field] of [["by=nobody", "by"], ["from=2026-13-01", "from"], ["from=2026-11-02&to=2026-11-01", "from"], ["time_zone=Mars", "time_zone"], ["tem=search", "tem"], ["limit=0", "limit"], ["format=xml", "format"], ["format=focus&by=team", "by"]] as const) {
       const { status, problems } = await world.ask("GET", `/usage?${query}`);
       assert.deepEqual([status, problems[0]?.field], [400, field], query);
     }

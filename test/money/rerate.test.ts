@@ -145,6 +145,10 @@ describe("a corrected price", () => {
     assert.deepEqual(await ledger(), before);
   });
 
+  it("says so where there is no call of that model", async () => {
+    assert.match((await rerate(AFTER, "--model", "one/mm")).out, /^There are no calls of that model in that time\.\n/);
+  });
+
   it("is made by the running gateway where there is one, once for two orders at a time", async () => {
     const gateway = await testGateway(yaml(LATER), { dataDir: dataDir() });
     try {
