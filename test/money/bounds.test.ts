@@ -46,6 +46,7 @@ const HELD: Readonly<Record<string, { readonly sent: Sent; readonly plain?: Sent
   "n of a prompt": { sent: ["/v1/completions", { model: "chats/m", prompt: "hi", max_tokens: 40, n: 4 }] },
   candidateCount: { sent: twin({ candidateCount: 4 }), plain: twin({}), times: 1.3 },
   candidate_count: { sent: ["/v1beta/models/twins%2Fm:generateContent", { contents: [{ role: "user", parts: [{ text: "hi" }] }], generation_config: { max_output_tokens: 40, candidate_count: 4 } }], plain: twin({}), times: 1.3 },
+  "an elder output limit below the newer one": { sent: chat({ max_completion_tokens: 40, max_tokens: 30 }) },
   "background of a response": { sent: respond({ background: true }) },
   "modalities of text alone": { sent: chat({ modalities: ["text"] }) },
   "a search with max_uses": { sent: talk({ tools: [{ ...WEB, max_uses: 3 }] }), plain: talk({}), times: 100 },
@@ -73,6 +74,7 @@ const REFUSED: Readonly<Record<string, { readonly sent: Sent; readonly says: Reg
   prediction: { sent: chat({ prediction: { type: "content", content: "hi" } }), says: /prediction/ },
   "background of a chat": { sent: chat({ background: true }), says: /background/ },
   "best_of that is no number": { sent: chat({ best_of: "5" }), says: /best_of/ },
+  "an elder output limit that allows more than the newer one": { sent: chat({ max_completion_tokens: 1, max_tokens: 1_000_000 }), says: /what max_tokens may cost cannot be bounded/ },
   "best_of of a prompt": { sent: ["/v1/completions", { model: "chats/m", prompt: "hi", best_of: 3, n: 1 }], says: /best_of/ },
 };
 

@@ -27,9 +27,15 @@ const FIELDS: Readonly<Record<string, (value: Json) => boolean>> = {
 
 const FIELD_LIST = Object.entries(FIELDS);
 
+/** `max_completion_tokens` is what is bounded; a host that does not know it goes by the elder name, which may allow more. */
+function hasHigherLimit(raw: JsonObject): boolean {
+  const [bounded, elder] = [raw["max_completion_tokens"], raw["max_tokens"]];
+  return typeof bounded === "number" && typeof elder === "number" && elder > bounded;
+}
+
 /**
  * Paths of the price-bearing fields that are present: `service_tier`, `tools[].type=web_search`. `n` and the output
- * limits are not listed: the bound covers them. Custom tools run at the client and cost only their tokens.
+ * limit are not listed: the bound covers them. Custom tools run at the client and cost only their tokens.
  */
 export function unboundedFields(raw: JsonObject): readonly string[] {
   const found: string[] = [];
@@ -37,6 +43,7 @@ export function unboundedFields(raw: JsonObject): readonly string[] {
     const value = raw[field];
     if (value !== undefined && value !== null && bears(value)) found.push(field);
   }
+  if (hasHigherLimit(raw)) found.push("max_tokens");
   for (const tool of asArray(raw["tools"])) {
     const type = isObject(tool) ? (asString(member(tool, "type")) ?? "unknown") : "unknown";
     const path = `tools[].type=${type}`;
