@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { bestHedge, hedgeAfterMs, HedgeAllowance, ownHedgeMs, type BestHedge, type HedgeTerms } from "./hedge.ts";
+import { bestHedge, hedgeAfterMs, HedgeAllowance, ownHedgeMs, SecondTimes, type BestHedge, type HedgeTerms } from "./hedge.ts";
 import { chanceFrom, madeEstimate, weighedOf, type Made } from "./test-weighed.ts";
 import { hedgeTokens } from "./tokens.ts";
 
@@ -8,7 +8,10 @@ const T = 4_000;
 
 function best(terms: Partial<HedgeTerms>, ...made: readonly Made[]): BestHedge {
   const found: BestHedge = { second: -1, afterMs: 0, rescued: 0, counted: false, savedNanoUsd: 0 };
-  bestHedge(weighedOf(...made), 0, { thresholdMs: T, latencyNanoUsd: 0, delayNanoUsdPerS: 0, share: 0.05, ...terms }, undefined, found);
+  const weighed = weighedOf(...made);
+  const times = new SecondTimes();
+  times.begin(weighed);
+  bestHedge(weighed, 0, 1, { thresholdMs: T, latencyNanoUsd: 0, delayNanoUsdPerS: 0, share: 0.05, mayHedge: undefined, ...terms }, times, found);
   return found;
 }
 
@@ -18,22 +21,36 @@ describe("when to hedge", () => {
   it("is after the own quantile that leaves four fifths of the allowance", () => {
     const own = ownHedgeMs(quick, 0.05);
     assert.ok(own !== null && Math.abs(quick.later(own) - 0.04) < 1e-6);
-    assert.equal(hedgeAfterMs(own, quick, T), own);
+    assert.equal(hedgeAfterMs(own, () => 1, T), own);
   });
 
   it("is early enough for the second to be in time, where the own quantile is too late", () => {
-    assert.equal(hedgeAfterMs(9_000, quick, T), T - (quick.quantile(0.9) as number));
-    assert.equal(hedgeAfterMs(9_000, madeEstimate({ typicalMs: 60_000 }), T), 0.1 * T);
+    assert.equal(hedgeAfterMs(9_000, () => 700, T), T - 700);
+    assert.equal(hedgeAfterMs(9_000, () => 60_000, T), 0.1 * T);
   });
 
   it("is at two fifths of the threshold where nothing is known", () => {
-    assert.equal(hedgeAfterMs(null, quick, T), 0.4 * T);
-    assert.equal(hedgeAfterMs(9_000, madeEstimate({ unknown: true }), T), 0.4 * T);
+    assert.equal(hedgeAfterMs(null, () => 700, T), 0.4 * T);
+    assert.equal(hedgeAfterMs(9_000, () => null, T), 0.4 * T);
   });
 
   it("is never where nothing is known and nothing is promised", () => {
-    assert.equal(hedgeAfterMs(null, quick, 0), null);
-    assert.equal(hedgeAfterMs(700, quick, 0), 700);
+    assert.equal(hedgeAfterMs(null, () => 700, 0), null);
+    assert.equal(hedgeAfterMs(700, () => 1, 0), 700);
+  });
+});
+
+describe("the quickest second", () => {
+  it("is the one that mostly has content first, of the others", () => {
+    const weighed = weighedOf({ typicalMs: 300 }, { unknown: true }, { typicalMs: 200 }, { typicalMs: 900 });
+    const soon = (index: number): number | null => (weighed[index]?.estimate.quantile(0.9) ?? null);
+    const times = new SecondTimes();
+    times.begin(weighed);
+    assert.deepEqual([0, 1, 2, 3].map((index) => times.quickestMs(index)), [soon(2), soon(2), soon(0), soon(2)]);
+    times.begin(weighedOf({ unknown: true }, { unknown: true }));
+    assert.equal(times.quickestMs(0), null);
+    times.begin(weighedOf({ unknown: true }, { typicalMs: 500 }));
+    assert.equal(times.quickestMs(1), null);
   });
 });
 
@@ -60,10 +77,8 @@ describe("whether to hedge", () => {
   });
 
   it("leaves out what may not be hedged with", () => {
-    const found = best({ latencyNanoUsd: 1e9 }, {}, {}, {});
-    const weighed = weighedOf({}, {}, {});
-    bestHedge(weighed, 0, { thresholdMs: T, latencyNanoUsd: 1e9, delayNanoUsdPerS: 0, share: 0.05 }, ({ candidate }) => candidate !== 1, found);
-    assert.equal(found.second, 2);
+    assert.equal(best({ latencyNanoUsd: 1e9 }, {}, {}, {}).second, 1);
+    assert.equal(best({ latencyNanoUsd: 1e9, mayHedge: ({ candidate }) => candidate !== 1 }, {}, {}, {}).second, 2);
   });
 });
 

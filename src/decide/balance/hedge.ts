@@ -31,6 +31,8 @@ export interface HedgeTerms {
   delayNanoUsdPerS: number;
   /** Of requests that may be hedged. */
   share: number;
+  /** Whether the allowance and the request's hold cover this one beside the first; absent: they cover any. */
+  mayHedge: ((weighed: Weighed) => boolean) | undefined;
 }
 
 /** The best hedge of one candidate; filled in by `bestHedge`, so that weighing many allocates nothing. */
@@ -51,59 +53,102 @@ export function ownHedgeMs(estimate: Estimate, share: number): number | null {
   return estimate.quantile(1 - PART_OF_SHARE * share);
 }
 
-/** When to hedge, in ms from the first's start; null: not at all, for nothing tells when. `thresholdMs` 0: no latency objective. */
-export function hedgeAfterMs(ownMs: number | null, second: Estimate, thresholdMs: number): number | null {
-  if (thresholdMs <= 0) return ownMs;
-  if (ownMs !== null && ownMs < thresholdMs) return ownMs;
-  const secondMs = ownMs === null ? null : second.quantile(SECOND_SHARE);
-  return secondMs === null ? UNKNOWN_PART * thresholdMs : Math.max(SOONEST_PART * thresholdMs, thresholdMs - secondMs);
+/**
+ * When to hedge, in ms from the first's start; null: not at all, for nothing tells when. `ownMs` null: nothing is known of its times;
+ * `secondMs`: when the second has content with a good chance; `thresholdMs` 0: no latency objective.
+ */
+export function hedgeAfterMs(ownMs: number | null, secondMs: () => number | null, thresholdMs: number): number | null {
+  if (thresholdMs <= 0 || (ownMs !== null && ownMs < thresholdMs)) return ownMs;
+  const takesMs = ownMs === null ? null : secondMs();
+  return takesMs === null ? UNKNOWN_PART * thresholdMs : Math.max(SOONEST_PART * thresholdMs, thresholdMs - takesMs);
+}
+
+/** How long the candidates of one choice take, as seconds; looked up once, and only if asked for. */
+export class SecondTimes {
+  #weighed: readonly Weighed[] = [];
+  #medianMs = new Float64Array(16);
+  /** -1: not looked for yet. */
+  #quickest = -1;
+  #quickestMs: number | null = null;
+  #nextMs: number | null = null;
+
+  /** Another choice begins. */
+  begin(weighed: readonly Weighed[]): void {
+    this.#weighed = weighed;
+    if (this.#medianMs.length < weighed.length) this.#medianMs = new Float64Array(2 * weighed.length);
+    this.#medianMs.fill(-1, 0, weighed.length);
+    this.#quickest = -1;
+  }
+
+  medianMs(index: number): number {
+    const known = this.#medianMs[index] as number;
+    return known >= 0 ? known : (this.#medianMs[index] = (this.#weighed[index] as Weighed).estimate.medianMs);
+  }
+
+  /** By when the quickest besides this one has content with a good chance; null: nothing is known of any. */
+  quickestMs(besides: number): number | null {
+    if (this.#quickest < 0) this.#look();
+    return besides === this.#quickest ? this.#nextMs : this.#quickestMs;
+  }
+
+  #look(): void {
+    this.#quickest = 0;
+    this.#quickestMs = null;
+    this.#nextMs = null;
+    for (let i = 0; i < this.#weighed.length; i++) {
+      const ms = (this.#weighed[i] as Weighed).estimate.quantile(SECOND_SHARE);
+      if (ms === null) continue;
+      if (this.#quickestMs === null || ms < this.#quickestMs) {
+        this.#nextMs = this.#quickestMs;
+        this.#quickestMs = ms;
+        this.#quickest = i;
+      } else if (this.#nextMs === null || ms < this.#nextMs) this.#nextMs = ms;
+    }
+  }
 }
 
 /**
  * Finds the candidate whose call beside `weighed[index]` is worth most above its price: being in time where the first no longer is,
- * and content sooner. One that would not be sent saves nothing.
+ * and content sooner. One that would not be sent saves nothing. `fallback`, the best of the others, is looked at first: mostly
+ * it is the one.
  */
-export function bestHedge(weighed: readonly Weighed[], index: number, terms: HedgeTerms, mayHedge: ((weighed: Weighed) => boolean) | undefined, best: BestHedge): void {
-  const { thresholdMs, latencyNanoUsd, delayNanoUsdPerS } = terms;
+export function bestHedge(weighed: readonly Weighed[], index: number, fallback: number, terms: HedgeTerms, times: SecondTimes, best: BestHedge): void {
+  const { thresholdMs, latencyNanoUsd, delayNanoUsdPerS, mayHedge } = terms;
   const first = (weighed[index] as Weighed).estimate;
   best.second = -1;
   best.savedNanoUsd = 0;
-  let bestNanoUsd = 0;
   if (latencyNanoUsd <= 0 && delayNanoUsdPerS <= 0) return;
-  const ownMs = ownHedgeMs(first, terms.share);
-  let atMs = -1;
-  let started = 0;
-  let lateNanoUsd = 0;
-  let beyondMs = 0;
-  for (let j = 0; j < weighed.length; j++) {
-    if (j === index) continue;
+  const afterMs = hedgeAfterMs(ownHedgeMs(first, terms.share), () => times.quickestMs(index), thresholdMs);
+  const started = afterMs === null ? 0 : first.later(afterMs);
+  if (afterMs === null || started <= 0) return;
+  // The two lean on assumptions of their own, so that more may be told to be slow than to be that late.
+  const late = Math.min(started, first.slow);
+  const lateNanoUsd = (latencyNanoUsd * late) / started;
+  const beyondMs = delayNanoUsdPerS > 0 ? first.meanBeyondMs(afterMs) : 0;
+  const beyondNanoUsd = (delayNanoUsdPerS * beyondMs) / 1_000;
+  let bestNanoUsd = 0;
+  let secondLate = 0;
+  for (let place = -1; place < weighed.length; place++) {
+    const j = place < 0 ? fallback : place;
+    if (j === index || place === fallback) continue;
     const { estimate: second, priceNanoUsd } = weighed[j] as Weighed;
-    const afterMs = hedgeAfterMs(ownMs, second, thresholdMs);
-    if (afterMs === null) return;
-    // Mostly the same for all.
-    if (afterMs !== atMs) {
-      atMs = afterMs;
-      started = first.later(afterMs);
-      // Both lean on assumptions of their own, so that more may be told to be slow than to be that late.
-      lateNanoUsd = started > 0 ? latencyNanoUsd * Math.min(1, first.slow / started) : 0;
-      beyondMs = delayNanoUsdPerS > 0 && started > 0 ? first.meanBeyondMs(afterMs) : 0;
-    }
-    // What is told of its times is looked up only while it can still be the best: this runs for each pair of candidates.
-    if (started * (lateNanoUsd + (delayNanoUsdPerS * beyondMs) / 1_000 - priceNanoUsd) <= bestNanoUsd) continue;
-    const secondLate = thresholdMs > 0 ? second.later(thresholdMs - afterMs) : 0;
-    const inTimeNanoUsd = lateNanoUsd * (1 - secondLate);
-    if (started * (inTimeNanoUsd + (delayNanoUsdPerS * beyondMs) / 1_000 - priceNanoUsd) <= bestNanoUsd) continue;
-    const soonerNanoUsd = beyondMs > 0 ? (delayNanoUsdPerS * Math.max(0, beyondMs - second.medianMs)) / 1_000 : 0;
-    const worthNanoUsd = started * (inTimeNanoUsd + soonerNanoUsd - priceNanoUsd);
-    if (worthNanoUsd <= bestNanoUsd || mayHedge?.(weighed[j] as Weighed) === false) continue;
-    bestNanoUsd = worthNanoUsd;
+    // What is told of its times is looked up only while it can still be the best.
+    if (lateNanoUsd + beyondNanoUsd - priceNanoUsd <= bestNanoUsd) continue;
+    const lateToo = thresholdMs > 0 ? second.later(thresholdMs - afterMs) : 0;
+    const inTimeNanoUsd = lateNanoUsd * (1 - lateToo) - priceNanoUsd;
+    if (inTimeNanoUsd + beyondNanoUsd <= bestNanoUsd) continue;
+    const soonerMs = beyondMs > 0 ? Math.max(0, beyondMs - times.medianMs(j)) : 0;
+    const netNanoUsd = inTimeNanoUsd + (delayNanoUsdPerS * soonerMs) / 1_000;
+    if (netNanoUsd <= bestNanoUsd || mayHedge?.(weighed[j] as Weighed) === false) continue;
+    bestNanoUsd = netNanoUsd;
+    secondLate = lateToo;
     best.second = j;
-    best.afterMs = afterMs;
-    best.counted = started <= COUNTED_SHARES * terms.share;
-    const late = Math.min(started, first.slow);
-    best.rescued = late * Math.max(0, 1 - secondLate - COMMON_CAUSE);
-    best.savedNanoUsd = best.counted ? (1 - first.failsBefore) * Math.max(0, worthNanoUsd - COMMON_CAUSE * latencyNanoUsd * late) : 0;
   }
+  if (best.second < 0) return;
+  best.afterMs = afterMs;
+  best.counted = started <= COUNTED_SHARES * terms.share;
+  best.rescued = late * Math.max(0, 1 - secondLate - COMMON_CAUSE);
+  best.savedNanoUsd = best.counted ? (1 - first.failsBefore) * Math.max(0, started * bestNanoUsd - COMMON_CAUSE * latencyNanoUsd * late) : 0;
 }
 
 /** Money for hedges: as many requests' prices as there may be saved-up calls. */

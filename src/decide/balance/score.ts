@@ -5,7 +5,7 @@
  * A score never falls when a price, a risk, a pressure or the cost of failure rises. To that end a call that fails saves nothing,
  * though it is not paid for: else a dear candidate would look the better the more often it fails over to a cheap one.
  */
-import { bestHedge, type BestHedge, type HedgeTerms } from "./hedge.ts";
+import { bestHedge, SecondTimes, type BestHedge, type HedgeTerms } from "./hedge.ts";
 import type { Plan, Pressure, Scored, Weighed } from "./types.ts";
 
 export interface PlanFacts {
@@ -35,7 +35,8 @@ let bases = new Float64Array(16);
 let done = new Uint8Array(16);
 let hedge = emptyHedge();
 let leaderHedge = emptyHedge();
-const terms: HedgeTerms = { thresholdMs: 0, latencyNanoUsd: 0, delayNanoUsdPerS: 0, share: 0 };
+const terms: HedgeTerms = { thresholdMs: 0, latencyNanoUsd: 0, delayNanoUsdPerS: 0, share: 0, mayHedge: undefined };
+const times = new SecondTimes();
 
 function emptyHedge(): BestHedge {
   return { second: -1, afterMs: 0, rescued: 0, counted: false, savedNanoUsd: 0 };
@@ -52,18 +53,20 @@ export function plan(facts: PlanFacts): Plan {
     const { failsBefore, failsAfter, slow, calls } = estimate;
     scores.push({ candidate, scoreNanoUsd: plainScore(facts, i, i === first ? second : first), priceNanoUsd, failsBefore, failsAfter, slow, calls });
   }
-  const leader = weighHedges(facts, scores);
+  const leader = weighHedges(facts, scores, first, second);
   const chosen = leastOf(scores, facts.random);
-  if (chosen !== leader) weighHedge(facts, chosen, leaderHedge);
-  const fails = riskFails(weighed, chosen, chosen === first ? second : first);
-  const late = riskLate(weighed, chosen, chosen === first ? second : first, leaderHedge);
+  const fallback = chosen === first ? second : first;
+  if (chosen !== leader) weighHedge(facts, chosen, fallback, leaderHedge);
+  const fails = riskFails(weighed, chosen, fallback);
+  const late = riskLate(weighed, chosen, fallback, leaderHedge);
   const sent = leaderHedge.second < 0 ? null : { candidate: (weighed[leaderHedge.second] as Weighed).candidate, afterMs: leaderHedge.afterMs };
   const order = sorted(scores, (scores[chosen] as Rescored).candidate);
   return { order, scores, pressure, riskFails: fails, riskLate: late, hedge: sent, race: null };
 }
 
 /** Takes off scores what their hedges are expected to save. Returns the index of the least; `leaderHedge` is its hedge. */
-function weighHedges(facts: PlanFacts, scores: readonly Rescored[]): number {
+function weighHedges(facts: PlanFacts, scores: readonly Rescored[], first: number, second: number): number {
+  setTerms(facts);
   const count = scores.length;
   if (done.length < count) done = new Uint8Array(2 * count);
   done.fill(0, 0, count);
@@ -75,7 +78,7 @@ function weighHedges(facts: PlanFacts, scores: readonly Rescored[]): number {
     const one = scores[i] as Rescored;
     done[i] = 1;
     if (facts.whole !== true && one.scoreNanoUsd - savedAtMost(facts, i) >= leastNanoUsd) continue;
-    weighHedge(facts, i, hedge);
+    weighHedge(facts, i, i === first ? second : first, hedge);
     one.scoreNanoUsd -= hedge.savedNanoUsd;
     if (one.scoreNanoUsd >= leastNanoUsd) continue;
     leastNanoUsd = one.scoreNanoUsd;
@@ -101,17 +104,20 @@ function savedAtMost({ weighed, pressure, delayNanoUsdPerS, hedgeShare }: PlanFa
   return pressure.latencyNanoUsd * estimate.slow + (delayNanoUsdPerS * estimate.meanMs) / 1_000;
 }
 
-function weighHedge(facts: PlanFacts, index: number, into: BestHedge): void {
-  if (facts.hedgeShare <= 0) {
-    into.second = -1;
-    into.savedNanoUsd = 0;
-    return;
-  }
-  terms.thresholdMs = facts.thresholdMs;
-  terms.latencyNanoUsd = facts.pressure.latencyNanoUsd;
-  terms.delayNanoUsdPerS = facts.delayNanoUsdPerS;
-  terms.share = facts.hedgeShare;
-  bestHedge(facts.weighed, index, terms, facts.mayHedge, into);
+function setTerms({ weighed, thresholdMs, pressure, delayNanoUsdPerS, hedgeShare, mayHedge }: PlanFacts): void {
+  terms.thresholdMs = thresholdMs;
+  terms.latencyNanoUsd = pressure.latencyNanoUsd;
+  terms.delayNanoUsdPerS = delayNanoUsdPerS;
+  terms.share = hedgeShare;
+  terms.mayHedge = mayHedge;
+  times.begin(weighed);
+}
+
+/** `fallback` -1: there is nothing to call beside it. */
+function weighHedge({ weighed, hedgeShare }: PlanFacts, index: number, fallback: number, into: BestHedge): void {
+  into.second = -1;
+  into.savedNanoUsd = 0;
+  if (hedgeShare > 0 && fallback >= 0) bestHedge(weighed, index, fallback, terms, times, into);
 }
 
 /** What each would cost as a fallback; returns the least and the second, -1 where there is none. */
