@@ -100,4 +100,41 @@ describe("any sequence of calls", () => {
       }),
     );
   });
+
+  it("gives the same book each time, limits and buckets never below what they can be", () => {
+    const CALL = fc.record({
+      thresholdMs: fc.constantFrom(0, 1_000, 3_000),
+      slow: fc.boolean(),
+      content: fc.boolean(),
+      end: END,
+      probe: fc.boolean(),
+      gapMs: fc.constantFrom(0, 20, 1_500, 40_000),
+      random: fc.double({ min: 0, max: 0.999, noNaN: true }),
+    });
+    fc.assert(
+      fc.property(fc.array(CALL, { maxLength: 80 }), (calls) => {
+        const told = (): unknown => {
+          const { book } = bench();
+          let nowMs = 0;
+          const open: { readonly ticket: Ticket; readonly end: Observation; readonly random: number }[] = [];
+          for (const one of calls) {
+            nowMs += one.gapMs;
+            const ticket = book.sent(A, nowMs, one.probe, { thresholdMs: one.thresholdMs, sizeClass: 0 });
+            if (one.slow) book.slow(ticket, nowMs + one.thresholdMs);
+            if (one.content) book.firstContent(ticket, nowMs + 5_000);
+            open.push({ ticket, end: one.end, random: one.random });
+            // Twelve in flight: each ends when the twelfth after it was sent.
+            const ended = open.length > 12 ? open.shift() : undefined;
+            if (ended !== undefined) book.observe(ended.ticket, ended.end, nowMs, ended.random);
+          }
+          const row = book.snapshot(nowMs)[0];
+          assert.ok(row === undefined || (row.inFlight === open.length && row.bucket >= 0 && row.bucket < 45 + 22));
+          assert.ok(row === undefined || (row.slow.length <= 2 && row.slow.every(({ bucket }) => bucket >= 0 && bucket < 45 + 22)));
+          assert.ok((row?.acceptsPerMinute ?? 1) >= 1 && (row?.takesAtOnce ?? 1) >= 1);
+          return [row, book.view(A.deployment, A.account, A.endpoint, nowMs, 1_000), { ...book.estimate(A.deployment, A.endpoint, 1_000, 0, nowMs) }];
+        };
+        assert.deepEqual(told(), told());
+      }),
+    );
+  });
 });
