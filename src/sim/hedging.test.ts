@@ -17,9 +17,9 @@ for (const [share, factor] of [[0.015, 30], [0.02, 30]] as const) {
 }
 
 test("hedges never exceed their allowance, however many would be worth it", () => {
-  // No objective on times, so that nothing but the price of waiting asks for hedges, and no breaker turns away from what is slow.
-  const [report] = simulate({ ...tail(0.3, 10, 1, 2), objectives: [availability(0.999)] }, [spillway({ strategy: "balanced", terms: { hedgeShare: 0.05, exploreShare: 0 } })]) as [Report];
+  // No objective on times, so that no breaker turns away from what is slow; a second of waiting costs a dollar.
+  const [report] = simulate({ ...tail(0.3, 10, 1, 2), objectives: [availability(0.999)] }, [spillway({ strategy: "balanced", terms: { hedgeShare: 0.05, exploreShare: 0, costOfDelayNanoUsdPerS: 1e9 } })]) as [Report];
   // What is saved up at the start is ten calls.
   assert.ok(report.besideCalls <= 10 + 0.05 * report.requests, `${report.besideCalls} of ${report.requests}`);
-  assert.ok(report.besideCalls > 0.04 * report.requests, "and they are used");
+  assert.ok(report.besideCalls > 0.03 * report.requests, "and they are used");
 });

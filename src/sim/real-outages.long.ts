@@ -11,7 +11,7 @@ import { absent, DAYS, HOUR_MS, INTERVALS, line, outagesOf, outageWorld, OUTAGES
 const skip = absent(INTERVALS, DAYS);
 const OURS = spillway({ strategy: "balanced" });
 
-test("ten months, incidents as full outages: all but nothing of what a perfect failover reaches", { skip }, (t) => {
+void test("ten months, incidents as full outages: all but nothing of what a perfect failover reaches", { skip }, (t) => {
   const { simulation, perfect } = outageWorld(OUTAGES_FROM_MS, OUTAGES_TO_MS);
   const [ours, ordered] = simulate(simulation, [OURS, ORDERED_FALLBACK]);
   assert.ok(ours !== undefined && ordered !== undefined);
@@ -23,7 +23,7 @@ test("ten months, incidents as full outages: all but nothing of what a perfect f
   assert.ok(perfect - ordered.reached > 0.0001 && ordered.worstHourExtraShare > 0.4 && slow(ordered) > 0.001);
 });
 
-test("ten months with 10, 40 and 95 % of calls hit, by the impact that was told", { skip }, (t) => {
+void test("ten months with 10, 40 and 95 % of calls hit, by the impact that was told", { skip }, (t) => {
   const { simulation } = outageWorld(OUTAGES_FROM_MS, OUTAGES_TO_MS, { hit: OUTAGES_BY_IMPACT });
   const [ours] = simulate(simulation, [OURS]);
   assert.ok(ours !== undefined);
@@ -31,7 +31,7 @@ test("ten months with 10, 40 and 95 % of calls hit, by the impact that was told"
   assert.ok(ours.reached >= 0.9999);
 });
 
-test("minutes as the uptime pages tell them: every month at 99.99 % or more", { skip }, (t) => {
+void test("minutes as the uptime pages tell them: every month at 99.99 % or more", { skip }, (t) => {
   const lengthMs = OUTAGES_TO_MS - OUTAGES_FROM_MS;
   const days = readText(DAYS);
   const world: OutageWorld = outagesOf(SERVICES.map((service) => minutePhases(days, service, OUTAGES_FROM_MS, OUTAGES_TO_MS, 1)), lengthMs, 0.002, 0.2, 1);

@@ -13,7 +13,7 @@ const CONSTANTS = [0.05, 0.08, 0.12, 0.2].map(clairvoyant);
 const OTHERS = [...POLICIES.values()].filter(({ name }) => !name.startsWith("spillway"));
 
 for (const kind of ["steady", "drifting", "outages"] as const) {
-  test(`${kind}: both objectives, as cheaply as anybody who meets them`, { skip }, (t) => {
+  void test(`${kind}: both objectives, as cheaply as anybody who meets them`, { skip }, (t) => {
     const ratios: number[] = [];
     for (const seed of SEEDS) {
       const [ours, ...others] = simulate(threeProviders(kind, seed), [spillway({ strategy: "balanced" }), ...OTHERS, orderedFrom(1, "middle-first"), orderedFrom(2, "dear-first"), ...CONSTANTS]);
@@ -31,7 +31,7 @@ for (const kind of ["steady", "drifting", "outages"] as const) {
   });
 }
 
-test("replicas that share nothing meet both objectives too", { skip }, (t) => {
+void test("replicas that share nothing meet both objectives too", { skip }, (t) => {
   for (const kind of ["drifting", "outages"] as const) {
     for (const replicas of [1, 4, 16]) {
       const [report] = simulate(threeProviders(kind, 1), [spillway({ name: `${replicas} replicas`, strategy: "balanced", replicas })]);
@@ -42,7 +42,7 @@ test("replicas that share nothing meet both objectives too", { skip }, (t) => {
   }
 });
 
-test("beyond what the objective asks, a dearer failure buys more availability", { skip }, (t) => {
+void test("beyond what the objective asks, a dearer failure buys more availability", { skip }, (t) => {
   let last = 0;
   for (const usd of [0, 0.3, 1, 3, 10]) {
     const [report] = simulate(threeProviders("outages", 1), [spillway({ name: `${usd} $ a failure`, strategy: "balanced", terms: { costOfFailureNanoUsd: usd * 1e9 } })]);
