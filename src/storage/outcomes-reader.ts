@@ -4,8 +4,9 @@ import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Objective } from "../decide/objective/types.ts";
 import { badInOrder, inOrder } from "../decide/report/canonical.ts";
-import { MINUTE_MS, type BadRequest, type Counts, type MinuteEvent } from "../decide/report/types.ts";
+import { MINUTE_MS, type BadRequest, type MinuteEvent } from "../decide/report/types.ts";
 import { StorageError } from "./errors.ts";
+import { CountNames } from "./outcome-names.ts";
 import { badOf, OUTCOMES_FILE, OUTCOMES_VERSION } from "./outcomes.ts";
 import { messageOf, schemaVersion } from "./schema.ts";
 import { int, text } from "./statements.ts";
@@ -57,13 +58,14 @@ export class OutcomeReader {
 
   *minutes(fromMs: number, untilMs: number): Generator<MinuteEvent> {
     const piece = this.#db.prepare("SELECT m.minute, m.counts, p.route, p.deployment, p.version FROM minutes m JOIN pairs p ON p.id = m.pair WHERE m.minute >= ? AND m.minute < ?");
+    const names = new CountNames(this.#db);
     const extent = this.extent();
     const until = Math.min(minuteOf(untilMs), minuteOf(extent?.untilMs ?? 0));
     for (let from = Math.max(minuteOf(fromMs), minuteOf(extent?.fromMs ?? 0)); from < until; from += PIECE_MINUTES) {
       const rows = piece.all(from, Math.min(from + PIECE_MINUTES, until));
       const events = rows.map((row): MinuteEvent => ({
         minuteMs: int(row["minute"]) * MINUTE_MS, route: text(row["route"]), deployment: text(row["deployment"]), version: text(row["version"]),
-        counts: JSON.parse(text(row["counts"])) as Counts,
+        counts: names.read(text(row["counts"])),
       }));
       yield* events.toSorted(inOrder);
     }

@@ -11,10 +11,11 @@ import { classOf, judge } from "../decide/objective/judge.ts";
 import type { Objective } from "../decide/objective/types.ts";
 import { canonical, versionOf, type NewHash } from "../decide/report/canonical.ts";
 import { tally, type Cell, type EndedRequest } from "../decide/report/tally.ts";
-import { MINUTE_MS, type BadRequest, type Counts, type Judged } from "../decide/report/types.ts";
+import { MINUTE_MS, type BadRequest, type Judged } from "../decide/report/types.ts";
 import type { Log } from "../ports.ts";
 import type { Json } from "../wire/json.ts";
 import { StorageError } from "./errors.ts";
+import { CountNames } from "./outcome-names.ts";
 import { messageOf, schemaVersion } from "./schema.ts";
 import { int, text, type SqlRow } from "./statements.ts";
 
@@ -25,6 +26,7 @@ export const OUTCOMES_VERSION = 1;
 const TABLES = `
 CREATE TABLE pairs (id INTEGER PRIMARY KEY, route TEXT NOT NULL, deployment TEXT NOT NULL, version TEXT NOT NULL, UNIQUE (route, deployment, version)) STRICT;
 CREATE TABLE minutes (minute INTEGER NOT NULL, pair INTEGER NOT NULL, counts TEXT NOT NULL, PRIMARY KEY (minute, pair)) STRICT, WITHOUT ROWID;
+CREATE TABLE names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE bad (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
 CREATE INDEX bad_at ON bad (at_ms);
 CREATE TABLE objectives (version TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -79,6 +81,7 @@ export class OutcomeBook {
   readonly #writeBad: StatementSync;
   readonly #writeMark: StatementSync;
   readonly #pairs = new Map<string, number>();
+  readonly #names: CountNames;
   #promises: ReadonlyMap<string, Promised> = new Map();
   #waiting = new Map<string, Waiting>();
   #cells = 0;
@@ -94,6 +97,7 @@ export class OutcomeBook {
   constructor(path: string, options: OutcomesOptions) {
     this.#options = options;
     this.#db = open(path);
+    this.#names = new CountNames(this.#db);
     this.#pairOf = this.#db.prepare("SELECT id FROM pairs WHERE route = ? AND deployment = ? AND version = ?");
     this.#addPair = this.#db.prepare("INSERT INTO pairs (route, deployment, version) VALUES (?, ?, ?)");
     this.#counts = this.#db.prepare("SELECT counts FROM minutes WHERE minute = ? AND pair = ?");
@@ -159,6 +163,7 @@ export class OutcomeBook {
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
       this.#pairs.clear();
+      this.#names.forget();
       this.#options.log.warn("outcomes_not_written", { message: messageOf(error), minutes: this.#waiting.size, bad: this.#bad.length });
       return;
     }
@@ -224,9 +229,9 @@ export class OutcomeBook {
       if (cell.size === 0) continue;
       const pair = this.#pairId(route, deployment, version);
       const before = this.#counts.get(minute, pair)?.["counts"];
-      const counts = typeof before === "string" ? { ...(JSON.parse(before) as Counts) } : {};
+      const counts = typeof before === "string" ? this.#names.read(before) : {};
       for (const [name, count] of cell) counts[name] = (counts[name] ?? 0) + count;
-      this.#write.run(minute, pair, JSON.stringify(counts));
+      this.#write.run(minute, pair, this.#names.write(counts));
     }
   }
 

@@ -134,7 +134,10 @@ export class RouteFold {
     addCounts(this.#counts, counts);
     addCounts(of(this.#byDeployment, deployment), counts);
     addCounts(of(this.#byVersion, version), counts);
-    for (const name of MONEY) this.#nanoUsd.set(name, (this.#nanoUsd.get(name) ?? 0n) + BigInt(counts[name] ?? 0));
+    for (const name of MONEY) {
+      const nanoUsd = counts[name];
+      if (nanoUsd !== undefined) this.#nanoUsd.set(name, (this.#nanoUsd.get(name) ?? 0n) + BigInt(nanoUsd));
+    }
     const minute = this.#minuteAt(minuteMs, version);
     const ends = endsOf(counts);
     const lost = counts["lost"] ?? 0;
@@ -152,7 +155,9 @@ export class RouteFold {
     this.#noteCauses(minute, deployment, counts, late);
     for (const name of BAD_CLASSES) this.#differ(minuteMs, name, counts[`class:${name}`] ?? 0);
     for (const name in counts) {
-      if (name.startsWith("valid:")) this.#differ(minuteMs, `missed ${name.slice(6)}`, (counts[name] ?? 0) - (counts[`good:${name.slice(6)}`] ?? 0));
+      if (!name.startsWith("valid:")) continue;
+      const missed = (counts[name] ?? 0) - (counts[`good:${name.slice(6)}`] ?? 0);
+      if (missed !== 0) this.#differ(minuteMs, `missed ${name.slice(6)}`, missed);
     }
   }
 
