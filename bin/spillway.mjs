@@ -11,7 +11,8 @@ var MAJOR = 24;
 var MINOR = 15;
 var built = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
 var source = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
-var main = existsSync(built) ? built : source;
+// A clone runs what it holds, not what was built of it some time ago; the package holds no sources.
+var main = existsSync(source) ? source : built;
 
 if (!existsSync(main)) {
   process.stderr.write("spillway: neither dist/ nor src/ is here. Run `npm run build` in a clone, or install the package again.\n");

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { runStart } from "../src/cli/start.ts";
@@ -296,5 +296,16 @@ describe("at the start", { concurrency: 2 }, () => {
     assert.equal(code, 1, errors);
     assert.match(errors, /needs Node\.js 24\.\d+ or newer; this is 20\.11\.0/);
     assert.match(errors, /install Node\.js 24/);
+  });
+
+  test("a clone runs its sources, not what was built of them before", async () => {
+    const clone = join(folder, "clone");
+    for (const [path, text] of [["dist/cli/main.js", `process.stdout.write("built");`], ["src/cli/main.ts", `process.stdout.write("source" as string);`], ["package.json", `{"type":"module"}`], ["bin/spillway.mjs", readFileSync(BIN, "utf8")]] as const) {
+      mkdirSync(dirname(join(clone, path)), { recursive: true });
+      writeFileSync(join(clone, path), text);
+    }
+    assert.equal((await runBin(process.execPath, [join(clone, "bin/spillway.mjs")])).out, "source");
+    rmSync(join(clone, "src"), { recursive: true });
+    assert.equal((await runBin(process.execPath, [join(clone, "bin/spillway.mjs")])).out, "built");
   });
 });
