@@ -72,6 +72,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
 }
 
+const NOBODY_WAITS = { high: 0, normal: 0, low: 0 } as const;
+
 class Running {
   readonly #options: GatewayOptions;
   readonly #dataDir: DataDir;
@@ -160,6 +162,7 @@ class Running {
       health: this.#health,
       allowance: new Allowance(),
       routes: this.#routes.book,
+      load: (route) => ({ inFlight: this.#active.size, room: options.maxInFlight, waiting: NOBODY_WAITS, refuseLow: this.#objectives.effectsOf(route).refuseLow }),
       ids: this.#ids,
       tags: new TagBook(),
       snapshot: () => this.#views.all,

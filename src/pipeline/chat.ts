@@ -33,6 +33,7 @@ import { Exchange } from "./exchange.ts";
 import { encodeFor, Fitting, passedWithout, tableOf } from "./fitting.ts";
 import { hiddenBytes } from "./hidden-bytes.ts";
 import { bytesOf, HubLane } from "./hub-lane.ts";
+import { turnedAway } from "./importance.ts";
 import { deadlineMsOf, readBody, refuse, resolveRoute, viaOf, type Inbound, type ReadBody } from "./inbound.ts";
 import type { LaneSink, StreamLane } from "./lane.ts";
 import { PassLane } from "./pass-lane.ts";
@@ -81,6 +82,8 @@ export function serveChat(deps: Deps, call: Inbound, started: (exchange: Exchang
   if (parsed.kind === "error") return refused(parsed.error);
   const resolved = resolveRoute(inbound, parsed.request.model);
   if (resolved.kind === "error") return refused(resolved.error);
+  const away = turnedAway(deps, inbound, resolved.route);
+  if (away !== null) return refused(away);
   const route = cheaperRoute(deps, inbound, resolved.route);
   const deadlineMs = deadlineMsOf(route, inbound.header, more.patient);
   if (typeof deadlineMs !== "number") return refused(deadlineMs);

@@ -3,6 +3,7 @@ import type { Deployment } from "../decide/deployment.ts";
 import type { HealthBook } from "../decide/health/book.ts";
 import type { Allowance } from "../decide/allowance.ts";
 import type { Directory } from "../decide/names.ts";
+import type { Load } from "../decide/objective/shedding.ts";
 import type { TagBook } from "../decide/tags.ts";
 import type { RouteBook } from "../decide/balance/route-book.ts";
 import type { HeldBatches } from "./batches.ts";
@@ -34,6 +35,8 @@ export interface Deps {
   readonly allowance: Allowance;
   /** What routes that promise something have learnt; absent: none is steered. */
   readonly routes?: RouteBook;
+  /** How full it is, and whether the route's error budget refuses what is of low importance. Absent: nothing is refused for that. */
+  readonly load?: (route: string) => Load;
   readonly ids: Ids;
   /** Values of tags that have been seen. Absent: they are not bounded. */
   readonly tags?: TagBook;

@@ -32,6 +32,7 @@ export const ERRORS = {
   context_length_exceeded: { status: 400, type: "invalid_request_error", retry: false },
   output_limit_too_small: { status: 400, type: "invalid_request_error", retry: false },
   budget_exceeded: { status: 402, type: "insufficient_quota", retry: false },
+  low_importance: { status: 429, type: "rate_limit_error", retry: true },
   rate_limited: { status: 429, type: "rate_limit_error", retry: true },
   previous_response_not_found: { status: 400, type: "invalid_request_error", retry: false },
   response_not_found: { status: 404, type: "invalid_request_error", retry: false },

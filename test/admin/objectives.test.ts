@@ -55,10 +55,16 @@ describe("objectives", () => {
     assert.match(metrics, /^spillway_objective_budget_left\{owner="route\/support",objective="availability"\} 1$/m);
   });
 
+  it("go with requests that call themselves less important: taken while there is room, refused where the word is none", async () => {
+    const [low, urgent] = await Promise.all(["low", "urgent"].map((importance) => world.call(CONFIGURED_KEY, { model: "one/chat" }, { "x-spillway-importance": importance })));
+    assert.equal(low?.status, 200);
+    assert.deepEqual([urgent?.status, urgent?.text.includes("x-spillway-importance")], [400, true]);
+  });
+
   it("go on after a restart", async () => {
     await world.close();
     world = await adminWorld(PROMISES, { dataDir });
     const reply = await runCommand(["objectives", "--json", "--data-dir", dataDir]);
-    assert.deepEqual(shown(reply.out.trim().split("\n").map((line) => JSON.parse(line) as unknown)), EXPECTED);
+    assert.deepEqual(shown(reply.out.trim().split("\n").map((line) => JSON.parse(line) as unknown)), [...EXPECTED.slice(0, 3), "contract/agreed uptime: 5 0"]);
   });
 });

@@ -41,7 +41,7 @@ export const DEGRADED_FLAGS: ReadonlySet<string> = new Set(["degraded", "last_re
 export const CLIENT_ERRORS: ReadonlySet<string> = new Set([
   "invalid_json", "invalid_body", "invalid_type", "missing_field", "duplicate_field", "too_many_values", "too_deep", "invalid_header", "body_too_large",
   "unsupported_media_type", "unsupported_encoding", "request_timeout",
-  "unsupported_parameter", "unknown_model", "ambiguous_model", "price_unknown", "provider_not_supported_yet", "provider_not_configured", "context_length_exceeded",
+  "unsupported_parameter", "unknown_model", "ambiguous_model", "no_matching_provider", "price_unknown", "provider_not_supported_yet", "provider_not_configured", "context_length_exceeded",
   "output_limit_too_small", "budget_exceeded", "rate_limited", "low_importance", "previous_response_not_found", "response_not_found", "item_not_found", "not_cancellable",
   "unknown_id", "unknown_path", "method_not_allowed", "upgrade_not_supported",
   "idempotency_mismatch", "idempotency_running", "idempotency_unfinished", "idempotency_not_kept",

@@ -132,6 +132,7 @@ export function responseError(error: GatewayError): JsonObject {
 function codeOf({ code }: GatewayError): string {
   switch (code) {
     case "rate_limited":
+    case "low_importance":
     case "upstream_rate_limited":
     case "too_many_requests_in_flight":
       return "rate_limit_exceeded";

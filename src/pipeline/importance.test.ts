@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { DEFAULT_CLOCKS, type Route } from "../decide/deployment.ts";
+import { turnedAway } from "./importance.ts";
+
+function route(importance?: Route["importance"]): Route {
+  return { name: "support", candidates: [], strategy: "priority", clocks: DEFAULT_CLOCKS, keepalive: true, forwardHeaders: [], defaultMaxOutput: 1, automatic: false, ...(importance === undefined ? {} : { importance }) };
+}
+function code(of: { readonly importance?: Route["importance"]; readonly header?: string; readonly inFlight?: number; readonly refuseLow?: boolean }): string {
+  const load = () => ({ inFlight: of.inFlight ?? 0, room: 100, waiting: { high: 0, normal: 0, low: 0 }, refuseLow: of.refuseLow ?? false });
+  return turnedAway({ load }, { header: (name) => (name === "x-spillway-importance" ? of.header : undefined) }, route(of.importance))?.code ?? "taken";
+}
+
+describe("a request", () => {
+  it("of low importance is refused while others still find room, and one of the others never for it", () => {
+    assert.deepEqual([69, 70, 99].map((inFlight) => code({ importance: "low", inFlight })), ["taken", "low_importance", "low_importance"]);
+    assert.deepEqual([undefined, "normal", "high"].map((importance) => code({ importance: importance as Route["importance"], inFlight: 99 })), ["taken", "taken", "taken"]);
+  });
+
+  it("of low importance is refused where its route's error budget is used up and says so", () => {
+    assert.deepEqual([code({ importance: "low", refuseLow: true }), code({ refuseLow: true })], ["low_importance", "taken"]);
+  });
+
+  it("may call itself less important than its route, and no more", () => {
+    assert.equal(code({ header: "low", inFlight: 80 }), "low_importance");
+    assert.equal(code({ importance: "low", header: "high", inFlight: 80 }), "low_importance");
+    assert.equal(code({ header: "urgent" }), "invalid_header");
+  });
+});
