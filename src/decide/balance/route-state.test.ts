@@ -207,6 +207,15 @@ describe("what is saved", () => {
   });
 });
 
+describe("what was saved before the first request", () => {
+  it("is no history: prices are learned from the first on", () => {
+    const state = route();
+    state.restore(route().save(0), 0);
+    state.began(state.plan(weighedOf({ priceNanoUsd: 7_000 }), 0, 0, { thresholdMs: 0 }), 0);
+    assert.equal(state.save(0).referenceNanoUsd, 7_000);
+  });
+});
+
 describe("the objective that calls are late by", () => {
   it("is the strictest of those on the time to an answer", () => {
     assert.equal(latencyObjectiveOf([objective("availability", 0.999)]), null);

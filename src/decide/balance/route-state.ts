@@ -181,11 +181,13 @@ export class RouteState {
   /** Before the first request. What was saved of an objective that has changed since is left out. */
   restore(saved: SavedRoute, nowMs: number): void {
     const wallMs = nowMs + this.#wallAheadMs;
-    this.#firstMs = nowMs - MEMORY_S * 1_000;
-    this.#lastMs = nowMs;
-    this.#recent = saved.recent * fade(wallMs - saved.wallMs);
-    this.#referenceNanoUsd = saved.referenceNanoUsd;
-    this.#begun = REFERENCE_REQUESTS;
+    if (saved.referenceNanoUsd > 0) {
+      this.#firstMs = nowMs - MEMORY_S * 1_000;
+      this.#lastMs = nowMs;
+      this.#recent = saved.recent * fade(wallMs - saved.wallMs);
+      this.#referenceNanoUsd = saved.referenceNanoUsd;
+      this.#begun = REFERENCE_REQUESTS;
+    }
     for (const { name, pressure } of [...this.#availability, ...this.#latency]) {
       const of = saved.pressures.find((one) => one.name === name);
       if (of !== undefined) pressure.restore(of, wallMs);
