@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { gatewayConfig, startFleet, type Fleet, type FleetConfig } from "../../src/fleet/index.ts";
+import { alertsTold, type AlertsTold } from "../support/alerts-told.ts";
 import { testGateway, type TestGateway } from "../support/gateway.ts";
-import { json, recordingUpstream, type RecordingUpstream } from "../support/recording-upstream.ts";
 import { HI } from "./calls.ts";
 
 const KEY = "caller-key-on-the-ladder";
@@ -27,30 +27,23 @@ interface Step {
 
 describe("a budget with thresholds, cheaper_at and a limit", { timeout: 30_000 }, () => {
   let fleet: Fleet;
-  let hooks: RecordingUpstream;
+  let alerts: AlertsTold;
   let gateway: TestGateway;
-  const told: { readonly kind: string; readonly title: string }[] = [];
-  let heard = (): void => undefined;
   before(async () => {
     fleet = await startFleet(CONFIG);
-    hooks = await recordingUpstream();
-    hooks.answer((call, socket) => {
-      told.push(JSON.parse(call.body.toString()) as (typeof told)[number]);
-      json({})(call, socket);
-      heard();
-    });
+    alerts = await alertsTold();
     const budget = (name: string): object => ({ scope: `key/${name}`, period: "month", limit_usd: LIMIT_USD, alerts: [50], cheaper_at: 60 });
     gateway = await testGateway(gatewayConfig(CONFIG, fleet, { more: {
       keys: [{ name: "saving", key: `${KEY}-saving` }, { name: "stubborn", key: `${KEY}-stubborn` }],
       fallbacks: "off",
       budgets: { saving: budget("saving"), stubborn: budget("stubborn") },
       routes: { ladder: { candidates: ["dear/m"], cheaper: ["cheap/m"] }, steep: { candidates: ["dear/m"] } },
-      notify: [{ name: "ops", type: "webhook", url: `${hooks.origin}/in`, secret: "what-the-receiver-knows", kinds: ["budget_alert", "budget_refused"] }],
+      notify: [alerts.channel(["budget_alert", "budget_refused"])],
     } }));
   });
   after(async () => {
     await gateway.close();
-    await Promise.all([fleet.close(), hooks.close()]);
+    await Promise.all([fleet.close(), alerts.close()]);
   });
 
   const ask = async (key: string, model: string): Promise<Step> => {
@@ -71,7 +64,7 @@ describe("a budget with thresholds, cheaper_at and a limit", { timeout: 30_000 }
     return steps;
   };
   const hear = async (title: RegExp): Promise<void> => {
-    while (!told.some((one) => title.test(one.title))) await new Promise<void>((resolve) => (heard = resolve));
+    await alerts.until((one) => title.test(one.title));
   };
 
   it("is told, moves to cheaper candidates with a word to the client, and then refuses", async () => {
@@ -89,7 +82,7 @@ describe("a budget with thresholds, cheaper_at and a limit", { timeout: 30_000 }
     assert.ok(spent <= LIMIT_USD * 1e9 && spent >= 0.95 * LIMIT_USD * 1e9, `${spent}`);
     await hear(/^50 % of the budget config:saving is spent$/);
     await hear(/^Requests are refused: the budget of key\/saving$/);
-    assert.equal(told.filter(({ kind }) => kind === "budget_alert").length, 1, "each threshold once");
+    assert.equal(alerts.told.filter(({ kind }) => kind === "budget_alert").length, 1, "each threshold once");
   });
 
   it("goes straight on to the refusal on a route that has no cheaper candidates", async () => {

@@ -6,8 +6,8 @@ import { createObject, updateObject } from "../../src/control/manage.ts";
 import { gatewayConfig, startFleet, type Fleet, type FleetConfig } from "../../src/fleet/index.ts";
 import { requestJson } from "../../src/storage/request-json.ts";
 import type { JsonObject } from "../../src/wire/json.ts";
+import { alertsTold, type AlertsTold } from "../support/alerts-told.ts";
 import { testGateway, type TestGateway } from "../support/gateway.ts";
-import { json, recordingUpstream, type RecordingUpstream } from "../support/recording-upstream.ts";
 import { HI } from "./calls.ts";
 
 const KEY = "caller-key-of-the-overrun";
@@ -22,27 +22,20 @@ const CONFIG: FleetConfig = {
 
 describe("a provider that ignores the output limit", { timeout: 30_000 }, () => {
   let fleet: Fleet;
-  let hooks: RecordingUpstream;
+  let alerts: AlertsTold;
   let gateway: TestGateway;
-  const told: { readonly kind: string; readonly fields: Readonly<Record<string, unknown>> }[] = [];
-  let heard = (): void => undefined;
   const asked = { kind: "budget", tenant: "default", actor: LOCAL_ACTOR };
   const budgetOf = (limitUsd: number): JsonObject => ({ scope: "key/app", period: "total", limit_usd: limitUsd });
   before(async () => {
     fleet = await startFleet(CONFIG);
-    hooks = await recordingUpstream();
-    hooks.answer((call, socket) => {
-      told.push(JSON.parse(call.body.toString()) as (typeof told)[number]);
-      json({})(call, socket);
-      heard();
-    });
-    const more = { keys: [{ name: "app", key: KEY }], fallbacks: "off", notify: [{ name: "ops", type: "webhook", url: `${hooks.origin}/in`, secret: "what-the-receiver-knows", kinds: ["overrun"] }] };
+    alerts = await alertsTold();
+    const more = { keys: [{ name: "app", key: KEY }], fallbacks: "off", notify: [alerts.channel(["overrun"])] };
     gateway = await testGateway(gatewayConfig(CONFIG, fleet, { more }));
     assert.equal(createObject(gateway.managed, asked, "small", budgetOf(0.005)).kind, "done");
   });
   after(async () => {
     await gateway.close();
-    await Promise.all([fleet.close(), hooks.close()]);
+    await Promise.all([fleet.close(), alerts.close()]);
   });
 
   const ask = async (model: string, stream: boolean): Promise<{ readonly status: number; readonly text: string }> => {
@@ -69,9 +62,9 @@ describe("a provider that ignores the output limit", { timeout: 30_000 }, () => 
   });
 
   it("is told to those who mind it", async () => {
-    while (told.length === 0) await new Promise<void>((resolve) => (heard = resolve));
-    assert.equal(told[0]?.kind, "overrun");
-    assert.match(String(told[0]?.fields["overrun_usd"]), /^0\.00\d+$/);
+    await alerts.until(() => true);
+    assert.equal(alerts.told[0]?.kind, "overrun");
+    assert.match(String(alerts.told[0]?.fields["overrun_usd"]), /^0\.00\d+$/);
   });
 
   it("leaves its scope nothing, whoever is asked, until a limit covers it", async () => {

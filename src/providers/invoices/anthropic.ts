@@ -1,11 +1,9 @@
 /** Anthropic's usage and cost reports, as `/v1/organizations/usage_report/messages` and `/v1/organizations/cost_report` give them. */
 import { isObject, type Json, type JsonObject } from "../../wire/json.ts";
 import type { InvoiceLine, ReadInvoice } from "../../wire/invoice.ts";
-import { amountOf, countOf, shownText } from "./amount.ts";
-import { dropZeros } from "./openai.ts";
+import { amountOf, shownText } from "./amount.ts";
+import { dropZeros, may, nameOf, need, type Place } from "./fields.ts";
 import { BadLine, readPages } from "./pages.ts";
-
-type Place = Pick<InvoiceLine, "at" | "fromMs" | "toMs">;
 
 /** Counts by model, tier and time. */
 export function readAnthropicUsage(text: string): ReadInvoice {
@@ -55,18 +53,4 @@ function tierOf(value: Json | undefined): string | null {
   if (typeof value !== "string") return null;
   // Two words each for how the same tier is paid.
   return value.replace(/_(?:on_demand|discount)$/, "");
-}
-
-function nameOf(value: Json | undefined): string | null {
-  return typeof value === "string" && value !== "" ? shownText(value) : null;
-}
-
-function may(result: JsonObject, name: string): number {
-  return result[name] === undefined || result[name] === null ? 0 : need(result, name);
-}
-
-function need(result: JsonObject, name: string): number {
-  const count = countOf(result[name]);
-  if (count === null) throw new BadLine(`${name} is no count`);
-  return count;
 }

@@ -6,7 +6,7 @@ import type { InvoiceLine, ReadInvoice } from "../../wire/invoice.ts";
 import { UNITS, type Unit, type UnitCounts } from "../../wire/usage.ts";
 import { rowsOf } from "../feeds/csv.ts";
 import { amountOf, shownText } from "./amount.ts";
-import { dropZeros } from "./openai.ts";
+import { dropZeros } from "./fields.ts";
 import { BadLine, Lines } from "./pages.ts";
 
 /**

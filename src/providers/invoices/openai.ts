@@ -1,11 +1,10 @@
 /** OpenAI's organization usage and costs, as `/v1/organization/usage/…` and `/v1/organization/costs` give them. */
-import { isObject, type Json, type JsonObject } from "../../wire/json.ts";
+import { isObject, type JsonObject } from "../../wire/json.ts";
 import type { InvoiceLine, ReadInvoice } from "../../wire/invoice.ts";
 import type { Unit, UnitCounts } from "../../wire/usage.ts";
 import { amountOf, countOf, shownText } from "./amount.ts";
+import { dropZeros, may, nameOf, need, type Place } from "./fields.ts";
 import { BadLine, readPages } from "./pages.ts";
-
-type Place = Pick<InvoiceLine, "at" | "fromMs" | "toMs">;
 
 /** Counts by model, tier and time. */
 export function readOpenaiUsage(text: string): ReadInvoice {
@@ -27,7 +26,7 @@ function usageLine(result: JsonObject, place: Place): InvoiceLine {
   const kind = typeof object === "string" ? object.replace(/^organization\.usage\.|\.result$/g, "") : "completions";
   return {
     ...place,
-    model: modelOf(result["model"]),
+    model: nameOf(result["model"]),
     ids: [],
     units: unitsOf(kind, result),
     requests: countOf(result["num_model_requests"]),
@@ -57,15 +56,14 @@ function unitsOf(kind: string, result: JsonObject): UnitCounts {
 
 /** What was read from the cache and written to it is within the input. */
 function tokensOf(result: JsonObject): UnitCounts {
-  const may = (name: string): number => (result[name] === undefined || result[name] === null ? 0 : need(result, name));
   const [input, output] = [need(result, "input_tokens"), need(result, "output_tokens")];
-  const written12h = may("input_cache_write_12h_tokens");
-  const written30m = Math.max(may("input_cache_write_30m_tokens"), may("input_cache_write_tokens") - written12h);
+  const written12h = may(result, "input_cache_write_12h_tokens");
+  const written30m = Math.max(may(result, "input_cache_write_30m_tokens"), may(result, "input_cache_write_tokens") - written12h);
   const inside: { [U in Unit]?: number } = {
-    cache_read: may("input_cached_tokens"), cache_write_30m: written30m, cache_write_12h: written12h,
-    audio_input: may("input_audio_tokens"), image_input: may("input_image_tokens"),
+    cache_read: may(result, "input_cached_tokens"), cache_write_30m: written30m, cache_write_12h: written12h,
+    audio_input: may(result, "input_audio_tokens"), image_input: may(result, "input_image_tokens"),
   };
-  const outside: { [U in Unit]?: number } = { audio_output: may("output_audio_tokens"), image_output: may("output_image_tokens") };
+  const outside: { [U in Unit]?: number } = { audio_output: may(result, "output_audio_tokens"), image_output: may(result, "output_image_tokens") };
   const sum = (units: UnitCounts): number => Object.values(units).reduce((total, count) => total + count, 0);
   if (sum(inside) > input || sum(outside) > output) throw new BadLine("the parts of input_tokens or output_tokens come to more than the whole");
   return dropZeros({ ...inside, input: input - sum(inside), ...outside, output: output - sum(outside) });
@@ -78,21 +76,6 @@ function costLine(result: JsonObject, place: Place): InvoiceLine {
   const { currency } = amount;
   if (typeof currency === "string" && currency.toLowerCase() !== "usd") throw new BadLine(`the currency is ${shownText(currency)}, not usd`);
   // `gpt-4o-mini-2024-07-18, input`: what follows the model is its part of the bill.
-  const item = modelOf(result["line_item"]);
+  const item = nameOf(result["line_item"]);
   return { ...place, model: item === null ? null : (item.split(", ")[0] ?? item), ids: [], units: null, requests: null, costNanoUsd: value.nanoUsd, roundedNanoUsd: value.roundedNanoUsd, tier: null };
-}
-
-function modelOf(value: Json | undefined): string | null {
-  return typeof value === "string" && value !== "" ? shownText(value) : null;
-}
-
-function need(result: JsonObject, name: string): number {
-  const count = countOf(result[name]);
-  if (count === null) throw new BadLine(`${name} is no count`);
-  return count;
-}
-
-/** Without classes of which there are none. */
-export function dropZeros(units: UnitCounts): UnitCounts {
-  return Object.fromEntries(Object.entries(units).filter(([, count]) => count !== 0));
 }
