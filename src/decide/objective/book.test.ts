@@ -68,6 +68,11 @@ describe("a book of objectives", () => {
     kept.configure({ ...PROMISED, scoped: [], contracts: [], routes: [{ ...support!, objectives: [{ ...AVAILABILITY, target: 0.95 }, slower] }] });
     assert.deepEqual(counts(kept, START_MS), ["route/support availability: 2 1", "route/support first_token: 0 0"]);
     assert.equal(kept.watched(START_MS)[0]?.objective.target, 0.95);
+    // Another change of the configuration touches nothing of it, not even the object that the choice holds.
+    const held = kept.windowsOf("support", "availability");
+    kept.configure({ ...PROMISED, scoped: [], contracts: [], routes: [{ ...support!, objectives: [{ ...AVAILABILITY, target: 0.95 }] }] });
+    assert.equal(kept.windowsOf("support", "availability"), held);
+    assert.deepEqual(counts(kept, START_MS), ["route/support availability: 2 1"]);
     kept.configure({ routes: [], scoped: [], contracts: [] });
     assert.deepEqual([kept.empty, counts(kept, START_MS)], [true, []]);
   });

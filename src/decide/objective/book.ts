@@ -73,7 +73,7 @@ export class ObjectiveBook {
   #scoped: readonly { readonly scopes: readonly string[]; readonly tracked: readonly Tracked[] }[] = [];
   #contracts: readonly TrackedContract[] = [];
   readonly #effects = new Map<string, BudgetEffects>();
-  /** Saved by another run, for objectives that come later: of a contract that is made again, for instance. */
+  /** Saved by another run, for the first `configure`. */
   #saved: JsonObject = {};
 
   /** Nothing is promised at all. */
@@ -99,6 +99,7 @@ export class ObjectiveBook {
       if (objective === null) return [];
       return [{ contract, tracked: this.#track({ kind: "contract", id: contract.id, scopes: [] }, objective, before), covers: new Map() }];
     });
+    this.#saved = {};
     for (const name of this.#effects.keys()) if (!this.#ofRoute.has(name)) this.#effects.delete(name);
   }
 
@@ -159,6 +160,11 @@ export class ObjectiveBook {
   #track(owner: Owner, objective: Objective, before: ReadonlyMap<string, Tracked>): Tracked {
     const key = keyOf(owner, objective.name);
     const known = before.get(key);
+    if (known !== undefined && known.objective.target === objective.target && meaningOf(known.objective) === meaningOf(objective)) {
+      const same = { ...known, owner, objective };
+      this.#all.set(key, same);
+      return same;
+    }
     const saved = known === undefined ? this.#saved[key] : { means: meaningOf(known.objective), windows: known.windows.save(), alerts: known.alerts.save() };
     const windows = new ObjectiveWindows(objective);
     const alerts = new BurnAlerts();
