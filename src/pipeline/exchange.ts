@@ -160,7 +160,8 @@ export class Exchange implements AttemptOwner {
     DRAINING.delete(attempt);
     this.#drains.get(attempt)?.cancel();
     this.#course.ended(index, outcome, this.#deps.clock.nowMs());
-    if (outcome.kind === "failed" && outcome.fault !== "client") this.#deps.log.warn("attempt_failed", failureFields(this.settings.requestId, attempt, outcome));
+    // What was refused its hold was no call, so no provider failed.
+    if (outcome.kind === "failed" && outcome.fault !== "client" && this.#books.granted([attempt]).length > 0) this.#deps.log.warn("attempt_failed", failureFields(this.settings.requestId, attempt, outcome));
     this.#books.settle(attempt, chargeFor(attempt, outcome, this.settings, this.#deps.clock.wallMs()), outcome.kind === "answered" ? this.#surface.held?.(attempt) : undefined);
     if (attempt === this.#winner) this.#whenBooked(() => this.#close(attempt, outcome));
     else if (this.#over || this.#gone) this.#whenBooked(() => this.#record());

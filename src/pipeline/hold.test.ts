@@ -95,6 +95,7 @@ describe("a hold that is refused", () => {
         assert.deepEqual([reply.header("x-spillway-attempts"), reply.header("x-spillway-deployment")], ["0", undefined], "a call is claimed that was not made");
         assert.equal(world.allowance.tokens(world.clock.nowMs()), 10, "the retry allowance paid for a call that was not made");
         assert.equal(world.run("a"), 0);
+        assert.deepEqual(world.logged.filter(({ event }) => event === "attempt_failed"), [], "a provider is blamed for a call that was not made");
       });
     }
   }
