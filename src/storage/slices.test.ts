@@ -97,6 +97,31 @@ describe("processes that share a budget", () => {
     assert.equal((await reserve(joiner, 50)).kind, "held");
   });
 
+  it("grant a hold that waited past midnight in the new day, of a joiner too", async () => {
+    let nowMs = START_MS;
+    const at = (file: string, authority?: AuthorityLink): Opened => {
+      const storage = new SqliteStorage(file, { leaseMs: LEASE_MS, wallMs: () => nowMs, checkpointEveryMs: 0, budgetWaitMs: 5_000, ...(authority === undefined ? {} : { authority }) });
+      all.add(storage);
+      storage.limit([{ ...DAY, limitNanoUsd: 2_000_000 }]);
+      return { storage, file };
+    };
+    const authority = at(newFile());
+    const link = new Link(authority.storage);
+    const joiner = at(newFile(), link);
+    for (const number of [1, 2]) assert.equal((await reserve(authority, number)).kind, "held");
+    const waits = reserve(joiner, 3);
+    while (link.asked === 0) await new Promise((resolve) => setImmediate(resolve));
+    nowMs = Date.parse("2026-11-24T00:00:01Z");
+    assert.equal((await waits).kind, "held");
+    assert.equal(joiner.storage.reader.attemptsByIds([aHold(3).attemptId])[0]?.atMs, nowMs);
+    const standing = (atMs: number): readonly [number | undefined, number | undefined] => {
+      const found = joiner.storage.budgets.book.balanceOf("app-day", atMs);
+      return [found?.settledNanoUsd, found?.heldNanoUsd];
+    };
+    assert.deepEqual([standing(START_MS), standing(nowMs)], [[0, 0], [0, 1_000_000]]);
+    assert.deepEqual(balance(authority), { settledNanoUsd: 0, heldNanoUsd: 2_000_000, overrunNanoUsd: 0 });
+  });
+
   it("know what they had after a kill, and what the authority granted", async () => {
     const authority = opened(newFile(), undefined, 500);
     const joiner = opened(newFile(), new Link(authority.storage), 500);
