@@ -81,9 +81,9 @@ export class HealthBook {
     const entry = this.#entries.get(keyOf(deployment, endpoint));
     const credential = this.#accounts.get(account);
     const dear = this.#dear.size === 0 ? undefined : this.#dear.get(deployment);
-    if (dear !== undefined) return { ...viewOf(entry, credential, thresholdMs, nowMs), dear };
+    if (dear !== undefined) return { ...viewOf(entry, credential, thresholdMs, this.#lastSeq, nowMs), dear };
     if (entry === undefined && (credential === undefined || credential.reason === null)) return HEALTHY;
-    return viewOf(entry, credential, thresholdMs, nowMs);
+    return viewOf(entry, credential, thresholdMs, this.#lastSeq, nowMs);
   }
 
   /** What its next call is like. */
@@ -119,7 +119,7 @@ export class HealthBook {
     const seq = this.#lastSeq;
     const judge = slowBreakerFor(entry, call.thresholdMs, seq);
     const took = probe && this.#takeSlots(entry, accountExclusion, judge, seq, nowMs);
-    noteSent(entry, nowMs);
+    noteSent(entry, seq, nowMs);
     entry.concurrency.inFlight += 1;
     entry.load.sent();
     return {
@@ -142,7 +142,7 @@ export class HealthBook {
     limiting.recordContent(entry.concurrency);
     pacing.recordAcceptance(entry.pace, seq);
     if (!ticket.counted) breaking.recordContent(entry.breaker, seq);
-    if (judge !== null && !ticket.slow) breaking.recordSuccess(judge.breaker, seq, this.#lastSeq, nowMs, entry.gapMs);
+    if (judge !== null && !ticket.slow) breaking.recordSuccess(judge.breaker, seq, this.#lastSeq, nowMs, entry);
   }
 
   /** Its threshold has passed without content. `random` is uniform in [0, 1). */
@@ -207,14 +207,14 @@ export class HealthBook {
 
   /** Every deployment that was called, for metrics and listings. */
   snapshot(nowMs: number): readonly HealthRow[] {
-    return [...this.#entries.values()].map((entry) => rowOf(entry, this.#accounts.get(entry.id.account), nowMs));
+    return [...this.#entries.values()].map((entry) => rowOf(entry, this.#accounts.get(entry.id.account), this.#lastSeq, nowMs));
   }
 
   #takeSlots(entry: Entry, accountExclusion: Exclusion, judge: SlowBreaker | null, seq: number, nowMs: number): boolean {
     let took = false;
-    if (joinedPhase(entry, judge?.thresholdMs ?? 0, nowMs) === "probe-ready") {
-      took = breaking.takeProbe(entry.breaker, seq, nowMs, entry.gapMs);
-      if (judge !== null) took = breaking.takeProbe(judge.breaker, seq, nowMs, entry.gapMs) || took;
+    if (joinedPhase(entry, judge?.thresholdMs ?? 0, seq - 1, nowMs) === "probe-ready") {
+      took = breaking.takeProbe(entry.breaker, seq, nowMs, entry);
+      if (judge !== null) took = breaking.takeProbe(judge.breaker, seq, nowMs, entry) || took;
     }
     took = excluding.takeTrial(accountExclusion, seq, nowMs) || took;
     return excluding.takeTrial(entry.exclusion, seq, nowMs) || took;
@@ -234,7 +234,7 @@ export class HealthBook {
     observedOf(entry, ticket.sentMs).ended(ticket.call.sizeClass, nowMs);
     excluding.lift(ticket.accountExclusion, seq);
     excluding.lift(entry.exclusion, seq);
-    if (!ticket.counted) breaking.recordSuccess(entry.breaker, seq, this.#lastSeq, nowMs, entry.gapMs);
+    if (!ticket.counted) breaking.recordSuccess(entry.breaker, seq, this.#lastSeq, nowMs, entry);
     this.#released(ticket, null);
   }
 
@@ -327,7 +327,7 @@ export class HealthBook {
   /** Aborted after content came: what was asked of a probe beside another call. */
   #leftAmid(ticket: Ticket, superseded: boolean, nowMs: number): void {
     this.firstContent(ticket, nowMs);
-    if (superseded && !ticket.counted) breaking.recordSuccess(ticket.entry.breaker, ticket.seq, this.#lastSeq, nowMs, ticket.entry.gapMs);
+    if (superseded && !ticket.counted) breaking.recordSuccess(ticket.entry.breaker, ticket.seq, this.#lastSeq, nowMs, ticket.entry);
     this.#released(ticket, null);
   }
 

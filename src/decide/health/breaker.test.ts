@@ -22,7 +22,7 @@ function callsUntilRest(share: number, gapMs: number, calls: number, random: () 
   for (let seq = 1; seq <= calls; seq += 1) {
     breaking.drain(breaker);
     if (random() < share) breaking.recordFailure(breaker, SETTINGS, { seq, lastSentSeq: seq, nowMs: seq * gapMs, gapMs, random: 0 }, breaking.HARD_WEIGHT, true);
-    else breaking.recordSuccess(breaker, seq, seq, seq * gapMs, gapMs);
+    else breaking.recordSuccess(breaker, seq, seq, seq * gapMs, { gapMs, gapCalls: 1 });
     if (breaker.resting) return seq;
   }
   return null;
@@ -77,6 +77,8 @@ describe("a leaky bucket", () => {
 });
 
 describe("a return in stages", () => {
+  const RARE = { gapMs: 60_000, gapCalls: 1_000 };
+  const TRAFFIC = { gapMs: 100, gapCalls: 1_000 };
   const at = (seq: number, nowMs: number) => ({ seq, lastSentSeq: seq, nowMs, gapMs: 100, random: 0 });
   /** Rested at 0 until 5,000, then brought to this stage; calls are numbered from 100. */
   function inStage(stage: number): { breaker: Breaker; seq: number } {
@@ -84,8 +86,8 @@ describe("a return in stages", () => {
     breaking.trip(breaker, SETTINGS, at(1, 0));
     let seq = 100;
     while (breaker.stage < stage) {
-      assert.equal(breaking.takeProbe(breaker, seq, 5_000, 100), true);
-      breaking.recordSuccess(breaker, seq, seq, 5_000, 100);
+      assert.equal(breaking.takeProbe(breaker, seq, 5_000, TRAFFIC), true);
+      breaking.recordSuccess(breaker, seq, seq, 5_000, TRAFFIC);
       seq += 1;
     }
     return { breaker, seq };
@@ -93,19 +95,26 @@ describe("a return in stages", () => {
 
   it("has one probe in flight, then two, then ten that are ten calls apart", () => {
     const one = inStage(1).breaker;
-    assert.deepEqual([1, 2].map((i) => breaking.takeProbe(one, 100 + i, 5_000, 100)), [true, false]);
+    assert.deepEqual([1, 2].map((i) => breaking.takeProbe(one, 100 + i, 5_000, TRAFFIC)), [true, false]);
     const two = inStage(2).breaker;
-    assert.deepEqual([1, 2, 3].map((i) => breaking.takeProbe(two, 110 + i, 5_000, 100)), [true, true, false]);
+    assert.deepEqual([1, 2, 3].map((i) => breaking.takeProbe(two, 110 + i, 5_000, TRAFFIC)), [true, true, false]);
     const three = inStage(3).breaker;
-    assert.equal(breaking.phaseOf(three, 5_999), "probing");
-    const taken = Array.from({ length: 200 }, (_, i) => breaking.takeProbe(three, 120 + i, 6_000 + i * 100, 100));
+    assert.equal(breaking.phaseOf(three, 5_999, 0), "probing");
+    const taken = Array.from({ length: 200 }, (_, i) => breaking.takeProbe(three, 120 + i, 6_000 + i * 100, TRAFFIC));
     assert.deepEqual(taken.flatMap((took, i) => (took ? [i] : [])), [0, 10, 20, 30, 40, 50, 60, 70, 80, 90]);
+  });
+
+  it("waits for as many calls anywhere as ten of its own were among, where they come sooner than before", () => {
+    const { breaker } = inStage(3);
+    const dense = { gapMs: 1_000, gapCalls: 2 };
+    breaking.takeProbe(breaker, 200, 6_000, dense);
+    assert.deepEqual([219, 220].map((seq) => breaking.phaseOf(breaker, 6_100, seq)), ["probing", "probe-ready"]);
   });
 
   it("does not wait for ten calls where these are rare", () => {
     const { breaker, seq } = inStage(3);
-    breaking.takeProbe(breaker, seq, 6_000, 60_000);
-    assert.equal(breaking.phaseOf(breaker, 16_000), "probe-ready");
+    breaking.takeProbe(breaker, seq, 6_000, RARE);
+    assert.equal(breaking.phaseOf(breaker, 16_000, 0), "probe-ready");
   });
 
   it("starts anew after one bad probe, in the last stage after two", () => {
@@ -113,10 +122,10 @@ describe("a return in stages", () => {
       const { breaker, seq } = inStage(stage);
       for (let i = 0; i < bad; i += 1) {
         assert.equal(breaking.stageOf(breaker, 10_000 + i * 1_000), stage);
-        breaking.takeProbe(breaker, seq + i, 10_000 + i * 1_000, 100);
+        breaking.takeProbe(breaker, seq + i, 10_000 + i * 1_000, TRAFFIC);
         breaking.recordFailure(breaker, SETTINGS, at(seq + i, 10_000 + i * 1_000), 11, true);
       }
-      assert.equal(breaking.phaseOf(breaker, 10_000 + bad * 1_000), "resting", `stage ${stage}`);
+      assert.equal(breaking.phaseOf(breaker, 10_000 + bad * 1_000, 0), "resting", `stage ${stage}`);
       assert.equal(breaker.level, 2);
     }
   });
@@ -124,7 +133,7 @@ describe("a return in stages", () => {
   it("is moved neither by calls that were sent before the rest, nor by failures that are no probe's", () => {
     const { breaker } = inStage(2);
     const before = structuredClone(breaker);
-    breaking.recordSuccess(breaker, 1, 103, 5_000, 100);
+    breaking.recordSuccess(breaker, 1, 103, 5_000, TRAFFIC);
     breaking.recordFailure(breaker, SETTINGS, at(1, 5_000), 11, true);
     breaking.recordFailure(breaker, SETTINGS, at(150, 5_000), 11, true);
     assert.deepEqual(breaker, before);
@@ -134,10 +143,10 @@ describe("a return in stages", () => {
     const { breaker, seq } = inStage(3);
     for (let i = 0; i < 10; i += 1) {
       const nowMs = 10_000 + i * 1_000;
-      assert.equal(breaking.takeProbe(breaker, seq + i, nowMs, 100), true);
-      breaking.recordSuccess(breaker, seq + i, 900, nowMs, 100);
+      assert.equal(breaking.takeProbe(breaker, seq + i, nowMs, TRAFFIC), true);
+      breaking.recordSuccess(breaker, seq + i, 900, nowMs, TRAFFIC);
     }
-    assert.equal(breaking.phaseOf(breaker, 20_000), "admitting");
+    assert.equal(breaking.phaseOf(breaker, 20_000, 0), "admitting");
     for (let late = 500; late < 600; late += 1) breaking.recordFailure(breaker, SETTINGS, at(late, 20_000), 11, true);
     assert.deepEqual([breaker.bucket, breaker.run.length], [0, 0]);
   });

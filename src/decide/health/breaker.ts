@@ -34,7 +34,10 @@ const STAGES = [{ needs: 1, inFlight: 1 }, { needs: 3, inFlight: 2 }, { needs: 1
 const LAST_STAGE = STAGES.length;
 /** Bad probes that end the last stage; one ends an earlier. */
 const BAD_IN_LAST_STAGE = 2;
-/** A tenth of the traffic; where calls are rare, waiting for ten of them would only keep the deployment out. */
+/**
+ * A tenth of the traffic, by the calls that are sent anywhere or by the time that ten of its own took before, whichever passes
+ * first. Where calls are rare, waiting for ten of them would only keep the deployment out.
+ */
 const LAST_STAGE_GAPS = 10;
 const PROBE_SPACING_MAX_MS = 10_000;
 
@@ -69,11 +72,20 @@ export interface Breaker {
   /** Probes under way. */
   slots: Slot[];
   nextProbeMs: number;
+  nextProbeSeq: number;
 }
 
 interface Slot {
   readonly seq: number;
   readonly sentMs: number;
+}
+
+/** How dense a deployment's calls are while it admits. */
+export interface Traffic {
+  /** Mean time between its calls. */
+  readonly gapMs: number;
+  /** Mean number of calls sent anywhere from one of its own to the next. */
+  readonly gapCalls: number;
 }
 
 /** What a failure is told with. */
@@ -90,21 +102,21 @@ export interface Hit {
 
 /** A breaker that has seen nothing: it admits. */
 export function newBreaker(): Breaker {
-  return { bucket: 0, bucketMs: 0, run: [], lastSuccessSeq: 0, resting: false, restsUntilMs: 0, sinceSeq: 0, level: 0, admittedAtMs: 0, stage: 1, good: 0, bad: 0, slots: [], nextProbeMs: 0 };
+  return { bucket: 0, bucketMs: 0, run: [], lastSuccessSeq: 0, resting: false, restsUntilMs: 0, sinceSeq: 0, level: 0, admittedAtMs: 0, stage: 1, good: 0, bad: 0, slots: [], nextProbeMs: 0, nextProbeSeq: 0 };
 }
 
-/** What the breaker lets through at this time. */
-export function phaseOf(breaker: Breaker, nowMs: number): BreakerPhase {
+/** What the breaker lets through at this time, when `lastSentSeq` was the latest call anywhere. */
+export function phaseOf(breaker: Breaker, nowMs: number, lastSentSeq: number): BreakerPhase {
   if (!breaker.resting) return "admitting";
   const stage = STAGES[breaker.stage - 1] as (typeof STAGES)[number];
   if (liveSlots(breaker, nowMs) >= Math.min(stage.inFlight, stage.needs - breaker.good)) return "probing";
   if (breaker.stage === 1) return nowMs >= breaker.restsUntilMs ? "probe-ready" : "resting";
-  return nowMs >= breaker.nextProbeMs ? "probe-ready" : "probing";
+  return nowMs >= breaker.nextProbeMs || lastSentSeq >= breaker.nextProbeSeq ? "probe-ready" : "probing";
 }
 
 /** The stage of its return, from 1; 0 while it admits or rests. */
 export function stageOf(breaker: Breaker, nowMs: number): number {
-  return breaker.resting && phaseOf(breaker, nowMs) !== "resting" ? breaker.stage : 0;
+  return breaker.resting && phaseOf(breaker, nowMs, 0) !== "resting" ? breaker.stage : 0;
 }
 
 /** A call goes out: it counts as fine until it is known not to be. Returns what it took out of the bucket. */
@@ -121,11 +133,12 @@ export function giveBack(breaker: Breaker, seq: number, taken: number): void {
 }
 
 /** Give this call a probe's slot. False where there is nothing to probe, or no slot is free. */
-export function takeProbe(breaker: Breaker, seq: number, nowMs: number, gapMs: number): boolean {
-  if (phaseOf(breaker, nowMs) !== "probe-ready") return false;
+export function takeProbe(breaker: Breaker, seq: number, nowMs: number, traffic: Traffic): boolean {
+  // As it was seen before this call was one.
+  if (phaseOf(breaker, nowMs, seq - 1) !== "probe-ready") return false;
   breaker.slots = breaker.slots.filter((slot) => nowMs - slot.sentMs < PROBE_SLOT_MS);
   breaker.slots.push({ seq, sentMs: nowMs });
-  breaker.nextProbeMs = nowMs + spacingMs(breaker, gapMs);
+  space(breaker, seq, nowMs, traffic);
   return true;
 }
 
@@ -166,7 +179,7 @@ export function recordContent(breaker: Breaker, seq: number): void {
 }
 
 /** The call did all that was asked of it. A probe brings its stage forward; a last-resort call in a rest lets the first probe go at once. */
-export function recordSuccess(breaker: Breaker, seq: number, lastSentSeq: number, nowMs: number, gapMs: number): void {
+export function recordSuccess(breaker: Breaker, seq: number, lastSentSeq: number, nowMs: number, traffic: Traffic): void {
   if (!breaker.resting) return recordContent(breaker, seq);
   if (seq <= breaker.sinceSeq) return;
   if (!isProbe(breaker, seq)) {
@@ -180,7 +193,7 @@ export function recordSuccess(breaker: Breaker, seq: number, lastSentSeq: number
   breaker.bad = 0;
   if (breaker.stage === LAST_STAGE) return admit(breaker, lastSentSeq, nowMs);
   breaker.stage += 1;
-  breaker.nextProbeMs = nowMs + spacingMs(breaker, gapMs);
+  space(breaker, lastSentSeq, nowMs, traffic);
 }
 
 /** Rest now, whatever the bucket holds. */
@@ -236,8 +249,11 @@ function admit(breaker: Breaker, lastSentSeq: number, nowMs: number): void {
   breaker.lastSuccessSeq = lastSentSeq;
 }
 
-function spacingMs(breaker: Breaker, gapMs: number): number {
-  return breaker.stage === LAST_STAGE ? Math.min(PROBE_SPACING_MAX_MS, LAST_STAGE_GAPS * gapMs) : 0;
+/** When the next probe may go: at once, but for the last stage. */
+function space(breaker: Breaker, seq: number, nowMs: number, { gapMs, gapCalls }: Traffic): void {
+  const last = breaker.stage === LAST_STAGE;
+  breaker.nextProbeMs = nowMs + (last ? Math.min(PROBE_SPACING_MAX_MS, LAST_STAGE_GAPS * gapMs) : 0);
+  breaker.nextProbeSeq = seq + (last ? LAST_STAGE_GAPS * gapCalls : 0);
 }
 
 function liveSlots(breaker: Breaker, nowMs: number): number {

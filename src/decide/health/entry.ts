@@ -41,9 +41,12 @@ export interface Entry {
   readonly load: PeakEwma;
   /** Mean time between calls while it admits: a rest is no gap. */
   gapMs: number;
+  /** Mean number of calls sent anywhere from one of its own to the next. */
+  gapCalls: number;
   gaps: number;
-  /** When the last call went out; 0: it did not admit then. */
+  /** When the last call went out, and its number; 0 for that: it did not admit then. */
   gapFromMs: number;
+  gapFromSeq: number;
   lastSentMs: number;
 }
 
@@ -51,18 +54,20 @@ export interface Entry {
 export function newEntry({ deployment, account, endpoint }: HealthId, target = 0.999): Entry {
   return {
     id: { deployment, account, endpoint }, breaker: breaking.newBreaker(), slow: [], pace: pacing.newPace(), concurrency: limiting.newConcurrency(),
-    exclusion: excluding.newExclusion(), target, observed: null, load: new PeakEwma(), gapMs: 0, gaps: 0, gapFromMs: 0, lastSentMs: 0,
+    exclusion: excluding.newExclusion(), target, observed: null, load: new PeakEwma(), gapMs: 0, gapCalls: 1, gaps: 0, gapFromMs: 0, gapFromSeq: 0, lastSentMs: 0,
   };
 }
 
-/** A call goes out at this time. */
-export function noteSent(entry: Entry, nowMs: number): void {
+/** The call `seq` goes out at this time. */
+export function noteSent(entry: Entry, seq: number, nowMs: number): void {
   const admits = !entry.breaker.resting;
-  if (admits && entry.gapFromMs > 0) {
+  if (admits && entry.gapFromSeq > 0) {
     entry.gaps = Math.min(GAP_CALLS, entry.gaps + 1);
     entry.gapMs += (Math.max(0, nowMs - entry.gapFromMs) - entry.gapMs) / entry.gaps;
+    entry.gapCalls += (seq - entry.gapFromSeq - entry.gapCalls) / entry.gaps;
   }
-  entry.gapFromMs = admits ? nowMs : 0;
+  entry.gapFromMs = nowMs;
+  entry.gapFromSeq = admits ? seq : 0;
   entry.lastSentMs = nowMs;
   entry.observed?.sent(nowMs);
 }
@@ -106,10 +111,10 @@ export function isForgettable(entry: Entry, nowMs: number): boolean {
 }
 
 /** What both breakers let through: the stricter of the two. */
-export function joinedPhase(entry: Entry, thresholdMs: number, nowMs: number): BreakerPhase {
-  const hard = breaking.phaseOf(entry.breaker, nowMs);
+export function joinedPhase(entry: Entry, thresholdMs: number, lastSentSeq: number, nowMs: number): BreakerPhase {
+  const hard = breaking.phaseOf(entry.breaker, nowMs, lastSentSeq);
   const slow = thresholdMs <= 0 || entry.slow.length === 0 ? null : slowBreakerOf(entry, thresholdMs);
-  return slow === null ? hard : stricter(hard, breaking.phaseOf(slow.breaker, nowMs));
+  return slow === null ? hard : stricter(hard, breaking.phaseOf(slow.breaker, nowMs, lastSentSeq));
 }
 
 const STRICTNESS: Readonly<Record<BreakerPhase, number>> = { admitting: 0, "probe-ready": 1, probing: 2, resting: 3 };
@@ -119,11 +124,11 @@ function stricter(a: BreakerPhase, b: BreakerPhase): BreakerPhase {
 }
 
 /** What may be sent there now, by calls that are held to `thresholdMs`. */
-export function viewOf(entry: Entry | undefined, credential: Exclusion | undefined, thresholdMs: number, nowMs: number): HealthView {
+export function viewOf(entry: Entry | undefined, credential: Exclusion | undefined, thresholdMs: number, lastSentSeq: number, nowMs: number): HealthView {
   const excluded = exclusionViewOf(credential, "account", nowMs) ?? exclusionViewOf(entry?.exclusion, "deployment", nowMs);
   const trialDue = isDue(credential, nowMs) || isDue(entry?.exclusion, nowMs);
   if (entry === undefined) return excluded === null && !trialDue ? HEALTHY : { ...HEALTHY, state: trialDue ? "probe-ready" : "admitting", excluded };
-  const phase = joinedPhase(entry, thresholdMs, nowMs);
+  const phase = joinedPhase(entry, thresholdMs, lastSentSeq, nowMs);
   const pausedUntilMs = pacing.pausedUntilMs(entry.pace, nowMs);
   const full = limiting.isFull(entry.concurrency);
   if (phase === "admitting" && excluded === null && !trialDue && pausedUntilMs === 0 && !full) return HEALTHY;
@@ -139,18 +144,18 @@ export function viewOf(entry: Entry | undefined, credential: Exclusion | undefin
 }
 
 /** Its line in a listing: as calls see it that nobody wants within a time, its breakers for slow calls beside. */
-export function rowOf(entry: Entry, credential: Exclusion | undefined, nowMs: number): HealthRow {
+export function rowOf(entry: Entry, credential: Exclusion | undefined, lastSentSeq: number, nowMs: number): HealthRow {
   const { breaker, gapMs, pace, concurrency } = entry;
   return {
     ...entry.id,
-    ...viewOf(entry, credential, 0, nowMs),
+    ...viewOf(entry, credential, 0, lastSentSeq, nowMs),
     run: breaker.run.length,
     level: breaking.levelAt(breaker, nowMs),
     bucket: tenths(breaking.bucketAt(breaker, nowMs, gapMs)),
     stage: breaking.stageOf(breaker, nowMs),
     slow: entry.slow.map((one) => ({
       thresholdMs: one.thresholdMs,
-      state: breaking.phaseOf(one.breaker, nowMs),
+      state: breaking.phaseOf(one.breaker, nowMs, lastSentSeq),
       bucket: tenths(breaking.bucketAt(one.breaker, nowMs, gapMs)),
       level: breaking.levelAt(one.breaker, nowMs),
       stage: breaking.stageOf(one.breaker, nowMs),
