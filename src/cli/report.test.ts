@@ -17,8 +17,8 @@ const folder = mkdtempSync(join(tmpdir(), "spillway-report-"));
 after(() => rmSync(folder, { recursive: true }));
 const data = join(folder, "data");
 const NOW_MS = Date.UTC(2026, 10, 10);
-/** A name that would mean something to HTML and to Markdown. */
-const EVIL = "<script>alert(1)</script>|*x*";
+/** A name that would mean something to HTML, to Markdown and to a terminal. */
+const EVIL = "<script>alert(1)</script>|*x*\u001b[2J\u202e";
 const CONFIG = `version: 1
 providers:
   alpha: { type: openai-compatible, base_url: "http://127.0.0.1:1/v1", api_key: "key-of-alpha" }
@@ -114,6 +114,7 @@ describe("spillway report", () => {
     assert.match(out, /\| support \| availability \| 50 % \| 66\.66666 % \| yes \|/);
     assert.match(out, /\| 2026-10-03 12:10 \| 2026-10-03 12:20 \| 10 \| server \| 10 \| 10 \| 0 \| 0 \| 0 \| server 10 \| alpha\/small 10 \|/);
     assert.ok(!out.includes("<script>") && !/^# x/m.test(out));
+    assert.doesNotMatch(out, /[\u001b\u202e]/);
     for (const table of out.split("\n\n").filter((block) => block.startsWith("|"))) {
       const columns = table.split("\n").map((line) => line.replaceAll(/\\./g, "").split("|").length);
       assert.equal(new Set(columns).size, 1, table);

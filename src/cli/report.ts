@@ -14,6 +14,7 @@ import { StorageError } from "../storage/errors.ts";
 import { OutcomeReader } from "../storage/outcomes-reader.ts";
 import { sha256 } from "../storage/outcomes.ts";
 import type { Json } from "../wire/json.ts";
+import { plainText } from "../wire/plain-text.ts";
 import { EXIT, type CommandContext } from "./context.ts";
 import { knownContracts } from "./contracts.ts";
 import { isEmpty, planReport } from "./report-plan.ts";
@@ -111,7 +112,7 @@ function textOf(report: Report, format: Format): string {
 }
 
 function tellAgreement(report: Report, context: CommandContext): number {
-  const wrongs = report.routes.flatMap(({ route, contradictions }) => contradictions.map((one) => `route ${route}: ${one}\n`));
+  const wrongs = report.routes.flatMap(({ route, contradictions }) => contradictions.map((one) => `${plainText(`route ${route}: ${one}`)}\n`));
   context.out.write(wrongs.length > 0 ? wrongs.join("") : `${report.month}: counts and rows agree. Digest ${report.digest}\n`);
   return wrongs.length > 0 ? EXIT.wrong : EXIT.ok;
 }
@@ -127,7 +128,7 @@ function verify(file: string, events: OutcomeReader, context: CommandContext): n
     return wrong(context, `${file} cannot be made again by what it says itself: ${error.message}`);
   }
   const found = differences(told, again);
-  for (const one of found) context.out.write(`${one}\n`);
+  for (const one of found) context.out.write(`${plainText(one)}\n`);
   if (found.length > 0) return EXIT.wrong;
   const sum = (of: "minutes" | "badRequests"): number => [...again.routes, ...again.contracts].reduce((total, { events: one }) => total + one[of], 0);
   context.out.write(`${file}: made again from ${sum("minutes")} counts of minutes and ${sum("badRequests")} rows of bad requests: the same digest ${again.digest}, the same figures\n`);
@@ -194,6 +195,6 @@ function isFileError(error: unknown): error is Error {
 }
 
 function wrong(context: CommandContext, message: string): number {
-  context.errors.write(`${message}\n`);
+  context.errors.write(`${plainText(message)}\n`);
   return EXIT.wrong;
 }

@@ -185,8 +185,12 @@ export class OutcomeBook {
     const last = this.#options.lastPosition;
     const from = Math.min(this.position ?? last, last);
     if (from === last) return;
-    for (const request of this.#options.missed(from, last - from)) this.add(request);
-    this.#options.log.info("outcomes_recovered", { requests: last - from });
+    try {
+      for (const request of this.#options.missed(from, last - from)) this.add(request);
+      this.#options.log.info("outcomes_recovered", { requests: last - from });
+    } catch (error) {
+      this.#options.log.error("outcomes_not_recovered", { message: messageOf(error), requests: last - from });
+    }
   }
 
   #waitingOf(minute: number, route: string, version: string): Waiting {
@@ -293,7 +297,12 @@ function open(path: string): DatabaseSync {
   }
 }
 
-/** Reads one row of bad requests. */
+/** Reads one row of bad requests. Throws StorageError where it is none. */
 export function badOf(row: SqlRow): BadRequest {
-  return JSON.parse(text(row["body"])) as BadRequest;
+  const body = text(row["body"]);
+  try {
+    return JSON.parse(body) as BadRequest;
+  } catch (error) {
+    throw new StorageError("corrupt", `the file of events holds a row that is none (${messageOf(error)}): ${JSON.stringify(body.slice(0, 80))}`);
+  }
 }

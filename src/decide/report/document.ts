@@ -1,4 +1,8 @@
-/** The report as a text of headings, sentences and tables, for whoever writes it down. All of it is plain text still. */
+/**
+ * The report as a text of headings, sentences and tables, for whoever writes it down. Nothing in it that a terminal would obey, but
+ * what Markdown or HTML would read as a mark is still that.
+ */
+import { plainText } from "../../wire/plain-text.ts";
 import type { Objective } from "../objective/types.ts";
 import type { Attainment } from "./attainment.ts";
 import type { ContractSection } from "./contract-section.ts";
@@ -145,13 +149,13 @@ function named(title: string, what: string, counts: readonly Named[]): readonly 
 }
 
 function heading(level: 1 | 2 | 3, words: string): Block {
-  return { kind: "heading", level, text: words };
+  return { kind: "heading", level, text: plainText(words) };
 }
 function text(words: string): Block {
-  return { kind: "text", text: words };
+  return { kind: "text", text: plainText(words) };
 }
 function table(head: readonly string[], rows: readonly (readonly string[])[], words: readonly number[]): Block {
-  return { kind: "table", head, rows, words };
+  return { kind: "table", head, rows: rows.map((row) => row.map(plainText)), words };
 }
 function share(percent: string | null): string {
   return percent === null ? "nothing to judge" : `${percent} %`;

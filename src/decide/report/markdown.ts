@@ -20,8 +20,7 @@ function blockText(block: Block): string {
   }
 }
 
-/** On one line, with what Markdown or HTML would read as a mark escaped. */
+/** With what Markdown or HTML would read as a mark escaped; it is on one line already. */
 function plain(words: string): string {
-  const line = words.replaceAll(/[\r\n\u2028\u2029]+/g, " ");
-  return line.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll(/[\\`*_{}[\]|~]/g, (mark) => `\\${mark}`);
+  return words.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll(/[\\`*_{}[\]|~]/g, (mark) => `\\${mark}`);
 }
