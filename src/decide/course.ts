@@ -11,7 +11,7 @@ import type { RouteState } from "./balance/route-state.ts";
 import type { Plan } from "./balance/types.ts";
 import type { Candidate } from "./choose.ts";
 import { latestStartMs } from "./clocks.ts";
-import type { CallFacts, HealthBook, HealthView, Ticket } from "./health/book.ts";
+import type { CallFacts, HealthBook, HealthView, LimitHint, Ticket } from "./health/book.ts";
 import { MAX_ATTEMPTS, MAX_IN_FLIGHT, nextStep, UNFIT, type Launch, type Step } from "./next-step.ts";
 
 export interface CourseFacts {
@@ -159,6 +159,11 @@ export class Course {
     this.#hedgeAtMs = this.#roomAtMs = NEVER;
     this.#pending = null;
     return true;
+  }
+
+  /** The head of its answer told how its caller's limits stand there. */
+  told(attempt: number, hint: LimitHint, nowMs: number): void {
+    this.#facts.health.told((this.#runs[attempt] as Run).ticket, hint, nowMs);
   }
 
   /** After another has won: it was started to learn of it, and has had no content yet. */

@@ -12,6 +12,8 @@ import { failure, type LaneSink, type StreamLane, type TailFrame } from "./lane.
 
 /** What the exchange is told. All calls are synchronous. */
 export interface AttemptOwner {
+  /** The answer's head has come. */
+  answering(attempt: Attempt, header: (name: string) => string | undefined): void;
   /** First content is here: may it be shown? False: another attempt has won. */
   claim(attempt: Attempt): boolean;
   /** Frames for the client, only after a granted claim. Returns false when the client reads too slowly. */
@@ -198,6 +200,7 @@ export class Attempt implements UpstreamHandler, LaneSink {
     if (this.#ended) return;
     this.status = status;
     this.#header = header;
+    this.#owner.answering(this, header);
     const type = header("content-type") ?? "";
     if (status < 200 || status >= 300) return;
     const { reading } = this.settings;

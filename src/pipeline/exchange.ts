@@ -6,8 +6,10 @@
 import type { Candidate } from "../decide/choose.ts";
 import { Course, type StopReason } from "../decide/course.ts";
 import { softTimeoutMs } from "../decide/deployment.ts";
+import { hintOf } from "../decide/health/pace.ts";
 import type { Launch } from "../decide/next-step.ts";
 import type { Charge, ClientReply, Timer } from "../ports.ts";
+import { readRateLimits } from "../providers/rate-limits.ts";
 import { gatewayError, statusOf, type GatewayError } from "../wire/errors.ts";
 import type { Outcome } from "../wire/outcome.ts";
 import { answerHeaders, errorHeaders, streamHead } from "./answer-headers.ts";
@@ -135,6 +137,14 @@ export class Exchange implements AttemptOwner {
   }
 
   // AttemptOwner
+
+  /** What the provider tells of its limits paces calls before the first refusal does. */
+  answering(attempt: Attempt, header: (name: string) => string | undefined): void {
+    const { provider } = attempt.settings.candidate.deployment;
+    if (provider.rateLimitHeaders === undefined || provider.rateLimitHeaders.length === 0) return;
+    const hint = hintOf(readRateLimits(provider, header, this.#deps.clock.wallMs()));
+    if (hint !== null) this.#course.told(this.#attempts.indexOf(attempt), hint, this.#deps.clock.nowMs());
+  }
 
   claim(attempt: Attempt): boolean {
     if (this.#gone) return attempt.draining;

@@ -4,7 +4,8 @@ import { describe, it } from "node:test";
 import { sheet } from "../decide/test-directory.ts";
 import type { Objective } from "../decide/objective/types.ts";
 import { assertBooksAgree, World, type RouteSpec } from "./test-world.ts";
-import { DONE, finish, GOOD_STREAM, ROLE, text, usage, type ScriptedCall } from "./test-upstream.ts";
+import { OPENAI_RATE_LIMITS } from "../providers/rate-limits.ts";
+import { DONE, finish, GOOD_ANSWER, GOOD_STREAM, ROLE, text, usage, type ScriptedCall } from "./test-upstream.ts";
 
 const DAY_MS = 86_400_000;
 const AVAILABLE: Objective = { name: "availability", kind: "availability", target: 0.999, window: { kind: "rolling", lengthMs: 30 * DAY_MS }, within: [], atLeast: null, unit: null };
@@ -168,5 +169,23 @@ describe("a strategy by name", () => {
     }
     for (const [user, at] of places) assert.equal(at.size, 1, `${user} went to ${[...at].join(" and ")}`);
     assert.equal(new Set([...places.values()].flatMap((at) => [...at])).size, 3);
+  });
+});
+
+describe("a provider that tells what is left of its limits", () => {
+  it("is left alone once nothing is, before it has refused anything, and called again when the limit is whole", async () => {
+    const limits = { rateLimitHeaders: OPENAI_RATE_LIMITS };
+    const world = new World({ candidates: [{ name: "a", provider: limits }, "b"] });
+    const answer = async (left: number): Promise<string | undefined> => {
+      await world.ask();
+      const call = world.upstream.calls.at(-1);
+      call?.json(GOOD_ANSWER, 200, call.to === "a" ? { "x-ratelimit-limit-requests": "3", "x-ratelimit-remaining-requests": String(left), "x-ratelimit-reset-requests": "20s" } : {});
+      await world.pass();
+      return call?.to;
+    };
+    assert.deepEqual([await answer(2), await answer(1), await answer(0), await answer(0)], ["a", "a", "a", "b"]);
+    await world.pass(21_000);
+    assert.equal(await answer(2), "a");
+    assert.ok(world.records.every(({ attempts }) => attempts.length === 1));
   });
 });
