@@ -1,4 +1,5 @@
 /** The `providers` section: each entry is an account. */
+import type { DataUse } from "../decide/deployment.ts";
 import { readPriceTerms } from "../decide/price-terms.ts";
 import { CAPABILITIES, type Capability, type ToldCapabilities } from "../wire/capability.ts";
 import type { PriceSheet, ProviderFacts } from "../wire/facts.ts";
@@ -54,6 +55,7 @@ function readAccount(name: string, map: Raw, context: AccountsContext): Account 
     ...proofOf(credential, context.document.substituted([...path, "api_key"])?.variable ?? null),
     region: asText(map["region"]) ?? address.region,
     domain: configuredDomain,
+    ...readData(asMap(map["data"])),
     proxyUrl: readProxy(map, path, found),
     caFile: asText(map["ca_file"]),
     unmetered: asFlag(map["unmetered"]) ?? (provider.unmetered || isPrivate),
@@ -71,6 +73,12 @@ function proofOf(read: ReadCredential, variable: string | null): Pick<Account, "
   if (read.kind === "credential") return { apiKey: null, keyFrom: null, credential: read.credential };
   if (read.kind === "none" || read.apiKey === null) return { apiKey: null, keyFrom: null };
   return { apiKey: new Secret(read.apiKey), keyFrom: read.variable ?? variable };
+}
+
+function readData(map: Raw): { readonly data?: DataUse } {
+  const [trains, retains] = [asFlag(map["trains"]), asFlag(map["retains"])];
+  if (trains === null && retains === null) return {};
+  return { data: { ...(trains === null ? {} : { trains }), ...(retains === null ? {} : { retains }) } };
 }
 
 function readDeployments(section: Raw, path: Path, found: Finding[]): ReadonlyMap<string, string> {

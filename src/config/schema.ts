@@ -107,6 +107,16 @@ export function configSchema(forEditor: boolean) {
         )
         .describe("Failure domains: the next attempt prefers another")
         .optional(),
+      data: z
+        .strictObject(
+          {
+            trains: flag("Models are trained on prompts that are sent there").optional(),
+            retains: flag("Prompts or answers are kept there").optional(),
+          },
+          { error: "a map with trains or retains" },
+        )
+        .describe("What was agreed about prompts and answers; requests may ask for accounts that say false")
+        .optional(),
       proxy: text("an http or https URL", "HTTP proxy for this account").optional(),
       ca_file: text("a path", "PEM file with certificate authorities for this account").optional(),
       unmetered: flag("Calls cost nothing each; default for model servers of one's own and private addresses").optional(),

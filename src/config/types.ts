@@ -4,7 +4,7 @@ import type { Contract } from "../decide/contract/types.ts";
 import type { Budget } from "../decide/budget/types.ts";
 import type { Display } from "../decide/currency.ts";
 import type { RouteTerms } from "../decide/balance/types.ts";
-import type { RouteClocks, Strategy } from "../decide/deployment.ts";
+import type { DataUse, RouteClocks, Strategy } from "../decide/deployment.ts";
 import type { ErrorBudgetPolicy } from "../decide/objective/policy.ts";
 import type { Importance } from "../decide/objective/shedding.ts";
 import type { Objective, ScopedObjectives } from "../decide/objective/types.ts";
@@ -72,6 +72,8 @@ export interface Account {
   readonly keyFrom: string | null;
   readonly region: string | null;
   readonly domain: { readonly edge?: string; readonly cloud?: string };
+  /** What its owner says that becomes of prompts there; absent: nothing. */
+  readonly data?: DataUse;
   readonly proxyUrl: string | null;
   readonly caFile: string | null;
   readonly unmetered: boolean;

@@ -13,7 +13,7 @@ import { boundUnder, type OutputLimit, type Spending } from "./cap.ts";
 import type { Deployment, RequestShape, Route, RouteCandidate, Withheld } from "./deployment.ts";
 import { unpriced, withExtras } from "./extras.ts";
 import type { HealthView } from "./health/book.ts";
-import { LACKS, lacked, type Need } from "./needs.ts";
+import { LACKS, lacked, uncertain, type Need } from "./needs.ts";
 import { piecesBoundNanoUsd } from "./pieces.ts";
 
 export interface Candidate {
@@ -29,6 +29,8 @@ export interface Candidate {
   readonly emulates?: readonly Capability[];
   /** It became dearer than it was, so it stands last: why. */
   readonly dear?: string;
+  /** The route of a further model that the request names, behind all others; absent: it is the route's own. */
+  readonly of?: string;
   /** The output limit that is sent, all choices together; absent: none is. */
   readonly outputLimitTokens?: number;
   /** Set by money, to be sent upstream in place of what the client asked. */
@@ -87,7 +89,7 @@ export function choose(facts: ChoiceFacts): Choice {
   for (const entry of ordered(route, facts)) {
     const lacks = shape.needs.length === 0 || facts.capabilities === undefined ? NOTHING : lacked(shape.needs, facts.capabilities(entry.deployment), entry.deployment.provider.dialect === facts.passesTo, entry.deployment.told);
     const view = facts.view(entry.deployment);
-    const reason = unfit(entry, shape, view) ?? missing(lacks);
+    const reason = unfit(entry, shape, view) ?? missing(lacks) ?? (route.certain === undefined ? null : unsure(entry.deployment, route.certain, facts));
     if (reason !== null) filtered.push({ deployment: entry.deployment.id, ...reason });
     else {
       const weighed = within(weigh(entry, facts, lacks), facts, facts.spending);
@@ -97,11 +99,25 @@ export function choose(facts: ChoiceFacts): Choice {
   }
   nativeFirst(candidates);
   if (route.onCostSpike === "move") putLast(candidates, (one) => one.dear !== undefined);
+  if (candidates.some((one) => one.of !== undefined)) putLast(candidates, (one) => one.of !== undefined);
   putLast(candidates, (one) => one.mayNotFit === true);
   const { balance } = facts;
   const plan = balance === undefined || candidates.length === 0 ? null : arrange(candidates, candidates.map((one) => facts.view(one.deployment)), balance, facts.random());
+  if (route.single === true && candidates.length > 1) return single(facts, candidates, filtered, plan);
   const choice = { strategy: route.strategy, candidates, filtered, holdNanoUsd: dearestNanoUsd(candidates), ...(plan === null ? {} : { plan }) };
   return route.withheld === undefined ? choice : { ...choice, withheld: route.withheld };
+}
+
+/** The choice of a request that is served by its first choice, or by another model that it names, or not at all. */
+function single({ route }: ChoiceFacts, all: readonly Candidate[], left: readonly Filtered[], plan: Plan | null): Choice {
+  const stays = (one: Candidate, i: number): boolean => i === 0 || one.of !== undefined;
+  const others = all.filter((one, i) => !stays(one, i)).map(({ deployment }): Filtered => ({ deployment: deployment.id, reason: "no_fallbacks", detail: "provider.allow_fallbacks is false" }));
+  const candidates = all.filter(stays);
+  return {
+    strategy: route.strategy, candidates, filtered: [...left, ...others], holdNanoUsd: dearestNanoUsd(candidates),
+    ...(plan === null ? {} : { plan: { ...plan, order: [0], scores: plan.scores.filter((one) => one.candidate === 0), hedge: null, race: null } }),
+    ...(route.withheld === undefined ? {} : { withheld: route.withheld }),
+  };
 }
 
 /** The dearest step's bound; null where a step's is unknown, and where nothing is metered. */
@@ -147,6 +163,13 @@ function missing(lacks: readonly Need[]): { reason: string; detail: string; para
   return { reason, detail, param: need.param };
 }
 
+/** Why it is not known that a deployment can do all that is asked, of a request that wants nobody else; or null. */
+function unsure(deployment: Deployment, { except }: NonNullable<Route["certain"]>, { shape, capabilities }: ChoiceFacts): { reason: string; detail: string; param: string } | null {
+  if (capabilities === undefined || except.includes(deployment.account)) return null;
+  const need = uncertain(shape.needs, capabilities(deployment), deployment.told);
+  return need === null ? null : { reason: "not_known_to_support", detail: `it is not known to support ${need.param}, and provider.require_parameters is true`, param: need.param };
+}
+
 /** An instruction, and the words of a repair, beside the answer that it repairs. */
 const EMULATION_TOKENS = 4_096;
 
@@ -163,6 +186,7 @@ function weigh(entry: RouteCandidate, facts: ChoiceFacts, lacks: readonly Need[]
     deployment,
     automatic: entry.automatic,
     ...(mayNotFit ? { mayNotFit } : {}),
+    ...(entry.of === undefined ? {} : { of: entry.of }),
     ...(emulates.length > 0 ? { emulates: emulates.map((one) => one.capability) } : {}),
     inputBoundTokens: input,
     ...(shape.endpoint !== "chat" || shape.maxOutputTokens === null ? {} : { outputLimitTokens: shape.maxOutputTokens * shape.choiceCount }),

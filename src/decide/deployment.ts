@@ -31,8 +31,15 @@ export interface Deployment {
   readonly reasons: boolean;
   /** What the owner says that the model can and cannot do; absent: nothing. */
   readonly told?: ToldCapabilities;
+  /** What the account's owner says that becomes of prompts there; absent, or a part of it: nothing is said. */
+  readonly data?: DataUse;
   /** Called by a credential of the team's own, and billed to it; absent: by the organisation's. */
   readonly paidBy?: "team";
+}
+/** What becomes of prompts and answers at an account: whether models are trained on them, and whether they are kept. */
+export interface DataUse {
+  readonly trains?: boolean;
+  readonly retains?: boolean;
 }
 export type Pricing =
   | {
@@ -82,15 +89,22 @@ export interface Route {
   readonly errorBudget?: ErrorBudgetPolicy;
   /** Absent: normal. */
   readonly importance?: Importance;
-  /** Candidates that this caller may not use, and why; absent: none. */
+  /** The request takes only who is known to be able to do all that it asks, but for accounts that see to that themselves. Absent: whoever is not known to lack it. */
+  readonly certain?: { readonly except: readonly string[] };
+  /** The request is served by its first choice or not at all. */
+  readonly single?: true;
+  /** Candidates that this caller may not use, or that the request does not want, and why; absent: none. */
   readonly withheld?: readonly Withheld[];
 }
-/** A deployment that is not for this caller. */
+/** A deployment that is not for this caller, or that the request does not want. */
 export interface Withheld {
   readonly deployment: string;
-  readonly reason: "model_not_allowed" | "residency";
+  readonly reason: NotForCaller | PassedOver;
   readonly detail: string;
 }
+export type NotForCaller = "model_not_allowed" | "residency";
+/** What of a request's own wishes (see preferences.ts) leaves a deployment out. */
+export type PassedOver = "not_in_only" | "ignored" | "not_in_order" | "over_max_price" | "data_collection" | "zdr" | "not_known_here";
 export interface RouteCandidate {
   readonly deployment: Deployment;
   /** For `weighted`; 1 where not given. */
@@ -99,6 +113,8 @@ export interface RouteCandidate {
   readonly automatic: boolean;
   /** Stands right behind the one before it, wherever that is drawn to. */
   readonly follows?: true;
+  /** The route of a further model that the request names, behind all of the first; absent: it is the route's own. */
+  readonly of?: string;
 }
 
 /** All in ms. null: the default that depends on the model (30 s / 300 s, 120 s / 300 s for models that reason). */

@@ -153,3 +153,8 @@ export const LACKS: Readonly<Record<Capability, readonly [reason: string, detail
   reasoning_effort: ["no_reasoning_effort", "the model takes no reasoning effort"],
   streaming: ["no_streaming", "the model does not stream"],
 };
+
+/** The first need that a table is not known to meet, or null. What the owner says goes above it. */
+export function uncertain(needs: readonly Need[], table: CapabilityTable, told?: ToldCapabilities): Need | null {
+  return needs.find(({ capability }) => (told?.[capability] ?? table[capability]) !== true) ?? null;
+}

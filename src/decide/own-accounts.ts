@@ -43,7 +43,7 @@ function makeClone(deployment: Deployment, own: OwnAccount): Deployment {
     // The organisation's contracts are not this account's.
     pricing: pricing.kind === "sheet" ? (pricing.list ?? pricing) : pricing,
     // What is known of a place is not known of another.
-    ...(elsewhere ? { baseUrl: own.baseUrl, region: null } : {}),
+    ...(elsewhere ? { baseUrl: own.baseUrl, region: null, data: {} } : {}),
     ...(own.paidBy === undefined ? {} : { paidBy: own.paidBy }),
   };
 }

@@ -2,7 +2,7 @@
  * What of a route a caller may use: names it may ask for, models that may answer, regions in which that may happen.
  * The same route narrowed for the same caller is the same object, so that what is kept by it is found again.
  */
-import type { Deployment, Route, RouteCandidate, Withheld } from "./deployment.ts";
+import type { Deployment, NotForCaller, Route, RouteCandidate, Withheld } from "./deployment.ts";
 import { area } from "./equivalence.ts";
 import { matcher } from "./patterns.ts";
 
@@ -15,7 +15,7 @@ export interface Permits {
   readonly residency: readonly string[] | null;
 }
 
-export type Narrowed = { readonly kind: "route"; readonly route: Route } | { readonly kind: "refused"; readonly code: Withheld["reason"] };
+export type Narrowed = { readonly kind: "route"; readonly route: Route } | { readonly kind: "refused"; readonly code: NotForCaller };
 
 interface Compiled {
   readonly routes: ((name: string) => boolean) | null;

@@ -8,7 +8,7 @@ import type { OwnedKind } from "../wire/surfaces.ts";
 import type { CapacityBook } from "./contract/meter.ts";
 import { pricingUnder } from "./contract/pricing.ts";
 import type { Contract } from "./contract/types.ts";
-import type { Deployment, Pricing } from "./deployment.ts";
+import type { DataUse, Deployment, Pricing } from "./deployment.ts";
 import type { Resolution } from "./names.ts";
 import { didYouMean, nearestNames } from "./nearest.ts";
 import { plainSheet } from "./price-at.ts";
@@ -22,6 +22,8 @@ export interface SupplyAccount {
   /** As the owner states it; null: the provider's, if the address is the provider's own. */
   readonly region: string | null;
   readonly domain: { readonly edge?: string; readonly cloud?: string };
+  /** What its owner says that becomes of prompts there; absent: nothing. */
+  readonly data?: DataUse;
   readonly unmetered: boolean;
   readonly models: ReadonlyMap<string, SupplyOverride>;
   /** The owner's own names of models → the catalogue's. Where there are any, the account has no others. */
@@ -243,6 +245,7 @@ function deploymentOf(account: SupplyAccount, model: ModelFacts | null, upstream
     region: account.region ?? (account.baseUrl === account.provider.baseUrl ? account.provider.region : null),
     domain: { ...account.provider.domain, ...account.domain },
     reasons: model?.reasoning === true,
+    ...(account.data === undefined ? {} : { data: account.data }),
     ...(override?.capabilities === undefined ? {} : { told: override.capabilities }),
   };
 }

@@ -45,6 +45,7 @@ import type { Prepared, RequestCost, Surface } from "./surface.ts";
 import { orderOf, steeringOf } from "./steering.ts";
 import { taggedCall } from "./tags.ts";
 import { tellChat, WholeLane } from "./whole-lane.ts";
+import { wishOf, withoutWishes, withPreferences } from "./wishes.ts";
 
 const encoder = new TextEncoder();
 
@@ -66,21 +67,24 @@ export interface ChatMore {
 const NOTHING_MORE: ChatMore = {};
 
 /** Serve one chat request. `started` is told once, at once or after a look-up: the running exchange, or null if the request was refused. */
-export function serveChat(deps: Deps, call: Inbound, started: (exchange: Exchange | null) => void, more = NOTHING_MORE): void {
+export function serveChat(deps: Deps, call: Inbound, started: (exchange: Exchange | null) => void, given = NOTHING_MORE): void {
   const client = clientOf(call.asked.surface as SurfaceName, call.snapshot.showsReasoningTwice);
   const refused = (error: GatewayError): void => {
     refuse(call, error, (told) => client.encodeError(told, call.requestId), client.errorHeaders?.(error));
     started(null);
   };
-  const body = more.body ?? readBody(call.body);
-  if (body.kind === "error") return refused(body.error);
-  const inbound = taggedCall(deps, call, body.raw);
-  if ("code" in inbound) return refused(inbound);
+  const read = given.body ?? readBody(call.body);
+  if (read.kind === "error") return refused(read.error);
+  const tagged = taggedCall(deps, call, read.raw);
+  if ("code" in tagged) return refused(tagged);
+  const wish = wishOf(tagged, read, deps.clock.wallMs());
+  if (wish !== null && "code" in wish) return refused(wish);
+  const { inbound, body, more } = wish === null ? { inbound: tagged, body: read, more: given } : { ...wish, more: withoutWishes(given) };
   const { model, stream, query } = inbound.asked;
   const outside: AskedOutside = { model, stream, query, header: inbound.header };
-  const parsed = client.parse(body.raw, outside);
+  const parsed = withPreferences(client.parse(body.raw, outside), wish);
   if (parsed.kind === "error") return refused(parsed.error);
-  const resolved = resolveRoute(inbound, parsed.request.model);
+  const resolved = wish ?? resolveRoute(inbound, parsed.request.model);
   if (resolved.kind === "error") return refused(resolved.error);
   const away = turnedAway(deps, inbound, resolved.route);
   if (away !== null) return refused(away);
@@ -89,9 +93,10 @@ export function serveChat(deps: Deps, call: Inbound, started: (exchange: Exchang
   if (typeof deadlineMs !== "number") return refused(deadlineMs);
   const spending = spendingOf(deps, inbound, route);
   if (spending !== undefined && "code" in spending) return refused(spending);
-  const unbounded = unboundedProblem(client, body.raw, spending);
+  const unbounded = unboundedProblem(client, wish?.priced ?? body.raw, spending);
   if (unbounded.error !== null) return refused(unbounded.error);
-  const warnings = route === resolved.route ? unbounded.warnings : [...unbounded.warnings, CHEAPER_WARNING];
+  const cheaper = route === resolved.route ? unbounded.warnings : [...unbounded.warnings, CHEAPER_WARNING];
+  const warnings = wish === null ? cheaper : [...cheaper, ...wish.warnings];
 
   const passesTo = client.passes === false ? null : client.id;
   const begun = (kept: KeptTurns): void => started(begin(deps, inbound, { client, outside, body, parsed, route, deadlineMs, spending, unbounded, warnings, passesTo, kept, more }));

@@ -15,6 +15,7 @@ const REGIONS = (
 export const bedrock: ProviderFacts = compatible({
   id: "bedrock",
   name: "AWS Bedrock",
+  alsoNamed: ["amazon-bedrock"],
   dialect: "bedrock-converse",
   baseUrl: null,
   address: {

@@ -7,6 +7,7 @@ import { compatible } from "./compatible.ts";
 export const google: ProviderFacts = compatible({
   id: "google",
   name: "Google Gemini API",
+  alsoNamed: ["google-ai-studio"],
   dialect: "gemini",
   baseUrl: "https://generativelanguage.googleapis.com/v1beta",
   env: ["GEMINI_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY"],

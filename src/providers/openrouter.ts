@@ -10,7 +10,7 @@ export const openrouter: ProviderFacts = compatible({
   kind: "aggregator",
   domain: { edge: "cloudflare" },
   usage: { reasoningInOutput: true, cost: { path: "/usage/cost", perUsd: 1 } },
-  quirks: { cacheControl: true },
+  quirks: { cacheControl: true, takesPreferences: true },
   // Told with free models.
   rateLimitHeaders: [
     { name: "x-ratelimit-limit", of: "requests", tells: "limit" },

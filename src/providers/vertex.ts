@@ -11,6 +11,7 @@ const PATH = "/v1/projects/{project}/locations/{location}/publishers/google";
 export const vertex: ProviderFacts = compatible({
   id: "vertex",
   name: "Google Vertex AI (Gemini Enterprise Agent Platform)",
+  alsoNamed: ["google-vertex"],
   dialect: "gemini",
   baseUrl: null,
   address: {

@@ -43,6 +43,8 @@ export interface ChatRequest {
   readonly stream: boolean;
   /** The client asked for the usage chunk (`stream_options.include_usage`). */
   readonly includeUsage: boolean;
+  /** What the request wishes of who serves it, for hosts that go by such wishes themselves; absent: they are not told. */
+  readonly preferences?: JsonObject;
   /** Top-level fields that none of the above covers, as sent (includes fields no one knows). */
   readonly other: JsonObject;
 }

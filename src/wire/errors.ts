@@ -26,6 +26,7 @@ export const ERRORS = {
   unsupported_parameter: { status: 400, type: "invalid_request_error", retry: false },
   unknown_model: { status: 404, type: "invalid_request_error", retry: false },
   ambiguous_model: { status: 400, type: "invalid_request_error", retry: false },
+  no_matching_provider: { status: 404, type: "invalid_request_error", retry: false },
   price_unknown: { status: 400, type: "invalid_request_error", retry: false },
   provider_not_supported_yet: { status: 400, type: "invalid_request_error", retry: false },
   provider_not_configured: { status: 400, type: "invalid_request_error", retry: false },

@@ -13,6 +13,8 @@ export interface ProviderFacts {
   readonly name: string;
   /** null: a dialect that this version does not speak; its models answer `provider_not_supported_yet`. */
   readonly dialect: DialectId | null;
+  /** Other names that requests know it by. */
+  readonly alsoNamed?: readonly string[];
   /** Absolute, without a trailing slash, including the version segment where the provider has one. Null: must be configured. */
   readonly baseUrl: string | null;
   readonly auth: AuthFacts;
@@ -142,6 +144,8 @@ export interface Quirks {
   readonly signsToolCalls?: boolean;
   /** Host takes `cache_control` on parts of messages and prices by it. */
   readonly cacheControl?: boolean;
+  /** Host takes the wishes of a request about who is to serve it (`provider`), and goes by them itself. */
+  readonly takesPreferences?: boolean;
   /** Host takes ids of tool calls of exactly nine letters and digits. */
   readonly nineLetterCallIds?: boolean;
   /** Host has thinking, documents and sound among the chunks of a message, `random_seed` for `seed`, and fields of its own. */

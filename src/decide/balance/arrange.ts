@@ -38,14 +38,14 @@ export function isUsable(view: HealthView, nowMs: number): boolean {
 export function arrange(candidates: Candidate[], views: HealthView[], balance: Balance, random: number): Plan | null {
   const weighed: Weighed[] = [];
   for (const [i, candidate] of candidates.entries()) {
-    if (candidate.mayNotFit === true || candidate.dear !== undefined || !isUsable(views[i] as HealthView, balance.nowMs)) continue;
+    if (candidate.mayNotFit === true || candidate.dear !== undefined || candidate.of !== undefined || !isUsable(views[i] as HealthView, balance.nowMs)) continue;
     const priceNanoUsd = balance.expectedNanoUsd(candidate);
     if (priceNanoUsd !== null) weighed.push({ candidate: i, priceNanoUsd, estimate: balance.estimate(candidate) });
   }
   if (weighed.length === 0) return null;
   const { state, thresholdMs, alone, nowMs } = balance;
   const plan = state.plan(weighed, nowMs, random, { thresholdMs, alone, idOf: (i) => (candidates[i] as Candidate).deployment.id });
-  const probe = probeOf(views, balance);
+  const probe = probeOf(candidates, views, balance);
   const alonePrime = probe !== null && probe.raced === false ? [probe.candidate] : [];
   const first = [...alonePrime, ...plan.order];
   const order = [...first, ...candidates.map((_, i) => i).filter((i) => !first.includes(i))];
@@ -65,8 +65,8 @@ interface Probe {
   readonly raced: boolean;
 }
 
-function probeOf(views: readonly HealthView[], { alone, nowMs, repeats }: Balance): Probe | null {
-  const candidate = views.findIndex((view) => view.state === "probe-ready" && view.excluded === null && view.pausedUntilMs <= nowMs);
+function probeOf(candidates: readonly Candidate[], views: readonly HealthView[], { alone, nowMs, repeats }: Balance): Probe | null {
+  const candidate = views.findIndex((view, i) => candidates[i]?.of === undefined && view.state === "probe-ready" && view.excluded === null && view.pausedUntilMs <= nowMs);
   if (candidate < 0) return null;
   const raced = (views[candidate] as HealthView).raced === true;
   if (raced ? alone : repeats < REPEATS_FOR_PROBE) return null;

@@ -81,6 +81,9 @@ export function passThroughEdits(body: PassThrough, provider: ProviderFacts, ups
   if (request.stream && !hasStreamOptions && provider.usage.includeUsageOption) {
     edits.push({ start: scan.close, end: scan.close, text: `,"stream_options":{"include_usage":true}` });
   }
+  if (request.preferences !== undefined && provider.quirks.takesPreferences === true) {
+    edits.push({ start: scan.close, end: scan.close, text: `,"provider":${JSON.stringify(request.preferences)}` });
+  }
   return cuts.length === 0 ? { edits } : { edits, warnings: cuts.map(({ warning }) => warning) };
 }
 

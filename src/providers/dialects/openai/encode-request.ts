@@ -35,6 +35,7 @@ function write(asked: ChatRequest, target: Target, warnings: string[], renames: 
   const options = { ...keptOptions, ...streamOptions };
   const body: JsonObject = defined({
     ...request.other,
+    ...(quirks.takesPreferences === true && request.preferences !== undefined ? { provider: request.preferences } : {}),
     model: target.upstreamModel,
     messages,
     tools: request.tools.length === 0 ? undefined : request.tools.map(encodeTool),

@@ -64,6 +64,9 @@ function pass(body: PassedBody, target: Target): Passed {
     else if (found.key === "spillway") edits.push(removalOf(body.scan, i));
     else if (found.key === "input" && input !== undefined) edits.push({ start: found.valueStart, end: found.valueEnd, text: JSON.stringify(input) });
   });
+  if (body.request.preferences !== undefined && target.provider.quirks.takesPreferences === true) {
+    edits.push({ start: body.scan.close, end: body.scan.close, text: `,"provider":${JSON.stringify(body.request.preferences)}` });
+  }
   return { path: "/responses", edits, ...(input !== undefined && { warnings: ["earlier reasoning of another maker was left out: only it can read it"] }) };
 }
 
