@@ -23,6 +23,7 @@ import { runProviders } from "./providers.ts";
 import { runReconcile } from "./reconcile.ts";
 import { runReport } from "./report.ts";
 import { runRequests } from "./requests.ts";
+import { runSimulate } from "./simulate.ts";
 import { runSpend } from "./spend.ts";
 import { runStart } from "./start.ts";
 import { runToken } from "./token.ts";
@@ -48,6 +49,7 @@ const HELP = `spillway ${VERSION}: one endpoint in front of many LLM providers
   spillway notify [test [channel]]                 channels for alerts, and whether they work
   spillway reconcile <file>|rerate                 a provider's export or invoice beside the ledger; calls priced again
   spillway verify budgets                          proof that a shared budget holds, with kills, on this machine
+  spillway simulate --world … --traffic …          policies side by side over simulated providers, on virtual time
   spillway fleet --config <file>                   simulated providers on loopback ports
   spillway demo                                    a failing provider and a client that does not notice
   spillway --version
@@ -91,6 +93,8 @@ async function main(args: readonly string[]): Promise<number> {
       return await runReconcile(rest, context);
     case "fleet":
       return await runFleet(rest, process.stdout, untilSignal());
+    case "simulate":
+      return runSimulate(rest, context, Date.now());
     case "demo":
       return await runDemo(rest, process.stdout, demoGateway, untilSignal());
     case "verify":
