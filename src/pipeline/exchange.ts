@@ -285,7 +285,7 @@ export class Exchange implements AttemptOwner {
     const wallMs = this.#deps.clock.wallMs();
     attempt.heldMs = wallMs;
     const boundNanoUsd = (attempt.heldNanoUsd = number === 1 ? choice.holdNanoUsd : candidate.boundNanoUsd);
-    const hold = holdOf({ attemptId: id, requestId, route: route.name, number, candidate, caller, boundNanoUsd, inputEstimateTokens, expectedUnits, features, serviceTier, wallMs });
+    const hold = holdOf({ attemptId: id, requestId, route: candidate.of ?? route.name, number, candidate, caller, boundNanoUsd, inputEstimateTokens, expectedUnits, features, serviceTier, wallMs });
     this.#books.hold(attempt, hold, () => this.#call(attempt), (why) => this.#unheld(attempt, why, index));
   }
 

@@ -27,8 +27,8 @@ export function spendingOf(deps: Deps, inbound: Inbound, route: Route): Spending
   }
   let hard = capNanoUsd !== null;
   if (budgets !== undefined) {
-    for (const { deployment } of route.candidates) {
-      const binding = budgets.binding(scopesOf(caller.scopes, route.name, deployment));
+    for (const { deployment, of: name = route.name } of route.candidates) {
+      const binding = budgets.binding(scopesOf(caller.scopes, name, deployment));
       hard ||= binding.hard;
       if (binding.capNanoUsd !== null) capNanoUsd = Math.min(binding.capNanoUsd, capNanoUsd ?? binding.capNanoUsd);
     }

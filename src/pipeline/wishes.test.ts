@@ -93,6 +93,8 @@ routes:
     upstream.fault = null;
     assert.deepEqual([answer.status, answer.deployment], [200, "second/n"]);
     assert.equal("models" in last(), false);
+    const scopes = (await gateway.requests()).at(-1)?.attempts.map((one) => one.scopes.find((scope) => scope.startsWith("route/")));
+    assert.deepEqual(scopes, ["route/r", "route/r", "route/other"], "each call is paid by the budgets of the name that it is of");
     const alone = await ask({ models: ["other", "r"], messages });
     assert.deepEqual([alone.status, alone.deployment], [200, "second/n"], "a list alone names the model");
     const unknown = await ask({ model: "r", models: ["other", "nothing-of-the-kind"], messages });
