@@ -32,7 +32,7 @@ test("in the worst week every incident is lost on a memoryless ordered fallback,
   assert.ok(gap(world, ours) <= 0.003, "within 0.003 points of a perfect failover");
   assert.ok(ours.worstHourExtraShare <= 0.2, "at most 20 % of calls are repeats in the worst hour");
   assert.ok(slow(ours) <= 0.01, "first token after 10 s on at most 0.01 %");
-  assert.ok(gap(world, ordered) > 0.01 && ordered.worstHourExtraShare > 0.4 && slow(ordered) > 0.1, "the memoryless one misses all three");
+  assert.ok(gap(world, ordered) > 0.01 && world.perfect - ordered.answered > 0.0005 && ordered.worstHourExtraShare > 0.4 && slow(ordered) > 0.1, "the memoryless one misses all three");
   assert.ok(ours.broken < ordered.broken / 2, "fewer answers break off, since fewer calls go there");
 });
 
