@@ -10,7 +10,7 @@ import { inOrder, type StrategyFacts } from "./balance/strategies.ts";
 import type { Plan } from "./balance/types.ts";
 import { boundNanoUsd, inputBoundTokens, type CallSize, type PromptMeasure } from "./bound.ts";
 import { boundUnder, type OutputLimit, type Spending } from "./cap.ts";
-import type { Deployment, RequestShape, Route, RouteCandidate, Withheld } from "./deployment.ts";
+import { ordinary, type Deployment, type ReliefClass, type RequestShape, type Route, type RouteCandidate, type Withheld } from "./deployment.ts";
 import { unpriced, withExtras } from "./extras.ts";
 import type { HealthView } from "./health/book.ts";
 import { LACKS, lacked, uncertain, type Need } from "./needs.ts";
@@ -31,6 +31,8 @@ export interface Candidate {
   readonly dear?: string;
   /** The route of a further model that the request names, behind all others; absent: it is the route's own. */
   readonly of?: string;
+  /** Held back until others refuse the request for this reason; absent: it is not. */
+  readonly after?: ReliefClass;
   /** The output limit that is sent, all choices together; absent: none is. */
   readonly outputLimitTokens?: number;
   /** Set by money, to be sent upstream in place of what the client asked. */
@@ -101,6 +103,7 @@ export function choose(facts: ChoiceFacts): Choice {
   if (route.onCostSpike === "move") putLast(candidates, (one) => one.dear !== undefined);
   if (candidates.some((one) => one.of !== undefined)) putLast(candidates, (one) => one.of !== undefined);
   putLast(candidates, (one) => one.mayNotFit === true);
+  if (candidates.some((one) => one.after !== undefined)) settleHeldBack(candidates, filtered);
   const { balance } = facts;
   const plan = balance === undefined || candidates.length === 0 ? null : arrange(candidates, candidates.map((one) => facts.view(one.deployment)), balance, facts.random());
   if (route.single === true && candidates.length > 1) return single(facts, candidates, filtered, plan);
@@ -108,9 +111,26 @@ export function choose(facts: ChoiceFacts): Choice {
   return route.withheld === undefined ? choice : { ...choice, withheld: route.withheld };
 }
 
+/**
+ * What is held back goes behind all others. Where no other is left since the prompt is surely too long for each that could have taken
+ * it, whoever is listed for that is asked at once; else, without any other, nothing is: nobody refused anything.
+ */
+function settleHeldBack(candidates: Candidate[], filtered: readonly Filtered[]): void {
+  putLast(candidates, (one) => one.after !== undefined);
+  if (candidates[0]?.after === undefined) return;
+  const tooLong = filtered.some((one) => one.reason === "context_too_small");
+  const listed = tooLong ? candidates.filter((one) => one.after === "context").map(atOnce) : [];
+  candidates.splice(0, candidates.length, ...listed, ...(listed.length === 0 ? [] : candidates.filter((one) => one.after === "content_policy")));
+}
+
+function atOnce(candidate: Candidate): Candidate {
+  const { after, ...rest } = candidate;
+  return after === undefined ? candidate : rest;
+}
+
 /** The choice of a request that is served by its first choice, or by another model that it names, or not at all. */
 function single({ route }: ChoiceFacts, all: readonly Candidate[], left: readonly Filtered[], plan: Plan | null): Choice {
-  const stays = (one: Candidate, i: number): boolean => i === 0 || one.of !== undefined;
+  const stays = (one: Candidate, i: number): boolean => i === 0 || (one.of !== undefined && one.after === undefined);
   const others = all.filter((one, i) => !stays(one, i)).map(({ deployment }): Filtered => ({ deployment: deployment.id, reason: "no_fallbacks", detail: "provider.allow_fallbacks is false" }));
   const candidates = all.filter(stays);
   return {
@@ -120,17 +140,20 @@ function single({ route }: ChoiceFacts, all: readonly Candidate[], left: readonl
   };
 }
 
-/** The dearest step's bound; null where a step's is unknown, and where nothing is metered. */
+/** The dearest step's bound; null where a step's is unknown, and where nothing is metered. What is held back holds its own when it is called. */
 function dearestNanoUsd(candidates: readonly Candidate[]): number | null {
-  const bounds = candidates.filter((one) => one.deployment.pricing.kind !== "unmetered").map((one) => one.boundNanoUsd);
+  const bounds = candidates.filter((one) => one.after === undefined && one.deployment.pricing.kind !== "unmetered").map((one) => one.boundNanoUsd);
   const known = bounds.filter((one) => one !== null);
   return known.length === bounds.length && known.length > 0 ? Math.max(...known) : null;
 }
 
 /** The route's candidates in its strategy's order. Where what a strategy orders by is not known, they stand as written. */
 function ordered(route: Route, { random, order }: ChoiceFacts): readonly RouteCandidate[] {
-  if (order !== undefined) return inOrder(route.strategy, route.candidates, { ...order, random });
-  return route.strategy === "weighted" ? inOrder("weighted", route.candidates, { ...UNORDERED, random }) : route.candidates;
+  const { strategy, candidates } = route;
+  if (order === undefined && strategy !== "weighted") return candidates;
+  const named = ordinary(candidates);
+  const found = inOrder(strategy, named, order === undefined ? { ...UNORDERED, random } : { ...order, random });
+  return named === candidates ? found : [...found, ...candidates.filter((one) => one.after !== undefined)];
 }
 const UNORDERED: Omit<StrategyFacts, "random" | "estimate"> & { readonly estimate: () => never } = {
   priceNanoUsd: () => null, loadMs: () => 0, usable: () => true, session: null,
@@ -187,6 +210,7 @@ function weigh(entry: RouteCandidate, facts: ChoiceFacts, lacks: readonly Need[]
     automatic: entry.automatic,
     ...(mayNotFit ? { mayNotFit } : {}),
     ...(entry.of === undefined ? {} : { of: entry.of }),
+    ...(entry.after === undefined ? {} : { after: entry.after }),
     ...(emulates.length > 0 ? { emulates: emulates.map((one) => one.capability) } : {}),
     inputBoundTokens: input,
     ...(shape.endpoint !== "chat" || shape.maxOutputTokens === null ? {} : { outputLimitTokens: shape.maxOutputTokens * shape.choiceCount }),
@@ -237,6 +261,7 @@ export function describeChoice(choice: Choice, startStates: readonly string[]): 
     candidates: choice.candidates.map((candidate, i) => ({
       deployment: candidate.deployment.id,
       automatic: candidate.automatic,
+      ...(candidate.after === undefined ? {} : { after: candidate.after }),
       ...(candidate.mayNotFit === true ? { may_not_fit: true } : {}),
       ...(candidate.dear === undefined ? {} : { cost_spike: candidate.dear }),
       ...(candidate.emulates === undefined ? {} : { emulates: candidate.emulates }),

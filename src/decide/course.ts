@@ -11,8 +11,9 @@ import type { RouteState } from "./balance/route-state.ts";
 import type { Plan } from "./balance/types.ts";
 import type { Candidate } from "./choose.ts";
 import { latestStartMs } from "./clocks.ts";
+import type { ReliefClass } from "./deployment.ts";
 import type { CallFacts, HealthBook, HealthView, LimitHint, Ticket } from "./health/book.ts";
-import { MAX_ATTEMPTS, MAX_IN_FLIGHT, nextStep, UNFIT, type Launch, type Step } from "./next-step.ts";
+import { MAX_ATTEMPTS, MAX_IN_FLIGHT, nextStep, reliefOf, UNFIT, type Launch, type Step } from "./next-step.ts";
 
 export interface CourseFacts {
   readonly candidates: readonly Candidate[];
@@ -85,6 +86,8 @@ export class Course {
   #hedgeAtMs = NEVER;
   #raceDue: boolean;
   #lacksAllowance = false;
+  /** Why the request was refused for its own sake, where another model may not. */
+  #refusal: ReliefClass | null = null;
 
   constructor(facts: CourseFacts) {
     this.#facts = facts;
@@ -133,8 +136,8 @@ export class Course {
   /** The call goes out, and counts as late after `softTimeoutMs`, or when the next step has to start: waiting for room in a budget is no lateness. */
   called(attempt: number, softTimeoutMs: number, nowMs: number): void {
     const run = this.#runs[attempt] as Run;
-    const { startMs, deadlineMs, candidates } = this.#facts;
-    const steps = Math.min(MAX_ATTEMPTS, candidates.length);
+    const { startMs, deadlineMs } = this.#facts;
+    const steps = Math.min(MAX_ATTEMPTS, this.#startable());
     const next = this.#runs.filter((one) => !one.void).length + 1;
     const nextInMs = next <= steps ? startMs + latestStartMs(deadlineMs, next, steps) - nowMs : NEVER;
     // The next step was due before this one began, which is not this deployment's fault.
@@ -176,6 +179,7 @@ export class Course {
   ended(attempt: number, outcome: Outcome, nowMs: number): void {
     const run = this.#runs[attempt] as Run;
     run.outcome = outcome;
+    if (outcome.kind === "failed") this.#refusal = reliefOf(outcome.error.class) ?? this.#refusal;
     if (attempt === 0) this.#hedgeAtMs = NEVER;
     if (!run.content && (outcome.kind === "failed" || run.late)) this.#learnt(run, false);
     this.#facts.health.observe(run.ticket, outcome, nowMs, this.#facts.random());
@@ -238,6 +242,13 @@ export class Course {
     if (this.#unfit.has(candidate)) return UNFIT;
     const { deployment } = this.#facts.candidates[candidate] as Candidate;
     return this.#facts.health.view(deployment.id, deployment.account, this.#facts.endpoint, nowMs, this.#facts.pace?.thresholdMs);
+  }
+
+  /** How many candidates there are to go to: those that are held back count only once what they are for has happened. */
+  #startable(): number {
+    let count = 0;
+    for (const { after } of this.#facts.candidates) if (after === undefined || after === this.#refusal) count += 1;
+    return count;
   }
 
   #inFlight(): number {

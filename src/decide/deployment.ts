@@ -64,6 +64,7 @@ export type Strategy = "priority" | "weighted" | "cheapest" | "fastest" | "least
 
 export interface Route {
   readonly name: string;
+  /** Those that are held back (`after`) behind the ordinary ones; of these there is at least one. */
   readonly candidates: readonly RouteCandidate[];
   /** In place of the candidates once a budget that says so is nearly spent; absent: none. */
   readonly cheaper?: readonly RouteCandidate[];
@@ -113,8 +114,18 @@ export interface RouteCandidate {
   readonly automatic: boolean;
   /** Stands right behind the one before it, wherever that is drawn to. */
   readonly follows?: true;
+  /** Listed for what others refuse for this reason, and held back until then; absent: an ordinary candidate. Those that are stand behind all ordinary ones. */
+  readonly after?: ReliefClass;
   /** The route of a further model that the request names, behind all of the first; absent: it is the route's own. */
   readonly of?: string;
+}
+
+/** Refusals for the request's own sake that another model may not share: the prompt is too long for it, its content is not wanted. */
+export type ReliefClass = "context" | "content_policy";
+
+/** The candidates that any request may go to. */
+export function ordinary(candidates: readonly RouteCandidate[]): readonly RouteCandidate[] {
+  return candidates.some((one) => one.after !== undefined) ? candidates.filter((one) => one.after === undefined) : candidates;
 }
 
 /** All in ms. null: the default that depends on the model (30 s / 300 s, 120 s / 300 s for models that reason). */

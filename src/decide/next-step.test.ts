@@ -3,7 +3,8 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { mayTryElsewhere } from "../wire/outcome.ts";
 import type { FailureClass, Outcome } from "../wire/outcome.ts";
-import type { Deployment } from "./deployment.ts";
+import type { Candidate } from "./choose.ts";
+import type { Deployment, ReliefClass } from "./deployment.ts";
 import type { HealthView } from "./health/book.ts";
 import { MAX_ATTEMPTS, MAX_IN_FLIGHT, nextStep, type Step, type Try } from "./next-step.ts";
 import { candidate, failed } from "./test-candidates.ts";
@@ -32,8 +33,21 @@ function triesOf(words: readonly string[]): readonly Try[] {
   });
 }
 
-function step(views: readonly Word[], tries: readonly string[] = [], more: { readonly deadlineMs?: number; readonly random?: number; readonly domains?: readonly Deployment["domain"][] } = {}): Step {
-  const candidates = views.map((_, i) => candidate(`c${i}`, more.domains?.[i]));
+/** What is out of the ordinary of a candidate. */
+interface Of {
+  readonly account?: string;
+  readonly region?: string;
+  readonly window?: number;
+  readonly after?: ReliefClass;
+}
+
+function withFacts(one: Candidate, i: number, { account, region, window, after }: Of): Candidate {
+  const deployment = { ...one.deployment, ...(account === undefined ? {} : { id: `${account}/m${i}` }), region: region ?? null, contextWindow: window ?? null };
+  return { ...one, deployment, ...(after === undefined ? {} : { after }) };
+}
+
+function step(views: readonly Word[], tries: readonly string[] = [], more: { readonly deadlineMs?: number; readonly random?: number; readonly domains?: readonly Deployment["domain"][]; readonly of?: readonly Of[] } = {}): Step {
+  const candidates = views.map((_, i) => withFacts(candidate(more.of?.[i]?.account ?? `c${i}`, more.domains?.[i]), i, more.of?.[i] ?? {}));
   return nextStep({
     nowMs: NOW,
     deadlineMs: more.deadlineMs ?? NOW + 600_000,
@@ -144,6 +158,52 @@ describe("the next step is", () => {
 
   it("not moved by domains that nobody declared", () => {
     assert.equal(words(step(["ok", "ok", "ok"], ["0:server"], { domains: [{}, {}, {}] })), "failover 1");
+  });
+});
+
+describe("after a refusal for the request's own sake, the next step is", () => {
+  const [SMALL, SAME, LARGE] = [{ window: 1_000 }, { window: 1_000 }, { window: 200_000 }] as const;
+  const LONG: Of = { window: 200_000, after: "context" };
+  const FREER: Of = { window: 1_000, after: "content_policy" };
+  const cases: readonly (readonly [what: string, of: readonly Of[], views: readonly Word[], tries: readonly string[], expected: string])[] = [
+    ["none that is held back while nothing was refused", [{}, LONG, FREER], ["ok", "ok", "ok"], ["0:server"], "repeat 0 metered after 125"],
+    ["none that is held back for the first attempt, though all others rest", [{}, LONG, FREER], ["rest", "ok", "ok"], [], "last-resort 0"],
+    ["one that is listed for a prompt that does not fit", [{}, FREER, LONG], ["ok", "ok", "ok"], ["0:context"], "failover 2"],
+    ["one that is listed for content", [{}, LONG, FREER], ["ok", "ok", "ok"], ["0:content_policy"], "failover 2"],
+    ["nothing where none is listed for that", [{}, LONG], ["ok", "ok"], ["0:content_policy"], "stop final"],
+    ["nothing after a bad request, whatever is listed", [{}, LONG, FREER], ["ok", "ok", "ok"], ["0:bad_request"], "stop final"],
+    ["one with a larger context window, without a list, past one of the same size", [SMALL, SAME, LARGE], ["ok", "ok", "ok"], ["0:context"], "failover 2"],
+    ["nothing where the others' are of the same size", [SMALL, SAME], ["ok", "ok"], ["0:context"], "stop final"],
+    ["nothing where the others' are not known", [SMALL, {}], ["ok", "ok"], ["0:context"], "stop final"],
+    ["nothing where its own is not known", [{}, LARGE], ["ok", "ok"], ["0:context"], "stop final"],
+    ["one with a larger window than each that refused", [SMALL, LARGE, { window: 50_000 }, { window: 400_000 }], ["ok", "ok", "ok", "ok"], ["0:context", "1:context"], "failover 3"],
+    ["what is listed before what is larger besides", [SMALL, LARGE, LONG], ["ok", "ok", "ok"], ["0:context"], "failover 2"],
+    ["what is larger where the listed one failed", [SMALL, LARGE, LONG], ["ok", "ok", "ok"], ["0:context", "2:server"], "failover 1"],
+    ["a repeat of the listed one where nothing else may take it, metered", [SMALL, LONG], ["ok", "ok"], ["0:context", "1:server"], "repeat 1 metered after 250"],
+    ["no repeat of who refused", [SMALL, LONG], ["ok", "rest"], ["0:context", "1:server"], "stop nothing_left"],
+    ["not a listed one whose window is known to be smaller still", [LARGE, { window: 1_000, after: "context" }], ["ok", "ok"], ["0:context"], "stop final"],
+    ["for content none whose window is known to be too small for it", [SMALL, LONG, FREER], ["ok", "ok", "ok"], ["0:context", "1:content_policy"], "stop final"],
+    ["nothing after three attempts, whatever is listed", [SMALL, SMALL, SMALL, LONG], ["ok", "ok", "ok", "ok"], ["0:server", "1:server", "2:context"], "stop attempts"],
+    ["not twice the same deployment, listed though it is", [{ account: "a", window: 9 }, { account: "a", window: 9, after: "content_policy" }], ["ok", "ok"], ["0:content_policy"], "failover 1"],
+  ];
+  for (const [what, of, views, tries, expected] of cases) it(what, () => assert.equal(words(step(views, tries, { of })), expected));
+});
+
+describe("the next attempt goes to whatever has the least in common with what failed", () => {
+  const of: readonly Of[] = [{ account: "a", region: "eu-1" }, { account: "a", region: "eu-1" }, { account: "b", region: "eu-1" }, { account: "c", region: "us-1" }, { account: "d" }];
+  const domains = [{ cloud: "p" }, { cloud: "p" }, { cloud: "p" }, { cloud: "p" }, { cloud: "q" }];
+  const well = ["ok", "ok", "ok", "ok", "ok"];
+  it("another cloud, then another region of the cloud, then another account, then the account itself", () => {
+    assert.equal(words(step(well, ["0:server"], { of, domains })), "failover 4");
+    assert.equal(words(step(["ok", "ok", "ok", "ok", "rest"], ["0:server"], { of, domains })), "failover 3");
+    assert.equal(words(step(["ok", "ok", "ok", "rest", "rest"], ["0:server"], { of, domains })), "failover 2");
+    assert.equal(words(step(["ok", "ok", "rest", "rest", "rest"], ["0:server"], { of, domains })), "failover 1");
+  });
+  it("another account alone where the account was refused or held to its pace", () => {
+    for (const failure of ["rate", "auth", "payment"]) assert.equal(words(step(well, [`0:${failure}`], { of, domains })), "failover 2");
+  });
+  it("the next in order where the request itself was refused", () => {
+    assert.equal(words(step(well, ["0:context"], { of: of.map((one, i) => ({ ...one, window: i + 1 })), domains })), "failover 1");
   });
 });
 

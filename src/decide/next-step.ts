@@ -5,9 +5,14 @@
  * Order: untried and admitting, untried and due for a probe, the same target again after a short pause, untried and
  * resting, and what a 429 paces once its pause is over. The retry allowance meters repeats, and attempts at a resting
  * deployment; never a request's first attempt nor its first move to an admitting one.
+ *
+ * What a provider refuses for the request's own sake is refused for good, with two exceptions: a prompt that does not fit may go to
+ * a larger context window, and what a content policy refuses to whom the owner lists for that.
  */
 import { mayTryElsewhere, type FailureClass, type Outcome } from "../wire/outcome.ts";
 import type { Candidate } from "./choose.ts";
+import type { ReliefClass } from "./deployment.ts";
+import { nearness } from "./failure-domain.ts";
 import type { HealthView } from "./health/book.ts";
 
 export const MAX_ATTEMPTS = 3;
@@ -66,17 +71,16 @@ export function nextStep(facts: StepFacts): Step {
     if (first !== undefined && isOpen(facts.view(first), nowMs)) return FIRST;
   }
   const inFlight = tries.some((one) => one.outcome === null);
-  for (const { outcome } of tries) {
-    if (outcome?.kind === "failed" && !mayTryElsewhere(outcome.error.class)) return stop("final");
-  }
+  const may = openTo(facts);
+  if (may === null) return stop("final");
   if (tries.length >= MAX_ATTEMPTS) return stop("attempts");
   if (facts.once === true && tries.some(({ outcome }) => outcome === null || !("phase" in outcome) || outcome.phase !== "unsent")) return stop("nothing_left");
   if (nowMs >= facts.deadlineMs) return stop("deadline");
-  const repair = repairable(facts);
+  const repair = repairable(facts, may);
   if (repair !== null) return repair;
 
   const views = facts.candidates.map(facts.view);
-  const untried = byDomain(facts, views);
+  const untried = byDomain(facts, may);
   const first = tries.length === 0;
   const usable = (i: number): boolean => (views[i] as HealthView).excluded === null;
   const paced = (i: number): boolean => (views[i] as HealthView).pausedUntilMs > nowMs;
@@ -92,30 +96,80 @@ export function nextStep(facts: StepFacts): Step {
     return { kind: "launch", candidate: next, why: probe ? "probe" : first ? "first" : "failover", metered: false, probe, waitMs: 0 };
   }
   if (!inFlight) {
-    const repeat = repeatable(facts, views);
+    const repeat = repeatable(facts, views, may);
     if (repeat !== null) return repeat;
   }
   const resting = untried.find((i) => usable(i) && !paced(i));
   if (resting !== undefined) return { kind: "launch", candidate: resting, why: "last-resort", metered: !first, probe: false, waitMs: 0 };
-  return waitForPace(facts, views, untried, inFlight);
+  return waitForPace(facts, views, untried, inFlight ? [] : tries.map((one) => one.candidate).filter(may));
 }
 
-/** Untried candidates in order, those that share a failure domain with a failed one after the others. */
-function byDomain(facts: StepFacts, views: readonly HealthView[]): number[] {
-  const tried = new Set(facts.tries.map((one) => one.candidate));
-  const failed = facts.tries.map((one) => (facts.candidates[one.candidate] as Candidate).deployment.domain);
-  const shares = (i: number): boolean => {
-    const domain = (facts.candidates[i] as Candidate).deployment.domain;
-    return failed.some((other) => (domain.edge !== undefined && domain.edge === other.edge) || (domain.cloud !== undefined && domain.cloud === other.cloud));
-  };
-  const untried = views.map((_, i) => i).filter((i) => !tried.has(i));
-  return [...untried.filter((i) => !shares(i)), ...untried.filter(shares)];
+type May = (candidate: number) => boolean;
+
+/**
+ * Which candidates may serve the request after what its tries came to; null: none that was not tried already. What is listed for a
+ * kind of refusal is for that alone. An ordinary candidate takes a prompt that was too long elsewhere only where its context window is
+ * known to be larger than each that was too small: without both numbers a second refusal is as likely.
+ */
+function openTo({ tries, candidates }: StepFacts): May | null {
+  let refusal: ReliefClass | null = null;
+  let tooSmallTokens = 0;
+  const refused = new Set<string>();
+  for (const { candidate, outcome } of tries) {
+    if (outcome?.kind !== "failed" || mayTryElsewhere(outcome.error.class)) continue;
+    const relief = reliefOf(outcome.error.class);
+    if (relief === null) return null;
+    const { id, contextWindow } = (candidates[candidate] as Candidate).deployment;
+    refused.add(id);
+    if (relief === "context") tooSmallTokens = Math.max(tooSmallTokens, contextWindow ?? Number.POSITIVE_INFINITY);
+    if (refusal !== "content_policy") refusal = relief;
+  }
+  if (refusal === null) return (i) => (candidates[i] as Candidate).after === undefined;
+  const may = (i: number): boolean => !refused.has((candidates[i] as Candidate).deployment.id) && takes(candidates[i] as Candidate, refusal, tooSmallTokens);
+  return candidates.some((_, i) => may(i)) ? may : null;
 }
+
+/** Does it take a request that others refused? `tooSmallTokens`: the largest window that the prompt did not fit; 0: none; infinite: one of unknown size. */
+function takes({ after, deployment: { contextWindow } }: Candidate, refusal: ReliefClass, tooSmallTokens: number): boolean {
+  // The owner's list may know better than a window that is written the same; not than one that is written smaller.
+  if (after === refusal) return contextWindow === null || !Number.isFinite(tooSmallTokens) || contextWindow > tooSmallTokens || (refusal === "context" && contextWindow === tooSmallTokens);
+  return after === undefined && refusal === "context" && contextWindow !== null && contextWindow > tooSmallTokens;
+}
+
+/** The refusal for which a route may name others, or null. */
+export function reliefOf(failure: FailureClass): ReliefClass | null {
+  return failure === "context" || failure === "content_policy" ? failure : null;
+}
+
+/**
+ * Untried candidates that may serve, in order: those that are listed for what happened first, and among all the ones that have the
+ * least in common with what failed.
+ */
+function byDomain({ candidates, tries }: StepFacts, may: May): readonly number[] {
+  const idOf = (i: number): string => (candidates[i] as Candidate).deployment.id;
+  // By deployment: what is listed for a refusal may be an ordinary candidate as well.
+  const untried = candidates.map((_, i) => i).filter((i) => may(i) && !tries.some((one) => one.candidate === i || idOf(one.candidate) === idOf(i)));
+  if (tries.length === 0 || untried.length < 2) return untried;
+  const rank = (i: number): number => {
+    let most = 0;
+    for (const { candidate, outcome } of tries) {
+      const failure = outcome?.kind === "failed" ? outcome.error.class : null;
+      // What the request itself is refused for says nothing of what else is down.
+      if (failure === null || reliefOf(failure) === null) most = Math.max(most, nearness((candidates[candidate] as Candidate).deployment, failure, (candidates[i] as Candidate).deployment));
+    }
+    return (candidates[i] as Candidate).after === undefined ? UNLISTED + most : most;
+  };
+  const ranked = untried.map((i) => ({ i, rank: rank(i) }));
+  return ranked.toSorted((a, b) => a.rank - b.rank).map(({ i }) => i);
+}
+
+/** Above any nearness: what is listed for a refusal comes before what may take it besides. */
+const UNLISTED = 10;
 
 /** A whole answer of the wrong form: its model is shown it once and asked to mend it, before any other is asked afresh. */
-function repairable({ candidates, tries, view, nowMs }: StepFacts): Step | null {
+function repairable({ candidates, tries, view, nowMs }: StepFacts, may: May): Step | null {
   for (const { candidate, outcome } of tries) {
-    if (outcome?.kind !== "failed" || outcome.error.class !== "schema_mismatch") continue;
+    if (outcome?.kind !== "failed" || outcome.error.class !== "schema_mismatch" || !may(candidate)) continue;
     if (tries.some((one) => one.candidate === candidate && one.outcome !== outcome)) continue;
     // Not metered: it is a second turn of a conversation, made once, and no second try of a call that failed.
     if (isOpen(view(candidates[candidate] as Candidate), nowMs)) return { kind: "launch", candidate, why: "repair", metered: false, probe: false, waitMs: 0 };
@@ -126,9 +180,9 @@ function repairable({ candidates, tries, view, nowMs }: StepFacts): Step | null 
 const UNREADABLE: ReadonlySet<FailureClass> = new Set(["malformed", "empty", "too_large", "schema_mismatch"]);
 
 /** The same target once more after a short pause, where its failure is one that passes and the provider names no longer one. */
-function repeatable(facts: StepFacts, views: readonly HealthView[]): Step | null {
+function repeatable(facts: StepFacts, views: readonly HealthView[], may: May): Step | null {
   const last = facts.tries.at(-1);
-  if (last?.outcome?.kind !== "failed") return null;
+  if (last?.outcome?.kind !== "failed" || !may(last.candidate)) return null;
   const view = views[last.candidate] as HealthView;
   const failure = last.outcome.error.class;
   if (view.excluded !== null || view.state !== "admitting" || view.pausedUntilMs > facts.nowMs || failure === "not_found") return null;
@@ -143,17 +197,16 @@ function repeatable(facts: StepFacts, views: readonly HealthView[]): Step | null
  * Only paced candidates are left: wait a pause out if the deadline allows, else say when to come back. An untried one goes
  * first, since moving to it is no repeat; beside an attempt that is still under way there are no repeats at all.
  */
-function waitForPace(facts: StepFacts, views: readonly HealthView[], untried: readonly number[], inFlight: boolean): Step {
+function waitForPace(facts: StepFacts, views: readonly HealthView[], untried: readonly number[], tried: readonly number[]): Step {
   const soonest = (among: readonly number[]): number | null => {
     const paced = among.filter((i) => (views[i] as HealthView).excluded === null && (views[i] as HealthView).pausedUntilMs > facts.nowMs);
     return paced.length === 0 ? null : paced.reduce((best, i) => ((views[i] as HealthView).pausedUntilMs < (views[best] as HealthView).pausedUntilMs ? i : best));
   };
-  const tried = inFlight ? [] : [...new Set(facts.tries.map((one) => one.candidate))];
   const found = [soonest(untried), soonest(tried)].filter((i) => i !== null);
   const best = found.find((i) => (views[i] as HealthView).pausedUntilMs < facts.deadlineMs);
   if (best === undefined) {
     const waits = found.map((i) => (views[i] as HealthView).pausedUntilMs - facts.nowMs);
-    return waits.length === 0 || inFlight ? stop("nothing_left") : { kind: "stop", why: "paced", retryAfterMs: Math.min(...waits) };
+    return waits.length === 0 || facts.tries.some((one) => one.outcome === null) ? stop("nothing_left") : { kind: "stop", why: "paced", retryAfterMs: Math.min(...waits) };
   }
   const view = views[best] as HealthView;
   const metered = facts.tries.some((one) => one.candidate === best) || (facts.tries.length > 0 && view.state !== "admitting");

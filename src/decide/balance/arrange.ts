@@ -38,7 +38,7 @@ export function isUsable(view: HealthView, nowMs: number): boolean {
 export function arrange(candidates: Candidate[], views: HealthView[], balance: Balance, random: number): Plan | null {
   const weighed: Weighed[] = [];
   for (const [i, candidate] of candidates.entries()) {
-    if (candidate.mayNotFit === true || candidate.dear !== undefined || candidate.of !== undefined || !isUsable(views[i] as HealthView, balance.nowMs)) continue;
+    if (candidate.mayNotFit === true || candidate.dear !== undefined || candidate.of !== undefined || candidate.after !== undefined || !isUsable(views[i] as HealthView, balance.nowMs)) continue;
     const priceNanoUsd = balance.expectedNanoUsd(candidate);
     if (priceNanoUsd !== null) weighed.push({ candidate: i, priceNanoUsd, estimate: balance.estimate(candidate) });
   }
@@ -66,7 +66,7 @@ interface Probe {
 }
 
 function probeOf(candidates: readonly Candidate[], views: readonly HealthView[], { alone, nowMs, repeats }: Balance): Probe | null {
-  const candidate = views.findIndex((view, i) => candidates[i]?.of === undefined && view.state === "probe-ready" && view.excluded === null && view.pausedUntilMs <= nowMs);
+  const candidate = views.findIndex((view, i) => candidates[i]?.of === undefined && candidates[i]?.after === undefined && view.state === "probe-ready" && view.excluded === null && view.pausedUntilMs <= nowMs);
   if (candidate < 0) return null;
   const raced = (views[candidate] as HealthView).raced === true;
   if (raced ? alone : repeats < REPEATS_FOR_PROBE) return null;
