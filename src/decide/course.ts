@@ -280,8 +280,7 @@ export class Course {
     if (this.#raceDue && plan.race !== null) {
       this.#raceDue = false;
       const probe = plan.race.why === "probe";
-      // What health asks for is not explored, so no allowance of the route's is spent on it.
-      if (this.#mayStart(plan.race.candidate, nowMs, probe) && (probe || state.takeRace(plan))) return beside(plan.race.candidate, "race", probe);
+      if (this.#mayStart(plan.race.candidate, nowMs, probe) && state.takeRace(plan)) return beside(plan.race.candidate, "race", probe);
     }
     if (plan.hedge === null || this.#hedgeAtMs > nowMs) return IDLE;
     this.#hedgeAtMs = NEVER;

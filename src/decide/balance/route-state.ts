@@ -8,6 +8,7 @@ import { Exploration, probeIntervalMs } from "./explore.ts";
 import { HedgeAllowance, type Tokens } from "./hedge.ts";
 import { MEMORY_S, ObjectivePressure, type PressureState, type PressureView } from "./pressure.ts";
 import { plan as score } from "./score.ts";
+import { exploreTokens } from "./tokens.ts";
 import type { Plan, Pressure, RouteTerms, Scored, Weighed } from "./types.ts";
 
 /** Of the dearest candidate's price: a second's delay where the owner states none. */
@@ -78,6 +79,8 @@ export class RouteState {
   readonly #latency: readonly Steered[];
   readonly #hedgeTokens: EarningTokens;
   readonly #exploreTokens: EarningTokens;
+  /** The same as for exploring, unless that is off. */
+  readonly #probeTokens: EarningTokens;
   readonly #hedges: HedgeAllowance;
   readonly #exploration = new Exploration();
   /** Requests of about the last twenty minutes. */
@@ -97,6 +100,7 @@ export class RouteState {
     this.#latency = timed === null ? [] : [steer(timed)];
     this.#hedgeTokens = facts.hedgeTokens;
     this.#exploreTokens = facts.exploreTokens;
+    this.#probeTokens = facts.terms.exploreShare > 0 ? facts.exploreTokens : exploreTokens();
     this.#hedges = new HedgeAllowance(facts.hedgeTokens, facts.terms.hedgeShare);
   }
 
@@ -123,6 +127,7 @@ export class RouteState {
     this.#begun += 1;
     this.#hedgeTokens.earn();
     this.#exploreTokens.earn();
+    if (this.#probeTokens !== this.#exploreTokens) this.#probeTokens.earn();
     const first = plan.scores[0];
     if (first === undefined) return;
     const dearestNanoUsd = dearestOf(plan.scores);
@@ -152,9 +157,13 @@ export class RouteState {
     return scored !== undefined && this.#hedges.tryTake(scored.priceNanoUsd);
   }
 
-  /** Pay for the plan's race, when it starts. False: it must not be sent. One that health asks for is health's to pay. */
+  /**
+   * Pay for the plan's race, when it starts. False: it must not be sent. What health asks for is paid alike: unmetered, it was three times
+   * as many extra calls for nothing in first tokens. Where exploring is off, what was slow still has to be able to return.
+   */
   takeRace(plan: Plan): boolean {
-    return plan.race?.why === "explore" && this.#exploreTokens.tryTake();
+    if (plan.race === null) return false;
+    return plan.race.why === "probe" ? this.#probeTokens.tryTake() : this.#exploreTokens.tryTake();
   }
 
   /** A deployment was called for another reason: as a fallback, as a hedge. */
