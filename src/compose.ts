@@ -32,6 +32,7 @@ import { Membership } from "./compose/authority.ts";
 import { authSettings, managedBy, openControl, storedKeys, type Control } from "./compose/control.ts";
 import { runCommand, type CommandParts } from "./compose/commands.ts";
 import { serveCall } from "./compose/endpoints.ts";
+import { openFeedback, type OpenFeedback } from "./compose/feedback.ts";
 import { limitsInForce, onLimitsChanged } from "./compose/limits.ts";
 import { agreedBy, ContractCounts, onContractsChanged } from "./compose/contracts.ts";
 import { Alerts } from "./compose/notify.ts";
@@ -83,6 +84,7 @@ class Running {
   readonly #batches: Batches;
   readonly #kept: KeptState;
   readonly #repeats: OpenRepeats;
+  readonly #feedback: OpenFeedback;
   readonly #managed: Control;
   readonly #counts: ContractCounts;
   readonly #membership: Membership;
@@ -130,6 +132,7 @@ class Running {
     this.#counts.restore(this.#config, this.#clock.wallMs());
     this.#kept = openKeptState(config, dataDir, this.#log);
     this.#repeats = openRepeats(dataDir.path, config.ledger.sync, { answers: this.#kept.answers, clock: this.#clock, log: this.#log, attemptsOf: (id) => this.#storage.reader.attemptsOf(id), told: (status) => this.#metrics.refused(status) });
+    this.#feedback = openFeedback(dataDir.path, config.ledger.sync, (id) => this.#storage.reader.attemptsOf(id));
     this.#upstream = openUpstream(options.env);
     this.#snapshot = pipelineSnapshot(this.#config, this.#transportPorts(), this.#managed.book);
     this.#views = this.#viewsNow();
@@ -155,6 +158,7 @@ class Running {
       rates: this.#rates,
       onBudgetRefused: (caller, why) => this.#alerts.refused(caller, why),
       records: { append: (record) => this.#recorded(record) },
+      feedback: this.#feedback.taken,
       state: this.#kept.responses,
       background: new BackgroundRuns(),
       reasoning: this.#kept.reasoning,
@@ -445,6 +449,7 @@ class Running {
       objectives: { watched: () => this.#objectives.watched(), effectsOf: (route) => this.#objectives.effectsOf(route) },
       ledgerPath: this.#dataDir.ledgerPath,
       wallMs: () => this.#clock.wallMs(),
+      feedback: this.#feedback.list,
     });
   }
 
@@ -478,6 +483,7 @@ class Running {
     this.#clock.close();
     await this.#storage.close();
     this.#repeats.close();
+    this.#feedback.close();
     this.#kept.close();
     this.#managed.close();
     this.#dataDir.close();

@@ -170,6 +170,32 @@ export interface Ledger {
   /** Readiness: can a hold be written now? */
   writable(): boolean;
 }
+/** What callers think of answers. */
+export interface Feedback {
+  /** Durable when it returns. False: there is one of this request already. */
+  add(given: FeedbackGiven): boolean;
+}
+export interface FeedbackGiven {
+  readonly requestId: string;
+  readonly tenant: string;
+  readonly key: string;
+  readonly atMs: number;
+  /** 0 to 1, or -1. */
+  readonly score: number;
+  readonly comment: string | null;
+  /** What the request went by, and where its last call went. */
+  readonly route: string | null;
+  readonly deployment: string | null;
+}
+/** Whose a request was that made a call, and where it went. */
+export interface RequestOrigin {
+  readonly tenant: string;
+  /** Names of the key that asked: one. */
+  readonly keys: readonly string[];
+  readonly route: string | null;
+  readonly deployment: string | null;
+}
+
 /** Limits on money, as far as a request has to know them before it asks for a hold. */
 export interface BudgetGate {
   /** False: there is no budget, and nothing else need be asked. */

@@ -14,6 +14,7 @@ import { runContracts } from "./contracts.ts";
 import { displayAtHand } from "./display.ts";
 import { runDemo, type StartGateway } from "./demo.ts";
 import { runExplainName } from "./explain-name.ts";
+import { runFeedback } from "./feedback.ts";
 import { runFleet } from "./fleet.ts";
 import { runNotify } from "./notify.ts";
 import { runObjectives } from "./objectives.ts";
@@ -35,6 +36,7 @@ const HELP = `spillway ${VERSION}: one endpoint in front of many LLM providers
   spillway check [--config <file>]                 validate a configuration, show each route's steps
   spillway explain-name <name>                     what a model name resolves to, and why
   spillway requests [--json] [--limit N] [--follow]  what was asked, tried, answered and paid
+  spillway feedback [--json]                       what callers said of their answers
   spillway providers [retry <name>]                what the running gateway believes of its deployments
   spillway objectives                              what is promised and kept, what is left of error budgets, how fast they go
   spillway contracts [list|show <id>|forecast <id>]  what was agreed with providers, and how it stands
@@ -77,6 +79,8 @@ async function main(args: readonly string[]): Promise<number> {
       return runExplainName(rest, context);
     case "requests":
       return await runRequests(rest, process.stdout, { signal: untilSignal(), display: displayAtHand(context) });
+    case "feedback":
+      return runFeedback(rest, context);
     case "providers":
       return await runProviders(rest, context);
     case "contracts":

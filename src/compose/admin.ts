@@ -1,6 +1,7 @@
 /** The admin API of a running gateway, over its store and its configuration. */
 import { dirname } from "node:path";
 import { adminApi, type AdminApi, type ApiSettings } from "../admin/api.ts";
+import type { FeedbackSettings } from "../admin/feedback.ts";
 import { firstAdminToken, Identities } from "../admin/identity.ts";
 import type { Config } from "../config/types.ts";
 import type { Managed } from "../control/manage.ts";
@@ -30,6 +31,7 @@ export interface AdminParts {
   /** The data folder's. */
   readonly ledgerPath: string;
   readonly wallMs: () => number;
+  readonly feedback: NonNullable<FeedbackSettings["feedback"]>;
 }
 
 export interface OpenAdmin extends AdminApi {
@@ -50,6 +52,7 @@ export function openAdmin(parts: AdminParts): OpenAdmin {
     managed,
     queries,
     nowMs: parts.wallMs,
+    feedback: parts.feedback,
     objectives: parts.objectives,
     providerOf: (account) => config().accounts.find(({ name }) => name === account)?.provider.name ?? null,
     teamName: (tenant, id) => teamName(managed, tenant, id),

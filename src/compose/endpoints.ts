@@ -4,6 +4,7 @@ import { serveCount } from "../pipeline/counting.ts";
 import type { Deps } from "../pipeline/deps.ts";
 import { serveEmbeddings } from "../pipeline/embeddings.ts";
 import type { Exchange } from "../pipeline/exchange.ts";
+import { serveFeedback } from "../pipeline/feedback.ts";
 import type { Inbound } from "../pipeline/inbound.ts";
 import { serveKept } from "../pipeline/kept-responses.ts";
 import { serveOwned } from "../pipeline/owned.ts";
@@ -18,6 +19,7 @@ export function serveCall(deps: Deps, call: Inbound, started: (exchange: Exchang
   else if (surface === "responses") serveResponses(deps, call, started);
   else if (isCountName(surface)) serveCount(deps, call, surface, started);
   else if (isKeptName(surface)) serveKept(deps, call);
+  else if (surface === "feedback") serveFeedback(deps, call);
   else if (surface === "responses-compact") serveCompact(deps, call, started);
   else if (isPassName(surface)) started(servePass(deps, call, surface));
   else if (isOwnedName(surface)) started(serveOwned(deps, call, surface));

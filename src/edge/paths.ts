@@ -1,5 +1,5 @@
 /** Which endpoint a path means, whatever base URL a client was given. */
-import { SERVED, type CountName, type KeptName, type OwnedName, type PassName, type ServedName, type SurfaceName } from "../wire/surfaces.ts";
+import { SERVED, type CountName, type FeedbackName, type KeptName, type OwnedName, type PassName, type ServedName, type SurfaceName } from "../wire/surfaces.ts";
 
 export type EndpointName = ServedName | "models" | "model" | "healthz" | "readyz" | "root" | "hello";
 export interface Target {
@@ -19,7 +19,7 @@ export interface Target {
 const target = (endpoint: EndpointName | null, form: SurfaceName = "chat", model?: string, stream?: boolean): Target => ({ endpoint, form, model, stream });
 
 /** An endpoint that is no chat. */
-const served = (name: PassName | OwnedName | CountName | KeptName): Target => target(name, SERVED[name].form);
+const served = (name: PassName | OwnedName | CountName | KeptName | FeedbackName): Target => target(name, SERVED[name].form);
 
 /** Below the version, which may be absent or doubled. */
 const KNOWN: Readonly<Record<string, Target>> = {
@@ -42,6 +42,7 @@ const KNOWN: Readonly<Record<string, Target>> = {
   "/rerank": served("rerank"),
   "/files": served("files"),
   "/batches": served("batches"),
+  "/feedback": served("feedback"),
   "/messages/batches": served("message-batches"),
 };
 const CHAT = KNOWN["/chat/completions"] as Target;
@@ -69,7 +70,7 @@ const FORMS: readonly (readonly [begins: RegExp, form: SurfaceName])[] = [
   [/^\/(?:projects|publishers)\//, "generate-content"],
 ];
 /** Not called by a model. */
-const NO_MODEL: ReadonlySet<EndpointName | null> = new Set<EndpointName | null>(["models", "files", "batches", "message-batches"]);
+const NO_MODEL: ReadonlySet<EndpointName | null> = new Set<EndpointName | null>(["models", "files", "batches", "message-batches", "feedback"]);
 /** `models/{model}:{verb}`, where a model may hold ":" itself. */
 const VERBS: ReadonlyMap<string, { readonly endpoint: SurfaceName | PassName | CountName; readonly stream: boolean | undefined }> = new Map([
   ["generateContent", { endpoint: "generate-content", stream: false }],

@@ -7,7 +7,7 @@ import type { Load } from "../decide/objective/shedding.ts";
 import type { TagBook } from "../decide/tags.ts";
 import type { RouteBook } from "../decide/balance/route-book.ts";
 import type { HeldBatches } from "./batches.ts";
-import type { BudgetGate, Caller, Clock, ImageFetch, Ledger, Log, Random, RateGate, Records, ReserveResult, StateStore, Upstream, UpstreamRequest } from "../ports.ts";
+import type { BudgetGate, Caller, Clock, Feedback, ImageFetch, Ledger, Log, Random, RateGate, Records, RequestOrigin, ReserveResult, StateStore, Upstream, UpstreamRequest } from "../ports.ts";
 import type { BackgroundRuns } from "./background.ts";
 
 export interface Deps {
@@ -24,6 +24,8 @@ export interface Deps {
   /** Absent: there are no limits on pace. */
   readonly rates?: RateGate;
   readonly records: Records;
+  /** Absent: none is taken. */
+  readonly feedback?: Feedback & { readonly requestOf: (requestId: string) => RequestOrigin | null };
   /** What is kept for callers between their requests. */
   readonly state: StateStore;
   /** Responses that are being made in the background. */

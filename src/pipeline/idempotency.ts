@@ -34,7 +34,7 @@ export interface RepeatPorts {
 
 /** Does a request of this kind heed the header? What calls a provider by POST does. */
 export function heedsKey({ surface, method = "POST" }: Asked): boolean {
-  return method === "POST" && !isKeptName(surface);
+  return method === "POST" && !isKeptName(surface) && surface !== "feedback";
 }
 
 export class Repeats {

@@ -10,7 +10,7 @@ import { StorageError } from "./errors.ts";
 import { messageOf } from "./schema.ts";
 
 /** What belongs together. Managed objects first: a charge names keys that were there before it. */
-const DATABASES = ["control.db", "ledger.db", "outcomes.db"] as const;
+const DATABASES = ["control.db", "ledger.db", "outcomes.db", "feedback.db"] as const;
 /** What credentials of providers are sealed with; without it those of the copy are lost. */
 const KEY_FILE = "control.key";
 

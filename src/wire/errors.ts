@@ -40,6 +40,7 @@ export const ERRORS = {
   item_not_found: { status: 404, type: "invalid_request_error", retry: false },
   not_cancellable: { status: 400, type: "invalid_request_error", retry: false },
   unknown_id: { status: 404, type: "invalid_request_error", retry: false },
+  feedback_given: { status: 409, type: "invalid_request_error", retry: false },
   unknown_path: { status: 404, type: "invalid_request_error", retry: false },
   method_not_allowed: { status: 405, type: "invalid_request_error", retry: false },
   upgrade_not_supported: { status: 426, type: "invalid_request_error", retry: false },

@@ -36,8 +36,11 @@ export type CountName = "responses-input-tokens" | "messages-count-tokens" | "ge
 /** Responses that the gateway keeps itself; they have no record. */
 export type KeptName = "response" | "response-input-items" | "response-cancel";
 
-/** Everything that has a record, and what is kept. */
-export type ServedName = SurfaceName | "embeddings" | PassName | OwnedName | CountName | KeptName;
+/** What callers say of answers; it has no record. */
+export type FeedbackName = "feedback";
+
+/** Everything that has a record, what is kept, and feedback. */
+export type ServedName = SurfaceName | "embeddings" | PassName | OwnedName | CountName | KeptName | FeedbackName;
 
 export type HttpMethod = "GET" | "POST" | "DELETE";
 export interface ServedFacts {
@@ -53,7 +56,7 @@ export interface ServedFacts {
 const post = (form: ErrorForm, more: Partial<ServedFacts> = {}): ServedFacts => ({ form, methods: ["POST"], ...more });
 
 /** What is no chat, by name. */
-export const SERVED: Readonly<Record<PassName | OwnedName | CountName | KeptName, ServedFacts>> = {
+export const SERVED: Readonly<Record<PassName | OwnedName | CountName | KeptName | FeedbackName, ServedFacts>> = {
   moderations: post("chat"),
   "responses-compact": post("responses"),
   "image-generations": post("chat"),
@@ -83,6 +86,7 @@ export const SERVED: Readonly<Record<PassName | OwnedName | CountName | KeptName
   response: { form: "responses", methods: ["GET", "DELETE"] },
   "response-input-items": { form: "responses", methods: ["GET"] },
   "response-cancel": post("responses", { bodiless: true }),
+  feedback: post("chat"),
 };
 
 /** The facts of what is no chat; undefined for a chat surface. */

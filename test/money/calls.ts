@@ -16,7 +16,7 @@ export type Body = Readonly<Record<string, unknown>> | null | "form";
 const SPEECH = "RIFF....WAVE";
 
 /** One call per served name; what the gateway keeps itself calls nobody and is left out by its name. */
-export const CALLS: Readonly<Record<Exclude<ServedName, "response" | "response-input-items" | "response-cancel" | "responses-compact">, readonly [string, string, Body]>> = {
+export const CALLS: Readonly<Record<Exclude<ServedName, "response" | "response-input-items" | "response-cancel" | "responses-compact" | "feedback">, readonly [string, string, Body]>> = {
   chat: ["POST", "/v1/chat/completions", { model: "at-openai/chat", messages: HI }],
   "chat-mistral": ["POST", "/v1/chat/completions", { model: "at-openai/chat", messages: HI }],
   completions: ["POST", "/v1/completions", { model: "at-openai/chat", prompt: "hi" }],
