@@ -202,12 +202,21 @@ export interface BudgetGate {
   readonly any: boolean;
   /** What binds a call with these scopes; `capNanoUsd`: the smallest limit on one request, null: none. */
   binding(scopes: readonly string[]): { readonly hard: boolean; readonly capNanoUsd: number | null };
+  /** Hard budgets that would bind a call with these scopes if it were one of the model that they name. Looks at all of them. */
+  onModels(scopes: readonly string[]): readonly OnModel[];
   /** Has a budget been spent so far that a route's cheaper candidates are due? */
   cheaper(scopes: readonly string[], wallMs: number): boolean;
   /** The refusal that any call with these scopes would meet, however little it cost; null: none. */
   exhausted(scopes: readonly string[], wallMs: number): Extract<ReserveResult, { kind: "refused" }> | null;
   /** Whoever asked for this hold has gone: if it still waits for room, it is refused now. */
   forgo(attemptId: string): void;
+}
+
+/** A budget or limit that binds calls of one model. */
+export interface OnModel {
+  readonly id: string;
+  /** As its scope names it, without `model/`. */
+  readonly model: string;
 }
 
 /** Limits on pace: requests and tokens a minute, and requests at once. Counted where the request is served. */
@@ -219,6 +228,8 @@ export interface RateGate {
   /** The request has ended, to its last byte, and came to so many tokens; null: unknown. A repeat changes nothing. */
   done(taken: RateTaken, actualTokens: number | null, nowMs: number): void;
   standing(scopes: readonly string[], nowMs: number): RateStandings;
+  /** Limits that let no call with these scopes pass, ever, if it were one of the model that they name. Looks at all of them. */
+  closedModels(scopes: readonly string[]): readonly OnModel[];
 }
 export type RateAdmission = { readonly kind: "admitted"; readonly taken: RateTaken } | RateRefusal;
 /** What was taken: of each limit that applies, so many tokens. */

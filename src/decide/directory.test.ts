@@ -331,6 +331,12 @@ describe("what a provider gives or keeps", () => {
     assert.deepEqual(keepers.map((one) => [one.account, one.pricing.kind, one.model]), [["maker", "unmetered", null], ["mine", "unmetered", null]]);
   });
 
+  it("an account may serve what it is told to, what its provider lists, and what nobody lists; a model of others alone only where nothing is listed", () => {
+    const { directory } = buildDirectory(directoryInput([account("maker"), account("mine", "mine", { models: new Map([["solo-canonical", own(null, true)]]) }), account("hostb")]));
+    const serves = (name: string) => ["big", "open", "solo-canonical", "ft:big:mine"].map((model) => directory.mayServe?.(name, model));
+    assert.deepEqual([serves("maker"), serves("hostb"), serves("mine")], [[true, false, false, true], [false, true, true, true], [true, true, true, true]]);
+  });
+
   it("batches of messages are kept by accounts of providers that say so, whatever they do with files", () => {
     const batching = account("batching", "maker", { provider: { ...giving, keepsFiles: false, keepsMessageBatches: true } });
     const { directory } = buildDirectory(directoryInput([...accounts, batching]));

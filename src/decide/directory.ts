@@ -137,6 +137,14 @@ class Resolver implements Directory {
     return supplied?.ok === true ? supplied.deployment : null;
   }
 
+  mayServe(account: string, model: string): boolean {
+    for (const deployment of this.#supply.deployments.values()) if (deployment.account === account && (deployment.model?.canonical ?? deployment.upstreamModel) === model) return true;
+    const { models } = this.#input.catalogue;
+    const provider = this.#supply.account(account)?.provider.id;
+    // What nobody lists may be a tuned model of this account; of a host without a list, any.
+    return !models.some((one) => one.canonical === model) || !models.some((one) => one.provider === provider);
+  }
+
   meters(account: string): boolean {
     const own = this.#supply.account(account);
     return own === undefined || !own.unmetered || [...own.models.values()].some((model) => model.price !== null);

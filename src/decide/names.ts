@@ -21,6 +21,8 @@ export interface Directory {
   keepers?(kind: OwnedKind): readonly Deployment[];
   /** What an account calls by this name of its provider's, whatever routes and aliases make of it; absent or null: nothing. */
   at?(account: string, upstream: string): Deployment | null;
+  /** May a call at this account be one of the model with this canonical name? Not where its provider's models are known, and this is another's. */
+  mayServe?(account: string, model: string): boolean;
   /** Can anything at this account cost something? Absent: it can. */
   meters?(account: string): boolean;
 }

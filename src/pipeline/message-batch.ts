@@ -2,13 +2,14 @@
  * A batch of messages on its way to the account that will own it: each of its requests names a model as any other request
  * does, and all of them have to mean models of one account. Only those names change, everything else passes byte for byte.
  */
-import type { Deployment, RouteCandidate } from "../decide/deployment.ts";
+import type { Deployment, Route, RouteCandidate } from "../decide/deployment.ts";
 import { gatewayError, type GatewayError } from "../wire/errors.ts";
 import { member, type Json } from "../wire/json.ts";
 import { elementsOf } from "../wire/scan-list.ts";
 import { scanBody, splice, type Edit, type TopLevelMember } from "../wire/scan.ts";
 import { boundOfBatch, type BatchedCall } from "./batch-bound.ts";
 import { readBody, type Inbound } from "./inbound.ts";
+import type { ModelAsked } from "./scopes.ts";
 
 export interface MessageBatch {
   readonly kind: "batch";
@@ -18,7 +19,11 @@ export interface MessageBatch {
   readonly metered: boolean;
   /** The most that all of it can cost; null: not known. */
   readonly boundNanoUsd: number | null;
+  /** Whom it asks: what limits one of them limits the batch. */
+  readonly models: readonly ModelAsked[];
 }
+/** They are among the scopes of its row. */
+const MODELS_MAX = 100;
 type Refused = { readonly kind: "error"; readonly error: GatewayError };
 interface NamedModel {
   /** Its place, as a client would write it. */
@@ -40,14 +45,16 @@ export function readMessageBatch(inbound: Inbound, account: string | null, keepe
   const named = namedModels(inbound.body);
   if ("kind" in named) return named;
   const { models } = named;
-  const meant = new Map<string, Deployment>();
+  const meant = new Map<string, ModelAsked>();
   const edits: Edit[] = [];
   let owner = account === null ? undefined : keepers.find((one) => one.account === account);
   for (const { name, param, start, end } of models) {
-    let deployment = meant.get(name);
-    if (deployment === undefined) {
-      const candidates = candidatesOf(inbound, name, owner?.account);
-      if ("kind" in candidates) return { kind: "error", error: { ...candidates.error, param } };
+    let asked = meant.get(name);
+    if (asked === undefined) {
+      if (meant.size === MODELS_MAX) return refused("unsupported_parameter", `A batch asks at most ${MODELS_MAX} models. Send the rest as a batch of its own.`, param);
+      const meaning = routeOf(inbound, name, owner?.account);
+      if ("kind" in meaning) return { kind: "error", error: { ...meaning.error, param } };
+      const { candidates } = meaning;
       owner ??= firstKeeper(candidates, keepers);
       if (owner === undefined) return refused("unsupported_parameter", `${JSON.stringify(name)} is served by no account that keeps batches of messages; those that do: ${keepers.map((one) => one.account).join(", ") || "none"}.`, param);
       const { account: ownerName } = owner;
@@ -56,22 +63,22 @@ export function readMessageBatch(inbound: Inbound, account: string | null, keepe
         const why = account === null ? `the first request goes to the account ${ownerName}` : `the batch is for the account ${ownerName}`;
         return refused("unsupported_parameter", `All requests of a batch go to one account: ${why}, but ${JSON.stringify(name)} means ${candidates.map(({ deployment }) => deployment.id).join(", ")}. Send it as a batch of its own.`, param);
       }
-      deployment = found.deployment;
-      meant.set(name, deployment);
+      asked = { route: meaning.name, deployment: found.deployment };
+      meant.set(name, asked);
     }
-    const { upstreamModel } = deployment;
+    const { upstreamModel } = asked.deployment;
     if (upstreamModel !== name) edits.push({ start, end, text: JSON.stringify(upstreamModel) });
   }
-  const calls = models.map(({ name, paramsBytes }, i): BatchedCall => ({ params: member(named.requests[i], "params"), bytes: paramsBytes, deployment: meant.get(name) as Deployment }));
-  return { kind: "batch", owner: owner as Deployment, body: edits.length === 0 ? inbound.body : splice(inbound.body, edits), metered: calls.some(({ deployment }) => deployment.pricing.kind !== "unmetered"), boundNanoUsd: boundOfBatch(calls, inbound.header, wallMs) };
+  const calls = models.map(({ name, paramsBytes }, i): BatchedCall => ({ params: member(named.requests[i], "params"), bytes: paramsBytes, deployment: (meant.get(name) as ModelAsked).deployment }));
+  return { kind: "batch", models: [...meant.values()], owner: owner as Deployment, body: edits.length === 0 ? inbound.body : splice(inbound.body, edits), metered: calls.some(({ deployment }) => deployment.pricing.kind !== "unmetered"), boundNanoUsd: boundOfBatch(calls, inbound.header, wallMs) };
 }
 
 /** What a name means; one that alone means nothing, or too much, may still be the account's own. */
-function candidatesOf({ snapshot: { directory } }: Inbound, name: string, account: string | undefined): readonly RouteCandidate[] | Refused {
+function routeOf({ snapshot: { directory } }: Inbound, name: string, account: string | undefined): Route | Refused {
   const meant = directory.resolve(name);
-  if (meant.kind === "route") return meant.route.candidates;
+  if (meant.kind === "route") return meant.route;
   const own = account === undefined ? meant : directory.resolve(`${account}/${name}`);
-  return own.kind === "route" ? own.route.candidates : refused(meant.code, meant.message, null);
+  return own.kind === "route" ? own.route : refused(meant.code, meant.message, null);
 }
 
 function firstKeeper(candidates: readonly RouteCandidate[], keepers: readonly Deployment[]): Deployment | undefined {

@@ -11,7 +11,7 @@ import { clientOf } from "../providers/dialects/clients.ts";
 import { forwardedHeaders } from "../providers/dialects/forwarded.ts";
 import { batchDialect, type BatchTold } from "../providers/dialects/batches.ts";
 import { dialectById } from "../providers/dialects/index.ts";
-import type { KeptCallKind, Timer } from "../ports.ts";
+import type { KeptCallKind, OnModel, Timer } from "../ports.ts";
 import { gatewayError, type GatewayError } from "../wire/errors.ts";
 import { isObject, member } from "../wire/json.ts";
 import type { Json } from "../wire/json.ts";
@@ -30,6 +30,7 @@ import { readMessageBatch } from "./message-batch.ts";
 import { jsonOf } from "./pass-endpoint.ts";
 import { permittedKeepers } from "./permitted.ts";
 import { RawLane } from "./raw-lane.ts";
+import { scopesOf, type OfSeveral } from "./scopes.ts";
 import { spendingOf } from "./spending.ts";
 import type { Prepared, Surface } from "./surface.ts";
 import { taggedCall } from "./tags.ts";
@@ -68,8 +69,10 @@ export function serveOwned(deps: Deps, call: Inbound, name: OwnedName): Exchange
     refuse(call, error, (told) => client.encodeError(told, call.requestId), client.errorHeaders?.(error));
     return null;
   };
-  const inbound = taggedCall(deps, call, null);
-  if ("code" in inbound) return refused(inbound);
+  const tagged = taggedCall(deps, call, null);
+  if ("code" in tagged) return refused(tagged);
+  // An array of its own: the scopes of a batch are those of its models, and are not kept for the next one.
+  const inbound: Inbound = { ...tagged, caller: { ...tagged.caller, scopes: [...tagged.caller.scopes] } };
   if (!inbound.snapshot.sharesKept) return refused(gatewayError("files_not_served", NOT_SERVED));
   const kind = ownedKind(name);
   const asked = readAsked(inbound, name, deps.clock.wallMs());
@@ -77,7 +80,7 @@ export function serveOwned(deps: Deps, call: Inbound, name: OwnedName): Exchange
   const route = routeOf(asked.owner);
   const deadlineMs = deadlineMsOf(route, inbound.header);
   if (typeof deadlineMs !== "number") return refused(deadlineMs);
-  const forbidden = overLimit(deps, inbound, route, asked);
+  const forbidden = closedTo(deps, inbound, route, asked) ?? overLimit(deps, inbound, route, asked);
   if (forbidden !== null) return refused(forbidden);
   const choice = choose({
     route,
@@ -104,6 +107,22 @@ export function serveOwned(deps: Deps, call: Inbound, name: OwnedName): Exchange
   return exchange;
 }
 
+/**
+ * Why a limit on a model forbids a batch of files: which models its lines ask for is not seen here, so one that may not be asked, or
+ * whose money is limited, could be asked by way of it.
+ */
+function closedTo(deps: Deps, inbound: Inbound, route: Route, { owner, ofFile }: OwnedAsked): GatewayError | null {
+  if (!ofFile) return null;
+  const { directory } = inbound.snapshot;
+  const scopes = scopesOf(inbound.caller.scopes, route.name, owner);
+  const met = (found: readonly OnModel[]): OnModel | undefined => found.find(({ model }) => directory.mayServe?.(owner.account, model) !== false);
+  const budget = deps.budgets?.any === true && owner.pricing.kind !== "unmetered" ? met(deps.budgets.onModels(scopes)) : undefined;
+  const limit = deps.rates?.any === true ? met(deps.rates.closedModels(scopes)) : undefined;
+  const why = (what: string): string => `This batch is not sent: ${what}, and which models its file asks for cannot be seen here. Send its requests one by one, or take an account without that model.`;
+  if (budget !== undefined) return gatewayError("budget_exceeded", why(`the budget ${budget.id} limits what model/${budget.model} may cost`));
+  return limit === undefined ? null : gatewayError("rate_limited", why(`the limit ${limit.id} allows no requests of model/${limit.model}`), { retry: false });
+}
+
 /** Why a limit on money forbids a batch: the hold has to cover all that it may cost, or there is none. */
 function overLimit(deps: Deps, inbound: Inbound, route: Route, { owner, boundNanoUsd }: OwnedAsked): GatewayError | null {
   if (owner.pricing.kind === "unmetered") return null;
@@ -122,6 +141,8 @@ interface OwnedAsked {
   readonly contentType: string | null;
   /** The most that it can cost; null: not known. */
   readonly boundNanoUsd: number | null;
+  /** A new batch whose requests are in a file. */
+  readonly ofFile: boolean;
 }
 
 /** What is asked, in the provider's own ids, and of whom. */
@@ -154,9 +175,15 @@ function readAsked(inbound: Inbound, name: OwnedName, wallMs: number): OwnedAske
   if ("code" in keepers) return keepers;
   const owner = ownerOf(keepers, named, KEPT_THINGS[kind]);
   if ("code" in owner) return owner;
-  if (name !== "message-batches" || body === null) return { path, owner: name === "batches" && body !== null && inbound.snapshot.directory.meters?.(owner.account) !== false ? metered(owner) : owner, body, contentType: body === null || body.length === 0 ? null : contentType, boundNanoUsd: null };
+  if (name !== "message-batches" || body === null) {
+    const ofFile = name === "batches" && body !== null;
+    const isMetered = ofFile && inbound.snapshot.directory.meters?.(owner.account) !== false;
+    return { path, owner: isMetered ? metered(owner) : owner, body, contentType: body === null || body.length === 0 ? null : contentType, boundNanoUsd: null, ofFile };
+  }
   const batch = readMessageBatch(inbound, named, keepers, wallMs);
-  return batch.kind === "error" ? batch.error : { path, owner: batch.metered ? metered(batch.owner) : batch.owner, body: batch.body, contentType, boundNanoUsd: batch.boundNanoUsd };
+  if (batch.kind === "error") return batch.error;
+  const batchOwner: OfSeveral = { ...(batch.metered ? metered(batch.owner) : batch.owner), ofModels: batch.models };
+  return { path, owner: batchOwner, body: batch.body, contentType, boundNanoUsd: batch.boundNanoUsd, ofFile: false };
 }
 
 function ownerOf(keepers: readonly Deployment[], account: string | null, things: string): Deployment | GatewayError {

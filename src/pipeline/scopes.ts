@@ -28,7 +28,24 @@ export function bindsDeployment(scope: string): boolean {
   return scope.startsWith("model/") || scope.startsWith("provider/") || scope.startsWith("paid_by/");
 }
 
-function callSpecific(route: string, deployment: Deployment): readonly string[] {
-  const scopes = [`route/${route}`, `model/${deployment.model?.canonical ?? deployment.upstreamModel}`, `provider/${deployment.account}`];
-  return deployment.paidBy === undefined ? scopes : [...scopes, `paid_by/${deployment.paidBy}`];
+/** A deployment whose one call is of several models: limits on each of them bind the whole of it. */
+export interface OfSeveral extends Deployment {
+  readonly ofModels: readonly ModelAsked[];
+}
+export interface ModelAsked {
+  /** By which it was asked. */
+  readonly route: string;
+  readonly deployment: Deployment;
+}
+
+function callSpecific(route: string, deployment: Deployment | OfSeveral): readonly string[] {
+  const scopes = [`route/${route}`, modelScope(deployment), `provider/${deployment.account}`];
+  if (deployment.paidBy !== undefined) scopes.push(`paid_by/${deployment.paidBy}`);
+  if (!("ofModels" in deployment)) return scopes;
+  // Behind its own: what it is listed under is the first of each word.
+  return [...new Set([...scopes, ...deployment.ofModels.flatMap((one) => [`route/${one.route}`, modelScope(one.deployment)])])];
+}
+
+function modelScope({ model, upstreamModel }: Deployment): string {
+  return `model/${model?.canonical ?? upstreamModel}`;
 }

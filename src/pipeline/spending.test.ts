@@ -8,7 +8,7 @@ import type { JsonObject } from "../wire/json.ts";
 import { assertBooksAgree, PRICE_INPUT_NANO_USD, PRICE_OUTPUT_NANO_USD, World, type RouteSpec } from "./test-world.ts";
 import { GOOD_ANSWER } from "./test-upstream.ts";
 
-const HARD: BudgetGate = { any: true, binding: () => ({ hard: true, capNanoUsd: null }), cheaper: () => false, exhausted: () => null, forgo: () => {} };
+const HARD: BudgetGate = { any: true, binding: () => ({ hard: true, capNanoUsd: null }), cheaper: () => false, exhausted: () => null, onModels: () => [], forgo: () => {} };
 const DEAR: Pricing = { kind: "sheet", sheet: sheet(100, 200) };
 
 function limited(spec: RouteSpec, gate: BudgetGate): World {

@@ -343,7 +343,7 @@ describe("without limits", () => {
   it("nobody is asked", async () => {
     const world = new World({ candidates: ["a"] });
     const never = (): never => assert.fail("asked");
-    const rates: RateGate = { any: false, admit: never, done: never, standing: never };
+    const rates: RateGate = { any: false, admit: never, done: never, standing: never, closedModels: never };
     Object.assign(world.deps, { rates });
     const { reply } = await world.ask();
     world.call("a").json(GOOD_ANSWER);

@@ -6,7 +6,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { BudgetBook, type BudgetAlert, type HoldAsk } from "../decide/budget/book.ts";
 import type { Admission, BalanceDelta, Budget } from "../decide/budget/types.ts";
-import type { BudgetGate, Hold, ReserveResult } from "../ports.ts";
+import type { BudgetGate, Hold, OnModel, ReserveResult } from "../ports.ts";
 import { usdShort } from "../wire/money.ts";
 import { Balances } from "./balances.ts";
 import type { AttemptRow } from "./rows.ts";
@@ -82,6 +82,10 @@ export class LedgerBudgets implements BudgetGate {
 
   binding(scopes: readonly string[]): { readonly hard: boolean; readonly capNanoUsd: number | null } {
     return this.book.binding(scopes);
+  }
+
+  onModels(scopes: readonly string[]): readonly OnModel[] {
+    return this.book.onModels(scopes);
   }
 
   cheaper(scopes: readonly string[], wallMs: number): boolean {

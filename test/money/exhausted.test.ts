@@ -41,3 +41,31 @@ describe("a key whose budget is at its end", () => {
     assert.equal(answer.status, 200, await answer.text());
   });
 });
+
+/** What asks no model; and what costs nothing by contract, of things that were made before. */
+const OF_NO_MODEL = new Set(["files", "file", "file-content", "batch", "batch-cancel", "message-batch", "message-batch-cancel", "message-batch-results"]);
+
+describe("a model whose budget is at its end", () => {
+  let fleet: Fleet;
+  let gateway: TestGateway;
+  before(async () => {
+    fleet = await startFleet(CONFIG);
+    const models = CONFIG.providers.flatMap((one) => Object.keys(one.models));
+    gateway = await testGateway(gatewayConfig(CONFIG, fleet, { more: { keys: [{ name: "app", key: KEY }], fallbacks: "off", budgets: { none: { scope: "tenant/default", models, period: "month", limit_usd: 0 } } } }));
+  });
+  after(async () => {
+    await gateway.close();
+    await fleet.close();
+  });
+
+  for (const [name, call] of Object.entries(CALLS).filter(([name]) => !OF_NO_MODEL.has(name))) {
+    it(`is asked by no endpoint, in whatever file or batch it is named: ${name}`, async () => {
+      const before = fleet.calls().length;
+      const answer = await send(gateway.url, KEY, call);
+      const text = await answer.text();
+      assert.equal(answer.status, 402, text);
+      assert.match(text, /The budget config:none#model\/\S+ allows |the budget config:none#model\/\S+ limits what model\/\S+ may cost, and which models its file asks for cannot be seen here|could cost|cannot be known beforehand/);
+      assert.equal(fleet.calls().length, before, "a call went upstream");
+    });
+  }
+});

@@ -58,6 +58,16 @@ export class Applicable<T> {
   }
 }
 
+const MODEL = "model/";
+
+/** The model that these scopes name, where all of them but that are among a call's; null: they are not, or name none. */
+export function modelBeside(needed: readonly string[], scopes: readonly string[]): string | null {
+  const model = needed.find((scope) => scope.startsWith(MODEL));
+  if (model === undefined) return null;
+  for (const scope of needed) if (!scope.startsWith(MODEL) && !scopes.includes(scope)) return null;
+  return model.slice(MODEL.length);
+}
+
 function holdsAll(scopes: readonly string[], needed: readonly string[]): boolean {
   for (const scope of needed) if (!scopes.includes(scope)) return false;
   return true;

@@ -5,7 +5,7 @@
  */
 import { Account, balanceOf } from "./account.ts";
 import type { SettledOf, Tally } from "./account.ts";
-import { Applicable } from "./applicable.ts";
+import { Applicable, modelBeside } from "./applicable.ts";
 import { RequestTallies } from "./requests.ts";
 import type { Admission, Balance, BalanceDelta, Budget, PeriodKey } from "./types.ts";
 
@@ -214,6 +214,14 @@ export class BudgetBook {
       if (budget.period === "request") capNanoUsd = Math.min(budget.limitNanoUsd, capNanoUsd ?? budget.limitNanoUsd);
     }
     return hard ? { hard, capNanoUsd } : UNBOUND;
+  }
+
+  /** Hard budgets that would apply to a call with these scopes if it were one of the model that they name. */
+  onModels(scopes: readonly string[]): readonly { readonly id: string; readonly model: string }[] {
+    return [...this.#accounts.values()].flatMap(({ budget }) => {
+      const model = budget.kind === "hard" ? modelBeside(budget.scopes, scopes) : null;
+      return model === null ? [] : [{ id: budget.id, model }];
+    });
   }
 
   /** Budgets that apply, with the period of this time; those of single requests are left out. */

@@ -41,6 +41,11 @@ describe("a limit of requests", () => {
     assert.equal(say(limitsOf(limit("l", { requestsPerMinute: 0 })).admit(KEY, 0, 0)), "l requests null");
   });
 
+  it("of zero on a model closes it to whoever carries its other scopes", () => {
+    const limits = limitsOf(limit("l", { scopes: ["model/small", "key/app"], concurrency: 0 }), limit("open", { scopes: ["model/large"], requestsPerMinute: 1 }), limit("all", { requestsPerMinute: 0 }));
+    assert.deepEqual([limits.closedModels(["key/app", "model/files"]), limits.closedModels(["key/other"])], [[{ id: "l", model: "small" }], []]);
+  });
+
   it("applies to calls that carry all of its scopes and to no others", () => {
     const limits = limitsOf(limit("l", { scopes: ["model/small", "tenant/default"], requestsPerMinute: 0 }));
     assert.equal(say(limits.admit(["tenant/default", "model/large"], 0, 0)), "admitted");

@@ -4,7 +4,7 @@
  * are taken by estimate and put right when the call has ended; more than was estimated is owed.
  */
 import type { RateLimit, RateRefusal, RateStanding, RateStandings, RateWhat } from "../../wire/rates.ts";
-import { Applicable } from "../budget/applicable.ts";
+import { Applicable, modelBeside } from "../budget/applicable.ts";
 
 export type { RateLimit, RateStanding, RateWhat };
 
@@ -89,6 +89,15 @@ export class RateLimits {
       tokens = tighter(tokens, meter.tokens?.standing(nowMs) ?? null);
     }
     return { requests, tokens };
+  }
+
+  /** Limits that let no call with these scopes pass, ever, if it were one of the model that they name. */
+  closedModels(scopes: readonly string[]): readonly { readonly id: string; readonly model: string }[] {
+    return [...this.#meters.values()].flatMap(({ limit }) => {
+      const isClosed = limit.requestsPerMinute === 0 || limit.concurrency === 0;
+      const model = isClosed ? modelBeside(limit.scopes, scopes) : null;
+      return model === null ? [] : [{ id: limit.id, model }];
+    });
   }
 }
 
