@@ -254,7 +254,7 @@ describe("a good configuration", () => {
       candidates: [{ use: "openai/gpt-4o-mini", weight: 1 }, { use: "openai-eu/gpt-4o-mini", weight: 2 }, { use: "local/llama-3.3-70b", weight: 1 }],
       strategy: "priority",
       clocks: { connectMs: 2_000, firstTokenMs: 30_000, attemptMs: null, idleMs: 60_000, deadlineMs: 600_000, lifetimeMs: 3_600_000 },
-      keepalive: true, forwardHeaders: [], defaultMaxOutput: 8_192, lenient: false, onCostSpike: "alert", cheaper: [], objectives: [], terms: null, errorBudget: { steps: [] }, importance: "normal", regions: [],
+      keepalive: true, forwardHeaders: [], defaultMaxOutput: 8_192, lenient: false, onCostSpike: "alert", cheaper: [], onContextWindow: [], onContentPolicy: [], objectives: [], terms: null, errorBudget: { steps: [] }, importance: "normal", regions: [],
     }]);
     assert.deepEqual(config.aliases, [{ pattern: "gpt-3.5-turbo", target: "support" }, { pattern: "openai/*", target: "support" }]);
     assert.deepEqual(parsed.warnings, []);
@@ -287,6 +287,12 @@ describe("a good configuration", () => {
   it("is strict with what a target refuses, and fetches images, unless it says otherwise", () => {
     const config = good(`${HEAD}remote_images: off\nroutes: { a: { candidates: [openai/gpt-4o], lenient: true }, b: { candidates: [openai/gpt-4o] } }\n`);
     assert.deepEqual([config.remoteImages, config.routes.map((route) => route.lenient)], ["off", [true, false]]);
+  });
+
+  it("carries a stream that breaks off on where a route says so", () => {
+    const config = good(`${HEAD}routes: { a: { candidates: [openai/gpt-4o], rescue: continue }, b: { candidates: [openai/gpt-4o], rescue: off }, c: { candidates: [openai/gpt-4o] } }\n`);
+    assert.deepEqual(config.routes.map((route) => route.rescue), ["continue", undefined, undefined]);
+    assert.deepEqual(refused(`${HEAD}routes: { a: { candidates: [openai/gpt-4o], rescue: restart } }\n`), ['5 routes.a.rescue | continue or off | "restart" | ']);
   });
 
   it("shows reasoning in both fields where it says so", () => {

@@ -96,12 +96,15 @@ function beyondDeadline(objectives: readonly Objective[], path: Path, deadlineMs
   }
 }
 
+/** All lists of a route's deployments: as they are written, and as they are read. */
+const LISTS = [["candidates", "candidates"], ["cheaper", "cheaper"], ["on_context_window", "onContextWindow"], ["on_content_policy", "onContentPolicy"]] as const;
+
 /** Candidates that run in none of their route's regions: no request could ever go to them. */
 export function regionFindings(routes: readonly RouteConfig[], accounts: readonly Account[]): readonly Finding[] {
   const regionOf = new Map(accounts.map((account) => [account.name, account.region]));
   return routes.flatMap((route) =>
-    (["candidates", "cheaper"] as const).flatMap((list) =>
-      route[list].flatMap(({ use }, index): Finding[] => {
+    LISTS.flatMap(([list, key]) =>
+      route[key].flatMap(({ use }, index): Finding[] => {
         const account = use.slice(0, Math.max(0, use.indexOf("/")));
         const region = regionOf.get(account);
         if (route.regions.length === 0 || region === undefined || isWithin(region, route.regions)) return [];

@@ -36,6 +36,8 @@ export function readRoutes(section: Raw, context: RoutesContext): RouteConfig[] 
       name,
       candidates: readCandidates(map, "candidates", path, section, context),
       cheaper: readCandidates(map, "cheaper", path, section, context),
+      onContextWindow: readCandidates(map, "on_context_window", path, section, context),
+      onContentPolicy: readCandidates(map, "on_content_policy", path, section, context),
       ...readTerms(map, path, clocks.deadlineMs, context.found),
       clocks,
       keepalive: map["keepalive"] !== "off" && map["keepalive"] !== false,
@@ -43,6 +45,7 @@ export function readRoutes(section: Raw, context: RoutesContext): RouteConfig[] 
       defaultMaxOutput: readDefaultMaxOutput(map, path, context.found),
       onCostSpike: map["on_cost_spike"] === "move" ? "move" : "alert",
       lenient: asFlag(map["lenient"]) ?? false,
+      ...(map["rescue"] === "continue" && { rescue: "continue" }),
     };
   });
 }
@@ -69,7 +72,7 @@ function checkName(name: string, path: Path, found: Finding[]): void {
   }
 }
 
-function readCandidates(map: Raw, key: "candidates" | "cheaper", path: Path, section: Raw, context: RoutesContext): RouteConfig["candidates"] {
+function readCandidates(map: Raw, key: "candidates" | "cheaper" | "on_context_window" | "on_content_policy", path: Path, section: Raw, context: RoutesContext): RouteConfig["candidates"] {
   const seen = new Set<string>();
   return asList(map[key]).map((entry, index) => {
     const where = [...path, key, index];

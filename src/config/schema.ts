@@ -159,6 +159,8 @@ export function configSchema(forEditor: boolean) {
     {
       candidates: z.array(candidate, { error: "a list of account/model" }).min(1, { error: "at least one account/model" }).describe("Deployments in order: account/model, or { use, weight }"),
       cheaper: z.array(candidate, { error: "a list of account/model" }).describe("Take the candidates' place once a budget with cheaper_at is spent that far").optional(),
+      on_context_window: z.array(candidate, { error: "a list of account/model" }).describe("Asked only when the prompt does not fit the candidates: models with larger context windows").optional(),
+      on_content_policy: z.array(candidate, { error: "a list of account/model" }).describe("Asked only when a content policy refuses the request").optional(),
       strategy: oneOf(STRATEGIES, "priority: the first that can; weighted: by share; cheapest; fastest; least-busy; sticky: the same caller to the same; balanced: by expected total cost (priority; balanced where there are objectives)").optional(),
       deadline: duration("To the first content of a stream, or the whole of a JSON answer (600s)").optional(),
       first_token: duration("A stream without content after this counts against its deployment, and the next one starts beside it (30s; 300s for models that reason)").optional(),
@@ -174,6 +176,7 @@ export function configSchema(forEditor: boolean) {
       default_max_output: number("a number of tokens", "Output limit where a budget applies and the client asks none (8192)").optional(),
       on_cost_spike: oneOf(["alert", "move"], "When a deployment's calls become dearer than they were: alert only, or put it last while that lasts (alert)").optional(),
       ...terms,
+      rescue: oneOf(["continue", "off"], "A stream of text that breaks off is carried on by another candidate that can go on with a begun answer; answers of such a route are always written by the gateway (off)").optional(),
       lenient: flag("Sampling fields and other wishes that a target refuses are left out with a warning, in place of leaving the target out (false)").optional(),
     },
     { error: "a map with candidates" },

@@ -101,10 +101,15 @@ export interface RouteConfig {
   readonly defaultMaxOutput: number;
   /** Candidates that take the others' place once a budget that says so is nearly spent; empty: none. */
   readonly cheaper: RouteConfig["candidates"];
+  /** Candidates that are held back until the prompt does not fit the others, or their content policy refuses it; empty: none. */
+  readonly onContextWindow: RouteConfig["candidates"];
+  readonly onContentPolicy: RouteConfig["candidates"];
   /** When a deployment's calls become dearer than they were: tell only, or put it last while that lasts. */
   readonly onCostSpike: "alert" | "move";
   /** Wishes that a target refuses are left out with a warning, in place of leaving the target out. */
   readonly lenient: boolean;
+  /** A stream that breaks off is carried on by another candidate; absent: it is not. */
+  readonly rescue?: "continue";
   /** What is promised of it; empty: nothing. */
   readonly objectives: readonly Objective[];
   /** What failures and waiting cost, and how many extra calls may be made; null: nothing is stated. */

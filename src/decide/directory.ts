@@ -5,7 +5,7 @@
  */
 import type { ModelFacts, ProviderFacts } from "../wire/facts.ts";
 import type { OwnedKind } from "../wire/surfaces.ts";
-import { DEFAULT_CLOCKS, type Deployment, type Route, type RouteCandidate, type RouteClocks, type Strategy } from "./deployment.ts";
+import { DEFAULT_CLOCKS, type Deployment, type ReliefClass, type Route, type RouteCandidate, type RouteClocks, type Strategy } from "./deployment.ts";
 import { byPreference, closest, plainVariant, unfitReason } from "./equivalence.ts";
 import type { CallableModel, Directory, Resolution } from "./names.ts";
 import { didYouMean, nearestNames } from "./nearest.ts";
@@ -28,6 +28,8 @@ export interface DirectoryRoute {
   readonly lenient?: boolean;
   readonly onCostSpike?: "alert" | "move";
   readonly cheaper?: readonly { readonly use: string; readonly weight: number }[];
+  readonly onContextWindow?: DirectoryRoute["candidates"];
+  readonly onContentPolicy?: DirectoryRoute["candidates"];
   readonly objectives?: Route["objectives"];
   /** null: nothing is stated. */
   readonly terms?: Route["terms"] | null;
@@ -395,15 +397,21 @@ class Resolver implements Directory {
       refusal ??= { code: supplied.code, message: supplied.message };
       this.#problems.push({ path: ["routes", config.name, "candidates", index], code: supplied.code, name: use, message: supplied.message });
     }
-    const cheaper = (config.cheaper ?? []).flatMap(({ use, weight }, index): RouteCandidate[] => {
-      const supplied = this.#candidate(use);
-      if (supplied.ok) return [{ deployment: supplied.deployment, weight, automatic: false }];
-      this.#problems.push({ path: ["routes", config.name, "cheaper", index], code: supplied.code, name: use, message: supplied.message });
-      return [];
-    });
+    const cheaper = this.#further(config, "cheaper", config.cheaper);
     if (candidates.length === 0) return refusal ?? { code: "unknown_model", message: `route ${config.name} has no candidates` };
+    candidates.push(...this.#further(config, "on_context_window", config.onContextWindow, "context"), ...this.#further(config, "on_content_policy", config.onContentPolicy, "content_policy"));
     const { name, strategy, clocks, keepalive, forwardHeaders, defaultMaxOutput, lenient, onCostSpike } = config;
     return { name, candidates, strategy, clocks, keepalive, forwardHeaders, defaultMaxOutput, automatic: false, ...(lenient === true && { lenient }), ...(onCostSpike === "move" && { onCostSpike }), ...(cheaper.length > 0 && { cheaper }), ...promised(config) };
+  }
+
+  /** Candidates of a list beside the route's own. What of it leads nowhere is a problem. */
+  #further({ name }: DirectoryRoute, key: string, list: DirectoryRoute["candidates"] = [], after?: ReliefClass): readonly RouteCandidate[] {
+    return list.flatMap(({ use, weight }, index): RouteCandidate[] => {
+      const supplied = this.#candidate(use);
+      if (supplied.ok) return [{ deployment: supplied.deployment, weight, automatic: false, ...(after === undefined ? {} : { after }) }];
+      this.#problems.push({ path: ["routes", name, key, index], code: supplied.code, name: use, message: supplied.message });
+      return [];
+    });
   }
 
   #candidate(use: string): ReturnType<Supply["supply"]> {

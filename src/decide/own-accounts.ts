@@ -4,7 +4,7 @@
  * never see it: their directory does not know the name.
  */
 import type { OwnedKind } from "../wire/surfaces.ts";
-import type { Deployment, Route, RouteCandidate } from "./deployment.ts";
+import { ordinary, type Deployment, type Route, type RouteCandidate } from "./deployment.ts";
 import type { CallableModel, Directory, Resolution } from "./names.ts";
 
 /** One credential as an account. */
@@ -102,7 +102,7 @@ export class OwnDirectory implements Directory {
     const { route } = found;
     if (![...route.candidates, ...(route.cheaper ?? [])].some(({ deployment }) => this.#uses.has(deployment.account))) return found;
     const candidates = route.candidates.flatMap((one) => this.#instead(one));
-    if (candidates.length === 0) return unusable(found, route.candidates.map(({ deployment }) => deployment.account).join(", "));
+    if (ordinary(candidates).length === 0) return unusable(found, route.candidates.map(({ deployment }) => deployment.account).join(", "));
     const cheaper = route.cheaper?.flatMap((one) => this.#instead(one));
     return { ...found, route: { ...route, candidates, ...(cheaper === undefined ? {} : { cheaper }) } };
   }

@@ -2,7 +2,7 @@
  * What of a route a caller may use: names it may ask for, models that may answer, regions in which that may happen.
  * The same route narrowed for the same caller is the same object, so that what is kept by it is found again.
  */
-import type { Deployment, NotForCaller, Route, RouteCandidate, Withheld } from "./deployment.ts";
+import { ordinary, type Deployment, type NotForCaller, type Route, type RouteCandidate, type Withheld } from "./deployment.ts";
 import { area } from "./equivalence.ts";
 import { matcher } from "./patterns.ts";
 
@@ -79,7 +79,7 @@ function withoutWithheld(route: Route, why: (deployment: Deployment) => Withheld
   };
   const candidates = route.candidates.filter(may);
   const cheaper = route.cheaper?.filter(may);
-  if (candidates.length === 0) return { kind: "refused", code: withheld.some((one) => one.reason === "residency") ? "residency" : "model_not_allowed" };
+  if (ordinary(candidates).length === 0) return { kind: "refused", code: withheld.some((one) => one.reason === "residency") ? "residency" : "model_not_allowed" };
   if (withheld.length === 0) return { kind: "route", route };
   return { kind: "route", route: { ...route, candidates, ...(cheaper === undefined ? {} : { cheaper }), withheld: [...(route.withheld ?? []), ...withheld] } };
 }

@@ -2,7 +2,7 @@
  * The route of a request as its own wishes narrow it, and the routes of further models that it names, put behind it. Nothing is
  * added that the caller might not ask for by itself: each route was resolved and permitted before.
  */
-import type { Deployment, PassedOver, Route, RouteCandidate, Withheld } from "./deployment.ts";
+import { ordinary, type Deployment, type PassedOver, type Route, type RouteCandidate, type Withheld } from "./deployment.ts";
 import { geoPermille, pricesIn, sheetAt, situationAt, unitPrice } from "./price-at.ts";
 import { namesOf, PREFERENCES, type MaxPrice, type Preferences } from "./preferences.ts";
 
@@ -33,9 +33,9 @@ export function preferredRoute(routes: readonly Route[], wishes: Preferences | n
   if (field !== undefined && !all.some(apart)) return nothing(`provider.${field}`, `provider.${field} is not known here. Known: ${PREFERENCES.join(", ")}`);
   const why: Why = (deployment) => unwanted(deployment, wishes, facts, apart(deployment));
   const withheld: Withheld[] = [];
-  const left = routes.map((route) => narrowed(route, why, withheld)).filter((route) => route.candidates.length > 0);
+  const left = routes.map((route) => narrowed(route, why, withheld)).filter(hasCandidates);
   if (left.length === 0) return nobody(withheld, all.length);
-  const ranked = left.map((route) => inOrder(route, wishes, apart, withheld)).filter((route) => route.candidates.length > 0);
+  const ranked = left.map((route) => inOrder(route, wishes, apart, withheld)).filter(hasCandidates);
   if (ranked.length === 0) return nobody(withheld, all.length);
   const route = joined(ranked, withheld);
   const certain = wishes.requireParameters ? { certain: { except: [...new Set(all.filter(apart).map(({ account }) => account))] } } : {};
@@ -109,6 +109,11 @@ function narrowed(route: Route, why: Why, withheld: Withheld[]): Route {
   return { ...route, candidates: route.candidates.filter(may), ...(cheaper === undefined ? {} : { cheaper }) };
 }
 
+/** What is held back for what others refuse is for no request by itself. */
+function hasCandidates({ candidates }: Route): boolean {
+  return ordinary(candidates).length > 0;
+}
+
 function note(withheld: Withheld[], { id }: Deployment, [reason, detail]: Because): void {
   if (!withheld.some((one) => one.deployment === id)) withheld.push({ deployment: id, reason, detail });
 }
@@ -132,16 +137,17 @@ function inOrder(route: Route, { order, fallbacks, sort }: Preferences, apart: (
 /** The first route with the candidates of the others behind its own, each once. */
 function joined(routes: readonly Route[], withheld: readonly Withheld[]): Route {
   const [first, ...further] = routes as readonly [Route, ...Route[]];
-  const seen = new Set(first.candidates.map(({ deployment }) => deployment.id));
+  const seen = new Set(ordinary(first.candidates).map(({ deployment }) => deployment.id));
   const behind = further.flatMap(({ name, candidates }) =>
-    candidates.flatMap((candidate): readonly RouteCandidate[] => {
+    ordinary(candidates).flatMap((candidate): readonly RouteCandidate[] => {
       if (seen.has(candidate.deployment.id)) return [];
       seen.add(candidate.deployment.id);
       return [{ ...candidate, of: name }];
     }),
   );
   const all = [...routes.flatMap((route) => route.withheld ?? []), ...withheld].filter((one) => !seen.has(one.deployment));
-  return { ...first, candidates: [...first.candidates, ...behind], ...(all.length === 0 ? {} : { withheld: all }) };
+  const heldBack = first.candidates.filter((one) => one.after !== undefined);
+  return { ...first, candidates: [...ordinary(first.candidates), ...behind, ...heldBack], ...(all.length === 0 ? {} : { withheld: all }) };
 }
 
 /** The field that most were passed over for, and what it came to. */

@@ -4,7 +4,7 @@
  */
 import { within, type Candidate, type ChoiceFacts, type Filtered } from "../decide/choose.ts";
 import type { OutputLimit, Spending } from "../decide/cap.ts";
-import type { Route } from "../decide/deployment.ts";
+import { ordinary, type Route } from "../decide/deployment.ts";
 import { gatewayError, type GatewayError } from "../wire/errors.ts";
 import { parseUsd } from "../wire/money.ts";
 import type { Deps } from "./deps.ts";
@@ -41,7 +41,7 @@ export function exhaustedError(deps: Deps, inbound: Inbound, route: Route): Gate
   const { budgets } = deps;
   if (budgets?.any !== true) return null;
   const wallMs = deps.clock.wallMs();
-  for (const { deployment } of route.candidates) {
+  for (const { deployment } of ordinary(route.candidates)) {
     const refused = budgets.exhausted(scopesOf(inbound.caller.scopes, route.name, deployment), wallMs);
     if (refused !== null) return gatewayError(refused.code, refused.message);
   }
@@ -54,8 +54,8 @@ export function cheaperRoute(deps: Deps, inbound: Inbound, route: Route): Route 
   const budgets = deps.budgets;
   if (cheaper.length === 0 || budgets?.any !== true) return route;
   const wallMs = deps.clock.wallMs();
-  const due = route.candidates.some(({ deployment }) => budgets.cheaper(scopesOf(inbound.caller.scopes, route.name, deployment), wallMs));
-  return due ? { ...route, candidates: cheaper } : route;
+  const due = ordinary(route.candidates).some(({ deployment }) => budgets.cheaper(scopesOf(inbound.caller.scopes, route.name, deployment), wallMs));
+  return due ? { ...route, candidates: [...cheaper, ...route.candidates.filter((one) => one.after !== undefined)] } : route;
 }
 
 export const CHEAPER_WARNING = "a budget is nearly spent, so the route's cheaper candidates answer";
