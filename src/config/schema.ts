@@ -41,6 +41,7 @@ const CAN: Readonly<Record<Capability | "vision", string>> = {
   top_k: "top_k",
   reasoning_effort: "reasoning_effort",
   streaming: "Streamed answers",
+  prefill: "Going on with a last turn of the assistant that was begun for it",
 };
 
 /**

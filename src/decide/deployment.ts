@@ -82,6 +82,8 @@ export interface Route {
   readonly onCostSpike?: "move";
   /** Wishes that a target refuses are left out with a warning, in place of leaving the target out. */
   readonly lenient?: boolean;
+  /** A stream of text that breaks off is carried on by another candidate, where that can go on with a begun answer; absent: it is not. */
+  readonly rescue?: "continue";
   /** What is promised of it; absent: nothing. */
   readonly objectives?: readonly Objective[];
   /** What failures and waiting cost, and how many extra calls may be made; absent: nothing is stated, and nothing is weighed. */

@@ -26,6 +26,7 @@ export interface DirectoryRoute {
   readonly forwardHeaders: readonly string[];
   readonly defaultMaxOutput: number;
   readonly lenient?: boolean;
+  readonly rescue?: Route["rescue"];
   readonly onCostSpike?: "alert" | "move";
   readonly cheaper?: readonly { readonly use: string; readonly weight: number }[];
   readonly onContextWindow?: DirectoryRoute["candidates"];
@@ -401,7 +402,7 @@ class Resolver implements Directory {
     if (candidates.length === 0) return refusal ?? { code: "unknown_model", message: `route ${config.name} has no candidates` };
     candidates.push(...this.#further(config, "on_context_window", config.onContextWindow, "context"), ...this.#further(config, "on_content_policy", config.onContentPolicy, "content_policy"));
     const { name, strategy, clocks, keepalive, forwardHeaders, defaultMaxOutput, lenient, onCostSpike } = config;
-    return { name, candidates, strategy, clocks, keepalive, forwardHeaders, defaultMaxOutput, automatic: false, ...(lenient === true && { lenient }), ...(onCostSpike === "move" && { onCostSpike }), ...(cheaper.length > 0 && { cheaper }), ...promised(config) };
+    return { name, candidates, strategy, clocks, keepalive, forwardHeaders, defaultMaxOutput, automatic: false, ...(lenient === true && { lenient }), ...(config.rescue !== undefined && { rescue: config.rescue }), ...(onCostSpike === "move" && { onCostSpike }), ...(cheaper.length > 0 && { cheaper }), ...promised(config) };
   }
 
   /** Candidates of a list beside the route's own. What of it leads nowhere is a problem. */

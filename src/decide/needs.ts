@@ -152,6 +152,7 @@ export const LACKS: Readonly<Record<Capability, readonly [reason: string, detail
   top_k: ["no_top_k", "the model takes no top_k"],
   reasoning_effort: ["no_reasoning_effort", "the model takes no reasoning effort"],
   streaming: ["no_streaming", "the model does not stream"],
+  prefill: ["no_prefill", "it does not go on with an answer that was begun for it"],
 };
 
 /** The first need that a table is not known to meet, or null. What the owner says goes above it. */

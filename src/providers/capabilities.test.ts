@@ -37,10 +37,11 @@ const ASKS: Readonly<Record<Capability, readonly [request: Partial<ChatRequest>,
   top_k: [{ topK: 5 }, /top_k/],
   reasoning_effort: [{ reasoningEffort: "low" }, /reasoning/],
   streaming: [{ stream: true }, /stream/],
+  prefill: [{ messages: [{ role: "user", parts: [{ kind: "text", text: "hi", cacheControl: undefined }], name: undefined }, { role: "assistant", parts: [{ kind: "text", text: "Hello", cacheControl: undefined }], toolCalls: [], reasoning: [], name: undefined, other: {} }] }, /assistant/],
 };
 
 /** Denied by facts of the catalogue that no encoder looks at: the choice alone keeps such a request away. */
-const FACTS_ALONE: readonly Capability[] = ["image_in", "file_in", "audio_in", "tools", "json_schema", "json_beside_tools", "reasoning_effort"];
+const FACTS_ALONE: readonly Capability[] = ["image_in", "file_in", "audio_in", "tools", "json_schema", "json_beside_tools", "reasoning_effort", "prefill"];
 /** Denied, and made up for by the encoder itself: tools that may not be called are not shown. */
 const BY_OMISSION: Capability = "tool_choice_none";
 /** Refused by single models of makers whose encoder sends to many hosts: the choice keeps such a request away. */

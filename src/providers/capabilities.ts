@@ -122,7 +122,7 @@ function ofCodec(target: Target, dialect: DialectId): Words {
   switch (dialect) {
     case "anthropic-messages": {
       const claude = claudeOf(target);
-      return claude.refusesSampling ? { sampling: false, top_k: false } : { sampling: true, top_k: true };
+      return { prefill: claude.prefills, ...(claude.refusesSampling ? { sampling: false, top_k: false } : { sampling: true, top_k: true }) };
     }
     case "gemini": {
       const generation = geminiOf(target);
@@ -132,7 +132,10 @@ function ofCodec(target: Target, dialect: DialectId): Words {
       return ofBedrock(target);
     default:
       // Hosts that resell these models may take the fields and leave them out themselves: there it is not known.
-      return refusesSampling(target, undefined) && ANSWERS_400.has(target.provider.id) ? { sampling: false } : {};
+      return {
+        ...(refusesSampling(target, undefined) && ANSWERS_400.has(target.provider.id) && { sampling: false }),
+        ...(dialect === "openai-chat" && target.provider.prefill !== undefined && target.provider.prefill.models?.test(target.upstreamModel) !== false && { prefill: true }),
+      };
   }
 }
 
@@ -141,6 +144,7 @@ function ofBedrock(target: Target): Words {
   const refusing = maker === "gpt" || (maker === "claude" && claudeOf(target).refusesSampling);
   return {
     json_schema: schema,
+    prefill: maker === "claude" ? claudeOf(target).prefills : null,
     parallel_off: maker === "claude",
     sampling: !refusing,
     top_k: (maker === "claude" && !refusing) || maker === "nova" || maker === "cohere" || maker === "mistral",

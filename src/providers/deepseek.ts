@@ -9,6 +9,7 @@ export const deepseek: ProviderFacts = compatible({
   env: ["DEEPSEEK_API_KEY"],
   kind: "maker",
   region: "cn",
+  prefill: { by: "prefix", models: /^deepseek-chat$/, path: "/beta/chat/completions" },
   usage: {
     reasoningInOutput: true,
     cacheReadPaths: ["/usage/prompt_cache_hit_tokens", "/usage/prompt_tokens_details/cached_tokens"],

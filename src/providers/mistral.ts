@@ -21,6 +21,7 @@ export const mistral: ProviderFacts = compatible({
     { name: "x-ratelimit-limit-tokens-month", of: "tokens", tells: "limit", per: "month" },
     { name: "x-ratelimit-remaining-tokens-month", of: "tokens", tells: "remaining", per: "month" },
   ],
+  prefill: { by: "prefix", repeats: true },
   usage: { reasoningInOutput: true, includeUsageOption: false },
   quirks: {
     developerAsSystem: true,

@@ -10,5 +10,6 @@ export const vllm: ProviderFacts = compatible({
   auth: { kind: "none" },
   billsOnAbort: "nothing",
   quirks: {},
+  prefill: { by: "continue" },
   unmetered: true,
 });

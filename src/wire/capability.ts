@@ -25,6 +25,8 @@ export const CAPABILITIES = [
   /** Temperature and top_p other than 1. */
   "sampling",
   "top_k", "reasoning_effort", "streaming",
+  /** A last turn of the assistant's own that is gone on with, in place of an answer to it. */
+  "prefill",
 ] as const;
 export type Capability = (typeof CAPABILITIES)[number];
 

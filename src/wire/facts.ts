@@ -58,6 +58,8 @@ export interface ProviderFacts {
   readonly freeModels?: readonly string[];
   /** Serves `/files` and `/batches`; `perhaps`: it depends on the server behind the address. */
   readonly keepsFiles?: boolean | "perhaps";
+  /** How a last turn of the assistant is marked as one to be gone on with, in the form of chat completions; absent: not known. */
+  readonly prefill?: PrefillFacts;
   /** Serves `/messages/batches`. */
   readonly keepsMessageBatches?: boolean;
   /** What a token costs in a batch, as a share of its price; for models whose sheet states no such price itself. Absent: not known. */
@@ -75,6 +77,18 @@ export type AuthFacts =
   | { readonly kind: "entra"; readonly keyHeader: string; readonly authority: string; readonly scope: string; readonly variables: Readonly<Record<"tenant" | "client_id" | "client_secret", readonly string[]>> }
   /** Each request is signed (Signature Version 4), or carries a bearer key. */
   | { readonly kind: "sigv4"; readonly service: string };
+
+/** How a provider is asked to go on with a turn that was begun for it. */
+export interface PrefillFacts {
+  /** `prefix`: by a member of that turn; `continue`: by members of the body. */
+  readonly by: "prefix" | "continue";
+  /** The answer begins with all of that turn. */
+  readonly repeats?: boolean;
+  /** Upstream names of the models that can; absent: all. */
+  readonly models?: RegExp;
+  /** From the origin on, where another path than the usual one takes it: at the provider's own address alone. */
+  readonly path?: string;
+}
 
 /** An address with parts that the configuration fills in. */
 export interface AddressFacts {

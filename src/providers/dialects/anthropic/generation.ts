@@ -17,6 +17,8 @@ export interface Generation {
   readonly refusesSampling: boolean;
   /** Takes temperature or top_p, but not both. */
   readonly oneSamplingField: boolean;
+  /** Goes on with a last turn of the assistant's, while it does not think; null: unknown. */
+  readonly prefills: boolean | null;
 }
 
 /** Facts of the model that `target` calls. */
@@ -31,6 +33,7 @@ export function generationOf(target: Target): Generation {
     efforts: efforts ?? (version >= 407 ? ["low", "medium", "high", "xhigh", "max"] : ["low", "medium", "high", "max"]),
     refusesSampling: version >= 407,
     oneSamplingField: version >= 401,
+    prefills: adaptive ? false : version >= 300 ? true : null,
   };
 }
 
