@@ -262,6 +262,7 @@ export function describeChoice(choice: Choice, startStates: readonly string[]): 
       deployment: candidate.deployment.id,
       automatic: candidate.automatic,
       ...(candidate.after === undefined ? {} : { after: candidate.after }),
+      ...(candidate.of === undefined ? {} : { of: candidate.of }),
       ...(candidate.mayNotFit === true ? { may_not_fit: true } : {}),
       ...(candidate.dear === undefined ? {} : { cost_spike: candidate.dear }),
       ...(candidate.emulates === undefined ? {} : { emulates: candidate.emulates }),

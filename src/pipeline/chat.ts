@@ -4,9 +4,10 @@
  */
 import type { Spending } from "../decide/cap.ts";
 import { sessionOf } from "../decide/balance/strategies.ts";
-import { choose, type Candidate } from "../decide/choose.ts";
+import { choose, type Candidate, type Choice } from "../decide/choose.ts";
 import type { RequestShape, Route } from "../decide/deployment.ts";
 import { inputEstimateTokens } from "../decide/estimate.ts";
+import type { CallFacts } from "../decide/health/book.ts";
 import { needsOf, surchargedBy, type Need } from "../decide/needs.ts";
 import type { Charge } from "../ports.ts";
 import { measureText, restoredEdits, surfaceDialect } from "../providers/dialects/chat-surface.ts";
@@ -61,10 +62,22 @@ export interface ChatMore {
   readonly shown?: JsonObject;
   /** Nobody waits for the answer: the deadline is that of the longest stream. */
   readonly patient?: boolean;
+  /** The choice is all that is wanted: it is told here, and nothing is sent. */
+  readonly weighed?: (weighed: WeighedChat) => void;
   /** Keeps an answer by its last bytes; `madeBy`: the account whose provider wrote them, null where we did. Never rejects. */
   readonly keep?: (last: Uint8Array, madeBy: string | null) => Promise<void>;
 }
 const NOTHING_MORE: ChatMore = {};
+
+/** A choice that nothing is sent by. */
+export interface WeighedChat {
+  readonly route: Route;
+  readonly choice: Choice;
+  readonly shape: RequestShape;
+  /** What its calls would be slow against; absent: nothing. */
+  readonly pace: CallFacts | undefined;
+  readonly warnings: readonly string[];
+}
 
 /** Serve one chat request. `started` is told once, at once or after a look-up: the running exchange, or null if the request was refused. */
 export function serveChat(deps: Deps, call: Inbound, started: (exchange: Exchange | null) => void, given = NOTHING_MORE): void {
@@ -128,7 +141,7 @@ interface Ready {
 }
 
 /** Weigh the candidates and begin. */
-function begin(deps: Deps, inbound: Inbound, ready: Ready): Exchange {
+function begin(deps: Deps, inbound: Inbound, ready: Ready): Exchange | null {
   const { client, outside, body, parsed, route, spending, unbounded, passesTo, kept, more } = ready;
   const { request } = parsed;
   const measure = measureText(request);
@@ -151,6 +164,11 @@ function begin(deps: Deps, inbound: Inbound, ready: Ready): Exchange {
     wallMs: deps.clock.wallMs(),
     random: () => deps.random.next(),
   });
+  if (more.weighed !== undefined) {
+    more.weighed({ route, choice, shape, pace: steering?.pace, warnings: ready.warnings });
+    inbound.done();
+    return null;
+  }
   const images = fetchesImages && needs.some((need) => need.capability === "image_url") ? new RemoteImages(deps.images, deps.clock) : null;
   const fitting = needs.length === 0 ? null : new Fitting(request, needs, images);
   const name = inbound.asked.surface as SurfaceName;

@@ -56,13 +56,13 @@ export class RequestSearch {
     }
   }
 
-  /** One request of an organisation, finished or in flight. */
-  one(tenant: string, id: string): JsonObject | null {
+  /** One request of an organisation (null: of any), finished or in flight. */
+  one(tenant: string | null, id: string): JsonObject | null {
     const attempts = this.#reader.attemptsOf(id);
     const entry = this.#entryOf(id);
     const record = entry === null ? null : recordOf(entry);
     const whose = record?.tenant ?? attempts[0]?.tenant;
-    if (whose !== tenant) return null;
+    if (whose === undefined || (tenant !== null && whose !== tenant)) return null;
     const view: RequestView = { position: null, requestId: id, atMs: record?.atMs ?? attempts[0]?.atMs ?? 0, record, attempts };
     // Without an entry nothing has ended yet, or its process has just died.
     return entry === null ? { ...requestJson(view), outcome: "in_flight", flags: [] } : requestJson(view);
