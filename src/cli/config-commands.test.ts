@@ -88,7 +88,7 @@ providers:
   anthropic: { api_key: "\${KEY}", modles: {} }
 routes:
   one: { candidates: [openai/gpt-4o-mni, { us: openai/gpt-4o }, openai/gpt-4.1-mii], deadline: soon }
-  two: { candidates: [anthropic/clude], strategy: fastest }
+  two: { candidates: [anthropic/clude], strategy: swiftest }
   late: { candidates: [openai/gpt-4o, openai/gpt-4o-mini], deadline: 5s }
 aliases: { a: openai/gpt-5-mni, b: unheard-of, c: one }
 `;

@@ -104,7 +104,7 @@ describe("a refused change says which field and why", () => {
     ["an alert at nothing", "budget", { scope: "team/search", period: "day", limit_usd: 1, alerts: [0] }, [/^alerts\[0\]: expected a percentage/]],
     ["a pattern for a model", "budget", { scope: "team/search", period: "day", limit_usd: 1, models: ["gpt-*"] }, [/^models\[0\]: a whole name/]],
     ["two wrong fields, both told", "budget", { scope: "team/search", period: "never", limit_usd: -1 }, [/^period: /, /^limit_usd: /]],
-    ["a limit of nothing", "limit", { scope: "team/search" }, [/^requests_per_minute: give at least one/]],
+    ["a limit of nothing", "limit", { scope: "team/search" }, [/^requests_per_minute: at least one of/]],
     ["a limit below nothing", "limit", { scope: "team/search", concurrency: -1 }, [/^concurrency: expected a whole number of at least 0$/]],
     ["half a request", "limit", { scope: "team/search", requests_per_minute: 0.5 }, [/^requests_per_minute: expected a whole number/]],
     ["a credential for no account", "credential", { account: "nowhere", api_key: "k" }, [/^account: no account nowhere is configured$/]],
