@@ -128,8 +128,9 @@ export class RouteState {
     this.#hedgeTokens.earn();
     this.#exploreTokens.earn();
     if (this.#probeTokens !== this.#exploreTokens) this.#probeTokens.earn();
-    const first = plan.scores[0];
-    if (first === undefined) return;
+    const chosen = plan.scores[0];
+    if (chosen === undefined) return;
+    const first = plan.ahead ?? chosen;
     const dearestNanoUsd = dearestOf(plan.scores);
     this.#referenceNanoUsd = Math.max(LEAST_REFERENCE, this.#referenceNanoUsd + (dearestNanoUsd - this.#referenceNanoUsd) / Math.min(this.#begun, REFERENCE_REQUESTS));
     this.#hedges.earn(first.priceNanoUsd, this.#referenceNanoUsd);
@@ -138,7 +139,7 @@ export class RouteState {
     for (const { pressure } of this.#latency) pressure.chosen(plan.riskLate, this.#recent, wallMs);
     if (idOf === undefined) return;
     this.#exploration.called(idOf(first.candidate), nowMs);
-    this.#exploration.chosen(idOf(first.candidate));
+    if (first === chosen) this.#exploration.chosen(idOf(first.candidate));
     if (plan.race?.why === "explore") this.#exploration.called(idOf(plan.race.candidate), nowMs);
   }
 

@@ -40,6 +40,8 @@ export interface Plan {
   readonly hedge: { readonly candidate: number; readonly afterMs: number } | null;
   /** Start this candidate together with the first, to learn of it; null: none. */
   readonly race: { readonly candidate: number; readonly why: "explore" | "probe" } | null;
+  /** A probe that goes alone before all in `order`, which are its fallbacks; absent: none. The risks are those of the plan with it. */
+  readonly ahead?: Scored;
 }
 
 export interface Scored {

@@ -62,6 +62,8 @@ export interface HealthSettings extends RestSettings {
 export class HealthBook {
   #settings: HealthSettings;
   readonly #entries = new Map<string, Entry>();
+  /** The same by endpoint and deployment: a key made of both costs more than all else that a look takes. */
+  readonly #byEndpoint = new Map<string, Map<string, Entry>>();
   readonly #accounts = new Map<string, Exclusion>();
   readonly #unknown = new Observed();
   #dear: ReadonlyMap<string, string> = NOTHING_DEAR;
@@ -78,7 +80,7 @@ export class HealthBook {
 
   /** What may be sent to a deployment's endpoint now, by a call whose content is slow after `thresholdMs` (0: never). Changes nothing. */
   view(deployment: string, account: string, endpoint: string, nowMs: number, thresholdMs = 0): HealthView {
-    const entry = this.#entries.get(keyOf(deployment, endpoint));
+    const entry = this.#find(deployment, endpoint);
     const credential = this.#accounts.get(account);
     const dear = this.#dear.size === 0 ? undefined : this.#dear.get(deployment);
     if (dear !== undefined) return { ...viewOf(entry, credential, thresholdMs, this.#lastSeq, nowMs), dear };
@@ -88,12 +90,12 @@ export class HealthBook {
 
   /** What its next call is like. */
   estimate(deployment: string, endpoint: string, thresholdMs: number, sizeClass: SizeClass, nowMs: number): Estimate {
-    return (this.#entries.get(keyOf(deployment, endpoint))?.observed ?? this.#unknown).estimate(thresholdMs, sizeClass, nowMs);
+    return (this.#find(deployment, endpoint)?.observed ?? this.#unknown).estimate(thresholdMs, sizeClass, nowMs);
   }
 
   /** How long one more call would wait there, were it to stand behind those in flight: see `PeakEwma`. */
   loadMs(deployment: string, endpoint: string, nowMs: number): number {
-    return this.#entries.get(keyOf(deployment, endpoint))?.load.loadMs(nowMs) ?? 0;
+    return this.#find(deployment, endpoint)?.load.loadMs(nowMs) ?? 0;
   }
 
   /** From now on these deployments are dear, for the reasons given. The map is read, and may change. */
@@ -202,7 +204,7 @@ export class HealthBook {
       this.retryAccount(account);
     }
     for (const account of this.#accounts.keys()) if (!kept.has(account)) this.#accounts.delete(account);
-    for (const [key, entry] of this.#entries) if (!kept.has(entry.id.account)) this.#entries.delete(key);
+    for (const [key, entry] of this.#entries) if (!kept.has(entry.id.account)) this.#forget(key, entry);
   }
 
   /** Every deployment that was called, for metrics and listings. */
@@ -354,21 +356,32 @@ export class HealthBook {
   }
 
   #entryFor(id: HealthId, nowMs: number): Entry {
-    const key = keyOf(id.deployment, id.endpoint);
-    let entry = this.#entries.get(key);
-    if (entry === undefined) {
-      if (this.#entries.size >= ENTRIES_MAX) this.#makeRoom(nowMs);
-      this.#entries.set(key, (entry = newEntry(id, this.#settings.target)));
-    }
+    const known = this.#find(id.deployment, id.endpoint);
+    if (known !== undefined) return known;
+    if (this.#entries.size >= ENTRIES_MAX) this.#makeRoom(nowMs);
+    const entry = newEntry(id, this.#settings.target);
+    this.#entries.set(keyOf(id.deployment, id.endpoint), entry);
+    let ofEndpoint = this.#byEndpoint.get(id.endpoint);
+    if (ofEndpoint === undefined) this.#byEndpoint.set(id.endpoint, (ofEndpoint = new Map()));
+    ofEndpoint.set(id.deployment, entry);
     return entry;
+  }
+
+  #find(deployment: string, endpoint: string): Entry | undefined {
+    return this.#byEndpoint.get(endpoint)?.get(deployment);
+  }
+
+  #forget(key: string, { id }: Entry): void {
+    this.#entries.delete(key);
+    this.#byEndpoint.get(id.endpoint)?.delete(id.deployment);
   }
 
   /** What rests, is paused or excluded stays where it can; of the others those go that were longest not called. */
   #makeRoom(nowMs: number): void {
     const rank = (entry: Entry): number => (isForgettable(entry, nowMs) ? 0 : entry.exclusion.reason !== null ? 1 : 2);
-    const ranked = [...this.#entries].map(([key, entry]) => ({ key, rank: rank(entry), lastSentMs: entry.lastSentMs }));
+    const ranked = [...this.#entries].map(([key, entry]) => ({ key, entry, rank: rank(entry), lastSentMs: entry.lastSentMs }));
     ranked.sort((a, b) => a.rank - b.rank || a.lastSentMs - b.lastSentMs);
-    for (const { key } of ranked.slice(0, this.#entries.size - ENTRIES_KEPT)) this.#entries.delete(key);
+    for (const { key, entry } of ranked.slice(0, this.#entries.size - ENTRIES_KEPT)) this.#forget(key, entry);
   }
 }
 

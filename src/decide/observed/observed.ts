@@ -281,7 +281,7 @@ export class Observed {
   }
 }
 
-/** Its numbers are of the moment at which it was asked for; what it is asked about times is of the latest calls. */
+/** Its numbers are of the moment at which it was asked for; what it is asked about times, of that at which it is first asked. */
 class Belief extends Times implements Estimate {
   readonly thresholdMs: number;
   sizeClass: SizeClass = 0;
@@ -296,9 +296,5 @@ class Belief extends Times implements Estimate {
   constructor(own: Histogram | null, all: Histogram, left: number, thresholdMs: number) {
     super(own, all, left, thresholdMs);
     this.thresholdMs = thresholdMs;
-  }
-
-  get medianMs(): number {
-    return this.quantileOrAssumed(0.5);
   }
 }

@@ -1,6 +1,7 @@
 /**
  * The distribution of a deployment's times to first content for one size of prompts: what calls of that size showed, leaning
- * on those of all sizes while they are few, and those on an assumption that soon counts for nothing.
+ * on those of all sizes while they are few, and those on an assumption that soon counts for nothing. What was asked of it last is
+ * remembered, since every choice asks the same until another call has taught something; then it is made anew.
  */
 import { BUCKETS, edgeMs, placeOf, timeAt, type Histogram } from "./histogram.ts";
 
@@ -22,6 +23,15 @@ export class Times {
   /** What is left of the counts since the memory's last advance. */
   readonly #left: number;
   readonly #assumedMeanMs: number;
+  #askedLaterMs = -1;
+  #later = 1;
+  #askedShare = -1;
+  #quantileMs = 0;
+  #askedBeforeShare = -1;
+  #quantileBeforeMs = 0;
+  #medianMs = -1;
+  #askedBeyondMs = -1;
+  #beyondMs = 0;
 
   constructor(own: Histogram | null, all: Histogram, left: number, thresholdMs: number) {
     this.#own = own;
@@ -33,7 +43,10 @@ export class Times {
 
   /** How likely content comes later than `ms`. */
   later(ms: number): number {
-    return ms <= 0 ? 1 : this.#laterAt(placeOf(ms), ms);
+    if (ms <= 0) return 1;
+    if (ms === this.#askedLaterMs) return this.#later;
+    this.#askedLaterMs = ms;
+    return (this.#later = this.#laterAt(placeOf(ms), ms));
   }
 
   /** By when a share of calls has content; null: nothing is known. */
@@ -43,6 +56,28 @@ export class Times {
 
   /** By when a share of calls has content, by assumption where nothing is known. */
   quantileOrAssumed(share: number): number {
+    if (share === this.#askedShare) return this.#quantileMs;
+    if (share === this.#askedBeforeShare) return this.#quantileBeforeMs;
+    // Two of them: when to hedge it, and how soon it would be there as a hedge.
+    this.#askedBeforeShare = this.#askedShare;
+    this.#quantileBeforeMs = this.#quantileMs;
+    this.#askedShare = share;
+    return (this.#quantileMs = this.#quantile(share));
+  }
+
+  /** By when half of the calls have content, by assumption where nothing is known. */
+  get medianMs(): number {
+    return this.#medianMs < 0 ? (this.#medianMs = this.#quantile(0.5)) : this.#medianMs;
+  }
+
+  /** How much longer than `ms` a call takes that has taken as long, on average. */
+  meanBeyondMs(ms: number): number {
+    if (ms === this.#askedBeyondMs) return this.#beyondMs;
+    this.#askedBeyondMs = ms;
+    return (this.#beyondMs = this.#meanBeyond(ms));
+  }
+
+  #quantile(share: number): number {
     const rest = 1 - share;
     let low = 0;
     let high = BUCKETS;
@@ -55,18 +90,6 @@ export class Times {
     const after = this.#laterAt(high, edgeMs(high));
     if (before <= rest) return timeAt(low);
     return timeAt(low + Math.min(1, (before - rest) / (before - after)));
-  }
-
-  /** How much longer than `ms` a call takes that has taken as long, on average. */
-  meanBeyondMs(ms: number): number {
-    const fromMs = Math.max(0, ms);
-    const assumed = Math.exp(-fromMs / this.#assumedMeanMs);
-    const all = this.#all.calls * this.#left;
-    const lean = (this.#all.excessMs(fromMs) * this.#left + ASSUMED * assumed * this.#assumedMeanMs) / (all + ASSUMED);
-    const own = this.#own;
-    const excessMs = own === null ? lean : (own.excessMs(fromMs) * this.#left + LEAN * lean) / (own.calls * this.#left + LEAN);
-    const later = this.later(fromMs);
-    return later <= 0 ? this.#assumedMeanMs : excessMs / later;
   }
 
   /** Of a call that has waited for `waitedMs`: the chance that its content comes in each bucket, told one by one. They add up to one. */
@@ -105,6 +128,17 @@ export class Times {
     const calls = own === null ? 0 : own.calls * this.#left;
     const slow = own === null ? 0 : own.beyond(place) * this.#left;
     return { calls, slow, othersCalls: Math.max(0, this.#all.calls * this.#left - calls), othersSlow: Math.max(0, this.#all.beyond(place) * this.#left - slow) };
+  }
+
+  #meanBeyond(ms: number): number {
+    const fromMs = Math.max(0, ms);
+    const assumed = Math.exp(-fromMs / this.#assumedMeanMs);
+    const all = this.#all.calls * this.#left;
+    const lean = (this.#all.excessMs(fromMs) * this.#left + ASSUMED * assumed * this.#assumedMeanMs) / (all + ASSUMED);
+    const own = this.#own;
+    const excessMs = own === null ? lean : (own.excessMs(fromMs) * this.#left + LEAN * lean) / (own.calls * this.#left + LEAN);
+    const later = this.later(fromMs);
+    return later <= 0 ? this.#assumedMeanMs : excessMs / later;
   }
 
   #laterAt(place: number, ms: number): number {
