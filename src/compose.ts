@@ -191,13 +191,13 @@ class Running {
   async open(): Promise<Gateway> {
     const options = this.#options;
     try {
-      await this.#membership.start(this.#managed);
+      await this.#membership.start(this.#managed, () => this.#limit());
       checkStart(options.loaded.config, options.host, () => this.#managed.book.size);
       const port = await this.#server.listen(options.host, options.port);
       const adminHost = options.adminHost ?? "127.0.0.1";
       const admin = this.#openAdmin();
       this.#closeAdmin = admin.close;
-      this.#admin = new AdminServer({ metrics: (withBudgets) => this.#metricsText(withBudgets), mindsMoney: admin.mindsMoney, version: VERSION, ready: () => this.#notReady(), host: adminHost, api: this.#membership.api(admin.fetch, this.#storage, this.#managed) });
+      this.#admin = new AdminServer({ metrics: (withBudgets) => this.#metricsText(withBudgets), mindsMoney: admin.mindsMoney, version: VERSION, ready: () => this.#notReady(), host: adminHost, api: this.#membership.api(admin.fetch, this.#storage, this.#managed, () => this.#config.config.budgets) });
       const adminPort = await this.#admin.listen(adminHost, options.adminPort);
       this.#control = await ControlServer.open(this.#dataDir.controlSocketPath, (command, argument) => runCommand(this.#commandParts(), command, argument));
       this.#startTimers();
@@ -296,7 +296,7 @@ class Running {
   }
 
   #limit(): void {
-    const { budgets, rules } = limitsInForce(this.#config.config, this.#managed.store);
+    const { budgets, rules } = limitsInForce(this.#config.config, this.#managed.store, this.#membership.budgets, this.#log);
     this.#storage.limit(budgets);
     this.#rates.configure(rules, this.#clock.nowMs());
   }

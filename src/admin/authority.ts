@@ -7,6 +7,7 @@ import { z } from "zod";
 import { OWN_ELSEWHERE, ownElsewhere } from "../control/kinds/credential.ts";
 import type { ControlStore, StoredObject } from "../control/types.ts";
 import type { SliceReply, SliceReport } from "../decide/budget/slices.ts";
+import type { Budget } from "../decide/budget/types.ts";
 
 export const AUTHORITY_PATH = "/admin/v1/authority/";
 const BODY_BYTES_MAX = 4 << 20;
@@ -21,6 +22,8 @@ export interface AuthorityParts {
   /** Answers are written down before they come back. */
   readonly answer: (reports: readonly SliceReport[]) => readonly SliceReply[];
   readonly store: Pick<ControlStore, "all" | "onChange">;
+  /** Those of the configuration. Another list where they changed. */
+  readonly budgets: () => readonly Budget[];
   /** Different after each start. */
   readonly boot: string;
 }
@@ -48,10 +51,24 @@ const REPORTS = z.strictObject({
     .max(10_000),
 });
 
+const BUDGETS = z.array(
+  z.object({
+    id: name, scopes: z.array(name).min(1), period: z.enum(["request", "day", "week", "month", "total"]), timeZone: name, limitNanoUsd: amount, kind: z.enum(["hard", "soft"]),
+    alertsAtPermille: z.array(z.number()), cheaperFromPermille: z.number().nullable(),
+  }),
+);
+
+/** Budgets as an authority tells them; null: these are none. */
+export function readBudgets(told: unknown): readonly Budget[] | null {
+  const read = BUDGETS.safeParse(told);
+  return read.success ? read.data : null;
+}
+
 /** Serves what is below `AUTHORITY_PATH`. */
 export function authorityApi(parts: AuthorityParts): (request: Request) => Promise<Response> {
   const expected = digest(parts.token);
   let changes = 0;
+  let told: readonly Budget[] = parts.budgets();
   parts.store.onChange((changed) => {
     if (changed.some(({ kind }) => kind === "credential" || SHARED_KINDS.includes(kind))) changes += 1;
   });
@@ -60,9 +77,12 @@ export function authorityApi(parts: AuthorityParts): (request: Request) => Promi
     if (!timingSafeEqual(digest(shown), expected)) return json(401, { error: { code: "invalid_token", message: "This is not the token that joined processes have: both sides take it from SPILLWAY_AUTHORITY_TOKEN." } });
     const { pathname, searchParams } = new URL(request.url);
     if (pathname === `${AUTHORITY_PATH}state` && request.method === "GET") {
+      const budgets = parts.budgets();
+      if (budgets !== told) changes += 1;
+      told = budgets;
       const version = `${parts.boot}-${changes}`;
       if (searchParams.get("known") === version) return new Response(null, { status: 204 });
-      return json(200, { version, objects: shared(parts.store) });
+      return json(200, { version, objects: shared(parts.store), budgets });
     }
     if (pathname === `${AUTHORITY_PATH}reports` && request.method === "POST") return answer(request, parts);
     return json(404, { error: { code: "not_found", message: "There is nothing here." } });

@@ -1,11 +1,11 @@
-/** A process that has joined another: its slices of budgets and its copy of the managed objects come from there. */
+/** A process that has joined another: its budgets, its slices of them and its copy of the managed objects come from there. */
 import { randomUUID } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { authorityApi, AUTHORITY_PATH, COPIED_KINDS } from "../admin/authority.ts";
+import { authorityApi, AUTHORITY_PATH, COPIED_KINDS, readBudgets } from "../admin/authority.ts";
 import type { AdminSettings } from "../admin/server.ts";
 import type { Actor, ApplyResult, Change, StoredObject } from "../control/types.ts";
 import type { SliceReply } from "../decide/budget/slices.ts";
+import type { Budget } from "../decide/budget/types.ts";
 import { AuthorityClient } from "../edge/upstream-authority.ts";
 import type { Log } from "../ports.ts";
 import type { OpenControlStore } from "../storage/control.ts";
@@ -13,6 +13,7 @@ import type { AuthorityLink } from "../storage/sliced-budgets.ts";
 import type { SqliteStorage } from "../storage/sqlite.ts";
 import { isObject, type Json } from "../wire/json.ts";
 import type { Control } from "./control.ts";
+import { JoinedCopy } from "./joined-copy.ts";
 import { StartError } from "./start.ts";
 
 const FOLLOW_EVERY_MS = 1_000;
@@ -34,17 +35,22 @@ export class Membership {
   readonly #client: AuthorityClient | null;
   readonly #token: string | null;
   readonly #log: Log;
-  /** Says which authority this folder has a copy of. */
-  readonly #marker: string;
+  /** null: this process is its own authority. */
+  readonly #copy: JoinedCopy | null;
   #follower: Follower | null = null;
 
   /** `url`: of the authority, null: this process is its own. Throws StartError. */
   constructor(url: string | null, env: Readonly<Record<string, string | undefined>>, folder: string, log: Log) {
     this.#url = url;
-    this.#marker = join(folder, "joined.json");
     this.#token = authorityToken(env);
     this.#client = joinedTo(url, env);
     this.#log = log;
+    this.#copy = url === null ? null : new JoinedCopy(join(folder, "joined.json"), url, log);
+  }
+
+  /** Those of the authority's configuration, which bind here too; null: none was joined, or it was never reached. */
+  get budgets(): readonly Budget[] | null {
+    return this.#copy?.budgets ?? null;
   }
 
   /** The store as this process may change it. */
@@ -58,33 +64,28 @@ export class Membership {
   }
 
   /** The admin API, with what joined processes ask in front of it. */
-  api(admin: AdminSettings["api"], storage: SqliteStorage, control: Control): AdminSettings["api"] {
+  api(admin: AdminSettings["api"], storage: SqliteStorage, control: Control, budgets: () => readonly Budget[]): AdminSettings["api"] {
     if (this.#token === null || this.#client !== null) return admin;
-    const authority = authorityApi({ token: this.#token, answer: (reports) => storage.slices.answer(reports), store: control.store, boot: randomUUID() });
+    const authority = authorityApi({ token: this.#token, answer: (reports) => storage.slices.answer(reports), store: control.store, budgets, boot: randomUUID() });
     return (request) => (new URL(request.url).pathname.startsWith(AUTHORITY_PATH) ? authority(request) : admin(request));
   }
 
   /**
    * Takes the authority's objects; with it gone, an earlier copy serves. Without either nobody knows who may call, and with a
-   * token that it refuses nothing of it may be used: then this throws StartError.
+   * token that it refuses nothing of it may be used: then this throws StartError. `budgetsChanged`: those of its configuration are others.
    */
-  async start(control: Control): Promise<void> {
-    if (this.#client === null || this.#url === null) return;
-    this.#follower = new Follower(this.#client, control.store, this.#log);
+  async start(control: Control, budgetsChanged: () => void): Promise<void> {
+    if (this.#client === null || this.#copy === null) return;
+    const copy = this.#copy;
+    this.#follower = new Follower(this.#client, control.store, this.#log, (budgets) => {
+      if (!copy.take(budgets)) return;
+      this.#log.info("authority_budgets_taken", { budgets: budgets.length });
+      budgetsChanged();
+    });
     const problem = await this.#follower.start();
-    if (problem === null) writeFileSync(this.#marker, `${JSON.stringify({ authority: this.#url })}\n`, { mode: 0o600 });
-    else if (/\b401\b/.test(problem)) throw new StartError(`${this.#url} refuses the token in ${TOKEN_VARIABLE}: both sides need the same one.`);
-    else if (!this.#hasCopy()) throw new StartError(`${this.#url} cannot be reached (${problem}), and this data folder has no copy of its keys and budgets yet. Start that gateway first.`);
-  }
-
-  #hasCopy(): boolean {
-    try {
-      const told = JSON.parse(readFileSync(this.#marker, "utf8")) as { readonly authority?: unknown };
-      return told.authority === this.#url;
-    } catch (error) {
-      this.#log.info("authority_not_known_before", { error: error instanceof Error ? error.message : String(error) });
-      return false;
-    }
+    if (problem === null) return;
+    if (/\b401\b/.test(problem)) throw new StartError(`${this.#url} refuses the token in ${TOKEN_VARIABLE}: both sides need the same one.`);
+    if (!copy.known) throw new StartError(`${this.#url} cannot be reached (${problem}), and this data folder has no copy of its keys and budgets yet. Start that gateway first.`);
   }
 
   close(): void {
@@ -137,15 +138,17 @@ class Follower {
   readonly #client: AuthorityClient;
   readonly #store: OpenControlStore;
   readonly #log: Log;
+  readonly #takeBudgets: (budgets: readonly Budget[]) => void;
   #known = "";
   #timer: NodeJS.Timeout | null = null;
   #closed = false;
   #failing = false;
 
-  constructor(client: AuthorityClient, store: OpenControlStore, log: Log) {
+  constructor(client: AuthorityClient, store: OpenControlStore, log: Log, takeBudgets: (budgets: readonly Budget[]) => void) {
     this.#client = client;
     this.#store = store;
     this.#log = log;
+    this.#takeBudgets = takeBudgets;
   }
 
   /** The first copy, then one whenever something changed. Resolves after the first try, with what was wrong. */
@@ -169,6 +172,9 @@ class Follower {
       this.#failing = false;
       if (answer === undefined) return null;
       if (!isObject(answer) || !Array.isArray(answer["objects"]) || typeof answer["version"] !== "string") throw new Error("the authority's answer has no objects");
+      const budgets = readBudgets(answer["budgets"]);
+      if (budgets === null) throw new Error("the authority does not tell the budgets of its configuration: it is of another version");
+      this.#takeBudgets(budgets);
       this.#take(answer["objects"] as unknown as readonly StoredObject[]);
       this.#known = answer["version"];
       return null;

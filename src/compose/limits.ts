@@ -4,6 +4,8 @@ import { budgetsOf } from "../control/kinds/budget.ts";
 import { limitsOf, type LimitRule } from "../control/kinds/limit.ts";
 import type { ControlStore } from "../control/types.ts";
 import type { Budget } from "../decide/budget/types.ts";
+import type { Log } from "../ports.ts";
+import { withTheirs } from "./joined-copy.ts";
 
 /** Kinds of objects whose change changes them. */
 const KINDS: ReadonlySet<string> = new Set(["budget", "limit"]);
@@ -13,10 +15,12 @@ export interface LimitsInForce {
   readonly rules: readonly LimitRule[];
 }
 
-/** Everything that binds now. */
-export function limitsInForce(config: Config, store: Pick<ControlStore, "all">): LimitsInForce {
+/** Everything that binds now. `theirs`: budgets of the configuration of the authority that was joined, null: none was. */
+export function limitsInForce(config: Config, store: Pick<ControlStore, "all">, theirs: readonly Budget[] | null = null, log?: Log): LimitsInForce {
+  const { budgets, ungranted } = withTheirs(config.budgets, theirs);
+  if (ungranted.length > 0) log?.warn("budgets_not_at_authority", { budgets: ungranted.join(", "), hint: "nothing is granted of them, so calls that they bind are refused; the authority's configuration has to have them too" });
   return {
-    budgets: [...config.budgets, ...[...store.all("budget")].flatMap(budgetsOf)],
+    budgets: [...budgets, ...[...store.all("budget")].flatMap(budgetsOf)],
     rules: [...config.limits, ...[...store.all("limit")].flatMap(limitsOf)],
   };
 }

@@ -1,12 +1,14 @@
 /** A gateway that joins another: its keys and budgets come from there, and without them it does not serve. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
+import { loadConfig } from "../../src/config/source.ts";
 import { createObject, deleteObject } from "../../src/control/manage.ts";
 import type { Actor } from "../../src/control/types.ts";
 import { startFleet, gatewayConfig, type FleetConfig } from "../../src/fleet/index.ts";
+import { PROVIDERS } from "../../src/providers/registry.ts";
 import { asString, type JsonObject } from "../../src/wire/json.ts";
 import { testGateway, type TestGateway } from "../support/gateway.ts";
 import { notingUpstream } from "../support/upstreams.ts";
@@ -45,12 +47,20 @@ function makeKey(gateway: TestGateway, name: string): string {
   return asString(made.once?.["key"]) ?? assert.fail("no key was shown");
 }
 
-const ask = (gateway: TestGateway, key: string | null): Promise<number> =>
+const send = (gateway: TestGateway, key: string | null): Promise<Response> =>
   fetch(`${gateway.baseUrl}/chat/completions`, {
     method: "POST",
     headers: { "content-type": "application/json", ...(key === null ? {} : { authorization: `Bearer ${key}` }) },
     body: JSON.stringify({ model: "sim/m", max_tokens: 5, messages: [{ role: "user", content: "hi" }] }),
-  }).then((answer) => answer.status);
+  });
+const ask = (gateway: TestGateway, key: string | null): Promise<number> => send(gateway, key).then((answer) => answer.status);
+/** The message of a refusal with this status. */
+async function refusal(gateway: TestGateway, status: number): Promise<string> {
+  const answer = await send(gateway, null);
+  const text = await answer.text();
+  assert.equal(answer.status, status, text);
+  return (JSON.parse(text) as { readonly error: { readonly message: string } }).error.message;
+}
 
 async function until(what: () => Promise<boolean>): Promise<void> {
   for (let i = 0; i < 60; i++) {
@@ -132,5 +142,40 @@ describe("a gateway that joins another", () => {
     const env = { SPILLWAY_AUTHORITY_TOKEN: "another-token-of-thirty-two-characters" };
     await assert.rejects(start(yaml, { authority: authority.adminUrl, dataDir: folder(), env }), /refuses the token in SPILLWAY_AUTHORITY_TOKEN/);
     await assert.rejects(start(yaml, { authority: authority.adminUrl, dataDir: folder(), env: {} }), /--authority needs SPILLWAY_AUTHORITY_TOKEN/);
+  });
+
+  it("is bound by the budgets of its authority's file, though its own has none: together they spend no more than one may", async () => {
+    const yaml = await yamlOfFleet();
+    // The bound of a call is 0.001078 dollars at most; it costs a hundredth of that.
+    const budgets = `budgets: { all: { scope: tenant/default, period: day, limit_usd: 0.0011 } }\n`;
+    const authority = await start(`${yaml}${budgets}`);
+    const joined = await start(yaml, { authority: authority.adminUrl, dataDir: folder() });
+    const answers = { 200: 0, 402: 0 };
+    for (const gateway of [joined, joined, authority, joined, authority]) answers[(await ask(gateway, null)) as 200 | 402] += 1;
+    assert.ok(answers[200] > 0 && answers[402] > 0 && answers[200] + answers[402] === 5, JSON.stringify(answers));
+    await until(async () => /^spillway_budget_settled_nano_usd\{budget="config:all"\} [1-9]/m.test(await (await fetch(`${authority.adminUrl}/metrics`)).text()));
+  });
+
+  it("follows those budgets, and keeps them while the authority is gone", async () => {
+    const yaml = await yamlOfFleet();
+    const none = `budgets: { all: { scope: tenant/default, period: day, limit_usd: 0 } }\n`;
+    const file = join(folder(), "spillway.yaml");
+    writeFileSync(file, `${yaml}${none}`);
+    const loaded = loadConfig({ configFile: file, env: {}, cwd: tmpdir(), providers: PROVIDERS });
+    assert.ok(loaded.ok);
+    const authority = await start(yaml, { loaded });
+    const dataDir = folder();
+    const joined = await start(yaml, { authority: authority.adminUrl, dataDir });
+    assert.match(await refusal(joined, 402), /The budget config:all allows tenant\/default \$0\.00 a day/);
+    writeFileSync(file, yaml);
+    assert.deepEqual(await authority.reload(), []);
+    await until(async () => (await ask(joined, null)) === 200);
+    writeFileSync(file, `${yaml}${none}`);
+    assert.deepEqual(await authority.reload(), []);
+    await until(async () => (await ask(joined, null)) === 402);
+    await joined.stop(0);
+    await authority.stop(0);
+    const again = await start(yaml, { authority: authority.adminUrl, dataDir });
+    assert.match(await refusal(again, 402), /config:all/);
   });
 });

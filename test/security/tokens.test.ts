@@ -90,7 +90,7 @@ describe("tokens", () => {
 
   it("of joined processes are compared by their digests, and what is none gets one answer", async () => {
     const token = "t".repeat(20) + randomBytes(20).toString("hex");
-    const ask = authorityApi({ token, answer: () => [], store: new MemoryControlStore({ shown: () => ({}) }), boot: "b" });
+    const ask = authorityApi({ token, answer: () => [], store: new MemoryControlStore({ shown: () => ({}) }), budgets: () => [], boot: "b" });
     const told = async (authorization: string | null, path = "state"): Promise<string> => {
       const response = await ask(new Request(`http://localhost/admin/v1/authority/${path}`, { headers: authorization === null ? {} : { authorization } }));
       return `${response.status} ${await response.text()}`;
