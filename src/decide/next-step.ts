@@ -30,6 +30,8 @@ export interface StepFacts {
   readonly nowMs: number;
   /** Absolute, same clock as nowMs. */
   readonly deadlineMs: number;
+  /** When the request began; absent: now. */
+  readonly startMs?: number;
   readonly candidates: readonly Candidate[];
   /** What was sent may have been done, and doing it twice is worse than not at all: only what never left is tried again. */
   readonly once?: boolean;
@@ -68,7 +70,10 @@ export function nextStep(facts: StepFacts): Step {
   if (tries.length === 0 && nowMs < facts.deadlineMs) {
     // By far the most common step of all: nothing tried yet, and the first candidate is well.
     const first = facts.candidates[0];
-    if (first !== undefined && isOpen(facts.view(first), nowMs)) return FIRST;
+    if (first !== undefined) {
+      const view = facts.view(first);
+      if (isOpen(view, nowMs) && view.full !== true) return FIRST;
+    }
   }
   const inFlight = tries.some((one) => one.outcome === null);
   const may = openTo(facts);
@@ -90,7 +95,8 @@ export function nextStep(facts: StepFacts): Step {
     const state = (views[i] as HealthView).state;
     return usable(i) && !paced(i) && (state === "admitting" || (state === "probe-ready" && first));
   };
-  const next = untried.find(open) ?? untried.find((i) => usable(i) && !paced(i) && views[i]?.state === "probe-ready");
+  // One that takes no more at once without turning slow still takes more: behind the others that are well.
+  const next = untried.find((i) => open(i) && views[i]?.full !== true) ?? untried.find(open) ?? untried.find((i) => usable(i) && !paced(i) && views[i]?.state === "probe-ready");
   if (next !== undefined) {
     const probe = views[next]?.state === "probe-ready";
     return { kind: "launch", candidate: next, why: probe ? "probe" : first ? "first" : "failover", metered: false, probe, waitMs: 0 };
@@ -130,7 +136,7 @@ function openTo({ tries, candidates }: StepFacts): May | null {
 }
 
 /** Does it take a request that others refused? `tooSmallTokens`: the largest window that the prompt did not fit; 0: none; infinite: one of unknown size. */
-function takes({ after, deployment: { contextWindow } }: Candidate, refusal: ReliefClass, tooSmallTokens: number): boolean {
+export function takes({ after, deployment: { contextWindow } }: Candidate, refusal: ReliefClass, tooSmallTokens: number): boolean {
   // The owner's list may know better than a window that is written the same; not than one that is written smaller.
   if (after === refusal) return contextWindow === null || !Number.isFinite(tooSmallTokens) || contextWindow > tooSmallTokens || (refusal === "context" && contextWindow === tooSmallTokens);
   return after === undefined && refusal === "context" && contextWindow !== null && contextWindow > tooSmallTokens;
@@ -193,24 +199,34 @@ function repeatable(facts: StepFacts, views: readonly HealthView[], may: May): S
   return { kind: "launch", candidate: last.candidate, why: "repeat", metered: true, probe: false, waitMs };
 }
 
+/** A request waits for the learned pace of a deployment until so long after it began. */
+export const PACE_WAIT_MS = 10_000;
+/** Of the first attempts that would wait longer, this share finds out whether the learned pace still holds. */
+const BEYOND_PACE = 0.1;
+
 /**
  * Only paced candidates are left: wait a pause out if the deadline allows, else say when to come back. An untried one goes
  * first, since moving to it is no repeat; beside an attempt that is still under way there are no repeats at all.
+ *
+ * A pause that a provider named ends for all who wait. Room in a learned pace comes for one at a time, and who waits does not know how
+ * many others do: so that wait is short, and most requests beyond the pace are told at once to come back.
  */
 function waitForPace(facts: StepFacts, views: readonly HealthView[], untried: readonly number[], tried: readonly number[]): Step {
-  const soonest = (among: readonly number[]): number | null => {
-    const paced = among.filter((i) => (views[i] as HealthView).excluded === null && (views[i] as HealthView).pausedUntilMs > facts.nowMs);
-    return paced.length === 0 ? null : paced.reduce((best, i) => ((views[i] as HealthView).pausedUntilMs < (views[best] as HealthView).pausedUntilMs ? i : best));
-  };
-  const found = [soonest(untried), soonest(tried)].filter((i) => i !== null);
-  const best = found.find((i) => (views[i] as HealthView).pausedUntilMs < facts.deadlineMs);
-  if (best === undefined) {
-    const waits = found.map((i) => (views[i] as HealthView).pausedUntilMs - facts.nowMs);
-    return waits.length === 0 || facts.tries.some((one) => one.outcome === null) ? stop("nothing_left") : { kind: "stop", why: "paced", retryAfterMs: Math.min(...waits) };
+  const { nowMs, deadlineMs, startMs = nowMs } = facts;
+  const of = (i: number): HealthView => views[i] as HealthView;
+  const isPaced = (i: number): boolean => of(i).excluded === null && of(i).pausedUntilMs > nowMs;
+  const inTime = (i: number): boolean => of(i).pausedUntilMs < (of(i).capped === true ? Math.min(deadlineMs, startMs + PACE_WAIT_MS) : deadlineMs);
+  const soonest = (among: readonly number[]): number | undefined => among.filter((i) => isPaced(i) && inTime(i)).toSorted((a, b) => of(a).pausedUntilMs - of(b).pausedUntilMs)[0];
+  const best = soonest(untried) ?? soonest(tried);
+  if (best !== undefined) {
+    const metered = facts.tries.some((one) => one.candidate === best) || (facts.tries.length > 0 && of(best).state !== "admitting");
+    return { kind: "launch", candidate: best, why: "paced", metered, probe: false, waitMs: of(best).pausedUntilMs - nowMs };
   }
-  const view = views[best] as HealthView;
-  const metered = facts.tries.some((one) => one.candidate === best) || (facts.tries.length > 0 && view.state !== "admitting");
-  return { kind: "launch", candidate: best, why: "paced", metered, probe: false, waitMs: view.pausedUntilMs - facts.nowMs };
+  const paced = [...untried, ...tried].filter(isPaced);
+  if (paced.length === 0 || facts.tries.some((one) => one.outcome === null)) return stop("nothing_left");
+  const capped = facts.tries.length > 0 ? undefined : paced.find((i) => of(i).capped === true && of(i).state === "admitting");
+  if (capped !== undefined && facts.random() < BEYOND_PACE) return { kind: "launch", candidate: capped, why: "paced", metered: false, probe: false, waitMs: 0 };
+  return { kind: "stop", why: "paced", retryAfterMs: Math.min(...paced.map((i) => of(i).pausedUntilMs - nowMs)) };
 }
 
 function stop(why: Extract<Step, { kind: "stop" }>["why"]): Step {

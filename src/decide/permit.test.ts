@@ -72,6 +72,22 @@ describe("a route for a caller", () => {
   });
 });
 
+describe("candidates that are held back", () => {
+  const heldBack = (id: string, region: string | null = null): RouteCandidate => ({ deployment: deployment(id, region), weight: 1, automatic: false, after: "context" });
+
+  it("are narrowed as all others are, by model and by region", () => {
+    const plain = route([deployment("a/m", "eu"), deployment("b/m", "us")]);
+    const whole = { ...plain, candidates: [...plain.candidates, heldBack("l/m", "eu"), heldBack("m/m", "us")] };
+    assert.equal(ids(narrowRoute(whole, { ...ALL, residency: ["eu"] })), "a/m l/m");
+    assert.equal(ids(narrowRoute(whole, { ...ALL, models: ["a/*", "m/*"] })), "a/m m/m");
+  });
+
+  it("make no route by themselves", () => {
+    const plain = route([deployment("a/m", "us")]);
+    assert.equal(ids(narrowRoute({ ...plain, candidates: [...plain.candidates, heldBack("l/m", "eu")] }, { ...ALL, residency: ["eu"] })), "residency");
+  });
+});
+
 describe("an account of a caller's own", () => {
   const own: OwnAccount = { name: "maker~search", account: "maker", baseUrl: null, paidBy: "team" };
   const { directory } = buildDirectory(directoryInput([account("maker"), account("agg")]));

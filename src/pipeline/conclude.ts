@@ -1,6 +1,6 @@
 /** What the client is told when no attempt gave an answer. Pure: outcomes in, one error out. */
 import type { Choice, Filtered } from "../decide/choose.ts";
-import type { Step } from "../decide/next-step.ts";
+import { reliefOf, takes, type Step } from "../decide/next-step.ts";
 import type { ReserveResult } from "../ports.ts";
 import { gatewayError, type ErrorCode, type GatewayError } from "../wire/errors.ts";
 import type { FailureClass, Outcome, UpstreamError } from "../wire/outcome.ts";
@@ -48,7 +48,7 @@ export function refusedHold(why: Extract<ReserveResult, { kind: "refused" }>, { 
 /** The error for a request of which nothing has been answered. */
 export function conclude(stop: Extract<Step, { kind: "stop" }>["why"] | "allowance", retryAfterMs: number | null, tried: readonly Tried[], choice: Choice): GatewayError {
   const failures = tried.flatMap((one) => (one.outcome.kind === "failed" ? [{ ...one, error: one.outcome.error }] : []));
-  const atFault = failures.find((one) => CLIENT_CLASSES.has(one.error.class));
+  const atFault = failures.find((one) => CLIENT_CLASSES.has(one.error.class) && !failures.some((other) => couldHaveServed(other, one, choice)));
   if (atFault !== undefined) return clientFault(atFault.error);
   if (stop === "deadline") return gatewayError("deadline_exceeded", `No answer within the deadline.${told(failures)}${passedOver(choice)}`);
   if (failures.length === 0) {
@@ -65,6 +65,14 @@ export function conclude(stop: Extract<Step, { kind: "stop" }>["why"] | "allowan
     // The code stays ours: a provider's "invalid_api_key" would tell a client that its own key is wrong.
     retryAfterMs: decisive.error.class === "rate" || decisive.error.class === "overload" ? (wait ?? 1_000) : null,
   });
+}
+
+/** Did `other` fail by no fault of the client's, though it may serve what `refusing` refuses? Then trying again may help. */
+function couldHaveServed(other: { readonly deployment: string; readonly error: UpstreamError }, refusing: { readonly deployment: string; readonly error: UpstreamError }, { candidates }: Choice): boolean {
+  const relief = reliefOf(refusing.error.class);
+  if (relief === null || CLIENT_CLASSES.has(other.error.class)) return false;
+  const tooSmallTokens = relief === "context" ? (candidates.find((one) => one.deployment.id === refusing.deployment)?.deployment.contextWindow ?? Number.POSITIVE_INFINITY) : 0;
+  return candidates.some((one) => one.deployment.id === other.deployment && takes(one, relief, tooSmallTokens));
 }
 
 /** A 4xx that any provider would give: told on with the provider's own words, under a type that is the same for all. */

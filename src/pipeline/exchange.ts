@@ -27,6 +27,7 @@ import { withoutSecret } from "./redact.ts";
 import { bindsDeployment } from "./scopes.ts";
 import { withinRest } from "./spending.ts";
 import { beganBy, learnFrom } from "./steering.ts";
+import { withStandIn } from "./stand-in.ts";
 import type { ExchangeSettings, Later, Surface } from "./surface.ts";
 import { takeTurn, type Turn } from "./turn.ts";
 
@@ -245,7 +246,7 @@ export class Exchange implements AttemptOwner {
       lifetimeMs: clocks.lifetimeMs,
       request: outgoing(prepared, deployment, transport, clocks, id),
       reading: prepared.reading,
-      warnings: prepared.warnings,
+      warnings: withStandIn(this.settings, candidate, prepared.warnings),
       ...(prepared.expectedUnits === undefined ? {} : { expectedUnits: prepared.expectedUnits }),
       ...(transport.authorize === undefined ? {} : { authorize: transport.authorize }),
     });

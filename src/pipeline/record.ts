@@ -1,5 +1,6 @@
 /** The record of a finished request, from which ledger listing, log line, metric and tail are derived. */
 import { describeChoice } from "../decide/choose.ts";
+import { standsInFor } from "../decide/stand-in.ts";
 import type { AttemptRecord, RequestRecord } from "../ports.ts";
 import type { GatewayError } from "../wire/errors.ts";
 import type { JsonObject } from "../wire/json.ts";
@@ -34,6 +35,7 @@ export function recordOf(facts: RecordFacts): RequestRecord {
   const attempts = facts.attempts.map((attempt) => attemptRecord(attempt, facts.chargeOf(attempt)));
   const flags = new Set(facts.flags);
   for (const attempt of attempts) for (const flag of attempt.flags) flags.add(flag);
+  if (winner !== null && standsInFor(settings.route, winner.settings.candidate.deployment) !== null) flags.add("fallback_model");
   const firstMs = winner?.firstContentMs ?? null;
   return {
     requestId: settings.requestId,

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { Allowance } from "../decide/allowance.ts";
 import { RouteBook } from "../decide/balance/route-book.ts";
-import type { Deployment, Pricing, Route, RouteClocks } from "../decide/deployment.ts";
+import type { Deployment, Pricing, ReliefClass, Route, RouteCandidate, RouteClocks } from "../decide/deployment.ts";
 import { DEFAULT_CLOCKS } from "../decide/deployment.ts";
 import { HealthBook, type HealthRow, type HealthView } from "../decide/health/book.ts";
 import { model, provider, sheet } from "../decide/test-directory.ts";
@@ -33,10 +33,15 @@ export interface Place {
   /** The owner's word, where it is not the catalogue's. */
   readonly maxOutput?: number;
   readonly domain?: Deployment["domain"];
+  /** What the owner says that it can. */
+  readonly told?: NonNullable<Deployment["told"]>;
 }
 export interface RouteSpec {
   /** Names, or places where something is out of the ordinary. `a` → deployment `a/m` at https://a.example. */
   readonly candidates: readonly (string | Place)[];
+  /** Held back until others refuse the request. */
+  readonly onContextWindow?: readonly (string | Place)[];
+  readonly onContentPolicy?: readonly (string | Place)[];
   readonly clocks?: Partial<RouteClocks>;
   readonly keepalive?: boolean;
   readonly strategy?: Route["strategy"];
@@ -235,10 +240,14 @@ export function assertBooksAgree(world: World): void {
   }
 }
 
+function candidatesOf(places: readonly (string | Place)[] = [], after?: ReliefClass): readonly RouteCandidate[] {
+  return places.map((one) => ({ deployment: deploymentOf(typeof one === "string" ? { name: one } : one), weight: 1, automatic: false, ...(after === undefined ? {} : { after }) }));
+}
+
 function routeOf(spec: RouteSpec): Route {
   return {
     name: "r",
-    candidates: spec.candidates.map((one) => ({ deployment: deploymentOf(typeof one === "string" ? { name: one } : one), weight: 1, automatic: false })),
+    candidates: [...candidatesOf(spec.candidates), ...candidatesOf(spec.onContextWindow, "context"), ...candidatesOf(spec.onContentPolicy, "content_policy")],
     strategy: spec.strategy ?? "priority",
     clocks: { ...DEFAULT_CLOCKS, ...spec.clocks },
     keepalive: spec.keepalive ?? true,
@@ -266,5 +275,6 @@ export function deploymentOf(place: Place): Deployment {
     region: null,
     domain: place.domain ?? {},
     reasons: place.reasons ?? false,
+    ...(place.told === undefined ? {} : { told: place.told }),
   };
 }
