@@ -352,7 +352,7 @@ export class Course {
       if (!run.void) tries.push({ candidate: run.candidate, outcome: i === ended ? SUPERSEDED : run.outcome });
     }
     const { candidates, startMs, deadlineMs, once, random } = this.#facts;
-    return nextStep({ nowMs, deadlineMs: startMs + deadlineMs, candidates, once, tries, view: (candidate) => this.view(candidates.indexOf(candidate), nowMs), random });
+    return nextStep({ nowMs, startMs, deadlineMs: startMs + deadlineMs, candidates, once, tries, view: (candidate) => this.view(candidates.indexOf(candidate), nowMs), random });
   }
 }
 

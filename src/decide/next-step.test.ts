@@ -11,16 +11,18 @@ import { candidate, failed } from "./test-candidates.ts";
 
 const NOW = 100_000;
 
-/** `ok`, `rest` (resting), `due` (a probe may go), `probing`, `out` (excluded); `+3000` paced for so long. */
+/** `ok`, `full`, `rest` (resting), `due` (a probe may go), `probing`, `out` (excluded); `+3000` paced for so long, `cap+3000` by the learned pace. */
 type Word = string;
 
 function viewOf(word: Word): HealthView {
   const [state = "ok", pauseMs] = word.split("+");
   return {
-    state: ({ ok: "admitting", out: "admitting", rest: "resting", due: "probe-ready", probing: "probing" } as const)[state as "ok"],
+    state: ({ ok: "admitting", full: "admitting", cap: "admitting", out: "admitting", rest: "resting", due: "probe-ready", probing: "probing" } as const)[state as "ok"],
     pausedUntilMs: pauseMs === undefined ? 0 : NOW + Number(pauseMs),
     excluded: state === "out" ? { reason: "auth", untilMs: Number.POSITIVE_INFINITY, scope: "account", alarm: true } : null,
     restsUntilMs: 0,
+    ...(state === "full" ? { full: true } : {}),
+    ...(state === "cap" ? { capped: true } : {}),
   };
 }
 
@@ -85,7 +87,20 @@ const TABLE: readonly (readonly [what: string, views: readonly Word[], tries: re
   ["a pause past an excluded one", ["out", "ok+3000"], [], "paced 1 after 3000"],
   ["no pause at the deadline itself", ["ok+600000"], [], "stop paced 600000"],
 
+  ["past the full to the admitting", ["full", "ok"], [], "first 1"],
+  ["past the full to a due probe", ["full", "due"], [], "probe 1 probing"],
+  ["a full one rather than a resting one", ["rest", "full"], [], "first 1"],
+  ["a full one rather than a paced one", ["ok+1000", "full"], [], "first 1"],
+  ["the full where there is nothing else", ["full"], [], "first 0"],
+  ["a short wait for the learned pace", ["cap+9999"], [], "paced 0 after 9999"],
+  ["no long wait for the learned pace", ["cap+10000"], [], "stop paced 10000"],
+  ["a pause that was named rather than a long wait for the learned pace", ["cap+12000", "ok+60000"], [], "paced 1 after 60000"],
+
   // After a failure.
+  ["past the full to the admitting", ["ok", "full", "ok"], ["0:server"], "failover 2"],
+  ["a full one rather than a due probe", ["ok", "full", "due"], ["0:server"], "failover 1"],
+  ["a full one rather than a repeat", ["ok", "full"], ["0:server"], "failover 1"],
+  ["no long wait for the learned pace of a tried one", ["cap+20000"], ["0:rate"], "stop paced 20000"],
   ["an admitting one, unmetered", ["ok", "ok"], ["0:server"], "failover 1"],
   ["an admitting one rather than a due probe", ["ok", "due", "ok"], ["0:server"], "failover 2"],
   ["a due probe rather than a repeat", ["ok", "due"], ["0:server"], "probe 1 probing"],
@@ -138,6 +153,22 @@ describe("the next step is", () => {
       assert.equal(words(step(views, tries)), expected);
     });
   }
+
+  it("a call beyond a learned pace in a tenth of the cases where the wait were too long, and never while a provider's pause lasts", () => {
+    assert.equal(words(step(["cap+20000"], [], { random: 0.09 })), "paced 0");
+    assert.equal(words(step(["cap+20000"], [], { random: 0.1 })), "stop paced 20000");
+    assert.equal(words(step(["cap+20000", "ok+900000"], [], { random: 0.09 })), "paced 0");
+    assert.equal(words(step(["ok+900000"], [], { random: 0 })), "stop paced 900000");
+    assert.equal(words(step(["cap+20000"], ["0:rate"], { random: 0 })), "stop paced 20000");
+    assert.equal(words(step(["cap+20000", "rest+900000"], ["1:server"], { random: 0 })), "stop paced 20000");
+  });
+
+  it("no wait for the learned pace that ends later than ten seconds after the request began", () => {
+    const [only] = [candidate("a")];
+    const at = (startMs: number): Step => nextStep({ nowMs: NOW, startMs, deadlineMs: NOW + 600_000, candidates: [only as NonNullable<typeof only>], tries: [], view: () => viewOf("cap+3000"), random: () => 0.5 });
+    assert.equal(words(at(NOW - 6_999)), "paced 0 after 3000");
+    assert.equal(words(at(NOW - 7_000)), "stop paced 3000");
+  });
 
   it("nothing once the deadline has passed", () => {
     assert.equal(words(step(["ok"], [], { deadlineMs: NOW })), "stop deadline");

@@ -136,6 +136,7 @@ export function viewOf(entry: Entry | undefined, credential: Exclusion | undefin
   return {
     state: phase === "admitting" && trialDue ? "probe-ready" : phase,
     pausedUntilMs,
+    ...(pausedUntilMs > nowMs && pacing.isCapped(entry.pace, nowMs) ? { capped: true as const } : {}),
     excluded,
     restsUntilMs: Math.max(entry.breaker.resting ? entry.breaker.restsUntilMs : 0, slow?.breaker.resting === true ? slow.breaker.restsUntilMs : 0),
     ...(full ? { full } : {}),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { hintOf, newPace, pausedUntilMs, recordAcceptance, recordHint, recordRefusal, recordSent, PAUSE_MAX_MS, type Pace } from "./pace.ts";
+import { hintOf, isCapped, newPace, pausedUntilMs, recordAcceptance, recordHint, recordRefusal, recordSent, PAUSE_MAX_MS, type Pace } from "./pace.ts";
 
 /** A provider that takes so many calls a minute. */
 type Provider = (nowMs: number) => boolean;
@@ -95,9 +95,11 @@ describe("a learned pace", () => {
           if (!refused) continue;
           const before = pace.limit;
           const accepted = pace.accepted - 1;
-          recordRefusal(pace, { seq: i + 1, sentMs: nowMs, lastSentSeq: i + 1, retryAfterMs: null, teaches: true, nowMs });
+          const outage = recordRefusal(pace, { seq: i + 1, sentMs: nowMs, lastSentSeq: i + 1, retryAfterMs: null, teaches: true, nowMs });
           assert.equal(pace.accepted, accepted);
-          if (Number.isFinite(before) || accepted >= 3) assert.equal(pace.limit, Math.max(1, Math.floor(0.9 * Math.min(before, accepted))));
+          // What looked like a pace was none, so that the cuts since the last call that was accepted are taken back.
+          if (outage) assert.equal(pace.limit, pace.provenLimit);
+          else if (Number.isFinite(before) || accepted >= 3) assert.equal(pace.limit, Math.max(1, Math.floor(0.9 * Math.min(before, accepted))));
         }
       }),
     );
@@ -185,5 +187,17 @@ describe("what headers leave", () => {
     recordHint(pace, recordSent(pace, 0), { remainingRequests: 5, resetMs: 1 }, 0);
     recordHint(pace, recordSent(pace, 0), { remainingRequests: 0, resetMs: 86_400_000 }, 0);
     assert.equal(pausedUntilMs(pace, 0), 60_000);
+  });
+});
+
+describe("a learned limit holds a call back", () => {
+  it("where it says later than every pause that was told", () => {
+    const pace = newPace();
+    for (let i = 0; i < 5; i++) recordSent(pace, i * 1_000);
+    assert.equal(isCapped(pace, 5_000), false);
+    recordRefusal(pace, { seq: 5, sentMs: 4_000, lastSentSeq: 5, retryAfterMs: 2_000, teaches: true, nowMs: 5_000 });
+    assert.equal(isCapped(pace, 5_500), true);
+    recordRefusal(pace, { seq: 6, sentMs: 5_600, lastSentSeq: 6, retryAfterMs: 300_000, teaches: true, nowMs: 6_000 });
+    assert.equal(isCapped(pace, 6_500), false);
   });
 });

@@ -178,9 +178,19 @@ export function recordHint(pace: Pace, nth: number, hint: LimitHint, nowMs: numb
 
 /** When the next call may go; 0: at once. */
 export function pausedUntilMs(pace: Pace, nowMs: number): number {
-  let untilMs = pace.pauseToMs > nowMs ? pace.pauseToMs : 0;
-  if (pace.left <= 0 && pace.hintUntilMs > nowMs) untilMs = Math.max(untilMs, pace.hintUntilMs);
+  const untilMs = toldUntilMs(pace, nowMs);
   return pace.limit === Number.POSITIVE_INFINITY ? untilMs : Math.max(untilMs, roomAtMs(pace, nowMs));
+}
+
+/** Is it the learned limit that the next call waits for, and no pause that was told? Then a call before might be taken. */
+export function isCapped(pace: Pace, nowMs: number): boolean {
+  return pace.limit !== Number.POSITIVE_INFINITY && roomAtMs(pace, nowMs) > toldUntilMs(pace, nowMs);
+}
+
+/** By a 429, a Retry-After or headers; 0: nothing is told. */
+function toldUntilMs(pace: Pace, nowMs: number): number {
+  const untilMs = pace.pauseToMs > nowMs ? pace.pauseToMs : 0;
+  return pace.left <= 0 && pace.hintUntilMs > nowMs ? Math.max(untilMs, pace.hintUntilMs) : untilMs;
 }
 
 /** Is there nothing to remember? */

@@ -25,6 +25,8 @@ export interface HealthView {
   readonly state: BreakerPhase;
   /** Not before this time (0: at once), for a 429, a Retry-After, or the learned pace. */
   readonly pausedUntilMs: number;
+  /** It is the learned pace that it is paused for, not a time that its provider named: a call before might be taken. */
+  readonly capped?: true;
   /** Never to be called, not even as a last resort. null where it may be. */
   readonly excluded: ExclusionView | null;
   /** When the rest ends; 0 where it does not rest. */
