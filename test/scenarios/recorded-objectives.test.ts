@@ -1,0 +1,4 @@
+/** See `recorded.ts`. */
+import { describeRecorded } from "./recorded.ts";
+
+describeRecorded("objectives");
