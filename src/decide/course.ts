@@ -86,6 +86,8 @@ export class Course {
   #hedgeAtMs = NEVER;
   #raceDue: boolean;
   #lacksAllowance = false;
+  /** An answer that broke off is to be carried on. */
+  #carrying = false;
   /** Why the request was refused for its own sake, where another model may not. */
   #refusal: ReliefClass | null = null;
 
@@ -187,6 +189,16 @@ export class Course {
     this.#pending = null;
     this.#deferred = null;
     this.#roomAtMs = NEVER;
+    this.#due = true;
+  }
+
+  /**
+   * The winner has ended, and its answer may be carried on: content may win again. Only by a candidate that has not failed yet, and each
+   * such step takes from the retry allowance: it is a call more for a request that was answered in part.
+   */
+  brokeOff(): void {
+    this.#winner = null;
+    this.#carrying = true;
     this.#due = true;
   }
 
@@ -306,7 +318,8 @@ export class Course {
 
   #step(nowMs: number, inFlight: number): Command {
     if (this.#halted) return inFlight === 0 ? stop("unheld") : IDLE;
-    const step = this.#nextStep(null, nowMs);
+    const next = this.#nextStep(null, nowMs);
+    const step = this.#carrying ? this.#rescuing(next) : next;
     if (step.kind === "stop") return inFlight === 0 ? step : IDLE;
     if (step.metered && !this.#facts.allowance.tryTake(nowMs)) {
       this.#lacksAllowance = true;
@@ -315,6 +328,14 @@ export class Course {
     if (step.waitMs <= 0) return step;
     this.#pending = { atMs: nowMs + step.waitMs, step };
     return IDLE;
+  }
+
+  /** The step as one that carries an answer on: nobody who failed at it is asked again. */
+  #rescuing(step: Step): Step {
+    if (step.kind === "stop") return step;
+    if (this.#runs.filter((run) => !run.void).length >= MAX_ATTEMPTS) return { kind: "stop", why: "attempts", retryAfterMs: null };
+    const tried = this.#runs.some((run) => run.candidate === step.candidate && run.outcome?.kind !== "superseded");
+    return tried ? { kind: "stop", why: "nothing_left", retryAfterMs: null } : { ...step, why: "rescue", metered: true };
   }
 
   /** Health may have changed its mind while we waited; then the step is decided anew. */
@@ -349,7 +370,8 @@ export class Course {
   #nextStep(ended: number | null, nowMs: number): Step {
     const tries: { candidate: number; outcome: Outcome | null }[] = [];
     for (const [i, run] of this.#runs.entries()) {
-      if (!run.void) tries.push({ candidate: run.candidate, outcome: i === ended ? SUPERSEDED : run.outcome });
+      // Who was put aside for the one that broke off was not tried at what is to be done now.
+      if (!run.void && !(this.#carrying && run.outcome?.kind === "superseded")) tries.push({ candidate: run.candidate, outcome: i === ended ? SUPERSEDED : run.outcome });
     }
     const { candidates, startMs, deadlineMs, once, random } = this.#facts;
     return nextStep({ nowMs, startMs, deadlineMs: startMs + deadlineMs, candidates, once, tries, view: (candidate) => this.view(candidates.indexOf(candidate), nowMs), random });

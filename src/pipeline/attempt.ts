@@ -57,6 +57,8 @@ export interface AttemptSettings {
   readonly reading: Reading;
   readonly warnings: readonly string[];
   readonly expectedUnits?: UnitCounts;
+  /** About how many tokens of a begun answer it is shown beside the request; absent: none. */
+  readonly shownTokens?: number;
 }
 
 const ERROR_BODY_BYTES = 64 << 10;

@@ -101,7 +101,7 @@ export function chargeFor(attempt: Attempt, outcome: Outcome, asked: Pick<HoldFa
     relayedTextBytes: attempt.textBytes,
     contentEvents: attempt.contentEvents,
     ...(outputLimitTokens === undefined ? {} : { outputLimitTokens }),
-    inputEstimateTokens: asked.inputEstimateTokens,
+    inputEstimateTokens: asked.inputEstimateTokens + (attempt.settings.shownTokens ?? 0),
     billsOnAbort: deployment.provider.billsOnAbort,
     wallMs: attempt.heldMs ?? wallMs,
     ...(features === undefined ? {} : { features }),

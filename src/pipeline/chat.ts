@@ -38,6 +38,7 @@ import { turnedAway } from "./importance.ts";
 import { deadlineMsOf, readBody, refuse, resolveRoute, viaOf, type Inbound, type ReadBody } from "./inbound.ts";
 import type { LaneSink, StreamLane } from "./lane.ts";
 import { PassLane } from "./pass-lane.ts";
+import { Rescue } from "./rescue.ts";
 import { lookUpReasoning, NOTHING_KEPT, openKeeper, type ReasoningKeeper } from "./reasoning-state.ts";
 import { RemoteImages } from "./remote-images.ts";
 import { cheaperRoute, CHEAPER_WARNING, limitWarning, spendingOf } from "./spending.ts";
@@ -172,7 +173,7 @@ function begin(deps: Deps, inbound: Inbound, ready: Ready): Exchange | null {
   const images = fetchesImages && needs.some((need) => need.capability === "image_url") ? new RemoteImages(deps.images, deps.clock) : null;
   const fitting = needs.length === 0 ? null : new Fitting(request, needs, images);
   const name = inbound.asked.surface as SurfaceName;
-  const surface = new ChatSurface(deps, inbound, { name, client, outside, request, body, route, fitting, passesTo, kept, foreignWarnings: parsed.warnings, onlyHere: parsed.onlyHere, more });
+  const surface = new ChatSurface(deps, inbound, { name, client, outside, request, body, route, fitting, passesTo, kept, foreignWarnings: parsed.warnings, onlyHere: parsed.onlyHere, more }, route.rescue === undefined ? undefined : Rescue.for(request, client, shape, inbound.caller.policy?.expose !== "none"));
   const exchange = new Exchange(deps, surface, inbound.reply, {
     requestId: inbound.requestId,
     caller: inbound.caller,
@@ -256,8 +257,10 @@ class ChatSurface implements Surface {
   /** Encoders of hub lanes, for what closes their answers. */
   readonly #encoders = new Map<Reading, AnswerEncoder>();
   readonly #keepers = new Map<Reading, ReasoningKeeper>();
+  readonly rescue: Rescue | undefined;
 
-  constructor(deps: Deps, inbound: Inbound, asked: ChatAsked) {
+  constructor(deps: Deps, inbound: Inbound, asked: ChatAsked, rescue: Rescue | undefined) {
+    this.rescue = rescue;
     this.#deps = deps;
     this.#inbound = inbound;
     this.#asked = asked;
@@ -274,6 +277,9 @@ class ChatSurface implements Surface {
   prepare(candidate: Candidate): Prepared {
     const { deployment } = candidate;
     const { outside, more, onlyHere, route, kept, passesTo } = this.#asked;
+    const rest = this.rescue?.begun === true ? this.rescue : undefined;
+    const lack = rest?.lack(candidate) ?? null;
+    if (lack !== null) return lack;
     const dialect = dialectById(deployment.provider.dialect ?? surfaceDialect.id);
     const target: Target = { provider: deployment.provider, account: deployment.account, model: deployment.model, upstreamModel: deployment.upstreamModel, maxOutput: deployment.maxOutput };
     const headers = this.#headers(dialect);
@@ -291,7 +297,7 @@ class ChatSurface implements Surface {
     const warnings = limit === undefined ? fits : [...fits, limitWarning(limit)];
     const whole: PassedBody = { bytes: asSent?.bytes ?? this.#inbound.body, scan: body.scan, raw: body.raw, request, outside };
     const plain: DecodeContext = { usage: deployment.provider.usage, upstreamModel: deployment.upstreamModel, provider: deployment.provider.id, account: deployment.account };
-    const passing = fitted === null || !same ? whole : fitted.rewritten ? null : passedWithout(whole, fitted.without);
+    const passing = rest !== undefined ? null : fitted === null || !same ? whole : fitted.rewritten ? null : passedWithout(whole, fitted.without);
     if (same && passing !== null && this.#client.mustRewrite?.(passing, target) !== true) {
       const { path, edits: own, warnings: left = NO_WARNINGS } = this.#client.pass(passing, target);
       const replaces = this.#passHeaders(headers);
@@ -302,10 +308,11 @@ class ChatSurface implements Surface {
     const loses = (!same && this.#client.ownForm?.(target) !== true) || (same && passing === null && dialect.id !== surfaceDialect.id);
     const [foreign] = onlyHere;
     if (loses && foreign !== undefined) return foreign;
-    const encoded = encodeFor(dialect, request, target, route.lenient === true);
+    const encoded = encodeFor(dialect, rest?.request(request) ?? request, target, route.lenient === true);
     if (encoded.kind === "unsupported") return encoded;
     for (const [name, value] of encoded.headers) headers.push(name, value);
     const context = encoded.renames === undefined ? plain : { ...plain, renames: encoded.renames };
+    if (rest !== undefined) return rest.prepared(deployment, encoded, { headers, warnings, reading: this.#reading(candidate, dialect, context), open: () => dialect.openStream(context) });
     return {
       kind: "prepared",
       path: encoded.path,
@@ -321,6 +328,7 @@ class ChatSurface implements Surface {
     const { request } = this.#asked;
     const tellsCost = (this.#inbound.caller.policy?.expose ?? "id+cost") === "id+cost";
     const costText = cost.nanoUsd === null ? "null" : usd(cost.nanoUsd);
+    const carried = this.rescue?.usage(attempt, charge.units);
     const member = `"spillway":{"cost_usd":${costText}${cost.estimated ? `,"estimated":true` : ""}}`;
     const asked = this.#client.usageAsked?.(request) ?? true;
     const pieces: Uint8Array[] = [];
@@ -329,8 +337,8 @@ class ChatSurface implements Surface {
       if (tellsUsage && asked) pieces.push(tellsCost && attempt.settings.reading.framing === "sse" ? withMember(frame.bytes, member) : frame.bytes);
       else if (frame.kind !== "usage") pieces.push(frame.bytes);
     }
-    const encode = this.#encoders.get(attempt.settings.reading);
-    if (encode !== undefined) pieces.push(bytesOf([encode.closing(attempt.usage ?? { units: charge.units, raw: null }, tellsCost ? { cost_usd: cost.nanoUsd === null ? null : Number(costText), ...(cost.estimated ? { estimated: true } : {}) } : {})]));
+    const encode = this.#encoderOf(attempt.settings.reading);
+    if (encode !== undefined) pieces.push(bytesOf([encode.closing(carried ?? attempt.usage ?? { units: charge.units, raw: null }, { ...(tellsCost && { cost_usd: cost.nanoUsd === null ? null : Number(costText), ...(cost.estimated ? { estimated: true } : {}) }), ...this.rescue?.told })]));
     else if (this.#client.terminal !== undefined) pieces.push(bytesOf([this.#client.terminal]));
     else if (this.#client.lastEvent !== undefined && !attempt.sawEnd) pieces.push(bytesOf([this.#client.lastEvent]));
     return bytesOf(pieces);
@@ -342,14 +350,18 @@ class ChatSurface implements Surface {
     if (keep === undefined) return state;
     const { deployment } = attempt.settings.candidate;
     // Told as events, it was written here.
-    const passed = attempt.settings.reading.held !== true && !this.#encoders.has(attempt.settings.reading) && this.#sameAs(dialectById(deployment.provider.dialect ?? surfaceDialect.id));
+    const passed = attempt.settings.reading.held !== true && this.#encoderOf(attempt.settings.reading) === undefined && this.#sameAs(dialectById(deployment.provider.dialect ?? surfaceDialect.id));
     const kept = keep(last, passed ? deployment.account : null);
     return state === undefined ? kept : Promise.all([state, kept]).then(() => undefined);
   }
 
   errorFrame(error: GatewayError, attempt: Attempt | null): Uint8Array {
-    const encode = attempt === null ? undefined : this.#encoders.get(attempt.settings.reading);
-    return bytesOf([encode === undefined ? this.#client.brokenFrame(error, this.#inbound.requestId) : encode.failed(error, attempt?.usage ?? null)]);
+    const encode = attempt === null ? undefined : this.#encoderOf(attempt.settings.reading);
+    return bytesOf([encode === undefined ? this.#client.brokenFrame(error, this.#inbound.requestId) : encode.failed(error, this.rescue?.usage(attempt, attempt?.usage?.units) ?? attempt?.usage ?? null)]);
+  }
+
+  #encoderOf(reading: Reading): AnswerEncoder | undefined {
+    return this.#encoders.get(reading) ?? this.rescue?.encoderOf(reading);
   }
 
   errorBody(error: GatewayError): Uint8Array {
@@ -401,7 +413,7 @@ class ChatSurface implements Surface {
       simulated: this.#inbound.snapshot.simulated,
     });
     // What is checked first is written anew.
-    const same = structured === null && this.#client.answersAnew !== true && this.#sameAs(dialect);
+    const same = structured === null && this.rescue === undefined && this.#client.answersAnew !== true && this.#sameAs(dialect);
     const keeper = openKeeper(this.#deps, this.#inbound, request, this.#client.id, this.#asked.passesTo, deployment);
     const whole = structured?.dialect(dialect) ?? dialect;
     const read = keeper?.watchAnswer(whole) ?? whole;
@@ -414,7 +426,8 @@ class ChatSurface implements Surface {
         if (same && dialect.id === surfaceDialect.id) return new ByteLane(sink, opened, request.choiceCount, keeper?.frameWatcher(dialect.openStream(context)));
         if (same) return new PassLane(sink, opened, request.choiceCount, framing);
         const decoder = keeper?.watchStream(opened) ?? opened;
-        const encode = this.#client.openEncoder(head());
+        const plain = this.#client.openEncoder(head());
+        const encode = this.rescue?.watch(reading, plain) ?? plain;
         this.#encoders.set(reading, encode);
         return new HubLane(sink, decoder, encode, request.choiceCount, mayBeEmpty, framing);
       },

@@ -47,6 +47,12 @@ export class Delivery {
     this.#reply.end(bytes);
   }
 
+  /** The last frame of a stream that ends before its time; null: it cannot be told, so the connection is broken off. */
+  endWith(frame: Uint8Array | null): void {
+    if (frame === null) this.destroy();
+    else this.end(frame);
+  }
+
   /** Break off what cannot be ended properly. */
   destroy(): void {
     this.stopKeepalive();

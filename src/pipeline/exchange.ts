@@ -8,22 +8,27 @@ import { Course, type StopReason } from "../decide/course.ts";
 import { softTimeoutMs } from "../decide/deployment.ts";
 import { hintOf } from "../decide/health/pace.ts";
 import type { Launch } from "../decide/next-step.ts";
+import { INTERRUPTED_FLAG } from "../decide/objective/judge.ts";
+import { isBreak, MAX_RESCUES } from "../decide/rescue.ts";
 import type { Charge, ClientReply, Timer } from "../ports.ts";
 import { readRateLimits } from "../providers/rate-limits.ts";
-import { gatewayError, statusOf, type GatewayError } from "../wire/errors.ts";
-import type { Outcome } from "../wire/outcome.ts";
-import { answerHeaders, errorHeaders, streamHead } from "./answer-headers.ts";
+import { gatewayError, type GatewayError } from "../wire/errors.ts";
+import type { Outcome, UpstreamError } from "../wire/outcome.ts";
+import { answerHeaders, streamHead } from "./answer-headers.ts";
 import { Attempt, type AttemptOwner } from "./attempt.ts";
 import { chargeFor, holdOf, relayedBy } from "./booking.ts";
 import { Books, type Unheld } from "./books.ts";
 import { brokenStream, conclude, refusedHold, type Tried } from "./conclude.ts";
 import { Delivery } from "./delivery.ts";
 import type { Deps } from "./deps.ts";
+import { Drains } from "./drains.ts";
+import { answerError } from "./error-answer.ts";
 import { failure } from "./lane.ts";
 import { outgoing } from "./outgoing.ts";
 import { toldTo } from "./permitted.ts";
 import { failureFields, recordOf } from "./record.ts";
 import { withoutSecret } from "./redact.ts";
+import type { Rescue } from "./rescue.ts";
 import { bindsDeployment } from "./scopes.ts";
 import { withinRest } from "./spending.ts";
 import { beganBy, learnFrom } from "./steering.ts";
@@ -32,7 +37,7 @@ import type { ExchangeSettings, Later, Surface } from "./surface.ts";
 import { takeTurn, type Turn } from "./turn.ts";
 
 const LEDGER_UNAVAILABLE = "The ledger cannot be written, so nothing that costs money is started. Free disk space or check the data folder's permissions.";
-const JSON_TYPE = ["content-type", "application/json"];
+const NONE: readonly Attempt[] = Object.freeze([]);
 
 export class Exchange implements AttemptOwner {
   /** Where it stands among what is in flight. */
@@ -50,14 +55,16 @@ export class Exchange implements AttemptOwner {
   readonly #books: Books;
   readonly #unfit = new Map<number, { readonly param: string; readonly message: string }>();
   readonly #startStates: string[];
-  /** Per attempt: the bound of reading on after the client left. */
-  readonly #drains = new Map<Attempt, Timer>();
+  readonly #drains: Drains;
   readonly #flags = new Set<string>();
   /** Among its caller's limits on pace; null: none applies. */
   #turn: Turn | null = null;
   /** The first hold that was refused. */
   #unheldError: GatewayError | null = null;
   #winner: Attempt | null = null;
+  /** Those before it whose answers broke off and were, or are to be, carried on; and how the last one did. */
+  #lost: readonly Attempt[] = NONE;
+  #lostBy: GatewayError | null = null;
   #deadline: Timer | null = null;
   /** When the course is to be asked again. */
   #wake: Timer | null = null;
@@ -76,6 +83,7 @@ export class Exchange implements AttemptOwner {
     this.#surface = surface;
     this.#delivery = new Delivery(reply, deps.clock);
     this.#books = new Books(deps.ledger, deps.log, deps.budgets);
+    this.#drains = new Drains(deps);
     this.settings = settings;
     this.#startMs = deps.clock.nowMs();
     this.#startWallMs = deps.clock.wallMs();
@@ -106,11 +114,15 @@ export class Exchange implements AttemptOwner {
     this.#deps.allowance.earn(this.#startMs);
     const { steering, choice } = this.settings;
     if (steering !== undefined) beganBy(this.#deps, steering, choice);
-    this.#deadline = this.#deps.clock.after(this.settings.deadlineMs, () => this.#deadlinePassed());
+    this.#startDeadline();
     if (this.#surface.stream && this.settings.route.keepalive && this.#surface.keepAlive.length > 0) {
       this.#delivery.keepAlive(this.#surface.keepAlive, this.#deps.limits.keepaliveMs, () => answerHeaders(this.#facts(null, "open"), streamHead(this.#surface.streamType)));
     }
     this.#drive();
+  }
+
+  #startDeadline(): void {
+    this.#deadline = this.#deps.clock.after(this.#startMs + this.settings.deadlineMs - this.#deps.clock.nowMs(), () => this.#deadlinePassed());
   }
 
   /** The process stops: end with the typed error, charges settled. */
@@ -157,6 +169,8 @@ export class Exchange implements AttemptOwner {
     for (const [i, other] of this.#attempts.entries()) if (other !== attempt && !this.#course.goesOn(i)) other.stop("superseded");
     this.#sleep();
     if (this.#surface.stream && !this.#delivery.replied) this.#delivery.head(200, answerHeaders(this.#facts(attempt, "open"), streamHead(attempt.type ?? this.#surface.streamType)));
+    const from = this.#lost.at(-1);
+    if (from !== undefined) this.#delivery.write((this.#surface.rescue as Rescue).marker(from, attempt));
     return true;
   }
 
@@ -168,19 +182,36 @@ export class Exchange implements AttemptOwner {
     const outcome = withoutSecret(told, this.settings.snapshot.transport(attempt.settings.candidate.deployment).secret);
     const index = this.#attempts.indexOf(attempt);
     this.#outcomes[index] = outcome;
-    DRAINING.delete(attempt);
-    this.#drains.get(attempt)?.cancel();
+    this.#drains.ended(attempt);
     this.#course.ended(index, outcome, this.#deps.clock.nowMs());
     // What was refused its hold was no call, so no provider failed.
     if (outcome.kind === "failed" && outcome.fault !== "client" && this.#books.granted([attempt]).length > 0) this.#deps.log.warn("attempt_failed", failureFields(this.settings.requestId, attempt, outcome));
     this.#books.settle(attempt, chargeFor(attempt, outcome, this.settings, this.#deps.clock.wallMs()), outcome.kind === "answered" ? this.#surface.held?.(attempt) : undefined);
-    if (attempt === this.#winner) this.#whenBooked(() => this.#close(attempt, outcome));
+    if (attempt === this.#winner) {
+      if (isBreak(outcome) && this.#carriesOn(attempt, outcome.error)) this.#drive();
+      else this.#whenBooked(() => this.#close(attempt, outcome));
+    }
     else if (this.#over || this.#gone) this.#whenBooked(() => this.#record());
     else if (outcome.kind !== "superseded") {
       // Whatever was waited for beside it: what may be done has changed.
       this.#stopWaiting();
       this.#drive();
     }
+  }
+
+  /** The winner's answer broke off: another deployment goes on with it, where that is asked and can be. Its own failure is told if that fails. */
+  #carriesOn(attempt: Attempt, error: UpstreamError): boolean {
+    const { rescue } = this.#surface;
+    if (rescue === undefined || this.#over || this.#gone || this.#stopping || this.#lost.length >= MAX_RESCUES) return false;
+    if (!rescue.begin(attempt, this.#books.chargeOf(attempt)?.units ?? {})) return false;
+    for (const other of this.#inFlight()) other.stop("superseded");
+    this.#lost = [...this.#lost, attempt];
+    this.#lostBy = brokenStream(error, attempt.settings.candidate.deployment.id);
+    for (const [i, lack] of rescue.lacks(this.settings.choice.candidates)) this.#setUnfit(i, lack);
+    this.#winner = null;
+    this.#course.brokeOff();
+    this.#startDeadline();
+    return true;
   }
 
   // The loop
@@ -211,6 +242,7 @@ export class Exchange implements AttemptOwner {
   }
 
   #stopped(why: StopReason, retryAfterMs: number | null): void {
+    if (this.#lostBy !== null) return this.#fail(this.#lostBy);
     // A budget of one candidate's own is the reason only where nothing else could be called.
     const unheld = why === "unheld" || this.#granted().length === 0 ? this.#unheldError : null;
     if (unheld !== null || why === "unheld") this.#fail(unheld ?? gatewayError("ledger_unavailable", LEDGER_UNAVAILABLE));
@@ -248,6 +280,7 @@ export class Exchange implements AttemptOwner {
       reading: prepared.reading,
       warnings: withStandIn(this.settings, candidate, prepared.warnings),
       ...(prepared.expectedUnits === undefined ? {} : { expectedUnits: prepared.expectedUnits }),
+      ...(prepared.shownTokens === undefined ? {} : { shownTokens: prepared.shownTokens }),
       ...(transport.authorize === undefined ? {} : { authorize: transport.authorize }),
     });
     this.#course.launched(step, this.#deps.clock.nowMs());
@@ -272,7 +305,8 @@ export class Exchange implements AttemptOwner {
 
   /** The candidate within what is left of the request's cap; null, and noted as unfit, where nothing useful is. */
   #affordable(index: number): Candidate | null {
-    const candidate = this.settings.choice.candidates[index] as Candidate;
+    const chosen = this.settings.choice.candidates[index] as Candidate;
+    const candidate = this.#surface.rescue?.bounded(chosen, this.#deps.clock.wallMs()) ?? chosen;
     const { binding } = this.settings;
     if (binding === undefined || this.#attempts.length === 0) return candidate;
     const rest = withinRest(candidate, { shape: binding.shape, wallMs: this.#deps.clock.wallMs() }, binding.spending, this.#books.committedNanoUsd(this.#attempts));
@@ -281,8 +315,9 @@ export class Exchange implements AttemptOwner {
   }
 
   #hold(attempt: Attempt, index: number): void {
-    const { candidate, number, id, expectedUnits } = attempt.settings;
-    const { requestId, route, caller, choice, inputEstimateTokens, features, serviceTier } = this.settings;
+    const { candidate, number, id, expectedUnits, shownTokens = 0 } = attempt.settings;
+    const { requestId, route, caller, choice, features, serviceTier } = this.settings;
+    const inputEstimateTokens = this.settings.inputEstimateTokens + shownTokens;
     const wallMs = this.#deps.clock.wallMs();
     attempt.heldMs = wallMs;
     const boundNanoUsd = (attempt.heldNanoUsd = number === 1 ? choice.holdNanoUsd : candidate.boundNanoUsd);
@@ -354,7 +389,7 @@ export class Exchange implements AttemptOwner {
     this.#error = this.#stopping
       ? gatewayError("stopping", "The gateway is stopping, so the answer breaks off here; try again.")
       : toldTo(this.settings, brokenStream(told, attempt.settings.candidate.deployment.id));
-    this.#endWith(this.#surface.errorFrame(this.#error, attempt));
+    this.#delivery.endWith(this.#surface.errorFrame(this.#error, attempt));
     this.#record();
   }
 
@@ -385,26 +420,11 @@ export class Exchange implements AttemptOwner {
   }
 
   #tellError(error: GatewayError): void {
-    if (this.#delivery.replied) {
-      this.#endWith(this.#surface.errorFrame(error, null));
-      return;
-    }
-    const facts = this.#facts(this.#granted().at(-1) ?? null, "known");
-    const instead = this.#surface.instead?.(error);
-    const body = instead?.body ?? this.#surface.errorBody(error);
-    const told = [...JSON_TYPE, "content-length", String(body.length)];
-    if (instead === undefined) this.#delivery.head(statusOf(error), answerHeaders(facts, [...told, ...errorHeaders(error), ...this.#surface.errorHeaders(error)]));
-    else {
-      this.#error = null;
-      this.#flags.add(instead.flag);
-      this.#delivery.head(200, answerHeaders({ ...facts, warnings: [...facts.warnings, instead.warning] }, told));
-    }
-    this.#delivery.end(body);
-  }
-
-  #endWith(frame: Uint8Array | null): void {
-    if (frame === null) this.#delivery.destroy();
-    else this.#delivery.end(frame);
+    if (this.#delivery.replied) return this.#delivery.endWith(this.#surface.errorFrame(error, this.#lost.at(-1) ?? null));
+    const instead = answerError(this.#delivery, this.#surface, error, this.#facts(this.#granted().at(-1) ?? null, "known"));
+    if (instead === null) return;
+    this.#error = null;
+    this.#flags.add(instead);
   }
 
   #deadlinePassed(): void {
@@ -414,7 +434,8 @@ export class Exchange implements AttemptOwner {
     this.#over = true;
     for (const [i, attempt] of this.#attempts.entries()) if (!attempt.over) attempt.fail(failure("timeout", "the request's deadline passed"), this.#course.isLate(i) ? "provider" : "ours");
     this.#over = false;
-    this.#conclude("deadline", null);
+    if (this.#lostBy !== null) this.#fail(this.#lostBy);
+    else this.#conclude("deadline", null);
   }
 
   #clientGone(): void {
@@ -424,25 +445,16 @@ export class Exchange implements AttemptOwner {
     const inFlight = this.#inFlight();
     for (const attempt of inFlight) {
       const drains = (this.#surface.readsOn === true || attempt.settings.candidate.deployment.provider.onClientGone === "drain") && attempt.sent;
-      if (drains && DRAINING.size < this.#deps.limits.drainsAtOnce) this.#drain(attempt);
+      if (drains) this.#drains.start(attempt);
       else attempt.stop("client-gone");
     }
     if (inFlight.length === 0) this.#whenBooked(() => this.#record());
-  }
-
-  /** Read on without delivering, for a provider that bills the whole answer anyway: its usage is the truth. */
-  #drain(attempt: Attempt): void {
-    attempt.draining = true;
-    attempt.resume();
-    DRAINING.add(attempt);
-    this.#drains.set(attempt, this.#deps.clock.after(this.#deps.limits.drainMs, () => attempt.stop("client-gone")));
   }
 
   #stopTimers(): void {
     this.#deadline?.cancel();
     this.#delivery.stopKeepalive();
     this.#stopWaiting();
-    for (const timer of this.#drains.values()) timer.cancel();
   }
 
   // Afterwards
@@ -451,10 +463,11 @@ export class Exchange implements AttemptOwner {
     if (this.#recorded || (!this.#delivery.ended && !this.#gone) || this.#attempts.some((attempt) => !attempt.over)) return;
     this.#recorded = true;
     const { settings } = this;
+    if (this.#lost.length > 0) this.#flags.add(this.#winner !== null && this.#error === null ? INTERRUPTED_FLAG : "rescue_failed");
     if (this.#course.lacksAllowance) this.#flags.add("retry_allowance_spent");
     for (const [i, attempt] of this.#attempts.entries()) attempt.late = this.#course.isLate(i);
     const record = recordOf({
-      settings, surface: this.#surface.name, stream: this.#surface.stream, attempts: this.#attempts, winner: this.#winner,
+      settings, surface: this.#surface.name, stream: this.#surface.stream, attempts: this.#attempts, winner: this.#winner ?? this.#lost.at(-1) ?? null, lost: this.#lost,
       chargeOf: (attempt) => this.#books.chargeOf(attempt),
       startMs: this.#startMs, startWallMs: this.#startWallMs, endMs: this.#deps.clock.nowMs(),
       status: this.#delivery.status, gone: this.#gone, error: this.#error,
@@ -480,6 +493,3 @@ export class Exchange implements AttemptOwner {
     }
   }
 }
-
-/** Attempts read on after their clients left, over all requests: bounded by `drainsAtOnce`. */
-const DRAINING = new Set<Attempt>();

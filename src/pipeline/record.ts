@@ -17,6 +17,8 @@ export interface RecordFacts {
   readonly attempts: readonly Attempt[];
   readonly chargeOf: (attempt: Attempt) => Booked | undefined;
   readonly winner: Attempt | null;
+  /** Those before the winner whose answers it carried on, first to last. */
+  readonly lost: readonly Attempt[];
   readonly startMs: number;
   readonly startWallMs: number;
   readonly endMs: number;
@@ -36,7 +38,7 @@ export function recordOf(facts: RecordFacts): RequestRecord {
   const flags = new Set(facts.flags);
   for (const attempt of attempts) for (const flag of attempt.flags) flags.add(flag);
   if (winner !== null && standsInFor(settings.route, winner.settings.candidate.deployment) !== null) flags.add("fallback_model");
-  const firstMs = winner?.firstContentMs ?? null;
+  const firstMs = (facts.lost[0] ?? winner)?.firstContentMs ?? null;
   return {
     requestId: settings.requestId,
     atMs: facts.startWallMs,
@@ -62,11 +64,13 @@ export function recordOf(facts: RecordFacts): RequestRecord {
   };
 }
 
-function decisionOf({ settings: { choice }, attempts, startStates, unfit }: RecordFacts): JsonObject {
+function decisionOf({ settings: { choice }, attempts, winner, lost, startStates, unfit }: RecordFacts): JsonObject {
   return {
     ...describeChoice(choice, startStates),
     unsupported: [...unfit].map(([i, one]) => ({ deployment: choice.candidates[i]?.deployment.id ?? "", param: one.param, message: one.message })),
     taken: attempts.map((attempt) => attempt.settings.candidate.deployment.id),
+    // Whose words the answer is made of.
+    ...(lost.length === 0 ? {} : { written_by: [...new Set([...lost, ...(winner === null ? [] : [winner])])].map((attempt) => attempt.settings.candidate.deployment.id) }),
   };
 }
 

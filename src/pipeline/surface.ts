@@ -8,6 +8,7 @@ import type { SurchargedFeature } from "../wire/facts.ts";
 import type { HttpMethod, ServedName } from "../wire/surfaces.ts";
 import type { UnitCounts } from "../wire/usage.ts";
 import type { Attempt, Reading } from "./attempt.ts";
+import type { Rescue } from "./rescue.ts";
 import type { Steering } from "./steering.ts";
 import type { Snapshot } from "./deps.ts";
 
@@ -32,6 +33,8 @@ export interface Surface {
   held?(attempt: Attempt): Promise<void> | undefined;
   /** Read on when the client has left: what the answer names is to be known. */
   readonly readsOn?: boolean;
+  /** Carries answers on that break off; absent: they end there. */
+  readonly rescue?: Rescue | undefined;
   /** The dialect's typed error as the end of a stream (`attempt`: the one whose answer broke off, null if none began), and as a body. null: it cannot be told there, so the connection is broken off. */
   errorFrame(error: GatewayError, attempt: Attempt | null): Uint8Array | null;
   errorBody(error: GatewayError): Uint8Array;
@@ -65,6 +68,8 @@ export type Prepared =
       readonly body: Uint8Array | null;
       readonly warnings: readonly string[];
       readonly reading: Reading;
+      /** About how many tokens of a begun answer are in it, beside the request; absent: none. */
+      readonly shownTokens?: number;
       /** What the whole call is likely to be billed for, where that is not tokens alone. */
       readonly expectedUnits?: UnitCounts;
     }

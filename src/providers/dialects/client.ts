@@ -104,6 +104,8 @@ export interface ClientDialect {
   readonly streamType: string;
   /** A sign of life that clients ignore. */
   readonly keepAlive: Frames;
+  /** Something of ours in the middle of a stream, which clients pass over; absent: a comment of server-sent events. */
+  marker?(spillway: JsonObject): Frames;
   /** Ends a stream whose own terminal signal is no event of it; absent: the last event is the signal. */
   readonly terminal?: Frames;
   /** The terminal event, for a stream that passed byte for byte, finished, and broke before it; absent: what finishes a stream ends it. */

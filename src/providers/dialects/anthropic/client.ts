@@ -16,6 +16,7 @@ export const anthropicClient: ClientDialect = {
   id: "anthropic-messages",
   streamType: "text/event-stream; charset=utf-8",
   keepAlive: sseFrame("ping", { type: "ping" }),
+  marker: (spillway) => sseFrame("ping", { type: "ping", spillway }),
   lastEvent: sseFrame("message_stop", { type: "message_stop" }),
   passedHeaders: ["anthropic-version"],
   parse,

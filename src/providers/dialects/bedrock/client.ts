@@ -14,6 +14,7 @@ export const bedrockClient: ClientDialect = {
   streamType: "application/vnd.amazon.eventstream",
   // Clients of this framing pass over events whose type they do not know: new ones are added without a version.
   keepAlive: eventFrame("ping", "{}"),
+  marker: (spillway) => eventFrame("ping", JSON.stringify({ spillway })),
   parse,
   pass,
   openEncoder,

@@ -4,7 +4,7 @@
  */
 import { asArray, asString, isObject, member, type JsonObject } from "../../../wire/json.ts";
 import { removalOf, type Edit } from "../../../wire/scan.ts";
-import type { ClientDialect, Passed, PassedBody } from "../client.ts";
+import { sseFrame, type ClientDialect, type Passed, type PassedBody } from "../client.ts";
 import type { Target } from "../dialect.ts";
 import { KEEP_ALIVE, encodeAnswer, errorFrame, openEncoder } from "./client-encode.ts";
 import { encodeError } from "./client-errors.ts";
@@ -21,6 +21,7 @@ export const geminiClient: ClientDialect = {
   id: "gemini",
   streamType: "text/event-stream",
   keepAlive: KEEP_ALIVE,
+  marker: (spillway) => sseFrame(null, { candidates: [{ content: { parts: [{ text: "" }], role: "model" }, index: 0 }], spillway }),
   parse: parseRequest,
   pass,
   openEncoder,
