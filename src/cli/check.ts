@@ -8,6 +8,8 @@ import { showError } from "../config/report.ts";
 import { buildSnapshot, type Snapshot } from "../config/snapshot.ts";
 import { loadConfig, type LoadedConfig } from "../config/source.ts";
 import { MAX_ATTEMPTS, stepTimes } from "../decide/clocks.ts";
+import type { ReliefClass } from "../decide/deployment.ts";
+import { routeDoubts } from "../decide/route-doubts.ts";
 import { EXIT, showMs, table, type CommandContext } from "./context.ts";
 import { SIMULATED_NOTE, withSimulated } from "./simulated.ts";
 
@@ -41,7 +43,7 @@ export function checkConfig(loaded: LoadedConfig, context: Pick<CommandContext, 
   const snapshot = buildSnapshot(loaded.config, context.catalogue, context.providers);
   const errors = [...loaded.refusals, ...problemErrors(snapshot.findings, loaded)];
   if (errors.length > 0) return { ok: false, errors: inOrder(errors) };
-  return { ok: true, snapshot, warnings: inOrder([...loaded.warnings, ...carriedByNothing(snapshot, loaded)]) };
+  return { ok: true, snapshot, warnings: inOrder([...loaded.warnings, ...carriedByNothing(snapshot, loaded), ...doubtsOf(snapshot, loaded)]) };
 }
 
 /** Budgets and limits whose scopes nothing can carry: they bind nobody, which nobody would notice. */
@@ -57,6 +59,18 @@ function carriedByNothing(snapshot: Snapshot, { config, locate }: Extract<Loaded
     }
   }
   return [...told.values()];
+}
+
+/** Routes that can be read, and will hardly do what they are for. */
+function doubtsOf({ directory }: Snapshot, { config, locate }: Extract<LoadedConfig, { ok: true }>): readonly ConfigError[] {
+  return config.routes.flatMap(({ name }) => {
+    const found = directory.resolve(name);
+    if (found.kind !== "route" || found.route.name !== name) return [];
+    return routeDoubts(found.route, config.limits).map(({ path, ...told }): ConfigError => {
+      const whole = ["routes", name, ...path];
+      return { file: config.source, ...locate(whole, "key"), key: showPath(whole), ...told };
+    });
+  });
 }
 
 function readFlags(args: readonly string[], { out, errors }: CommandContext): { config: string | undefined; json: boolean } | number {
@@ -78,12 +92,22 @@ interface StepLine {
   readonly latestStartMs: number | null;
 }
 
+interface RouteSteps {
+  readonly route: string;
+  readonly strategy: string;
+  readonly deadlineMs: number;
+  readonly steps: readonly StepLine[];
+  /** Asked only once others refuse the request for this reason. */
+  readonly heldBack: readonly { readonly deployment: string; readonly after: ReliefClass }[];
+}
+
 /** The steps of each route in order. Beyond the third a candidate only stands in for one that cannot be used. */
-export function routeSteps(snapshot: Snapshot): readonly { readonly route: string; readonly strategy: string; readonly deadlineMs: number; readonly steps: readonly StepLine[] }[] {
+export function routeSteps(snapshot: Snapshot): readonly RouteSteps[] {
   return snapshot.config.routes.map((route) => {
     const { latestStartsMs } = stepTimes(route.clocks, route.candidates.length);
     const steps = route.candidates.map(({ use }, index) => ({ step: index + 1, deployment: use, latestStartMs: latestStartsMs[index] ?? null }));
-    return { route: route.name, strategy: route.strategy, deadlineMs: route.clocks.deadlineMs, steps };
+    const heldBack = [...route.onContextWindow.map(({ use }) => ({ deployment: use, after: "context" as const })), ...route.onContentPolicy.map(({ use }) => ({ deployment: use, after: "content_policy" as const }))];
+    return { route: route.name, strategy: route.strategy, deadlineMs: route.clocks.deadlineMs, steps, heldBack };
   });
 }
 
@@ -98,9 +122,10 @@ function textReport(snapshot: Snapshot, warnings: readonly ConfigError[]): strin
   ];
   let text = `${config.source}: good. ${counts.join(", ")}.\n`;
   if (config.simulated) text += `${SIMULATED_NOTE}\n`;
-  for (const { route, strategy, deadlineMs, steps } of routeSteps(snapshot)) {
+  for (const { route, strategy, deadlineMs, steps, heldBack } of routeSteps(snapshot)) {
     text += `\nroute ${route}: ${strategy}, deadline ${showMs(deadlineMs)}\n`;
-    text += table(steps.map((line) => [String(line.step), line.deployment, line.latestStartMs === null ? `stands in: at most ${MAX_ATTEMPTS} attempts` : `starts at ${showMs(line.latestStartMs)} at the latest`]));
+    const inOrder = steps.map((line) => [String(line.step), line.deployment, line.latestStartMs === null ? `stands in: at most ${MAX_ATTEMPTS} attempts` : `starts at ${showMs(line.latestStartMs)} at the latest`]);
+    text += table([...inOrder, ...heldBack.map((one) => ["-", one.deployment, one.after === "context" ? "where the prompt does not fit the others" : "where a content policy refuses"])]);
   }
   const unmetered = config.accounts.filter((account) => account.unmetered).map((account) => account.name);
   if (unmetered.length > 0) text += `\nunmetered (cost is recorded as unknown unless a price is given): ${unmetered.join(", ")}\n`;
@@ -115,9 +140,10 @@ function jsonReport(snapshot: Snapshot, warnings: readonly ConfigError[]): strin
     aliases: config.aliases.length, deployments: snapshot.deployments.size, ...(config.simulated ? { simulated: true } : {}),
     unmetered: config.accounts.filter((account) => account.unmetered).map((account) => account.name),
   };
-  const routes = routeSteps(snapshot).map(({ route, strategy, deadlineMs, steps }) => ({
+  const routes = routeSteps(snapshot).map(({ route, strategy, deadlineMs, steps, heldBack }) => ({
     kind: "route", route, strategy, deadline_ms: deadlineMs,
     steps: steps.map((line) => ({ step: line.step, deployment: line.deployment, latest_start_ms: line.latestStartMs })),
+    ...(heldBack.length === 0 ? {} : { held_back: heldBack }),
   }));
   const lines = [summary, ...routes, ...warnings.map((warning) => ({ kind: "warning", ...warning }))];
   return lines.map((line) => `${JSON.stringify(line)}\n`).join("");

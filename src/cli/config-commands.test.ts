@@ -52,8 +52,22 @@ describe("spillway check", () => {
 
   it("warns of budgets and limits whose scopes nothing can carry, and of no others", () => {
     const own = 'budgets:\n  b: { scopes: [route/nosuch, provider/nosuch], period: day, limit_usd: 1 }\n  good: { scopes: [route/support, model/gpt-4o-mini, provider/openai, team/search], period: day, limit_usd: 1 }\nlimits:\n  l: { scope: key/nosuch, models: [nosuch, gpt-4o], concurrency: 1 }\n';
-    const warned = lines(run(runCheck, `${ROUTE}${own}`, ["--json"]).out).filter(({ kind }) => kind === "warning");
+    const warned = lines(run(runCheck, `${ROUTE}${own}`, ["--json"]).out).filter(({ kind, key }) => kind === "warning" && !String(key).startsWith("routes."));
     assert.deepEqual(warned.map((one) => [one["key"], one["found"]]), [["budgets.b", "route/nosuch"], ["budgets.b", "provider/nosuch"], ["limits.l", "key/nosuch"], ["limits.l", "model/nosuch"]]);
+  });
+
+  it("warns of routes whose fallbacks fail together, and of promises that their candidates cannot keep; and shows who is held back", () => {
+    const text = `${HEAD}  google: { api_key: k3k3k3k3k3k3k3k3 }\nroutes:\n  together: { candidates: [openai/gpt-4o, anthropic/claude-sonnet-4-5] }\n  apart: { candidates: [openai/gpt-4o, google/gemini-2.5-pro], on_context_window: [google/gemini-2.5-flash], on_content_policy: [anthropic/claude-sonnet-4-5] }\n  alone: { candidates: [openai/gpt-4o], objectives: { availability: { target: 99.9%, window: 30d } } }\n`;
+    const { code, out } = run(runCheck, text, ["--json"]);
+    assert.equal(code, 0);
+    const told = lines(out);
+    assert.deepEqual(told.filter(({ kind }) => kind === "warning").map((one) => [one["key"], one["found"], one["line"]]), [
+      ["routes.together.candidates", "its only fallback shares the edge cloudflare with openai/gpt-4o", 7],
+      ["routes.apart.on_context_window", "google/gemini-2.5-flash with 1048576", 8],
+      ["routes.alone.objectives", "availability of 99.9%, by openai/gpt-4o alone", 9],
+    ]);
+    assert.deepEqual(told.find(({ route }) => route === "apart")?.["held_back"], [{ deployment: "google/gemini-2.5-flash", after: "context" }, { deployment: "anthropic/claude-sonnet-4-5", after: "content_policy" }]);
+    assert.match(run(runCheck, text).out, /- +google\/gemini-2\.5-flash +where the prompt does not fit the others\n +- +anthropic\/claude-sonnet-4-5 +where a content policy refuses\n/);
   });
 
   it("prints one JSON object a line with --json", () => {

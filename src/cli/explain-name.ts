@@ -57,8 +57,9 @@ function textReport(name: string, resolution: Resolution): string {
   return `${name}\n${steps}${route.automatic ? "a model's own route" : `route ${route.name}`}, ${route.strategy}\n${table([head, ...rows])}`;
 }
 
-function candidateRow({ deployment, weight, automatic }: RouteCandidate, index: number): readonly string[] {
-  const notes = [automatic ? "automatic fallback" : "", weight === 1 ? "" : `weight ${weight}`].filter((note) => note !== "");
+function candidateRow({ deployment, weight, automatic, after }: RouteCandidate, index: number): readonly string[] {
+  const heldBack = after === undefined ? "" : after === "context" ? "only where the prompt does not fit the others" : "only where a content policy refuses";
+  const notes = [automatic ? "automatic fallback" : "", heldBack, weight === 1 ? "" : `weight ${weight}`].filter((note) => note !== "");
   return [
     String(index + 1),
     deployment.id,
@@ -87,10 +88,11 @@ function jsonLine(name: string, resolution: Resolution, simulated: boolean): str
     return `${JSON.stringify({ name, resolved: false, ...said, code, message, trace })}\n`;
   }
   const { route, trace } = resolution;
-  const candidates = route.candidates.map(({ deployment, weight, automatic }) => ({
+  const candidates = route.candidates.map(({ deployment, weight, automatic, after }) => ({
     deployment: deployment.id,
     weight,
     automatic,
+    ...(after === undefined ? {} : { after }),
     pricing: deployment.pricing.kind,
     input_usd_per_million: usdPerMillion(deployment.pricing, "input"),
     output_usd_per_million: usdPerMillion(deployment.pricing, "output"),
