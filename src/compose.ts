@@ -46,7 +46,7 @@ import { onCredentialsChanged, viewsOf, type Views } from "./compose/own-credent
 import { accountOrigins, pipelineSnapshot, type TransportPorts } from "./compose/pipeline-snapshot.ts";
 import type { InboundCall, Log, RequestRecord } from "./ports.ts";
 import { loadCatalogue } from "./providers/catalog/index.ts";
-import { RouteMemoryFile } from "./compose/route-memory.ts";
+import { healthSettingsOf, RouteMemoryFile } from "./compose/route-memory.ts";
 import { checkStart, defaultBodyBytes, isLoopback, openUpstream, StartError } from "./compose/start.ts";
 import { encodeError, errorHeadersOf, modelEntry, modelList } from "./compose/surfaces.ts";
 import { PROVIDERS } from "./providers/registry.ts";
@@ -140,7 +140,7 @@ class Running {
     onPricesChanged(this.#managed.store, () => this.#pricesChanged());
     onContractsChanged(this.#managed.store, () => this.#pricesChanged());
     onCredentialsChanged(this.#managed.store, () => this.#credentialsChanged());
-    this.#health = new HealthBook({ restMs: config.health.restMs, restMaxMs: config.health.restMaxMs });
+    this.#health = new HealthBook(healthSettingsOf(config));
     this.#requestLog = options.requestLog === null ? null : new RequestLog(options.requestLog);
     this.#ids = new BootIds(() => this.#clock.wallMs());
     this.#routes = new RouteMemoryFile(this.#clock, dataDir.path, this.#log);
@@ -167,6 +167,7 @@ class Running {
       allowance: new Allowance(),
       routes: this.#routes.book,
       load: (route) => ({ inFlight: this.#active.size, room: options.maxInFlight, waiting: NOBODY_WAITS, refuseLow: this.#objectives.effectsOf(route).refuseLow }),
+      effects: (route) => this.#objectives.effectsOf(route),
       ids: this.#ids,
       tags: new TagBook(),
       snapshot: () => this.#views.all,
@@ -252,7 +253,7 @@ class Running {
     this.#promise();
     this.#alerts.reloaded();
     this.#objectives.reloaded();
-    this.#health.configure({ restMs: loaded.config.health.restMs, restMaxMs: loaded.config.health.restMaxMs });
+    this.#health.configure(healthSettingsOf(loaded.config));
     this.#health.reload(this.#accounts());
     this.#log.info("config_reloaded", { routes: loaded.config.routes.length, accounts: loaded.config.accounts.length });
     return [];

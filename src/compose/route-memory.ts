@@ -1,11 +1,19 @@
 /** What routes have learnt, kept over restarts: read before the first request, written each minute and at the end. */
 import { join } from "node:path";
+import type { Config } from "../config/types.ts";
 import { RouteBook, type SavedRoutes } from "../decide/balance/route-book.ts";
+import type { HealthSettings } from "../decide/health/book.ts";
 import type { Clock, Log } from "../ports.ts";
 import { JsonFile } from "../storage/json-file.ts";
 import { isObject, type Json } from "../wire/json.ts";
 
 const SAVE_MS = 60_000;
+
+/** How long deployments rest, and how rare the failures are that must be seen: by the strictest availability that a route promises. */
+export function healthSettingsOf({ health, routes }: Pick<Config, "health" | "routes">): HealthSettings {
+  const targets = routes.flatMap(({ objectives }) => objectives.filter(({ kind }) => kind === "availability" || kind === "error_rate").map(({ target }) => target));
+  return { restMs: health.restMs, restMaxMs: health.restMaxMs, ...(targets.length === 0 ? {} : { target: Math.max(...targets) }) };
+}
 
 export class RouteMemoryFile {
   readonly book: RouteBook;

@@ -3,10 +3,13 @@ import type { Deployment } from "../decide/deployment.ts";
 import type { HealthBook } from "../decide/health/book.ts";
 import type { Allowance } from "../decide/allowance.ts";
 import type { Directory } from "../decide/names.ts";
+import type { BudgetEffects } from "../decide/objective/policy.ts";
 import type { Load } from "../decide/objective/shedding.ts";
 import type { TagBook } from "../decide/tags.ts";
 import type { RouteBook } from "../decide/balance/route-book.ts";
 import type { HeldBatches } from "./batches.ts";
+import type { Trials } from "./canary.ts";
+import type { Mirrors } from "./mirror.ts";
 import type { BudgetGate, Caller, Clock, Feedback, ImageFetch, Ledger, Log, Random, RateGate, Records, RequestOrigin, ReserveResult, StateStore, Upstream, UpstreamRequest } from "../ports.ts";
 import type { BackgroundRuns } from "./background.ts";
 
@@ -39,6 +42,12 @@ export interface Deps {
   readonly routes?: RouteBook;
   /** How full it is, and whether the route's error budget refuses what is of low importance. Absent: nothing is refused for that. */
   readonly load?: (route: string) => Load;
+  /** What a route's error budget has it do. Absent: nothing. */
+  readonly effects?: (route: string) => BudgetEffects;
+  /** Canaries of routes; absent: none is tried. */
+  readonly trials?: Trials;
+  /** Where copies of requests are made; absent: none is. */
+  readonly mirrors?: Mirrors;
   readonly ids: Ids;
   /** Values of tags that have been seen. Absent: they are not bounded. */
   readonly tags?: TagBook;

@@ -42,6 +42,7 @@ export function steeringOf(deps: Deps, route: Route, shape: RequestShape, endpoi
     alone: once,
     nowMs,
     repeats: deps.allowance.tokens(nowMs),
+    reliabilityFirst: deps.effects?.(route.name).reliabilityFirst === true,
   };
   return { memory, pace, balance };
 }

@@ -21,6 +21,8 @@ export interface Balance {
   readonly nowMs: number;
   /** Whole repeats that the retry allowance would pay for now. */
   readonly repeats: number;
+  /** See `PlanRequest.reliabilityFirst`. */
+  readonly reliabilityFirst?: boolean;
 }
 
 /** A probe goes alone only where the request could still fail over, and be repeated. */
@@ -54,7 +56,7 @@ export function arrange(candidates: Candidate[], views: readonly HealthView[], b
     if (priceNanoUsd !== null) weighed.push({ candidate: i, priceNanoUsd, estimate: balance.estimate(candidate) });
   }
   if (weighed.length === 0) return null;
-  const plan: Reordered = state.plan(weighed, nowMs, random, { thresholdMs, alone, idOf: (i) => (candidates[i] as Candidate).deployment.id });
+  const plan: Reordered = state.plan(weighed, nowMs, random, { thresholdMs, alone, reliabilityFirst: balance.reliabilityFirst === true, idOf: (i) => (candidates[i] as Candidate).deployment.id });
   const probe = due ? probeOf(candidates, views, balance) : null;
   if (probe !== null) {
     plan.hedge = null;

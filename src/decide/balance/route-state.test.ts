@@ -222,3 +222,32 @@ describe("the objective that calls are late by", () => {
     assert.equal(latencyObjectiveOf([objective("first_token", 0.5, "p50"), objective("latency", 0.99, "p99"), objective("first_token", 0.95, "p95")])?.name, "p99");
   });
 });
+
+describe("a route of whose error budget little is left", () => {
+  const cheap: Made = { priceNanoUsd: 1_000, failsBefore: 0.01, failsAfter: 0.000_4, tail: 0 };
+  const dear: Made = { priceNanoUsd: 500_000, failsBefore: 0.01, failsAfter: 0.000_2, tail: 0 };
+  /** One that has long been slack, so that nothing presses. */
+  const slack = (objectives: readonly Objective[]): RouteState => {
+    const state = route({ objectives });
+    for (let i = 0; i < 30_000; i++) {
+      state.began(state.plan(weighedOf({ priceNanoUsd: 1_000, failsAfter: 0, tail: 0 }), i * 1_000, 0, { thresholdMs: 4_000 }), i * 1_000);
+      state.ended({ failed: false, late: false, valid: true }, i * 1_000);
+    }
+    assert.ok((state.view(30_000_000)[0]?.multiple ?? 1) < 0.01);
+    return state;
+  };
+
+  it("is served by the least risk at any price, which is still told", () => {
+    const state = slack([objective("availability", 0.999)]);
+    const plan = (reliabilityFirst: boolean): Plan => state.plan(weighedOf(cheap, dear), 30_000_000, 0, { thresholdMs: 0, reliabilityFirst });
+    assert.deepEqual(plan(false).order, [0, 1]);
+    assert.deepEqual(plan(true).order, [1, 0]);
+    assert.deepEqual(plan(true).scores.map(({ priceNanoUsd }) => priceNanoUsd), [500_000, 1_000]);
+  });
+
+  it("weighs being late by its own budget", () => {
+    const state = slack([objective("first_token", 0.98)]);
+    const [quick, slow] = [{ priceNanoUsd: 500_000, slow: 0.01, tail: 0 }, { priceNanoUsd: 1_000, slow: 0.05, tail: 0 }];
+    assert.deepEqual(state.plan(weighedOf(slow, quick), 30_000_000, 0, { thresholdMs: 4_000, reliabilityFirst: true }).order, [1, 0]);
+  });
+});

@@ -45,6 +45,8 @@ export interface PlanRequest {
   readonly alone?: boolean;
   /** Whether the request's hold covers this one beside the first; absent: it covers any. */
   readonly covers?: (weighed: Weighed) => boolean;
+  /** Little is left of the route's error budget: prices do not count, and risks do, whatever the pressure. */
+  readonly reliabilityFirst?: boolean;
 }
 
 export interface RouteEnd {
@@ -63,6 +65,8 @@ export interface SavedRoute {
 
 interface Steered {
   readonly name: string;
+  /** The share of requests that may be bad. */
+  readonly budget: number;
   readonly pressure: ObjectivePressure;
 }
 
@@ -94,7 +98,7 @@ export class RouteState {
   constructor(facts: RouteFacts) {
     this.#terms = facts.terms;
     this.#wallAheadMs = facts.wallAheadMs;
-    const steer = ({ name, target, window }: Objective): Steered => ({ name, pressure: new ObjectivePressure(target, window) });
+    const steer = ({ name, target, window }: Objective): Steered => ({ name, budget: 1 - target, pressure: new ObjectivePressure(target, window) });
     this.#availability = facts.objectives.filter(({ kind }) => kind === "availability" || kind === "error_rate").map(steer);
     const timed = latencyObjectiveOf(facts.objectives);
     this.#latency = timed === null ? [] : [steer(timed)];
@@ -108,17 +112,23 @@ export class RouteState {
   plan(weighed: readonly Weighed[], nowMs: number, random: number, request: PlanRequest): Plan {
     const referenceNanoUsd = this.#referenceNanoUsd > 0 ? this.#referenceNanoUsd : Math.max(LEAST_REFERENCE, dearestOf(weighed));
     const alone = request.alone === true;
+    const pressure = this.#pressure(referenceNanoUsd, nowMs + this.#wallAheadMs);
+    const first = request.reliabilityFirst === true;
     const scored = score({
-      weighed,
-      pressure: this.#pressure(referenceNanoUsd, nowMs + this.#wallAheadMs),
+      weighed: first ? weighed.map((one) => ({ ...one, priceNanoUsd: 0 })) : weighed,
+      pressure: first ? this.#atLeastBudgets(pressure, referenceNanoUsd) : pressure,
       costOfFailureNanoUsd: this.#terms.costOfFailureNanoUsd,
       delayNanoUsdPerS: this.#terms.costOfDelayNanoUsdPerS ?? DELAY_PART_PER_S * referenceNanoUsd,
       thresholdMs: request.thresholdMs,
       hedgeShare: alone || this.#hedgeTokens.tokens() < 1 ? 0 : this.#terms.hedgeShare,
-      mayHedge: (one) => this.#hedges.has(one.priceNanoUsd) && (request.covers?.(one) ?? true),
+      mayHedge: (one) => {
+        const priced = first ? (weighed.find(({ candidate }) => candidate === one.candidate) as Weighed) : one;
+        return this.#hedges.has(priced.priceNanoUsd) && (request.covers?.(priced) ?? true);
+      },
       random,
     });
-    return alone ? scored : this.#withRace(scored, weighed, nowMs, request);
+    const plan = first ? { ...scored, scores: scored.scores.map((one) => ({ ...one, priceNanoUsd: (weighed.find(({ candidate }) => candidate === one.candidate) as Weighed).priceNanoUsd })) } : scored;
+    return alone ? plan : this.#withRace(plan, weighed, nowMs, request);
   }
 
   /** A request runs by this plan. */
@@ -210,6 +220,14 @@ export class RouteState {
     let latency = 0;
     for (const { pressure } of this.#latency) latency = Math.max(latency, pressure.multiple(wallMs));
     return { availabilityNanoUsd: availability * referenceNanoUsd, latencyNanoUsd: latency * referenceNanoUsd };
+  }
+
+  /** A request that uses up an objective's share of bad ones costs the reference price at least. */
+  #atLeastBudgets(pressure: Pressure, referenceNanoUsd: number): Pressure {
+    const least = (steered: readonly Steered[]): number => steered.reduce((most, { budget }) => Math.max(most, referenceNanoUsd / budget), 0);
+    const latencyNanoUsd = Math.max(pressure.latencyNanoUsd, least(this.#latency));
+    // What fails is late as well.
+    return { latencyNanoUsd, availabilityNanoUsd: Math.max(pressure.availabilityNanoUsd, least(this.#availability), latencyNanoUsd) };
   }
 
   /** Of those not chosen, the one whose probe is due longest runs beside the first. */
