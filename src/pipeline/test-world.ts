@@ -44,6 +44,7 @@ export interface RouteSpec {
   readonly onContentPolicy?: readonly (string | Place)[];
   readonly clocks?: Partial<RouteClocks>;
   readonly keepalive?: boolean;
+  readonly rescue?: Route["rescue"];
   readonly strategy?: Route["strategy"];
   /** What it promises, and what failures and waiting cost; absent: nothing. */
   readonly objectives?: NonNullable<Route["objectives"]>;
@@ -254,6 +255,7 @@ function routeOf(spec: RouteSpec): Route {
     forwardHeaders: [],
     defaultMaxOutput: 8_192,
     automatic: false,
+    ...(spec.rescue === undefined ? {} : { rescue: spec.rescue }),
     ...(spec.objectives === undefined ? {} : { objectives: spec.objectives }),
     ...(spec.terms === undefined ? {} : { terms: spec.terms }),
   };
