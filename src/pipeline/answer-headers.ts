@@ -70,7 +70,8 @@ export function errorHeaders(error: GatewayError): string[] {
   const retry = error.retry ?? ERRORS[error.code].retry;
   if (retry !== null) headers.push("x-should-retry", String(retry));
   const status = error.status ?? ERRORS[error.code].status;
-  const waitMs = error.retryAfterMs ?? (status === 429 || status === 503 ? 1_000 : null);
+  // Where nothing can be used, what can be waited for is said with the error, or there is nothing.
+  const waitMs = error.retryAfterMs ?? ((status === 429 || status === 503) && error.code !== "no_usable_deployment" ? 1_000 : null);
   if (waitMs !== null) headers.push("retry-after", String(Math.max(1, Math.ceil(waitMs / 1000))), "retry-after-ms", String(Math.ceil(waitMs)));
   return headers;
 }

@@ -1,5 +1,6 @@
 /** What the client is told when no attempt gave an answer. Pure: outcomes in, one error out. */
 import type { Choice, Filtered } from "../decide/choose.ts";
+import { EXCLUSION_RETRY_MS } from "../decide/exclusion.ts";
 import { reliefOf, takes, type Step } from "../decide/next-step.ts";
 import type { ReserveResult } from "../ports.ts";
 import { gatewayError, type ErrorCode, type GatewayError } from "../wire/errors.ts";
@@ -110,8 +111,10 @@ function nothingUsable(choice: Choice): GatewayError {
   const unknown = choice.filtered.filter(isUnknown);
   // The same code as at the first request, which learnt it: nothing has changed since.
   if (unknown.length > 0 && unknown.length === choice.filtered.length) return gatewayError("upstream_not_found", `${reasons}${CHECK_NAMES}${TRIED_AGAIN}`);
-  const hint = `${unknown.length > 0 ? CHECK_NAMES : ""}${choice.filtered.some((one) => one.reason === "excluded") ? TRIED_AGAIN : ""}`;
-  return gatewayError("no_usable_deployment", `No deployment of this route can be used now. ${reasons || "The route has no candidates"}.${hint}`);
+  const isTriedAgain = choice.filtered.some((one) => one.reason === "excluded");
+  const hint = `${unknown.length > 0 ? CHECK_NAMES : ""}${isTriedAgain ? TRIED_AGAIN : ""}`;
+  const message = `No deployment of this route can be used now. ${reasons || "The route has no candidates"}.${hint}`;
+  return gatewayError("no_usable_deployment", message, { retryAfterMs: isTriedAgain ? EXCLUSION_RETRY_MS : null });
 }
 
 const CHECK_NAMES = " The name may be misspelt, retired, or not open to the account; check it, and the account's base_url, in the configuration.";

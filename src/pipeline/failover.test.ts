@@ -1,6 +1,8 @@
 /** What is tried after a failure, what is never tried, and what the client is told. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { gatewayError } from "../wire/errors.ts";
+import { errorHeaders } from "./answer-headers.ts";
 import { assertBooksAgree, World, type RouteSpec } from "./test-world.ts";
 import { GOOD_ANSWER, GOOD_STREAM, ROLE } from "./test-upstream.ts";
 
@@ -399,8 +401,12 @@ describe("where all are excluded", () => {
     assert.equal(reply.status, 503);
     assert.equal(reply.json.error.code, "no_usable_deployment");
     for (const reason of ["a/m: auth", "b/m: payment", "c/m: not_found"]) assert.ok(reply.json.error.message.includes(reason), reply.json.error.message);
-    assert.ok(reply.header("retry-after") !== undefined);
+    assert.deepEqual([reply.header("retry-after"), reply.header("retry-after-ms"), reply.header("x-should-retry")], ["300", "300000", "false"]);
     assert.deepEqual((world.record.decision["filtered"] as readonly { reason: string; detail: string }[]).map((one) => one.detail), ["auth", "payment", "not_found"]);
+  });
+
+  it("no time to come back is told where waiting helps nothing", () => {
+    assert.deepEqual(errorHeaders(gatewayError("no_usable_deployment", "The route has no candidates.")), ["x-should-retry", "false"]);
   });
 
   it("a reason that several share is told once", async () => {
