@@ -2,6 +2,7 @@
 import type { BudgetAlert } from "../decide/budget/book.ts";
 import type { Balance, Budget, PeriodKey } from "../decide/budget/types.ts";
 import type { BudgetView } from "../decide/budget/view.ts";
+import { listed, takenWords } from "../decide/budget/words.ts";
 import type { PriceChange } from "../decide/price-watch.ts";
 import type { SpikeEvent } from "../decide/spike.ts";
 import type { Caller, ReserveResult } from "../ports.ts";
@@ -169,8 +170,9 @@ function whenOf({ period }: Budget, periodKey: PeriodKey): string {
   return period === "total" ? "in all" : `for ${periodKey}`;
 }
 
-function heldText({ heldNanoUsd }: Balance): string {
-  return heldNanoUsd > 0 ? `, and $${usdShort(heldNanoUsd)} is held for calls under way` : "";
+function heldText(balance: Balance): string {
+  const taken = takenWords(balance);
+  return taken.length === 0 ? "" : `, and ${listed(taken)}`;
 }
 
 function roundedCents(nanoUsd: number): number {

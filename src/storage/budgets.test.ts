@@ -55,7 +55,7 @@ describe("a budget over the ledger", () => {
     assert.deepEqual(storage.reader.attemptsByIds([1, 2, 3, 4].map((number) => aHold(number).attemptId)).length, 3);
     const refused = results[3];
     assert.ok(refused?.kind === "refused");
-    assert.equal(refused.message, "The budget app-day allows key/app $0.003 a day: $0.00 is spent and $0.003 held for calls under way, this call may cost up to $0.001. It begins anew at 2026-11-24T00:00:00.000Z.");
+    assert.equal(refused.message, "The budget app-day allows key/app $0.003 a day: $0.00 is spent and $0.003 is held for calls under way, this call may cost up to $0.001. It begins anew at 2026-11-24T00:00:00.000Z.");
   });
 
   it("counts what is settled in place of what was held, and admits again what there is room for", async () => {

@@ -6,6 +6,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { BudgetBook, type BudgetAlert, type HoldAsk } from "../decide/budget/book.ts";
 import type { Admission, BalanceDelta, Budget } from "../decide/budget/types.ts";
+import { listed, takenWords } from "../decide/budget/words.ts";
 import type { BudgetGate, Hold, OnModel, ReserveResult } from "../ports.ts";
 import { usdShort } from "../wire/money.ts";
 import { Balances } from "./balances.ts";
@@ -255,7 +256,7 @@ export function refusal(admission: Exclude<Admission, { kind: "admitted" }>, bou
   const { budget, balance, why, resetsAtMs } = admission;
   const whose = budget.scopes.join(" + ");
   const limit = `The budget ${budget.id} allows ${whose} $${usdShort(budget.limitNanoUsd)} ${PER[budget.period]}`;
-  const stands = `$${usdShort(balance.settledNanoUsd)} is spent${balance.heldNanoUsd > 0 ? ` and $${usdShort(balance.heldNanoUsd)} held for calls under way` : ""}`;
+  const stands = listed([`$${usdShort(balance.settledNanoUsd)} is spent`, ...takenWords(balance)]);
   const asks = why === "unbounded" ? "what this call may cost cannot be bounded" : boundNanoUsd !== null && boundNanoUsd > 0 ? `this call may cost up to $${usdShort(boundNanoUsd)}` : "nothing more is served";
   const anew = resetsAtMs === null ? "" : ` It begins anew at ${new Date(resetsAtMs).toISOString()}.`;
   return { kind: "refused", code: "budget_exceeded", scope: whose, budget: budget.id, message: `${limit}: ${stands}, ${asks}.${anew}`, resetsAtMs };

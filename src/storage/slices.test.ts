@@ -7,7 +7,7 @@ import { after, describe, it } from "node:test";
 import type { Budget } from "../decide/budget/types.ts";
 import type { Hold, ReserveResult } from "../ports.ts";
 import { aCharge, aHold, LEASE_MS, START_MS } from "./conformance.ts";
-import type { AuthorityLink } from "./sliced-budgets.ts";
+import { SlicedBudgets, type AuthorityLink } from "./sliced-budgets.ts";
 import { SqliteStorage } from "./sqlite.ts";
 
 const base = mkdtempSync(join(tmpdir(), "spillway-slices-"));
@@ -81,6 +81,26 @@ describe("processes that share a budget", () => {
     assert.equal((await reserve(joiners[0] as Opened, 100)).kind, "held");
     assert.equal((await reserve(authority, 101)).kind, "held");
     assert.equal((await reserve(joiners[1] as Opened, 102)).kind, "refused");
+  });
+
+  it("are told apart from calls under way where something is refused", async () => {
+    const authority = opened(newFile(), undefined, 0);
+    const link = new Link(authority.storage);
+    const joiner = opened(newFile(), link, 0);
+    assert.equal((await reserve(joiner, 1, { boundNanoUsd: 3_000_000 })).kind, "held");
+    const own = await reserve(authority, 2, { boundNanoUsd: 1_000_000 });
+    assert.equal(own.kind, "held");
+    const granted = authority.storage.budgets.book.balanceOf("app-day", START_MS)?.grantedNanoUsd ?? 0;
+    assert.ok(granted >= 3_000_000, String(granted));
+    const refused = await reserve(authority, 3, { boundNanoUsd: 18_000_000 });
+    assert.match(refused.kind === "refused" ? refused.message : refused.kind, new RegExp(`: \\$0\\.00 is spent, \\$0\\.001 is held for calls under way and \\$${granted / 1e9} is granted to joined gateways, this call`));
+    // What the joiner spends is granted no more.
+    await joiner.storage.ledger.settle([aCharge(1, { costNanoUsd: 2_000_000 })]);
+    assert.ok(joiner.storage.budgets instanceof SlicedBudgets);
+    await joiner.storage.budgets.settleUp();
+    await authority.storage.ledger.settle([aCharge(2, { costNanoUsd: 0 })]);
+    const after = await reserve(authority, 4, { boundNanoUsd: 19_000_000 });
+    assert.match(after.kind === "refused" ? after.message : after.kind, /: \$0\.002 is spent, this call/);
   });
 
   it("serve within what was granted while the authority is gone, and no further", async () => {

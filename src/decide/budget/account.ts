@@ -24,6 +24,8 @@ export interface Tally {
   capNanoUsd: number;
   settledNanoUsd: number;
   heldNanoUsd: number;
+  /** Of what is held, what is granted to joined processes. */
+  grantedNanoUsd: number;
   /** Of what is held, what nobody expects to be settled soon. */
   keptNanoUsd: number;
   overrunNanoUsd: number;
@@ -119,6 +121,7 @@ export class Account {
       capNanoUsd: this.#isGranted(this.budget) ? 0 : this.budget.limitNanoUsd,
       settledNanoUsd: 0,
       heldNanoUsd: 0,
+      grantedNanoUsd: 0,
       keptNanoUsd: 0,
       overrunNanoUsd: 0,
       holds: 0,
@@ -188,7 +191,8 @@ export class Account {
 
 /** What a tally stands at, as a value. */
 export function balanceOf(tally: Tally): Balance {
-  return { settledNanoUsd: tally.settledNanoUsd, heldNanoUsd: tally.heldNanoUsd, overrunNanoUsd: tally.overrunNanoUsd };
+  const { settledNanoUsd, heldNanoUsd, overrunNanoUsd, grantedNanoUsd } = tally;
+  return { settledNanoUsd, heldNanoUsd, overrunNanoUsd, ...(grantedNanoUsd > 0 ? { grantedNanoUsd } : {}) };
 }
 
 /** The amount at which a share of the limit is reached, rounded up; at least one nano-dollar, for nothing spent alarms nobody. */

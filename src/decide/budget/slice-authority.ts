@@ -164,11 +164,17 @@ export class SliceAuthority {
     const kept = ofPeriod.get(slice.joiner) ?? { slice, tally: null, heldNanoUsd: 0 };
     ofPeriod.set(slice.joiner, kept);
     const tally = this.#tallyOf(slice);
-    if (kept.tally !== null) kept.tally.heldNanoUsd -= kept.heldNanoUsd;
+    if (kept.tally !== null) {
+      kept.tally.heldNanoUsd -= kept.heldNanoUsd;
+      kept.tally.grantedNanoUsd -= kept.heldNanoUsd;
+    }
     kept.slice = slice;
     kept.tally = tally;
     kept.heldNanoUsd = outNanoUsd(slice);
-    if (tally !== null) tally.heldNanoUsd += kept.heldNanoUsd;
+    if (tally !== null) {
+      tally.heldNanoUsd += kept.heldNanoUsd;
+      tally.grantedNanoUsd += kept.heldNanoUsd;
+    }
     if (periods.size > KEPT_PERIODS) this.#forget(periods, slice.periodKey);
   }
 

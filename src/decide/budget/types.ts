@@ -31,6 +31,8 @@ export type PeriodKey = string;
 export interface Balance {
   readonly settledNanoUsd: number;
   readonly heldNanoUsd: number;
+  /** Of what is held, what was granted to joined processes and is not spent yet; absent: nothing. */
+  readonly grantedNanoUsd?: number;
   /** What providers billed beyond the bounds that were held. */
   readonly overrunNanoUsd: number;
 }
