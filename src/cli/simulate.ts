@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { loadConfig } from "../config/source.ts";
 import { expectedNanoUsd } from "../decide/balance/expected.ts";
-import type { Route } from "../decide/deployment.ts";
+import { ordinary, type Route } from "../decide/deployment.ts";
 import { chart } from "../sim/chart.ts";
 import type { Report } from "../sim/report.ts";
 import type { Simulation } from "../sim/run.ts";
@@ -89,7 +89,7 @@ function joined(world: WorldSpec, traffic: Simulation["traffic"], route: Route |
     if (world.unpriced.length > 0) throw new SpecError(`without --config each deployment needs a price: ${world.unpriced.join(", ")}`);
     return { deployments: world.deployments, objectives: world.objectives, ...more };
   }
-  const deployments = route.candidates.map(({ deployment: { id, pricing } }) => {
+  const deployments = ordinary(route.candidates).map(({ deployment: { id, pricing } }) => {
     const behaviour = world.deployments.find((one) => one.id === id);
     if (behaviour === undefined) throw new SpecError(`the world says nothing of "${id}", a candidate of route "${route.name}"`);
     if (!world.unpriced.includes(id)) return behaviour;

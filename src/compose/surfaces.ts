@@ -1,4 +1,5 @@
 /** What is told outside of requests, in the form of the surface that was asked: errors and lists of models. */
+import { ordinary } from "../decide/deployment.ts";
 import { errorHeaders } from "../pipeline/answer-headers.ts";
 import type { Snapshot } from "../pipeline/deps.ts";
 import { tableOf } from "../pipeline/fitting.ts";
@@ -55,13 +56,15 @@ function callable(snapshot: Snapshot): readonly ListedModel[] {
 function aboutOf(snapshot: Snapshot, name: string): ListedFacts | null {
   const resolution = snapshot.directory.resolve(name);
   if (resolution.kind !== "route") return null;
-  const { candidates } = resolution.route;
+  const candidates = ordinary(resolution.route.candidates);
   const named = candidates.filter((candidate) => !candidate.automatic);
   const deployments = (named.length > 0 ? named : candidates).map((candidate) => candidate.deployment);
   const [first] = deployments;
   if (first === undefined) return null;
   const tables = deployments.map(tableOf);
-  const windows = deployments.flatMap(({ contextWindow }) => (contextWindow === null ? [] : [contextWindow]));
+  // A prompt that is too long for all others goes to who is listed for that.
+  const forLong = resolution.route.candidates.flatMap(({ after, deployment }) => (after === "context" ? [deployment] : []));
+  const windows = [...deployments, ...forLong].flatMap(({ contextWindow }) => (contextWindow === null ? [] : [contextWindow]));
   const best = (capability: Capability): boolean | null => (tables.some((table) => table[capability] === true) ? true : tables.every((table) => table[capability] === false) ? false : null);
   return {
     kind: first.model?.type ?? "chat",

@@ -2,7 +2,7 @@
  * A batch of messages on its way to the account that will own it: each of its requests names a model as any other request
  * does, and all of them have to mean models of one account. Only those names change, everything else passes byte for byte.
  */
-import type { Deployment, Route, RouteCandidate } from "../decide/deployment.ts";
+import { ordinary, type Deployment, type Route, type RouteCandidate } from "../decide/deployment.ts";
 import { gatewayError, type GatewayError } from "../wire/errors.ts";
 import { member, type Json } from "../wire/json.ts";
 import { elementsOf } from "../wire/scan-list.ts";
@@ -54,7 +54,7 @@ export function readMessageBatch(inbound: Inbound, account: string | null, keepe
       if (meant.size === MODELS_MAX) return refused("unsupported_parameter", `A batch asks at most ${MODELS_MAX} models. Send the rest as a batch of its own.`, param);
       const meaning = routeOf(inbound, name, owner?.account);
       if ("kind" in meaning) return { kind: "error", error: { ...meaning.error, param } };
-      const { candidates } = meaning;
+      const candidates = ordinary(meaning.candidates);
       owner ??= firstKeeper(candidates, keepers);
       if (owner === undefined) return refused("unsupported_parameter", `${JSON.stringify(name)} is served by no account that keeps batches of messages; those that do: ${keepers.map((one) => one.account).join(", ") || "none"}.`, param);
       const { account: ownerName } = owner;
