@@ -32,6 +32,7 @@ import { Membership } from "./compose/authority.ts";
 import { authSettings, managedBy, openControl, storedKeys, type Control } from "./compose/control.ts";
 import { runCommand, type CommandParts } from "./compose/commands.ts";
 import { serveCall } from "./compose/endpoints.ts";
+import { weighing } from "./compose/explain.ts";
 import { openFeedback, type OpenFeedback } from "./compose/feedback.ts";
 import { limitsInForce, onLimitsChanged } from "./compose/limits.ts";
 import { agreedBy, ContractCounts, onContractsChanged } from "./compose/contracts.ts";
@@ -85,6 +86,7 @@ class Running {
   readonly #kept: KeptState;
   readonly #repeats: OpenRepeats;
   readonly #feedback: OpenFeedback;
+  readonly #dryRun = weighing(() => this.#deps, (caller) => this.#views.of(caller));
   readonly #managed: Control;
   readonly #counts: ContractCounts;
   readonly #membership: Membership;
@@ -436,6 +438,7 @@ class Running {
       managed: () => managedBy(this.#managed, () => this.#config.config),
       folder: this.#dataDir.path,
       storage: this.#storage,
+      dryRun: this.#dryRun,
     };
   }
 
@@ -451,6 +454,7 @@ class Running {
       ledgerPath: this.#dataDir.ledgerPath,
       wallMs: () => this.#clock.wallMs(),
       feedback: this.#feedback.list,
+      dryRun: this.#dryRun,
     });
   }
 

@@ -18,6 +18,8 @@ const OTHERS: Readonly<Record<string, readonly Who[]>> = {
   "GET /admin/v1/me": ALSO_KEYS,
   "GET /admin/v1/requests": ALSO_KEYS,
   "GET /admin/v1/requests/:id": EVERYBODY,
+  "GET /admin/v1/requests/:id/explanation": ALSO_KEYS,
+  "POST /admin/v1/explain": ALSO_KEYS,
   "GET /admin/v1/feedback": ALSO_KEYS,
   "GET /admin/v1/usage": ALSO_KEYS,
   "GET /admin/v1/usage/movers": EVERYBODY,

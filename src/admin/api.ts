@@ -6,6 +6,7 @@ import { adminApp, type AppSettings } from "./app.ts";
 import { auditRoutes } from "./audit.ts";
 import { balanceRoute, type BalanceSettings } from "./balance.ts";
 import { objectiveRoute, type ObjectiveSettings } from "./objectives.ts";
+import { explainRoutes, type ExplainSettings } from "./explain.ts";
 import { feedbackRoute, type FeedbackSettings } from "./feedback.ts";
 import { objectRoutes, type ObjectSettings } from "./objects.ts";
 import { openApiDocument } from "./openapi.ts";
@@ -13,7 +14,7 @@ import { docsPage, type DocsPage } from "./page.ts";
 import { requestRoutes, usageRoutes, type ReportSettings } from "./reports.ts";
 import { ok, type AdminRoute } from "./types.ts";
 
-export interface ApiSettings extends ObjectSettings, ReportSettings, BalanceSettings, FeedbackSettings, ObjectiveSettings, Pick<AppSettings, "identify" | "onCrash"> {
+export interface ApiSettings extends ObjectSettings, ReportSettings, BalanceSettings, FeedbackSettings, ExplainSettings, ObjectiveSettings, Pick<AppSettings, "identify" | "onCrash"> {
   readonly version: string;
 }
 
@@ -28,7 +29,7 @@ export interface AdminApi {
 export function adminApi(settings: ApiSettings): AdminApi {
   const { managed, identify, onCrash } = settings;
   const access = accessTable(managed.kinds);
-  const routes = [...objectRoutes(settings), balanceRoute(settings), objectiveRoute(settings), ...usageRoutes(settings), ...requestRoutes(settings), feedbackRoute(settings), ...auditRoutes({ store: managed.store, kinds: managed.kinds, queries: settings.queries }), ME, ...describedBy(() => document)];
+  const routes = [...objectRoutes(settings), balanceRoute(settings), objectiveRoute(settings), ...usageRoutes(settings), ...requestRoutes(settings), feedbackRoute(settings), ...explainRoutes(settings), ...auditRoutes({ store: managed.store, kinds: managed.kinds, queries: settings.queries }), ME, ...describedBy(() => document)];
   const document = openApiDocument({ routes, access, kinds: managed.kinds, version: settings.version });
   const organisationExists = (id: string): boolean => managed.store.get("organisation", id) !== undefined;
   const app = adminApp({ routes, access, identify, organisationExists, onCrash });

@@ -133,12 +133,14 @@ export function visibleRequest(found: JsonObject, actor: AdminActor): JsonObject
 
 /** The decision without estimates of what its candidates would have cost: they tell the prices of contracts. */
 function withoutPrices(found: JsonObject): JsonObject {
-  const strip = (value: Json): Json => {
-    if (Array.isArray(value)) return (value as readonly Json[]).map(strip);
-    if (!isObject(value)) return value;
-    return Object.fromEntries(Object.entries(value).filter(([name]) => !/_usd(?:_|$)|price/.test(name)).map(([name, inner]) => [name, strip(inner as Json)]));
-  };
-  return { ...found, decision: strip(found["decision"] ?? null) };
+  return { ...found, decision: withoutPriceFields(found["decision"] ?? null) };
+}
+
+/** Without the fields that tell prices, at any depth. */
+export function withoutPriceFields(value: Json): Json {
+  if (Array.isArray(value)) return (value as readonly Json[]).map(withoutPriceFields);
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).filter(([name]) => !/_usd(?:_|$)|price/.test(name)).map(([name, inner]) => [name, withoutPriceFields(inner as Json)]));
 }
 
 function without(value: JsonObject, field: string): JsonObject {

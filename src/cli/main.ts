@@ -2,6 +2,7 @@
 import { parseConfig } from "../config/load.ts";
 import { startGateway } from "../compose.ts";
 import { openLog } from "../edge/log.ts";
+import { didYouMean, nearestNames } from "../decide/nearest.ts";
 import { loadCatalogue } from "../providers/catalog/index.ts";
 import { PROVIDERS } from "../providers/registry.ts";
 import { VERSION } from "../version.ts";
@@ -13,6 +14,7 @@ import { EXIT, type CommandContext } from "./context.ts";
 import { runContracts } from "./contracts.ts";
 import { displayAtHand } from "./display.ts";
 import { runDemo, type StartGateway } from "./demo.ts";
+import { runExplain } from "./explain.ts";
 import { runExplainName } from "./explain-name.ts";
 import { runFeedback } from "./feedback.ts";
 import { runFleet } from "./fleet.ts";
@@ -35,6 +37,7 @@ const HELP = `spillway ${VERSION}: one endpoint in front of many LLM providers
   spillway start [--config <file>] [--port 8484]   serve (spillway start --help for all flags)
   spillway check [--config <file>]                 validate a configuration, show each route's steps
   spillway explain-name <name>                     what a model name resolves to, and why
+  spillway explain <request-id>|--dry-run <file>   why a request went where it went, or where one would go now
   spillway requests [--json] [--limit N] [--follow]  what was asked, tried, answered and paid
   spillway feedback [--json]                       what callers said of their answers
   spillway providers [retry <name>]                what the running gateway believes of its deployments
@@ -57,6 +60,9 @@ const HELP = `spillway ${VERSION}: one endpoint in front of many LLM providers
   spillway --version
 `;
 
+/** The words of the help's own list. */
+const COMMANDS = [...HELP.matchAll(/^ {2}spillway ([a-z][a-z|-]*)/gm)].flatMap(([, words = ""]) => words.split("|")).filter((word) => word !== "");
+
 async function main(args: readonly string[]): Promise<number> {
   const context: CommandContext = { out: process.stdout, errors: process.stderr, env: process.env, cwd: process.cwd(), providers: PROVIDERS, catalogue: loadCatalogue() };
   const [command, ...rest] = args;
@@ -75,6 +81,8 @@ async function main(args: readonly string[]): Promise<number> {
       return await runStart(rest, context);
     case "check":
       return runCheck(rest, context);
+    case "explain":
+      return await runExplain(rest, context);
     case "explain-name":
       return runExplainName(rest, context);
     case "requests":
@@ -117,7 +125,7 @@ async function main(args: readonly string[]): Promise<number> {
       if (isManaged(command)) return await runManaged(command, rest, context);
       // `spillway --port 9000` means start, as people expect.
       if (command.startsWith("--")) return await runStart(args, context);
-      context.errors.write(`spillway: there is no command "${command}"\n\n${HELP}`);
+      context.errors.write(`spillway: there is no command "${command}"${didYouMean(nearestNames(command, COMMANDS))}\n\n${HELP}`);
       return EXIT.usage;
   }
 }

@@ -1,6 +1,7 @@
 /** The admin API of a running gateway, over its store and its configuration. */
 import { dirname } from "node:path";
 import { adminApi, type AdminApi, type ApiSettings } from "../admin/api.ts";
+import type { ExplainSettings } from "../admin/explain.ts";
 import type { FeedbackSettings } from "../admin/feedback.ts";
 import { firstAdminToken, Identities } from "../admin/identity.ts";
 import type { Config } from "../config/types.ts";
@@ -32,6 +33,7 @@ export interface AdminParts {
   readonly ledgerPath: string;
   readonly wallMs: () => number;
   readonly feedback: NonNullable<FeedbackSettings["feedback"]>;
+  readonly dryRun: NonNullable<ExplainSettings["dryRun"]>;
 }
 
 export interface OpenAdmin extends AdminApi {
@@ -53,6 +55,7 @@ export function openAdmin(parts: AdminParts): OpenAdmin {
     queries,
     nowMs: parts.wallMs,
     feedback: parts.feedback,
+    dryRun: parts.dryRun,
     objectives: parts.objectives,
     providerOf: (account) => config().accounts.find(({ name }) => name === account)?.provider.name ?? null,
     teamName: (tenant, id) => teamName(managed, tenant, id),

@@ -4,6 +4,7 @@ import type { HealthBook } from "../decide/health/book.ts";
 import type { Managed } from "../control/manage.ts";
 import { adjustByFile, type AdjustParts } from "./adjust.ts";
 import { LOCAL_ACTOR } from "./control.ts";
+import { dryRunByFile, type Weighing } from "./explain.ts";
 import { runManage } from "./manage.ts";
 import type { Alerts } from "./notify.ts";
 import type { Objectives } from "./objectives.ts";
@@ -19,6 +20,7 @@ export interface CommandParts {
   readonly managed: () => Managed;
   readonly folder: string;
   readonly storage: AdjustParts["storage"];
+  readonly dryRun: Weighing;
   readonly alerts: Pick<Alerts, "command">;
   readonly objectives: Pick<Objectives, "listing">;
 }
@@ -34,6 +36,8 @@ export async function runCommand(parts: CommandParts, command: string, argument:
       return importFile(parts.managed().store, parts.folder, argument, parts.wallMs());
     case "adjust":
       return await adjustByFile({ storage: parts.storage, store: parts.managed().store, nowMs: parts.wallMs() }, parts.folder, argument);
+    case "explain":
+      return await dryRunByFile(parts.dryRun, parts.folder, argument);
     case "retry":
       if (!parts.accounts().includes(argument)) return { error: `no provider ${argument} is configured` };
       return { retried: parts.health.retryAccount(argument) };

@@ -51,6 +51,8 @@ const EXPECTED: Readonly<Record<string, readonly Ruled[]>> = {
   "GET /admin/v1/me": ["owner", "admin", "billing", "developer", "viewer", "key"],
   "GET /admin/v1/requests": ["owner", "admin", "billing", "developer", "viewer", "key"],
   "GET /admin/v1/requests/:id": ["owner", "admin", "billing", "developer", "viewer"],
+  "GET /admin/v1/requests/:id/explanation": ["owner", "admin", "billing", "developer", "viewer", "key"],
+  "POST /admin/v1/explain": ["owner", "admin", "billing", "developer", "viewer", "key"],
   "GET /admin/v1/feedback": ["owner", "admin", "billing", "developer", "viewer", "key"],
   "GET /admin/v1/usage": ["owner", "admin", "billing", "developer", "viewer", "key"],
   "GET /admin/v1/usage/movers": ["owner", "admin", "billing", "developer", "viewer"],

@@ -1,0 +1,123 @@
+/** An explanation as people read it: of a record, or of a choice that nothing was sent by. */
+import { asNumber, asString, isObject, type Json, type JsonObject } from "../wire/json.ts";
+import { usdShort } from "../wire/money.ts";
+import { plainText } from "../wire/plain-text.ts";
+import { table } from "./context.ts";
+
+/** The whole text. */
+export function explanationText(told: JsonObject): string {
+  const text = `${heading(told)}${errorLine(told["error"])}${isObject(told["decision"]) ? decisionText(told, told["decision"]) : NO_DECISION}`;
+  // Names and messages are others' words, and go to a terminal.
+  return text.split("\n").map(plainText).join("\n");
+}
+
+const NO_DECISION = "Nothing was decided for it.\n";
+
+function heading(told: JsonObject): string {
+  if (told["dry_run"] === true) return told["error"] === undefined ? `route ${word(told["route"])}; nothing was sent\n` : "nothing was sent\n";
+  const times = [["first content", "ttft_ms"], ["whole", "total_ms"]].flatMap(([name = "", field = ""]) => (typeof told[field] === "number" ? [`${name} after ${Math.round(told[field])} ms`] : []));
+  const ended = [word(told["outcome"]), ...(told["error_code"] == null ? [] : [word(told["error_code"])]), ...times].join(", ");
+  return `${word(told["request_id"])} at ${word(told["at"])}\nmodel ${word(told["model"])}, route ${word(told["route"])}: ${ended}\n`;
+}
+
+function errorLine(error: Json | undefined): string {
+  return isObject(error) ? `It would be refused: ${word(error["code"])}: ${word(error["message"])}\n` : "";
+}
+
+function decisionText(told: JsonObject, decision: JsonObject): string {
+  const plan = isObject(decision["plan"]) ? decision["plan"] : {};
+  const candidates = objects(decision["candidates"]);
+  const scores = objects(plan["scores"]);
+  const estimates = objects(told["estimates"]);
+  const rows = candidates.map((one, i) => candidateRow(one, i, byName(scores, one) ?? byName(estimates, one)));
+  const strategy = `strategy ${word(decision["strategy"])}${decision["hold_nano_usd"] == null ? "" : `, at most ${usd(decision["hold_nano_usd"])} held`}\n`;
+  const parts = [
+    strategy,
+    candidates.length === 0 ? "no candidates\n" : `candidates, the first choice first\n${table(withoutEmpty([["", "deployment", "health", "fails", "breaks", "slow", "by calls", "price", "score", "at most", ""], ...rows]))}`,
+    planText(plan),
+    leftOut(decision["filtered"]),
+    listing("could not carry it", objects(decision["unsupported"]).map((one) => [word(one["deployment"]), word(one["message"])])),
+    takenText(told, decision),
+    ...texts(told["warnings"]).map((warning) => `warning: ${warning}\n`),
+  ];
+  return parts.join("");
+}
+
+/** Without columns in which nothing is known of anybody. */
+function withoutEmpty(rows: readonly (readonly string[])[]): readonly (readonly string[])[] {
+  const [head = [], ...others] = rows;
+  const kept = head.map((_, column) => others.some((row) => row[column] !== "-"));
+  return rows.map((row) => row.filter((_, column) => kept[column] === true));
+}
+
+function candidateRow(one: JsonObject, i: number, believed: JsonObject | undefined): readonly string[] {
+  const notes = [
+    one["automatic"] === true ? "automatic fallback" : "", one["of"] === undefined ? "" : `of ${word(one["of"])}`, one["after"] === undefined ? "" : `after ${word(one["after"])}`,
+    one["may_not_fit"] === true ? "may not fit" : "", one["cost_spike"] === undefined ? "" : word(one["cost_spike"]), one["emulates"] === undefined ? "" : `makes up for ${texts(one["emulates"]).join(", ")}`,
+  ];
+  return [
+    String(i + 1), word(one["deployment"]), word(one["health"]),
+    percent(believed?.["fails_before"]), percent(believed?.["fails_after"]), percent(believed?.["slow"]), count(believed?.["calls"]),
+    usd(believed?.["price_nano_usd"]), usd(believed?.["score_nano_usd"]), usd(one["bound_nano_usd"]),
+    notes.filter((note) => note !== "").join(", "),
+  ];
+}
+
+function planText(plan: JsonObject): string {
+  const { pressure, risk, hedge, race } = plan;
+  const lines: string[] = [];
+  if (isObject(pressure)) lines.push(`pressure: ${usd(pressure["availability_nano_usd"])} for a failure, ${usd(pressure["latency_nano_usd"])} for being late`);
+  if (isObject(risk)) lines.push(`risk: ${percent(risk["fails"])} that it fails, ${percent(risk["late"])} that it is late`);
+  if (isObject(hedge)) lines.push(`hedge: ${word(hedge["deployment"])} beside it after ${count(hedge["after_ms"])} ms without content`);
+  if (isObject(race)) lines.push(`race: ${word(race["deployment"])} beside it at once (${word(race["why"])})`);
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+function leftOut(filtered: Json | undefined): string {
+  return listing("left out", objects(filtered).map((one) => [word(one["deployment"]), word(one["reason"]), word(one["detail"])]));
+}
+
+function takenText(told: JsonObject, decision: JsonObject): string {
+  const attempts = objects(told["attempts"]);
+  if (attempts.length > 0) {
+    const rows = attempts.map((one, i) => [String(i + 1), word(one["deployment"]), word(one["outcome"]), one["total_ms"] == null ? "" : `${count(one["total_ms"])} ms`, usd(one["cost_nano_usd"]), texts(one["flags"]).join(", ")]);
+    return `called\n${table(rows)}`;
+  }
+  const taken = texts(decision["taken"]);
+  return taken.length > 0 ? `called: ${taken.join(", ")}\n` : told["dry_run"] === true ? "" : "nobody was called\n";
+}
+
+function listing(title: string, rows: readonly (readonly string[])[]): string {
+  return rows.length === 0 ? "" : `${title}\n${table(rows)}`;
+}
+
+function byName(rows: readonly JsonObject[], one: JsonObject): JsonObject | undefined {
+  return rows.find((row) => row["deployment"] === one["deployment"]);
+}
+
+function objects(value: Json | undefined): readonly JsonObject[] {
+  return Array.isArray(value) ? (value as readonly Json[]).filter(isObject) : [];
+}
+
+function texts(value: Json | undefined): readonly string[] {
+  return Array.isArray(value) ? (value as readonly Json[]).flatMap((one) => asString(one) ?? []) : [];
+}
+
+function word(value: Json | undefined): string {
+  return asString(value) ?? (value == null ? "-" : JSON.stringify(value));
+}
+
+function percent(value: Json | undefined): string {
+  const share = asNumber(value);
+  return share === undefined ? "-" : `${Number((share * 100).toPrecision(3))} %`;
+}
+
+function count(value: Json | undefined): string {
+  const number = asNumber(value);
+  return number === undefined ? "-" : String(Math.round(number * 10) / 10);
+}
+
+function usd(value: Json | undefined): string {
+  const nanoUsd = asNumber(value);
+  return nanoUsd === undefined ? "-" : `$${usdShort(Math.round(nanoUsd))}`;
+}
