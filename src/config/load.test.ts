@@ -417,6 +417,16 @@ describe("warnings", () => {
     ]);
   });
 
+  it("lists who is asked only once others refuse a request; what is no candidate there is told as among the candidates", () => {
+    const { routes } = good(`${HEAD}routes: { r: { candidates: [openai/gpt-4o], on_context_window: [openai/gpt-4.1, { use: openai/gpt-4.1-mini }], on_content_policy: [openai/gpt-4o-mini] } }\n`);
+    assert.deepEqual([routes[0]?.onContextWindow, routes[0]?.onContentPolicy], [[{ use: "openai/gpt-4.1", weight: 1 }, { use: "openai/gpt-4.1-mini", weight: 1 }], [{ use: "openai/gpt-4o-mini", weight: 1 }]]);
+    const wrong = errors(`${HEAD}routes: { r: { candidates: [openai/gpt-4o], on_context_window: [nobody/x], on_content_policy: all } }\n`);
+    assert.deepEqual(wrong.map(({ key, expected }) => [key, expected]), [
+      ["routes.r.on_context_window[0]", "account/model with an account from providers"],
+      ["routes.r.on_content_policy", "a list of account/model"],
+    ]);
+  });
+
   it("may have a route move away from what became dearer", () => {
     const config = good(`${HEAD}routes: { a: { candidates: [openai/gpt-4o], on_cost_spike: move }, b: { candidates: [openai/gpt-4o] } }\n`);
     assert.deepEqual(config.routes.map(({ onCostSpike }) => onCostSpike), ["move", "alert"]);

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { CAPABILITIES, type Capability, type CapabilityTable } from "../wire/capability.ts";
 import type { DialectId, ModelFacts } from "../wire/facts.ts";
 import { choose, describeChoice, type Choice, type ChoiceFacts } from "./choose.ts";
-import { DEFAULT_CLOCKS, type Deployment, type Pricing, type RequestShape, type Route } from "./deployment.ts";
+import { DEFAULT_CLOCKS, type Deployment, type Pricing, type ReliefClass, type RequestShape, type Route } from "./deployment.ts";
 import type { HealthView } from "./health/book.ts";
 import type { Need } from "./needs.ts";
 import { model, provider, sheet } from "./test-directory.ts";
@@ -24,6 +24,7 @@ interface Place {
   readonly maxOutput?: number | null;
   readonly weight?: number;
   readonly automatic?: boolean;
+  readonly after?: ReliefClass;
   readonly view?: Partial<HealthView>;
   readonly dialect?: DialectId;
   /** Beyond what the model's facts say. */
@@ -52,7 +53,7 @@ function deploymentOf(place: Place): Deployment {
 function chosen(places: readonly Place[], shape: Partial<RequestShape> = {}, more: { readonly strategy?: Route["strategy"]; readonly random?: () => number; readonly measure?: Partial<ChoiceFacts["measure"]> } = {}): Choice {
   const route: Route = {
     name: "r", strategy: more.strategy ?? "priority", clocks: DEFAULT_CLOCKS, keepalive: true, forwardHeaders: [], defaultMaxOutput: 8_192, automatic: false,
-    candidates: places.map((place) => ({ deployment: deploymentOf(place), weight: place.weight ?? 1, automatic: place.automatic ?? false })),
+    candidates: places.map((place) => ({ deployment: deploymentOf(place), weight: place.weight ?? 1, automatic: place.automatic ?? false, ...(place.after === undefined ? {} : { after: place.after }) })),
   };
   const view = (deployment: Deployment): HealthView => ({ ...HEALTHY, ...places.find((place) => place.name === deployment.account)?.view });
   const capabilities = (deployment: Deployment): CapabilityTable => tableOf({ name: "", ...places.find((place) => place.name === deployment.account), model: deployment.model });
@@ -232,5 +233,40 @@ describe("what a candidate lacks and the gateway makes up for", () => {
 
   it("costs no candidate its place where a field is left out", () => {
     assert.equal(names(chosen([{ name: "a", can: { seed: false, sampling: false } }, { name: "b" }], { needs: [needing("seed", "drop"), needing("sampling", "drop")] })), "a b");
+  });
+});
+
+describe("candidates that are held back", () => {
+  const own: readonly Place[] = [{ name: "a", contextWindow: 1_000 }, { name: "b", contextWindow: 2_000 }];
+  const listed: readonly Place[] = [{ name: "long", contextWindow: 100_000, after: "context", pricing: { kind: "sheet", sheet: sheet(100, 200) } }, { name: "free", after: "content_policy" }];
+  const told = ({ candidates }: Choice): string => candidates.map(({ deployment, after }) => `${deployment.account}${after === undefined ? "" : `(${after})`}`).join(" ");
+
+  it("stand behind all others under every strategy, and nothing is held for them beforehand", () => {
+    for (const strategy of ["priority", "weighted"] as const) {
+      const choice = chosen([...own, ...listed], { maxOutputTokens: 10 }, { strategy, random: () => 0.9 });
+      assert.match(told(choice), /^[ab] [ab] long\(context\) free\(content_policy\)$/);
+      assert.equal(choice.holdNanoUsd, chosen(own, { maxOutputTokens: 10 }).holdNanoUsd);
+    }
+    const described = describeChoice(chosen([...own, ...listed]), []).candidates as readonly { readonly after?: string }[];
+    assert.deepEqual(described.map((one) => one.after), [undefined, undefined, "context", "content_policy"]);
+  });
+
+  it("are asked at once where the prompt is surely too long for all others, and held for", () => {
+    const choice = chosen([...own, ...listed], { inputEstimateTokens: 8_001, maxOutputTokens: 10 });
+    assert.equal(told(choice), "long free(content_policy)");
+    assert.deepEqual(choice.filtered.map((one) => one.reason), ["context_too_small", "context_too_small"]);
+    assert.equal(choice.holdNanoUsd, choice.candidates[0]?.boundNanoUsd);
+    assert.equal(told(chosen([...own, ...listed], { inputEstimateTokens: 8_000 })), "b long(context) free(content_policy)", "four times the estimate may still fit the larger");
+  });
+
+  it("make no choice by themselves: not where the others are out, nor where what is listed cannot carry the request", () => {
+    const out = { excluded: { reason: "auth" as const, untilMs: 1, scope: "account" as const, alarm: true } };
+    assert.equal(told(chosen([...own.map((one) => ({ ...one, view: out })), ...listed])), "");
+    assert.equal(told(chosen([...own, { name: "short", contextWindow: 10, after: "context" }, ...listed.slice(1)], { inputEstimateTokens: 8_001 })), "");
+  });
+
+  it("are left out for what they lack, with the reason", () => {
+    const choice = chosen([...own, { name: "blind", after: "context", can: { tools: false } }], { needs: [needing("tools")] });
+    assert.deepEqual([told(choice), choice.filtered.map((one) => `${one.deployment} ${one.reason}`)], ["a b", ["blind/m no_tools"]]);
   });
 });

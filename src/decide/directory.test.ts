@@ -243,6 +243,15 @@ describe("what cannot be called says why", () => {
     ]);
   });
 
+  it("candidates that are held back stand behind the route's own, and make no route by themselves", () => {
+    const more = { onContextWindow: [{ use: "maker/deep", weight: 1 }, { use: "nobody/x", weight: 1 }], onContentPolicy: [{ use: "maker/big", weight: 1 }] };
+    const built = buildDirectory(directoryInput(maker, { routes: [{ ...route("r", "maker/big"), ...more }, { ...route("none", "nobody/y"), ...more }] }));
+    const found = built.directory.resolve("r");
+    assert.deepEqual(found.kind === "route" && found.route.candidates.map(({ deployment, after }) => [deployment.id, after]), [["maker/big", undefined], ["maker/deep", "context"], ["maker/big", "content_policy"]]);
+    assert.equal(ids(built.directory.resolve("none")), "unknown_model");
+    assert.deepEqual(built.problems.map(({ path }) => path.join(".")), ["routes.r.on_context_window.1", "routes.none.candidates.0", "routes.none.on_context_window.1"]);
+  });
+
   it("names of any length, with a message of bounded length", () => {
     assert.equal(ids(resolve("x".repeat(1_000_000), maker)), "unknown_model");
     assert.ok(message(resolve("y".repeat(500), maker)).length < 400);

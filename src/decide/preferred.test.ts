@@ -80,7 +80,7 @@ describe("a route by the wishes of a request", () => {
     assert.equal(told(preferredRoute([route(places)], wishes({ max_price: { prompt: 1 } }), { ...FACTS, wallMs: 1_000 })), "weighted: own/m; now/m over_max_price; dear/m over_max_price; dark/m over_max_price");
     assert.equal(told(preferred([route([a])], { max_price: { completion: 3.99 } })), "provider.max_price | provider.max_price leaves none of the one deployment that could serve it");
     const [withheld] = (preferred([route([at("own/m", { pricing: { kind: "unmetered" } }), a])], { max_price: { completion: 3.99 } }) as Extract<Preferred, { kind: "route" }>).route.withheld ?? [];
-    assert.equal(withheld?.detail, "its completion price of 4 USD is above 3.99");
+    assert.equal(withheld?.detail, "its price is above provider.max_price.completion of 3.99 USD");
     const perCall = at("call/m", { pricing: { kind: "sheet", sheet: { ...sheet(1, 4), base: { input: 1_000_000, output: 4_000_000, requests: 2_000_000_000 } } } });
     assert.equal(told(preferred([route([perCall, a])], { max_price: { request: 0.001 } })), "weighted: a/m; call/m over_max_price");
     assert.equal(told(preferred([route([perCall])], { max_price: { request: 0.002 } })), "weighted: call/m");
@@ -148,5 +148,21 @@ describe("a choice by the wishes of a request", () => {
     assert.equal(names(chosen(preferred([mixed], { require_parameters: true }), more)), "yes/m told/m agg/m; no/m not_known_to_support, dark/m not_known_to_support");
     assert.equal(names(chosen(preferred([mixed], { require_parameters: true, ignore: ["no"] }), more)), "yes/m told/m; dark/m not_known_to_support, agg/m not_known_to_support");
     assert.equal(names(chosen(preferred([mixed], { require_parameters: false }), more)), "yes/m no/m dark/m told/m agg/m; ");
+  });
+});
+
+describe("candidates that are held back", () => {
+  const first = route([at("a/m"), at("b/m")]);
+  const held: Route = { ...first, candidates: [...first.candidates, { deployment: at("l/m"), weight: 1, automatic: false, after: "context" }, { deployment: at("n/m"), weight: 1, automatic: false, after: "context" }] };
+  const shown = (found: Preferred): string => (found.kind === "route" ? found.route.candidates.map(({ deployment, after, of }) => `${deployment.id}${after === undefined ? "" : `(${after})`}${of === undefined ? "" : ` of ${of}`}`).join(" ") : found.param);
+
+  it("are narrowed by the same wishes, and are no choice by themselves", () => {
+    assert.equal(shown(preferred([held], { ignore: ["b", "n"] })), "a/m l/m(context)");
+    assert.equal(shown(preferred([held], { only: ["l"] })), "provider.only");
+  });
+
+  it("stay behind further models that the request names, which bring none of their own", () => {
+    const other: Route = { ...route([at("n/m")], { name: "other" }), candidates: [...route([at("n/m")]).candidates, { deployment: at("z/m"), weight: 1, automatic: false, after: "content_policy" }] };
+    assert.equal(shown(preferred([held, other], {})), "a/m b/m n/m of other l/m(context) n/m(context)");
   });
 });
