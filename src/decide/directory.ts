@@ -399,8 +399,9 @@ class Resolver implements Directory {
       this.#problems.push({ path: ["routes", config.name, "candidates", index], code: supplied.code, name: use, message: supplied.message });
     }
     const cheaper = this.#further(config, "cheaper", config.cheaper);
+    const heldBack = [...this.#further(config, "on_context_window", config.onContextWindow, "context"), ...this.#further(config, "on_content_policy", config.onContentPolicy, "content_policy")];
     if (candidates.length === 0) return refusal ?? { code: "unknown_model", message: `route ${config.name} has no candidates` };
-    candidates.push(...this.#further(config, "on_context_window", config.onContextWindow, "context"), ...this.#further(config, "on_content_policy", config.onContentPolicy, "content_policy"));
+    candidates.push(...heldBack);
     const { name, strategy, clocks, keepalive, forwardHeaders, defaultMaxOutput, lenient, onCostSpike } = config;
     return { name, candidates, strategy, clocks, keepalive, forwardHeaders, defaultMaxOutput, automatic: false, ...(lenient === true && { lenient }), ...(config.rescue !== undefined && { rescue: config.rescue }), ...(onCostSpike === "move" && { onCostSpike }), ...(cheaper.length > 0 && { cheaper }), ...promised(config) };
   }
