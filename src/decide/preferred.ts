@@ -93,7 +93,8 @@ function overPrice({ pricing, model }: Deployment, most: MaxPrice, wallMs: numbe
     const { picoUsd } = unitPrice(unit, prices, sheet.free === true);
     if (picoUsd === null) return `its price per ${name} is not known`;
     const usd = (picoUsd * per * (unit === "requests" || unit === "images" ? 1000 : permille)) / 1000 / PICO_PER_USD;
-    if (usd > wished * (1 + 1e-12)) return `its ${name} price of ${Number(usd.toPrecision(6))} USD is above ${wished}`;
+    // What was agreed with a provider is not for all who read the record.
+    if (usd > wished * (1 + 1e-12)) return `its price is above provider.max_price.${name} of ${wished} USD`;
   }
   return null;
 }
