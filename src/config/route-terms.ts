@@ -103,13 +103,18 @@ const LISTS = [["candidates", "candidates"], ["cheaper", "cheaper"], ["on_contex
 export function regionFindings(routes: readonly RouteConfig[], accounts: readonly Account[]): readonly Finding[] {
   const regionOf = new Map(accounts.map((account) => [account.name, account.region]));
   return routes.flatMap((route) =>
-    LISTS.flatMap(([list, key]) =>
-      route[key].flatMap(({ use }, index): Finding[] => {
-        const account = use.slice(0, Math.max(0, use.indexOf("/")));
-        const region = regionOf.get(account);
-        if (route.regions.length === 0 || region === undefined || isWithin(region, route.regions)) return [];
-        return [{ path: ["routes", route.name, list, index], expected: `a candidate in ${route.regions.join(" or ")}`, found: region === null ? `${use}, whose account states no region` : `${use} in ${region}`, hint: `no request of this route could ever go there: take it out, or set the region of providers.${account}` }];
-      }),
-    ),
+    placesOf(route).flatMap(({ use, at }): Finding[] => {
+      const account = use.slice(0, Math.max(0, use.indexOf("/")));
+      const region = regionOf.get(account);
+      if (route.regions.length === 0 || region === undefined || isWithin(region, route.regions)) return [];
+      return [{ path: ["routes", route.name, ...at], expected: `a candidate in ${route.regions.join(" or ")}`, found: region === null ? `${use}, whose account states no region` : `${use} in ${region}`, hint: `no request of this route could ever go there: take it out, or set the region of providers.${account}` }];
+    }),
   );
+}
+
+/** Every deployment that a route names, and where. */
+function placesOf(route: RouteConfig): readonly { readonly use: string; readonly at: Path }[] {
+  const listed = LISTS.flatMap(([list, key]) => route[key].map(({ use }, index) => ({ use, at: [list, index] })));
+  const tried = (["canary", "mirror"] as const).flatMap((key) => (route[key] === undefined ? [] : [{ use: route[key].use, at: [key, "use"] }]));
+  return [...listed, ...tried];
 }

@@ -5,6 +5,7 @@ import type { Finding, Path } from "./document.ts";
 import { asFlag, asList, asMap, asNumeric, asText, type Raw } from "./raw.ts";
 import { hintNearest } from "./report.ts";
 import { readTerms } from "./route-terms.ts";
+import { readTrials } from "./trials.ts";
 import type { Config, RouteConfig } from "./types.ts";
 import { parseDurationMs } from "./values.ts";
 
@@ -32,9 +33,10 @@ export function readRoutes(section: Raw, context: RoutesContext): RouteConfig[] 
     const path = ["routes", name];
     checkName(name, path, context.found);
     const clocks = readClocks(map, path, context.found);
+    const candidates = readCandidates(map, "candidates", path, section, context);
     return {
       name,
-      candidates: readCandidates(map, "candidates", path, section, context),
+      candidates,
       cheaper: readCandidates(map, "cheaper", path, section, context),
       onContextWindow: readCandidates(map, "on_context_window", path, section, context),
       onContentPolicy: readCandidates(map, "on_content_policy", path, section, context),
@@ -46,6 +48,7 @@ export function readRoutes(section: Raw, context: RoutesContext): RouteConfig[] 
       onCostSpike: map["on_cost_spike"] === "move" ? "move" : "alert",
       lenient: asFlag(map["lenient"]) ?? false,
       ...(map["rescue"] === "continue" && { rescue: "continue" }),
+      ...readTrials(map, path, candidates, context.found, (use, at) => checkCandidate(use, at, section, context)),
     };
   });
 }

@@ -12,6 +12,7 @@ import { priceSchema } from "../control/price-schema.ts";
 import type { Capability } from "../wire/capability.ts";
 import { objectiveKinds, routeTerms } from "./objective-schema.ts";
 import { STRATEGIES } from "./route-terms.ts";
+import { trialKeys } from "./trials.ts";
 import { DURATION_PATTERN } from "./values.ts";
 
 const REFERENCE = z.string().regex(/\$\{.+\}/).meta({ id: "reference", description: "A value from outside the file: ${NAME}, ${NAME:-default} or ${file:/path}" });
@@ -177,6 +178,7 @@ export function configSchema(forEditor: boolean) {
       default_max_output: number("a number of tokens", "Output limit where a budget applies and the client asks none (8192)").optional(),
       on_cost_spike: oneOf(["alert", "move"], "When a deployment's calls become dearer than they were: alert only, or put it last while that lasts (alert)").optional(),
       ...terms,
+      ...trialKeys(values),
       rescue: oneOf(["continue", "off"], "A stream of text that breaks off is carried on by another candidate that can go on with a begun answer; answers of such a route are always written by the gateway (off)").optional(),
       lenient: flag("Sampling fields and other wishes that a target refuses are left out with a warning, in place of leaving the target out (false)").optional(),
     },

@@ -4,6 +4,7 @@ import type { Contract } from "../decide/contract/types.ts";
 import type { Budget } from "../decide/budget/types.ts";
 import type { Display } from "../decide/currency.ts";
 import type { RouteTerms } from "../decide/balance/types.ts";
+import type { CanaryTerms, MirrorTerms } from "../decide/canary.ts";
 import type { DataUse, RouteClocks, Strategy } from "../decide/deployment.ts";
 import type { ErrorBudgetPolicy } from "../decide/objective/policy.ts";
 import type { Importance } from "../decide/objective/shedding.ts";
@@ -110,6 +111,10 @@ export interface RouteConfig {
   readonly lenient: boolean;
   /** A stream that breaks off is carried on by another candidate; absent: it is not. */
   readonly rescue?: "continue";
+  /** A candidate on trial; absent: none. */
+  readonly canary?: CanaryTerms;
+  /** Where copies of requests go; absent: nowhere. */
+  readonly mirror?: MirrorTerms;
   /** What is promised of it; empty: nothing. */
   readonly objectives: readonly Objective[];
   /** What failures and waiting cost, and how many extra calls may be made; null: nothing is stated. */

@@ -25,6 +25,11 @@ export interface MirrorTerms {
   readonly maxNanoUsdPerDay: number;
 }
 
+/** In the record of a request that was to try a canary first. */
+export const CANARY_FLAG = "canary";
+/** In the record of a copy, which no promise is judged by; and the name of its tag. */
+export const MIRROR_FLAG = "mirror";
+
 export type Arm = "canary" | "rest";
 
 /** Is this one of the share? Always the same answer for the same id, and independent from trial to trial. */

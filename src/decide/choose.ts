@@ -33,6 +33,8 @@ export interface Candidate {
   readonly of?: string;
   /** Held back until others refuse the request for this reason; absent: it is not. */
   readonly after?: ReliefClass;
+  /** On trial with this request, before all others; absent: it is not. */
+  readonly trial?: true;
   /** The output limit that is sent, all choices together; absent: none is. */
   readonly outputLimitTokens?: number;
   /** Set by money, to be sent upstream in place of what the client asked. */
@@ -95,8 +97,11 @@ export function choose(facts: ChoiceFacts): Choice {
     if (reason !== null) filtered.push({ deployment: entry.deployment.id, ...reason });
     else {
       const weighed = within(weigh(entry, facts, lacks), facts, facts.spending);
+      const dear = route.onCostSpike === "move" ? view.dear : undefined;
       if ("reason" in weighed) filtered.push(weighed);
-      else candidates.push(view.dear !== undefined && route.onCostSpike === "move" ? { ...weighed, dear: view.dear } : weighed);
+      // What would come last is not tried first.
+      else if (weighed.trial === true && (dear !== undefined || weighed.mayNotFit === true)) filtered.push({ deployment: entry.deployment.id, ...(dear === undefined ? TRIAL_TOO_SMALL : TRIAL_DEAR) });
+      else candidates.push(dear === undefined ? weighed : { ...weighed, dear });
     }
   }
   nativeFirst(candidates);
@@ -105,11 +110,19 @@ export function choose(facts: ChoiceFacts): Choice {
   putLast(candidates, (one) => one.mayNotFit === true);
   if (candidates.some((one) => one.after !== undefined)) settleHeldBack(candidates, filtered);
   const { balance } = facts;
-  const plan = balance === undefined || candidates.length === 0 ? null : arrange(candidates, candidates.map((one) => facts.view(one.deployment)), balance, facts.random());
+  // What is on trial is called whatever it would be weighed at; a plan is for requests without it.
+  const tried = candidates[0]?.trial === true ? candidates.splice(0, 1) : NO_TRIAL;
+  const weighed = balance === undefined || candidates.length === 0 ? null : arrange(candidates, candidates.map((one) => facts.view(one.deployment)), balance, facts.random());
+  const plan = tried.length === 0 ? weighed : null;
+  candidates.unshift(...tried);
   if (route.single === true && candidates.length > 1) return single(facts, candidates, filtered, plan);
   const choice = { strategy: route.strategy, candidates, filtered, holdNanoUsd: dearestNanoUsd(candidates), ...(plan === null ? {} : { plan }) };
   return route.withheld === undefined ? choice : { ...choice, withheld: route.withheld };
 }
+
+const NO_TRIAL: readonly Candidate[] = [];
+const TRIAL_TOO_SMALL = { reason: "context_too_small", detail: "it is on trial, and the prompt may be too long for it" };
+const TRIAL_DEAR = { reason: "dear", detail: "it is on trial, and became dearer than it was" };
 
 /**
  * What is held back goes behind all others. Where no other is left since the prompt is surely too long for each that could have taken
@@ -153,7 +166,7 @@ function ordered(route: Route, { random, order }: ChoiceFacts): readonly RouteCa
   if (order === undefined && strategy !== "weighted") return candidates;
   const named = ordinary(candidates);
   const found = inOrder(strategy, named, order === undefined ? { ...UNORDERED, random } : { ...order, random });
-  return named === candidates ? found : [...found, ...candidates.filter((one) => one.after !== undefined)];
+  return named === candidates ? found : [...candidates.filter((one) => one.trial === true), ...found, ...candidates.filter((one) => one.after !== undefined)];
 }
 const UNORDERED: Omit<StrategyFacts, "random" | "estimate"> & { readonly estimate: () => never } = {
   priceNanoUsd: () => null, loadMs: () => 0, usable: () => true, session: null,
@@ -211,6 +224,7 @@ function weigh(entry: RouteCandidate, facts: ChoiceFacts, lacks: readonly Need[]
     ...(mayNotFit ? { mayNotFit } : {}),
     ...(entry.of === undefined ? {} : { of: entry.of }),
     ...(entry.after === undefined ? {} : { after: entry.after }),
+    ...(entry.trial === undefined ? {} : { trial: true }),
     ...(emulates.length > 0 ? { emulates: emulates.map((one) => one.capability) } : {}),
     inputBoundTokens: input,
     ...(shape.endpoint !== "chat" || shape.maxOutputTokens === null ? {} : { outputLimitTokens: shape.maxOutputTokens * shape.choiceCount }),
@@ -262,6 +276,7 @@ export function describeChoice(choice: Choice, startStates: readonly string[]): 
       deployment: candidate.deployment.id,
       automatic: candidate.automatic,
       ...(candidate.after === undefined ? {} : { after: candidate.after }),
+      ...(candidate.trial === undefined ? {} : { canary: true }),
       ...(candidate.of === undefined ? {} : { of: candidate.of }),
       ...(candidate.mayNotFit === true ? { may_not_fit: true } : {}),
       ...(candidate.dear === undefined ? {} : { cost_spike: candidate.dear }),

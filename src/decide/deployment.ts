@@ -2,6 +2,7 @@
 import type { ToldCapabilities } from "../wire/capability.ts";
 import type { ModelFacts, PriceSheet, ProviderFacts } from "../wire/facts.ts";
 import type { RouteTerms } from "./balance/types.ts";
+import type { CanaryTerms, MirrorTerms } from "./canary.ts";
 import type { ContractMeter } from "./contract/meter.ts";
 import type { Need } from "./needs.ts";
 import type { ErrorBudgetPolicy } from "./objective/policy.ts";
@@ -84,6 +85,10 @@ export interface Route {
   readonly lenient?: boolean;
   /** A stream of text that breaks off is carried on by another candidate, where that can go on with a begun answer; absent: it is not. */
   readonly rescue?: "continue";
+  /** A candidate on trial, which a share of the requests tries first; absent: none. */
+  readonly canary?: Tried<CanaryTerms>;
+  /** Where copies of a share of the requests go; absent: nowhere. */
+  readonly mirror?: Tried<MirrorTerms>;
   /** What is promised of it; absent: nothing. */
   readonly objectives?: readonly Objective[];
   /** What failures and waiting cost, and how many extra calls may be made; absent: nothing is stated, and nothing is weighed. */
@@ -98,6 +103,11 @@ export interface Route {
   readonly single?: true;
   /** Candidates that this caller may not use, or that the request does not want, and why; absent: none. */
   readonly withheld?: readonly Withheld[];
+}
+/** A deployment on trial, and on what terms. */
+export interface Tried<Terms> {
+  readonly deployment: Deployment;
+  readonly terms: Terms;
 }
 /** A deployment that is not for this caller, or that the request does not want. */
 export interface Withheld {
@@ -120,6 +130,8 @@ export interface RouteCandidate {
   readonly after?: ReliefClass;
   /** The route of a further model that the request names, behind all of the first; absent: it is the route's own. */
   readonly of?: string;
+  /** On trial with this request: it stands before all others. Absent: it is not. */
+  readonly trial?: true;
 }
 
 /** Refusals for the request's own sake that another model may not share: the prompt is too long for it, its content is not wanted. */
@@ -127,7 +139,7 @@ export type ReliefClass = "context" | "content_policy";
 
 /** The candidates that any request may go to. */
 export function ordinary(candidates: readonly RouteCandidate[]): readonly RouteCandidate[] {
-  return candidates.some((one) => one.after !== undefined) ? candidates.filter((one) => one.after === undefined) : candidates;
+  return candidates.some((one) => one.after !== undefined || one.trial === true) ? candidates.filter((one) => one.after === undefined && one.trial !== true) : candidates;
 }
 
 /** All in ms. null: the default that depends on the model (30 s / 300 s, 120 s / 300 s for models that reason). */

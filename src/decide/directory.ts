@@ -5,6 +5,7 @@
  */
 import type { ModelFacts, ProviderFacts } from "../wire/facts.ts";
 import type { OwnedKind } from "../wire/surfaces.ts";
+import type { CanaryTerms, MirrorTerms } from "./canary.ts";
 import { DEFAULT_CLOCKS, type Deployment, type ReliefClass, type Route, type RouteCandidate, type RouteClocks, type Strategy } from "./deployment.ts";
 import { byPreference, closest, plainVariant, unfitReason } from "./equivalence.ts";
 import type { CallableModel, Directory, Resolution } from "./names.ts";
@@ -31,6 +32,8 @@ export interface DirectoryRoute {
   readonly cheaper?: readonly { readonly use: string; readonly weight: number }[];
   readonly onContextWindow?: DirectoryRoute["candidates"];
   readonly onContentPolicy?: DirectoryRoute["candidates"];
+  readonly canary?: CanaryTerms;
+  readonly mirror?: MirrorTerms;
   readonly objectives?: Route["objectives"];
   /** null: nothing is stated. */
   readonly terms?: Route["terms"] | null;
@@ -403,7 +406,7 @@ class Resolver implements Directory {
     if (candidates.length === 0) return refusal ?? { code: "unknown_model", message: `route ${config.name} has no candidates` };
     candidates.push(...heldBack);
     const { name, strategy, clocks, keepalive, forwardHeaders, defaultMaxOutput, lenient, onCostSpike } = config;
-    return { name, candidates, strategy, clocks, keepalive, forwardHeaders, defaultMaxOutput, automatic: false, ...(lenient === true && { lenient }), ...(config.rescue !== undefined && { rescue: config.rescue }), ...(onCostSpike === "move" && { onCostSpike }), ...(cheaper.length > 0 && { cheaper }), ...promised(config) };
+    return { name, candidates, strategy, clocks, keepalive, forwardHeaders, defaultMaxOutput, automatic: false, ...(lenient === true && { lenient }), ...(config.rescue !== undefined && { rescue: config.rescue }), ...(onCostSpike === "move" && { onCostSpike }), ...(cheaper.length > 0 && { cheaper }), ...promised(config), ...this.#tried(config) };
   }
 
   /** Candidates of a list beside the route's own. What of it leads nowhere is a problem. */
@@ -414,6 +417,18 @@ class Resolver implements Directory {
       this.#problems.push({ path: ["routes", name, key, index], code: supplied.code, name: use, message: supplied.message });
       return [];
     });
+  }
+
+  #tried({ name, canary, mirror }: DirectoryRoute): Pick<Route, "canary" | "mirror"> {
+    const of = <T extends CanaryTerms | MirrorTerms>(key: string, terms: T | undefined): { deployment: Deployment; terms: T } | undefined => {
+      const supplied = terms === undefined ? undefined : this.#candidate(terms.use);
+      if (terms === undefined || supplied === undefined) return undefined;
+      if (supplied.ok) return { deployment: supplied.deployment, terms };
+      this.#problems.push({ path: ["routes", name, key, "use"], code: supplied.code, name: terms.use, message: supplied.message });
+      return undefined;
+    };
+    const [tries, copies] = [of("canary", canary), of("mirror", mirror)];
+    return { ...(tries !== undefined && { canary: tries }), ...(copies !== undefined && { mirror: copies }) };
   }
 
   #candidate(use: string): ReturnType<Supply["supply"]> {

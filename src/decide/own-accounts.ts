@@ -99,12 +99,20 @@ export class OwnDirectory implements Directory {
   }
 
   #substituted(found: Extract<Resolution, { kind: "route" }>): Resolution {
-    const { route } = found;
-    if (![...route.candidates, ...(route.cheaper ?? [])].some(({ deployment }) => this.#uses.has(deployment.account))) return found;
+    const route = this.#withoutTrials(found.route);
+    if (![...route.candidates, ...(route.cheaper ?? [])].some(({ deployment }) => this.#uses.has(deployment.account))) return route === found.route ? found : { ...found, route };
     const candidates = route.candidates.flatMap((one) => this.#instead(one));
     if (ordinary(candidates).length === 0) return unusable(found, route.candidates.map(({ deployment }) => deployment.account).join(", "));
     const cheaper = route.cheaper?.flatMap((one) => this.#instead(one));
     return { ...found, route: { ...route, candidates, ...(cheaper === undefined ? {} : { cheaper }) } };
+  }
+
+  /** Whoever calls an account by a credential of its own has no part in what is tried there by another's. */
+  #withoutTrials(route: Route): Route {
+    const { canary, mirror, ...rest } = route;
+    const own = (one: { readonly deployment: Deployment } | undefined): boolean => one !== undefined && this.#uses.has(one.deployment.account);
+    if (!own(canary) && !own(mirror)) return route;
+    return { ...rest, ...(canary !== undefined && !own(canary) && { canary }), ...(mirror !== undefined && !own(mirror) && { mirror }) };
   }
 
   #instead(candidate: RouteCandidate): readonly RouteCandidate[] {

@@ -8,10 +8,11 @@ import { ordinary, type Deployment, type Route } from "./deployment.ts";
  */
 export function standsInFor(route: Route, deployment: Deployment): string | null {
   const { candidates, strategy, automatic } = route;
-  const first = candidates[0]?.deployment;
+  // What is on trial is no fallback: its owner sends it requests to learn of it.
+  const first = candidates.find((one) => one.trial !== true)?.deployment;
   if (first === undefined || first === deployment || automatic) return null;
   const found = candidates.find((one) => one.deployment === deployment);
-  if (found === undefined || found.of !== undefined) return null;
+  if (found === undefined || found.of !== undefined || found.trial === true) return null;
   const own = strategy === "priority" ? [first] : ordinary(candidates).map((one) => one.deployment);
   return own.some((one) => isSameModel(one, deployment)) ? null : modelName(first);
 }

@@ -3,7 +3,6 @@
  * also says how a chat is prepared for each kind of deployment and how its answer is closed.
  */
 import type { Spending } from "../decide/cap.ts";
-import { sessionOf } from "../decide/balance/strategies.ts";
 import { choose, type Candidate, type Choice } from "../decide/choose.ts";
 import type { RequestShape, Route } from "../decide/deployment.ts";
 import { inputEstimateTokens } from "../decide/estimate.ts";
@@ -35,6 +34,7 @@ import { encodeFor, Fitting, passedWithout, tableOf } from "./fitting.ts";
 import { hiddenBytes } from "./hidden-bytes.ts";
 import { bytesOf, HubLane } from "./hub-lane.ts";
 import { turnedAway } from "./importance.ts";
+import { withCanary } from "./canary.ts";
 import { deadlineMsOf, readBody, refuse, resolveRoute, viaOf, type Inbound, type ReadBody } from "./inbound.ts";
 import type { LaneSink, StreamLane } from "./lane.ts";
 import { PassLane } from "./pass-lane.ts";
@@ -44,6 +44,7 @@ import { RemoteImages } from "./remote-images.ts";
 import { cheaperRoute, CHEAPER_WARNING, limitWarning, spendingOf } from "./spending.ts";
 import type { StructuredOutput } from "./structured.ts";
 import type { Prepared, RequestCost, Surface } from "./surface.ts";
+import { sessionIn } from "./session.ts";
 import { orderOf, steeringOf } from "./steering.ts";
 import { taggedCall } from "./tags.ts";
 import { tellChat, WholeLane } from "./whole-lane.ts";
@@ -102,18 +103,21 @@ export function serveChat(deps: Deps, call: Inbound, started: (exchange: Exchang
   if (resolved.kind === "error") return refused(resolved.error);
   const away = turnedAway(deps, inbound, resolved.route);
   if (away !== null) return refused(away);
-  const route = cheaperRoute(deps, inbound, resolved.route);
+  const named = cheaperRoute(deps, inbound, resolved.route);
+  const tries = named.canary !== undefined && named === resolved.route && wish === null && more.weighed === undefined;
+  const route = tries ? withCanary(deps, inbound, named, sessionIn(inbound, named, body.raw, parsed.request)) : named;
   const deadlineMs = deadlineMsOf(route, inbound.header, more.patient);
   if (typeof deadlineMs !== "number") return refused(deadlineMs);
   const spending = spendingOf(deps, inbound, route);
   if (spending !== undefined && "code" in spending) return refused(spending);
   const unbounded = unboundedProblem(client, wish?.priced ?? body.raw, spending);
   if (unbounded.error !== null) return refused(unbounded.error);
-  const cheaper = route === resolved.route ? unbounded.warnings : [...unbounded.warnings, CHEAPER_WARNING];
+  const cheaper = named === resolved.route ? unbounded.warnings : [...unbounded.warnings, CHEAPER_WARNING];
   const warnings = wish === null ? cheaper : [...cheaper, ...wish.warnings];
 
   const passesTo = client.passes === false ? null : client.id;
-  const begun = (kept: KeptTurns): void => started(begin(deps, inbound, { client, outside, body, parsed, route, deadlineMs, spending, unbounded, warnings, passesTo, kept, more }));
+  const copies = route.mirror !== undefined && wish === null && more.weighed === undefined;
+  const begun = (kept: KeptTurns): void => started((copies ? beginCopied : begin)(deps, inbound, { client, outside, body, parsed, route, deadlineMs, spending, unbounded, warnings, passesTo, kept, more }));
   const found = lookUpReasoning(deps, inbound, parsed.request, passesTo, route);
   if (found === undefined) return begun(NOTHING_KEPT);
   found.then(begun).catch((problem: unknown) => {
@@ -139,6 +143,20 @@ interface Ready {
   /** Reasoning state that turns of the request came back without. */
   readonly kept: KeptTurns;
   readonly more: ChatMore;
+  /** Nothing of it is sent twice. */
+  readonly once?: true;
+}
+
+/** Begin it, and a copy of it once it was served, where its route has a mirror and it is one of the share. */
+function beginCopied(deps: Deps, inbound: Inbound, ready: Ready): Exchange | null {
+  const { mirrors } = deps;
+  const { route, parsed, body, unbounded } = ready;
+  if (mirrors?.takes(inbound, route, { parsed, body: body.raw, beyond: unbounded.extras !== undefined || unbounded.unbounded === true }) !== true) return begin(deps, inbound, ready);
+  const start = (own: Deps, copy: Inbound, mirror: Route): Exchange | null => {
+    const spending = spendingOf(own, copy, mirror);
+    return spending !== undefined && "code" in spending ? null : begin(own, copy, { ...ready, route: mirror, spending, warnings: NO_WARNINGS, more: NOTHING_MORE, once: true });
+  };
+  return begin(mirrors.watching(deps, inbound, route, start), inbound, ready);
 }
 
 /** Weigh the candidates and begin. */
@@ -161,7 +179,7 @@ function begin(deps: Deps, inbound: Inbound, ready: Ready): Exchange | null {
     passesTo,
     spending,
     balance: steering?.balance,
-    order: orderOf(deps, route, shape, "chat", route.strategy === "sticky" ? sessionOf(inbound.caller.key, { promptCacheKey: promptCacheKey(body.raw), user: request.user ?? null }) : null),
+    order: orderOf(deps, route, shape, "chat", sessionIn(inbound, route, body.raw, request)),
     wallMs: deps.clock.wallMs(),
     random: () => deps.random.next(),
   });
@@ -189,16 +207,12 @@ function begin(deps: Deps, inbound: Inbound, ready: Ready): Exchange | null {
     binding: spending === undefined ? undefined : { spending, shape },
     features: surchargedBy(needs),
     steering,
+    once: ready.once === true,
     snapshot: inbound.snapshot,
   });
   exchange.onRecorded = images === null ? inbound.done : releasing(images, inbound.done);
   exchange.start();
   return exchange;
-}
-
-function promptCacheKey(body: JsonObject): string | null {
-  const key = body["prompt_cache_key"];
-  return typeof key === "string" ? key : null;
 }
 
 /** A function of its own: a closure in the one above would share its scope, and once optimized outlives the request and keeps all of it. */

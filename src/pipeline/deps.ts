@@ -8,6 +8,8 @@ import type { Load } from "../decide/objective/shedding.ts";
 import type { TagBook } from "../decide/tags.ts";
 import type { RouteBook } from "../decide/balance/route-book.ts";
 import type { HeldBatches } from "./batches.ts";
+import type { Trials } from "./canary.ts";
+import type { Mirrors } from "./mirror.ts";
 import type { BudgetGate, Caller, Clock, Feedback, ImageFetch, Ledger, Log, Random, RateGate, Records, RequestOrigin, ReserveResult, StateStore, Upstream, UpstreamRequest } from "../ports.ts";
 import type { BackgroundRuns } from "./background.ts";
 
@@ -42,6 +44,10 @@ export interface Deps {
   readonly load?: (route: string) => Load;
   /** What a route's error budget has it do. Absent: nothing. */
   readonly effects?: (route: string) => BudgetEffects;
+  /** Canaries of routes; absent: none is tried. */
+  readonly trials?: Trials;
+  /** Where copies of requests are made; absent: none is. */
+  readonly mirrors?: Mirrors;
   readonly ids: Ids;
   /** Values of tags that have been seen. Absent: they are not bounded. */
   readonly tags?: TagBook;

@@ -1,4 +1,5 @@
 /** The record of a finished request, from which ledger listing, log line, metric and tail are derived. */
+import { CANARY_FLAG } from "../decide/canary.ts";
 import { describeChoice } from "../decide/choose.ts";
 import { standsInFor } from "../decide/stand-in.ts";
 import type { AttemptRecord, RequestRecord } from "../ports.ts";
@@ -38,6 +39,7 @@ export function recordOf(facts: RecordFacts): RequestRecord {
   const flags = new Set(facts.flags);
   for (const attempt of attempts) for (const flag of attempt.flags) flags.add(flag);
   if (winner !== null && standsInFor(settings.route, winner.settings.candidate.deployment) !== null) flags.add("fallback_model");
+  if (settings.choice.candidates[0]?.trial === true) flags.add(CANARY_FLAG);
   const firstMs = (facts.lost[0] ?? winner)?.firstContentMs ?? null;
   return {
     requestId: settings.requestId,

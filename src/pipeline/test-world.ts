@@ -49,6 +49,8 @@ export interface RouteSpec {
   /** What it promises, and what failures and waiting cost; absent: nothing. */
   readonly objectives?: NonNullable<Route["objectives"]>;
   readonly terms?: NonNullable<Route["terms"]>;
+  /** What else stands on it. */
+  readonly more?: Partial<Route>;
 }
 export interface Ask {
   readonly stream?: boolean;
@@ -258,6 +260,7 @@ function routeOf(spec: RouteSpec): Route {
     ...(spec.rescue === undefined ? {} : { rescue: spec.rescue }),
     ...(spec.objectives === undefined ? {} : { objectives: spec.objectives }),
     ...(spec.terms === undefined ? {} : { terms: spec.terms }),
+    ...spec.more,
   };
 }
 

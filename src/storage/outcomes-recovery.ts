@@ -1,4 +1,5 @@
 /** What a killed process did not come to count, from the ledger's records: those that it wrote, and requests that died with it. */
+import { MIRROR_FLAG } from "../decide/canary.ts";
 import type { EndedRequest } from "../decide/report/tally.ts";
 import type { LedgerReader, RequestView } from "./rows.ts";
 
@@ -16,7 +17,12 @@ function died({ requestId, atMs, attempts }: RequestView): EndedRequest {
   return {
     requestId, atMs,
     route: scopes.find((scope) => scope.startsWith("route/"))?.slice("route/".length) ?? "",
-    deployment: null, stream: false, outcome: "error", errorCode: GATEWAY_DIED, status: 0, ttftMs: null, totalMs: 0, units: {}, flags: [], decision: {},
+    deployment: null, stream: false, outcome: "error", errorCode: GATEWAY_DIED, status: 0, ttftMs: null, totalMs: 0, units: {}, flags: isCopy(scopes) ? [MIRROR_FLAG] : [], decision: {},
     attempts: attempts.map((one) => ({ deployment: one.deployment, outcome: "unknown", status: null, costNanoUsd: one.costNanoUsd, state: one.state, flags: [], totalMs: 0 })),
   };
+}
+
+/** A copy for a mirror is the organisation's, and no key's; anybody may have a tag of that name. */
+function isCopy(scopes: readonly string[]): boolean {
+  return scopes.some((scope) => scope.startsWith(`tag/${MIRROR_FLAG}=`)) && !scopes.some((scope) => scope.startsWith("key/"));
 }

@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { closeSync, existsSync, openSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { MIRROR_FLAG } from "../decide/canary.ts";
 import { classOf, judge } from "../decide/objective/judge.ts";
 import type { Objective } from "../decide/objective/types.ts";
 import { canonical, versionOf, type NewHash } from "../decide/report/canonical.ts";
@@ -126,6 +127,8 @@ export class OutcomeBook {
 
   /** Counts a finished request. */
   add(request: EndedRequest): void {
+    // A copy that nobody saw is no request of anybody's.
+    if (request.flags.includes(MIRROR_FLAG)) return;
     const { version, objectives } = this.#promises.get(request.route) ?? NOTHING;
     const waiting = this.#waitingOf(Math.floor(request.atMs / MINUTE_MS), request.route, version);
     const bad = tally(request, judgedBy(version, objectives, request), (deployment) => this.#cellOf(waiting, deployment));

@@ -1,7 +1,7 @@
 /** What is told to people: an alert on its way to channels. No secrets, and nothing of what clients send or models answer. */
 
 export const NOTICE_KINDS = [
-  "budget_alert", "budget_refused", "overrun", "forecast", "price_changed", "cost_spike", "provider_excluded", "provider_restored", "objective_burn", "objective_kept", "digest", "test",
+  "budget_alert", "budget_refused", "overrun", "forecast", "price_changed", "cost_spike", "provider_excluded", "provider_restored", "objective_burn", "objective_kept", "canary_rolled_back", "digest", "test",
 ] as const;
 export type NoticeKind = (typeof NOTICE_KINDS)[number];
 
