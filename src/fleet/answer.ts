@@ -37,7 +37,8 @@ export interface AnswerOptions {
   readonly ignoresLimits: boolean;
 }
 
-const WORDS = (
+/** All that a model says, from anywhere in it on, over and over. */
+export const WORDS = (
   "the river rises behind the wall and the water finds its way over the spill where it does no harm while engineers " +
   "watch the level open one gate then another and count what flows each hour until the rain ends and the lake is still"
 ).split(" ");
@@ -92,7 +93,18 @@ function text(ask: Ask, options: AnswerOptions, random: Random): readonly string
   }
   const begin = options.simulated ? ["[simulated] "] : [];
   if (ask.toolResult !== undefined) return [...begin, "The ", "tool ", "says: ", ...tokensOf(ask.toolResult)];
+  if (ask.begun !== undefined) return goingOn(ask.begun, options.wantedTokens, random);
   return [...begin, ...words(Math.max(1, options.wantedTokens), random)];
+}
+
+/** What is left of an answer of so many words. A beginning that is not the fleet's is followed by all of an answer. */
+function goingOn(begun: string, count: number, random: Random): string[] {
+  const said = begun.split(/\s+/).filter((word) => word !== "");
+  const from = WORDS.findIndex((_, at) => said.length > 0 && said.every((word, i) => word === WORDS[(at + i) % WORDS.length]));
+  if (from < 0) return words(Math.max(1, count), random);
+  const rest = Array.from({ length: Math.max(0, count - said.length) }, (_, at) => `${WORDS[(from + said.length + at) % WORDS.length]} `);
+  // A model goes on where the text ends: with the blank that is not there yet.
+  return rest.map((piece, at) => (at === 0 && !/\s$/.test(begun) ? ` ${piece}` : piece));
 }
 
 function words(count: number, random: Random): string[] {

@@ -26,6 +26,8 @@ export interface Ask {
   readonly inputTokens: number;
   /** The service tier that it asks for. */
   readonly tier?: string | undefined;
+  /** What of the answer is there already, where the call asks to go on with it. */
+  readonly begun?: string | undefined;
   /** How many searches the provider may make for it; undefined: none are offered. */
   readonly searches?: number | undefined;
 }

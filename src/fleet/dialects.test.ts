@@ -86,6 +86,19 @@ describe("a simulated provider", () => {
     assert.equal(said(stopped["content"]?.[0]?.["text"]).includes(" "), false);
   });
 
+  it("goes on with an answer that was begun, where the dialect asks so", async () => {
+    const text = async (provider: FleetProvider, more: object): Promise<string> => {
+      const answer = await json(await ask(provider, false, more));
+      return said(answer["choices"]?.["0"]?.["message"]?.["content"] ?? answer["content"]?.["0"]?.["text"]);
+    };
+    const begun = (words: string): object => ({ messages: [{ role: "user", content: "q" }, { role: "assistant", content: words }] });
+    assert.equal(await text(messages, begun("the river rises")), " behind the ");
+    assert.equal(await text(chat, { ...begun("lake is still "), continue_final_message: true }), "the river ");
+    // Not asked for, or nothing that it would have said: an answer of its own.
+    assert.equal((await text(chat, begun("the river rises"))).trim().split(" ").length, 5);
+    assert.equal((await text(messages, begun("Once upon a time"))).trim().split(" ").length, 5);
+  });
+
   it("calls a tool with arguments of its schema, then quotes the result", async () => {
     const tools = [{ type: "function", function: { name: "weather", parameters: SCHEMA } }];
     const called = await json(await ask(chat, false, { tools }));

@@ -13,6 +13,8 @@ export interface FleetAddresses {
 export interface GatewayConfigOptions {
   /** More of the file: `routes`, `aliases`, `health` … */
   readonly more?: Readonly<Record<string, unknown>>;
+  /** More of every model: `capabilities` … */
+  readonly model?: Readonly<Record<string, unknown>>;
   /** The credential of every account. */
   readonly apiKey?: string;
 }
@@ -33,7 +35,7 @@ export function gatewayConfig(config: FleetConfig, fleet: FleetAddresses, option
       };
       // A model that is billed by the piece alone has no price of tokens, which is not a price of zero.
       const price = model.units === undefined ? tokens : { ...(model.input === undefined && model.output === undefined ? {} : tokens), ...model.units };
-      return [name, { price, context: 131072, max_output: 16384 }];
+      return [name, { price, context: 131072, max_output: 16384, ...options.model }];
     });
     return [provider.name, {
       type: TYPES[provider.dialect],

@@ -1,11 +1,12 @@
 /** A client that reads chat answers to their last byte and judges them by the protocol alone. It never asks twice. */
+import { WORDS } from "../../src/fleet/answer.ts";
 import { Agent, request, type IncomingMessage } from "node:http";
 
 export interface Ask {
   readonly baseUrl: string;
   readonly model: string;
   readonly stream: boolean;
-  /** Limit of the answer, one word each; the fleet always writes as many. */
+  /** Words of the answer. */
   readonly words: number;
   /** What is asked for; chat where absent. */
   readonly path?: "chat/completions" | "images/generations";
@@ -61,7 +62,7 @@ export class Client {
 
   #send(ask: Ask): Promise<IncomingMessage> {
     const path = ask.path ?? "chat/completions";
-    const chat = { model: ask.model, messages: [{ role: "user", content: QUESTION }], max_tokens: ask.words, ...(ask.stream ? { stream: true } : {}) };
+    const chat = { model: ask.model, messages: [{ role: "user", content: QUESTION }], max_tokens: 4 * ask.words, ...(ask.stream ? { stream: true } : {}) };
     const body = JSON.stringify(path === "chat/completions" ? chat : { model: ask.model, prompt: QUESTION, n: 1 });
     return new Promise((resolve, reject) => {
       const sent = request(`${ask.baseUrl}/${path}`, {
@@ -102,16 +103,16 @@ function whole(ask: Ask, text: string): Verdict {
   const body = parsed(text);
   if (ask.path === "images/generations") return Array.isArray(body?.["data"]) ? { end: "complete", detail: "" } : { end: "wrong", detail: "no images" };
   const choice = firstChoice(body);
-  const words = count(textOf(choice["message"]));
-  if (typeof choice["finish_reason"] !== "string" || words !== ask.words) return { end: "wrong", detail: `${words} of ${ask.words} words` };
-  return { end: "complete", detail: "" };
+  if (typeof choice["finish_reason"] !== "string") return { end: "wrong", detail: "no finish reason" };
+  return wholeText(ask, textOf(choice["message"]));
 }
 
 function streamed(ask: Ask, events: readonly string[], rest: string): Verdict {
   if (rest.trim() !== "") return { end: "wrong", detail: "an event without its end" };
   const chunks = events.map((event) => event.replace(/^data: /, ""));
   const errors = chunks.filter((chunk) => parsed(chunk)?.["error"] !== undefined);
-  const words = events.map(wordOf).reduce((sum, word) => sum + count(word), 0);
+  const text = events.map(wordOf).join("");
+  const words = wordsOf(text).length;
   if (errors.length > 0) {
     const code = codeOf(parsed(errors[0] ?? "")?.["error"]);
     if (errors.length > 1 || chunks.at(-1) !== errors[0]) return { end: "wrong", detail: "something after the error" };
@@ -120,7 +121,15 @@ function streamed(ask: Ask, events: readonly string[], rest: string): Verdict {
   }
   const finishes = chunks.filter((chunk) => typeof firstChoice(parsed(chunk))["finish_reason"] === "string").length;
   if (finishes !== 1 || chunks.at(-1) !== "[DONE]") return { end: "wrong", detail: `silence after ${words} words` };
-  return words === ask.words ? { end: "complete", detail: "" } : { end: "wrong", detail: `${words} of ${ask.words} words passed off as whole` };
+  return wholeText(ask, text);
+}
+
+/** All words, each the one that follows in what the fleet says: none lost, none twice, none run together. */
+function wholeText(ask: Ask, text: string): Verdict {
+  const words = wordsOf(text);
+  if (words.length !== ask.words) return { end: "wrong", detail: `${words.length} of ${ask.words} words passed off as whole` };
+  const follows = WORDS.some((_, from) => words.every((word, i) => word === WORDS[(from + i) % WORDS.length]));
+  return follows ? { end: "complete", detail: "" } : { end: "wrong", detail: `not what was said: ${text}` };
 }
 
 function wordOf(event: string): string {
@@ -150,6 +159,6 @@ function codeOf(error: unknown): string | null {
   return typeof type === "string" && typeof message === "string" && typeof code === "string" ? code : null;
 }
 
-function count(text: string): number {
-  return text.split(" ").filter((word) => word !== "").length;
+function wordsOf(text: string): readonly string[] {
+  return text.split(" ").filter((word) => word !== "");
 }

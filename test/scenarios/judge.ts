@@ -62,6 +62,17 @@ export function leftAtOnce(evidence: Evidence, phase = 0): void {
   assert.ok(failures <= FAILURES_TO_LEAVE || spanMs <= LEAVE_MS, `${failures} failures in ${Math.round(spanMs)} ms before the primary was left`);
 }
 
+/** Nobody noticed that streams broke off: some were carried on, and every answer is the whole of what was said. */
+export function carriedOn(evidence: Evidence): void {
+  noError(evidence);
+  assert.ok(rescued(evidence) > 0, "no stream was carried on");
+}
+
+/** Answers that more than one deployment wrote. */
+export function rescued({ requests }: Evidence): number {
+  return requests.filter(({ record }) => (record?.decision["written_by"] as readonly string[] | undefined)?.length === 2).length;
+}
+
 /** The outage was real: the primary spoiled calls, or was slow. */
 export function wasHit({ bill }: Evidence): void {
   assert.ok(bill.some((row) => row.provider === "primary" && (isSpoilt(row) || row.fault !== null || row.duration_ms > SLOW_MS)), "the primary had no fault");
@@ -117,17 +128,37 @@ export function report(t: TestContext, evidence: Evidence): void {
   const primary = bill.filter(({ provider }) => provider === "primary");
   const { failures, spanMs } = untilLeft(evidence);
   t.diagnostic([
-    `${plan.scenario.id} (${plan.strategy}): ${seen.length} requests, ${ends("refused")} refused, ${ends("broken")} broke (${inFlightAtOnset(evidence)} in flight at the onset), ${ends("wrong")} wrong`,
+    `${plan.scenario.id} (${plan.strategy}): ${seen.length} requests, ${ends("refused")} refused, ${ends("broken")} broke (${inFlightAtOnset(evidence)} in flight at the onset), ${rescued(evidence)} carried on, ${ends("wrong")} wrong`,
     `${bill.length} calls, ${primary.length} at the primary of which ${primary.filter(isSpoilt).length} spoilt`,
     `left after ${failures} failures in ${Math.round(spanMs)} ms; first content p50 ${at(0.5)}, p99 ${at(0.99)}, max ${at(1)} ms`,
   ].join("; "));
+}
+
+/** Calls that the primary refused, of all that it got. */
+function refusals({ bill }: Evidence): { readonly refused: number; readonly calls: number } {
+  const there = bill.filter(({ provider }) => provider === "primary");
+  return { refused: there.filter(({ status }) => status === 429).length, calls: there.length };
+}
+
+/** A cap is met, and no more than so many calls were refused to find it. */
+export function fewRefused(evidence: Evidence, most: number): void {
+  const { refused } = refusals(evidence);
+  assert.ok(refused > 0 && refused <= most, `${refused} calls were refused, expected 1 to ${most}`);
+}
+
+/** At most a tenth of the calls at a capped provider is refused, and its cap is used. */
+export function tenthRefused(evidence: Evidence): void {
+  const { refused, calls } = refusals(evidence);
+  assert.ok(refused <= calls / 10, `${refused} of ${calls} calls were refused`);
+  assert.ok(calls >= 30, `only ${calls} calls in ten minutes`);
 }
 
 /** While nobody can answer, calls upstream are at most 1.2 for each request and ten a second; clients get typed errors. */
 export function notMultiplied({ seen, bill, phases: [phase] }: Evidence): void {
   assert.ok(phase);
   const within = (ms: number): boolean => ms >= phase.fromMs && ms < phase.toMs;
-  const requests = seen.filter(({ startedMs }) => within(startedMs)).length;
+  // Those that waited on a busy machine are asked for within it all the same.
+  const requests = seen.filter(({ startedMs, endedMs }) => startedMs < phase.toMs && endedMs > phase.fromMs).length;
   const calls = bill.filter(({ at }) => within(at)).length;
   const most = 1.2 * requests + (10 * (phase.toMs - phase.fromMs)) / 1_000;
   assert.ok(calls <= most, `${calls} calls for ${requests} requests, at most ${Math.round(most)} may`);

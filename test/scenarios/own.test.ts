@@ -1,5 +1,5 @@
 /** See `own.ts`; what is not here runs in `scenarios.long.ts`. */
-import { ALL_DOWN, BREAKS_OFF, CHAT_STAYS, DIES, FLAPS, IS_SLOW, QUARTER_FAILS, WAVES_OF_SECONDS } from "./own.ts";
+import { ALL_DOWN, BREAKS_OFF, CAPPED, CARRIED_ON, CHAT_STAYS, DIES, FLAPS, IS_SLOW, QUARTER_FAILS, WAVES_OF_SECONDS } from "./own.ts";
 import { describeRuns } from "./runs.ts";
 
 describeRuns("outages of our own against a running gateway", [
@@ -10,5 +10,7 @@ describeRuns("outages of our own against a running gateway", [
   [IS_SLOW, "objectives"],
   [CHAT_STAYS, "priority"],
   [BREAKS_OFF, "priority"],
+  [CARRIED_ON, "objectives"],
+  [CAPPED, "priority"],
   [ALL_DOWN, "priority"],
 ]);

@@ -9,6 +9,7 @@ const ofFile = (name: string): Pick<Case, "name" | "scenario"> => ({ name, scena
 const ofOurs = (scenario: Scenario): Pick<Case, "name" | "scenario"> => ({ name: scenario.id, scenario: () => scenario });
 
 const PICTURES_FAIL = checkScenario({ id: "pictures-fail", phases: [{ from_s: 0, to_s: 3_600, paths: ["/v1/images"], mix: [{ p: 0.9, status: 500 }, { p: 0.1, ok: true }] }] });
+const CAP = checkScenario({ id: "ten-a-minute", phases: [{ from_s: 0, to_s: 600, rate_cap_per_min: 10, over_cap: { status: 429 } }] });
 const DEAD = checkScenario({ id: "dead", phases: [{ from_s: 0, to_s: 20, mix: [{ p: 0.6, status: 503 }, { p: 0.2, status: 502 }, { p: 0.2, connect: "reset" }] }] });
 const WAVES = checkScenario({ id: "waves", phases: [0, 1, 2, 3].map((at) => ({ from_s: at * 6, to_s: at * 6 + 3, mix: [{ p: 1, status: 503 }] })) });
 
@@ -43,13 +44,40 @@ export const BREAKS_OFF: Case = {
   plan: { ...LONG, route: { idle: "4s" } },
   holds: judge.fewBroken,
 };
+export const CARRIED_ON: Case = {
+  ...BREAKS_OFF,
+  name: "mid-stream-cuts, rescue: continue",
+  promise: "no client error, and each answer is the whole text",
+  plan: { ...BREAKS_OFF.plan, carriedOn: true },
+  holds: judge.carriedOn,
+};
+/** A minute of it: what was taken in its first second is known to be too much after the first refusal. Whole in `scenarios.long.ts`. */
+export const CAPPED: Case = {
+  ...ofOurs(CAP),
+  promise: "no client error, and the pace is learned from the first refusals",
+  plan: { ...SHORT, unscaled: true, playedMs: 40_000, tailMs: 0 },
+  holds: (evidence) => {
+    judge.noError(evidence);
+    judge.fewRefused(evidence, 2);
+  },
+};
+export const CAPPED_FOR_TEN_MINUTES: Case = {
+  ...CAPPED,
+  promise: "no client error, and at most a tenth of the calls there is refused",
+  plan: { ...SHORT, unscaled: true, playedMs: 600_000, tailMs: 0 },
+  holds: (evidence) => {
+    judge.noError(evidence);
+    judge.tenthRefused(evidence);
+  },
+};
 /** Nobody is left: what is called upstream must not multiply, and afterwards all is well again. */
 export const ALL_DOWN: Case = {
   ...ofOurs(DEAD),
   promise: "calls upstream at most 1.2 for each request and 10 a second, typed errors, and soon none after the end",
-  plan: { ...SHORT, unscaled: true, playedMs: 20_000, tailMs: 6_000, perSecond: 50, down: "all" },
+  plan: { ...SHORT, unscaled: true, playedMs: 20_000, tailMs: 6_000, perSecond: 30, down: "all" },
   holds: (evidence) => {
     judge.notMultiplied(evidence);
     judge.recovered(evidence);
   },
 };
+export const DOWN_AT_A_HUNDRED: Case = { ...ALL_DOWN, plan: { ...ALL_DOWN.plan, perSecond: 100 } };

@@ -27,6 +27,8 @@ export interface Plan {
   /** With each request for chat one for a picture, of the same model. */
   readonly pictures?: boolean;
   readonly seed?: number;
+  /** Streams that break off are carried on by the other one; both can. */
+  readonly carriedOn?: boolean;
   /** More for the route. */
   readonly route?: Readonly<Record<string, unknown>>;
 }
@@ -64,7 +66,8 @@ export async function play(plan: Plan): Promise<Evidence> {
   let gateway: TestGateway | null = null;
   const client = new Client();
   try {
-    gateway = await testGateway(gatewayConfig(config, fleet, { more: { health: timetable.health, routes: routesOf(plan) } }));
+    const more = { health: timetable.health, routes: routesOf(plan) };
+    gateway = await testGateway(gatewayConfig(config, fleet, { more, ...(plan.carriedOn === true && { model: { capabilities: { prefill: true } } }) }));
     const playing = { timeScale: plan.unscaled === true ? 1 : CLOCKS, startAtMs: LEAD_MS };
     const startMs = performance.now();
     await fleet.play("primary", timetable.scenario, playing);
@@ -109,7 +112,7 @@ function routesOf(plan: Plan): Readonly<Record<string, unknown>> {
   const steering = plan.strategy === "priority"
     ? { strategy: "priority" }
     : { objectives: { availability: { target: "99.9%", window: "30d" }, first_token: { target: "98%", within: ms(4), window: "30d" } } };
-  const route = { candidates: ["primary/chat", "fallback/chat"], first_token: ms(30), attempt: ms(120), idle: ms(60), deadline: ms(600), ...steering, ...plan.route };
+  const route = { candidates: ["primary/chat", "fallback/chat"], first_token: ms(30), attempt: ms(120), idle: ms(60), deadline: ms(600), ...steering, ...(plan.carriedOn === true && { rescue: "continue" }), ...plan.route };
   return { chat: route, ...(plan.pictures === true ? { pictures: { ...route, strategy: "priority", objectives: undefined } } : {}) };
 }
 

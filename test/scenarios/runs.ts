@@ -16,7 +16,7 @@ export interface Case {
 /** Answers of outages before content: their length does not matter. */
 export const SHORT = { words: 12, wordsPerSecond: 40 };
 /** Of two seconds, so that a score of streams is under way at any time. */
-export const LONG = { words: 60, wordsPerSecond: 30 };
+export const LONG = { words: 45, wordsPerSecond: 22.5 };
 
 /** Fewer requests than these show nothing. */
 const ENOUGH = 200;

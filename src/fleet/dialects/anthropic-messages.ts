@@ -27,7 +27,8 @@ export const anthropicMessages: FleetDialect = {
     if (maxTokens === undefined || maxTokens === 0) return "max_tokens: Field required";
     const messages = asArray(body["messages"]);
     if (messages.length === 0) return "messages: at least one message is required";
-    const results = asArray(asObject(messages.at(-1))["content"]).map(asObject).filter((part) => part["type"] === "tool_result");
+    const last = asObject(messages.at(-1));
+    const results = asArray(last["content"]).map(asObject).filter((part) => part["type"] === "tool_result");
     const toolResult = results.length === 0 ? undefined : results.map((part) => contentText(part["content"])).join(" ");
     const format = asObject(asObject(body["output_config"])["format"] ?? body["output_format"]);
     const thinking = asObject(body["thinking"]);
@@ -45,6 +46,7 @@ export const anthropicMessages: FleetDialect = {
       thinking: !thinks ? "none" : thinking["display"] === "omitted" ? "hidden" : "shown",
       inputTokens: countInput([body["system"], messages, format], body["tools"]),
       searches: searchesOf(body),
+      begun: last["role"] === "assistant" ? contentText(last["content"]) : undefined,
     };
   },
 

@@ -49,6 +49,7 @@ export const openaiChat: FleetDialect = {
       thinking: "none",
       inputTokens: countInput([messages, asObject(format["json_schema"])], body["tools"]),
       tier: asText(body["service_tier"]),
+      begun: last["role"] === "assistant" && body["continue_final_message"] === true ? contentText(last["content"]) : undefined,
     };
   },
 
