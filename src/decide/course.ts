@@ -86,8 +86,8 @@ export class Course {
   #hedgeAtMs = NEVER;
   #raceDue: boolean;
   #lacksAllowance = false;
-  /** An answer that broke off is to be carried on. */
-  #carrying = false;
+  /** So often did the answer break off and was to be carried on. */
+  #breaks = 0;
   /** Why the request was refused for its own sake, where another model may not. */
   #refusal: ReliefClass | null = null;
 
@@ -193,12 +193,12 @@ export class Course {
   }
 
   /**
-   * The winner has ended, and its answer may be carried on: content may win again. Only by a candidate that has not failed yet, and each
-   * such step takes from the retry allowance: it is a call more for a request that was answered in part.
+   * The winner has ended, and its answer may be carried on: content may win again. Only by a candidate that has not failed yet. That is metered
+   * as any other step is, so that all streams of a deployment that goes down may move; from the second break on it always is.
    */
   brokeOff(): void {
     this.#winner = null;
-    this.#carrying = true;
+    this.#breaks += 1;
     this.#due = true;
   }
 
@@ -319,7 +319,7 @@ export class Course {
   #step(nowMs: number, inFlight: number): Command {
     if (this.#halted) return inFlight === 0 ? stop("unheld") : IDLE;
     const next = this.#nextStep(null, nowMs);
-    const step = this.#carrying ? this.#rescuing(next) : next;
+    const step = this.#breaks > 0 ? this.#rescuing(next) : next;
     if (step.kind === "stop") return inFlight === 0 ? step : IDLE;
     if (step.metered && !this.#facts.allowance.tryTake(nowMs)) {
       this.#lacksAllowance = true;
@@ -330,12 +330,11 @@ export class Course {
     return IDLE;
   }
 
-  /** The step as one that carries an answer on: nobody who failed at it is asked again. */
+  /** The step as one that carries an answer on. */
   #rescuing(step: Step): Step {
     if (step.kind === "stop") return step;
     if (this.#runs.filter((run) => !run.void).length >= MAX_ATTEMPTS) return { kind: "stop", why: "attempts", retryAfterMs: null };
-    const tried = this.#runs.some((run) => run.candidate === step.candidate && run.outcome?.kind !== "superseded");
-    return tried ? { kind: "stop", why: "nothing_left", retryAfterMs: null } : { ...step, why: "rescue", metered: true };
+    return { ...step, why: "rescue", metered: step.metered || this.#breaks > 1 };
   }
 
   /** Health may have changed its mind while we waited; then the step is decided anew. */
@@ -371,10 +370,10 @@ export class Course {
     const tries: { candidate: number; outcome: Outcome | null }[] = [];
     for (const [i, run] of this.#runs.entries()) {
       // Who was put aside for the one that broke off was not tried at what is to be done now.
-      if (!run.void && !(this.#carrying && run.outcome?.kind === "superseded")) tries.push({ candidate: run.candidate, outcome: i === ended ? SUPERSEDED : run.outcome });
+      if (!run.void && !(this.#breaks > 0 && run.outcome?.kind === "superseded")) tries.push({ candidate: run.candidate, outcome: i === ended ? SUPERSEDED : run.outcome });
     }
     const { candidates, startMs, deadlineMs, once, random } = this.#facts;
-    return nextStep({ nowMs, startMs, deadlineMs: startMs + deadlineMs, candidates, once, tries, view: (candidate) => this.view(candidates.indexOf(candidate), nowMs), random });
+    return nextStep({ nowMs, startMs, deadlineMs: startMs + deadlineMs, candidates, once, untried: this.#breaks > 0, tries, view: (candidate) => this.view(candidates.indexOf(candidate), nowMs), random });
   }
 }
 

@@ -35,6 +35,8 @@ export interface StepFacts {
   readonly candidates: readonly Candidate[];
   /** What was sent may have been done, and doing it twice is worse than not at all: only what never left is tried again. */
   readonly once?: boolean;
+  /** Only who was not tried yet: the request goes on where another broke off. */
+  readonly untried?: boolean;
   readonly tries: readonly Try[];
   readonly view: (candidate: Candidate) => HealthView;
   readonly random: () => number;
@@ -101,13 +103,14 @@ export function nextStep(facts: StepFacts): Step {
     const probe = views[next]?.state === "probe-ready";
     return { kind: "launch", candidate: next, why: probe ? "probe" : first ? "first" : "failover", metered: false, probe, waitMs: 0 };
   }
-  if (!inFlight) {
+  const again = !inFlight && facts.untried !== true;
+  if (again) {
     const repeat = repeatable(facts, views, may);
     if (repeat !== null) return repeat;
   }
   const resting = untried.find((i) => usable(i) && !paced(i));
   if (resting !== undefined) return { kind: "launch", candidate: resting, why: "last-resort", metered: !first, probe: false, waitMs: 0 };
-  return waitForPace(facts, views, untried, inFlight ? [] : tries.map((one) => one.candidate).filter(may));
+  return waitForPace(facts, views, untried, again ? tries.map((one) => one.candidate).filter(may) : []);
 }
 
 type May = (candidate: number) => boolean;

@@ -231,11 +231,12 @@ describe("a stream that breaks off is not carried on", () => {
     assertBooksAgree(world);
   });
 
-  it("without a retry that the allowance pays for", async () => {
-    const world = new World(ROUTE);
+  it("a second time without a retry that the allowance pays for; the first time is as free as any move is", async () => {
+    const world = new World({ ...ROUTE, candidates: [place("a"), place("b"), place("c")] });
     while (world.allowance.tryTake(world.clock.nowMs()));
-    const { reply } = await broken(world, 3);
-    assert.deepEqual([world.called, reply.frames.at(-1)?.error?.code], ["a", "upstream_unreachable"]);
+    world.upstream.plays("b", (call) => call.stream(ROLE, text(" quick")).fail());
+    const { reply } = await broken(world, 1);
+    assert.deepEqual([world.called, reply.frames.at(-1)?.error?.code, reply.shown], ["a b", "upstream_unreachable", "The quick"]);
     assert.ok(world.record.flags.includes("retry_allowance_spent"));
   });
 

@@ -14,7 +14,7 @@ import { commits, type StreamEvent } from "../wire/events.ts";
 import type { JsonObject } from "../wire/json.ts";
 import type { SseEvent } from "../wire/sse-event.ts";
 import type { Unit, UnitCounts, Usage } from "../wire/usage.ts";
-import { utf8Length, type LaneSink, type StreamLane } from "./lane.ts";
+import { EMPTY_FINISH, utf8Length, type LaneSink, type StreamLane } from "./lane.ts";
 import type { Attempt, Reading } from "./attempt.ts";
 import { tableOf } from "./fitting.ts";
 import { bytesOf, HubLane } from "./hub-lane.ts";
@@ -124,13 +124,13 @@ export class Rescue {
   }
 
   /** How the rest is read: it goes on in the client's stream where the answer broke off. */
-  #reading(plain: Reading, open: () => StreamDecoder, { repeats }: Prefill): Reading {
+  #reading(plain: Reading, open: () => StreamDecoder, { repeats, endsEmpty }: Prefill): Reading {
     const { encode, seen, text } = this.#begun as Begun;
     const reading: Reading = {
       // The answer may have been whole but for its end.
       mayBeEmpty: true,
       framing: plain.framing,
-      openLane: (sink: LaneSink): StreamLane => new HubLane(sink, new RestDecoder(open(), new Joint(text, repeats)), encode, 1, true, plain.framing),
+      openLane: (sink: LaneSink): StreamLane => new HubLane(sink, new RestDecoder(open(), new Joint(text, repeats), endsEmpty), encode, 1, true, plain.framing),
       readAnswer: (body) => plain.readAnswer(body),
       readError: (status, header, body) => plain.readError(status, header, body),
     };
@@ -204,9 +204,12 @@ class WatchedEncoder implements AnswerEncoder {
 class RestDecoder implements StreamDecoder {
   readonly #inner: StreamDecoder;
   readonly #joint: Joint;
+  readonly #endsEmpty: boolean;
   #held: StreamEvent[] | null = [];
 
-  constructor(inner: StreamDecoder, joint: Joint) {
+  /** `endsEmpty`: that nothing follows is told as a failure. */
+  constructor(inner: StreamDecoder, joint: Joint, endsEmpty: boolean) {
+    this.#endsEmpty = endsEmpty;
     this.#inner = inner;
     this.#joint = joint;
   }
@@ -231,7 +234,8 @@ class RestDecoder implements StreamDecoder {
         const text = this.#joint.end();
         if (text !== "") this.#tell({ kind: "text", choice: 0, text }, out);
         this.#tell(event, out);
-      } else out.push(event);
+      } else if (event.kind === "error" && event.error.class === "empty" && this.#endsEmpty) out.push(EMPTY_FINISH, { kind: "end" });
+      else out.push(event);
     }
     return out;
   }

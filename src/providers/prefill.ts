@@ -12,13 +12,15 @@ export interface Prefill {
   readonly by: "turn" | "prefix" | "continue";
   /** The answer begins with all of that turn. */
   readonly repeats: boolean;
+  /** That nothing follows is told as an answer without content; else it is an end like any other. */
+  readonly endsEmpty: boolean;
   /** From the origin on, in place of the usual path; null: the usual one. */
   readonly path: string | null;
 }
 
-const BY_TURN: Prefill = { by: "turn", repeats: false, path: null };
+const BY_TURN: Prefill = { by: "turn", repeats: false, endsEmpty: true, path: null };
 /** What model servers of the chat-completions form have in common, where their owner says that they can at all. */
-const BY_BODY: Prefill = { by: "continue", repeats: false, path: null };
+const BY_BODY: Prefill = { by: "continue", repeats: false, endsEmpty: false, path: null };
 
 /** How a target goes on with an answer; null: it does not, or nobody knows. `baseUrl`: where it is called. */
 export function prefillOf(target: Pick<Target, "provider" | "upstreamModel">, baseUrl: string, { prefill: can }: Pick<CapabilityTable, "prefill">): Prefill | null {
@@ -29,7 +31,7 @@ export function prefillOf(target: Pick<Target, "provider" | "upstreamModel">, ba
   if (prefill === undefined) return BY_BODY;
   // Another path than the usual one is known of the provider's own address alone.
   if (prefill.path !== undefined && (ownUrl === null || !isAt(baseUrl, ownUrl))) return null;
-  return { by: prefill.by, repeats: prefill.repeats === true, path: prefill.path ?? null };
+  return { by: prefill.by, repeats: prefill.repeats === true, endsEmpty: false, path: prefill.path ?? null };
 }
 
 function isAt(baseUrl: string, ownUrl: string): boolean {
