@@ -193,7 +193,7 @@ describe("at the start", { concurrency: 2 }, () => {
     }
     const unknown = await runCommand(["strat"], { cwd: folder });
     assert.equal(unknown.code, 2);
-    assert.match(unknown.errors, /no command "strat"[\s\S]*spillway start/);
+    assert.match(unknown.errors, /no command "strat"; did you mean start[ ?][\s\S]*spillway start/);
   });
 
   test("a port in use is named, with the flag that chooses another", async () => {

@@ -135,7 +135,9 @@ describe("a managed key", () => {
     // A place that is not stated is no place in the EU.
     assert.equal((await call(key, { model: "lost/odd" })).code, "residency");
     assert.equal((await call(key, {}, { "x-spillway-residency": "us" })).code, "residency");
+    assert.match(refused.text, /in a region where this key's requests may be processed/);
     const free = aKey({});
+    assert.match((await call(free, { model: "far/small" }, { "x-spillway-residency": "eu" })).text, /in the regions that this request asks for \(x-spillway-residency: eu\)/);
     assert.equal((await call(free)).header("x-spillway-deployment"), "far/small");
     assert.equal((await call(free, {}, { "x-spillway-residency": "EU" })).header("x-spillway-deployment"), "near/small");
     assert.equal((await call("old-key", {}, { "x-spillway-residency": "eu-central-1, us" })).header("x-spillway-deployment"), "far/small");

@@ -99,6 +99,8 @@ interface RouteSteps {
   readonly steps: readonly StepLine[];
   /** Asked only once others refuse the request for this reason. */
   readonly heldBack: readonly { readonly deployment: string; readonly after: ReliefClass }[];
+  /** Asked in place of all of them once a budget is nearly spent. */
+  readonly cheaper: readonly string[];
 }
 
 /** The steps of each route in order. Beyond the third a candidate only stands in for one that cannot be used. */
@@ -107,7 +109,7 @@ export function routeSteps(snapshot: Snapshot): readonly RouteSteps[] {
     const { latestStartsMs } = stepTimes(route.clocks, route.candidates.length);
     const steps = route.candidates.map(({ use }, index) => ({ step: index + 1, deployment: use, latestStartMs: latestStartsMs[index] ?? null }));
     const heldBack = [...route.onContextWindow.map(({ use }) => ({ deployment: use, after: "context" as const })), ...route.onContentPolicy.map(({ use }) => ({ deployment: use, after: "content_policy" as const }))];
-    return { route: route.name, strategy: route.strategy, deadlineMs: route.clocks.deadlineMs, steps, heldBack };
+    return { route: route.name, strategy: route.strategy, deadlineMs: route.clocks.deadlineMs, steps, heldBack, cheaper: route.cheaper.map(({ use }) => use) };
   });
 }
 
@@ -122,10 +124,11 @@ function textReport(snapshot: Snapshot, warnings: readonly ConfigError[]): strin
   ];
   let text = `${config.source}: good. ${counts.join(", ")}.\n`;
   if (config.simulated) text += `${SIMULATED_NOTE}\n`;
-  for (const { route, strategy, deadlineMs, steps, heldBack } of routeSteps(snapshot)) {
+  for (const { route, strategy, deadlineMs, steps, heldBack, cheaper } of routeSteps(snapshot)) {
     text += `\nroute ${route}: ${strategy}, deadline ${showMs(deadlineMs)}\n`;
     const inOrder = steps.map((line) => [String(line.step), line.deployment, line.latestStartMs === null ? `stands in: at most ${MAX_ATTEMPTS} attempts` : `starts at ${showMs(line.latestStartMs)} at the latest`]);
-    text += table([...inOrder, ...heldBack.map((one) => ["-", one.deployment, one.after === "context" ? "where the prompt does not fit the others" : "where a content policy refuses"])]);
+    const instead = cheaper.map((deployment) => ["-", deployment, "instead, once a budget with cheaper_at is spent that far"]);
+    text += table([...inOrder, ...instead, ...heldBack.map((one) => ["-", one.deployment, one.after === "context" ? "where the prompt does not fit the others" : "where a content policy refuses"])]);
   }
   const unmetered = config.accounts.filter((account) => account.unmetered).map((account) => account.name);
   if (unmetered.length > 0) text += `\nunmetered (cost is recorded as unknown unless a price is given): ${unmetered.join(", ")}\n`;
@@ -140,9 +143,10 @@ function jsonReport(snapshot: Snapshot, warnings: readonly ConfigError[]): strin
     aliases: config.aliases.length, deployments: snapshot.deployments.size, ...(config.simulated ? { simulated: true } : {}),
     unmetered: config.accounts.filter((account) => account.unmetered).map((account) => account.name),
   };
-  const routes = routeSteps(snapshot).map(({ route, strategy, deadlineMs, steps, heldBack }) => ({
+  const routes = routeSteps(snapshot).map(({ route, strategy, deadlineMs, steps, heldBack, cheaper }) => ({
     kind: "route", route, strategy, deadline_ms: deadlineMs,
     steps: steps.map((line) => ({ step: line.step, deployment: line.deployment, latest_start_ms: line.latestStartMs })),
+    ...(cheaper.length === 0 ? {} : { cheaper }),
     ...(heldBack.length === 0 ? {} : { held_back: heldBack }),
   }));
   const lines = [summary, ...routes, ...warnings.map((warning) => ({ kind: "warning", ...warning }))];

@@ -30,7 +30,9 @@ export async function applyAdjustments(order: AdjustOrder, world: ReconcileWorld
     errors.write(`spillway: ${reply.message}\n`);
     return EXIT.wrong;
   }
-  out.write(`${reply.made} calls adjusted by $${usdText(reply.differenceNanoUsd)}${reply.already === 0 ? "" : `, ${reply.already} were so already`}\n`);
+  const { made, already, differenceNanoUsd } = reply;
+  const by = `${differenceNanoUsd < 0 ? "-" : ""}$${usdText(Math.abs(differenceNanoUsd))}`;
+  out.write(`${made === 1 ? "1 call" : `${made} calls`} adjusted by ${by}${already === 0 ? "" : `, ${already} ${already === 1 ? "was" : "were"} so already`}\n`);
   if (reply.left.length === 0) return EXIT.ok;
   errors.write(`spillway: ${reply.left.length} calls changed meanwhile and were left: ${reply.left.slice(0, 5).join(", ")}${reply.left.length > 5 ? ", …" : ""}; run this again\n`);
   return EXIT.wrong;

@@ -107,7 +107,7 @@ function jsonOf(flags: InvoiceFlags, window: Window, result: Reconciled, adjusta
 function textTable(flags: InvoiceFlags, window: Window, result: Reconciled, paidByTeams: number, adjustable: number): string {
   const { theirsNanoUsd, oursNanoUsd, valued, unexplainedNanoUsd, flagged, flaggedCount, notes } = result;
   const day = (ms: number): string => new Date(ms).toISOString().replace(":00.000Z", "Z");
-  const head = `${flags.account}, ${day(window.fromMs)} to ${day(window.toMs)}: ${result.lines} lines, ${result.calls} calls\n`;
+  const head = `${flags.account}, ${day(window.fromMs)} to ${day(window.toMs)}: ${result.lines === 1 ? "1 line" : `${result.lines} lines`}, ${result.calls === 1 ? "1 call" : `${result.calls} calls`}\n`;
   const rows = [
     [valued ? "their counts at our prices" : "their invoice", usd(theirsNanoUsd), "", ""],
     ["the ledger", usd(oursNanoUsd), "", ""],
@@ -118,6 +118,6 @@ function textTable(flags: InvoiceFlags, window: Window, result: Reconciled, paid
   const looked = flagged.slice(0, SHOWN_FLAGGED).map(({ cause, at, model, nanoUsd }) => [cause, shownText(at), shownText(model), usd(nanoUsd)]);
   const more = flaggedCount > SHOWN_FLAGGED ? `  and ${flaggedCount - SHOWN_FLAGGED} more\n` : "";
   const list = looked.length === 0 ? "" : `to be looked at:\n${table(looked)}${more}`;
-  const said = [...notes, ...(paidByTeams > 0 ? [`${paidByTeams} calls were paid by teams' own credentials, which have invoices of their own`] : []), ...(adjustable > 0 && !flags.apply ? [`${adjustable} estimates can be set right by this evidence: --apply`] : [])];
+  const said = [...notes, ...(paidByTeams > 0 ? [`${paidByTeams === 1 ? "1 call was" : `${paidByTeams} calls were`} paid by teams' own credentials, which have invoices of their own`] : []), ...(adjustable > 0 && !flags.apply ? [`${adjustable === 1 ? "1 estimate" : `${adjustable} estimates`} can be set right by this evidence: --apply`] : [])];
   return `${head}${table(rows)}${end}${list}${said.map((note) => `${note}\n`).join("")}`;
 }

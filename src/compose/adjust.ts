@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { ADJUSTMENT } from "../control/kinds/index.ts";
 import { newId } from "../control/seal.ts";
 import type { Actor, ControlStore, Role } from "../control/types.ts";
 import { adjust, readAdjustments, type Adjusted, type Adjustment } from "../storage/adjust.ts";
@@ -39,7 +40,7 @@ export async function adjustLedger({ storage, store, nowMs }: AdjustParts, actor
   }
   if (adjustments.length === 0) return { kind: "done", made: 0, already: 0, left: [], differenceNanoUsd: 0 };
   const wanted = adjustments.reduce((sum, one) => sum + one.costNanoUsd - (one.wasNanoUsd ?? 0), 0);
-  const body = { reason, note: note.slice(0, 300), calls: adjustments.length, difference_usd: usdShort(wanted) };
+  const body = { reason, calls: adjustments.length, difference_usd: usdShort(wanted), note: note.slice(0, 300) };
   const noted = store.apply([{ op: "put", kind: ADJUSTMENT, id: newId(), tenant: "default", body, ifVersion: 0 }], actor, reason);
   if (noted.kind === "refused") return { kind: "refused", code: "unwritable", message: `${noted.message} Nothing was adjusted.` };
   try {
@@ -50,7 +51,6 @@ export async function adjustLedger({ storage, store, nowMs }: AdjustParts, actor
     return { kind: "refused", code: "unwritable", message: `${(error as Error).message}; what was adjusted until then stays, and another run adjusts the rest` };
   }
 }
-const ADJUSTMENT = "adjustment";
 
 /** Carry out an order that stands in a file of the data folder, by its name: a socket's line is too short for it. */
 export async function adjustByFile(parts: AdjustParts, folder: string, name: string): Promise<AdjustReply> {

@@ -14,6 +14,13 @@ describe("the schema for editors", () => {
     assert.equal(read("./spillway.schema.json"), `${JSON.stringify(editorSchema(), null, 2)}\n`);
   });
 
+  it("is packed where the example says that it is", () => {
+    const path = /^# yaml-language-server: \$schema=\.\/(\S+)\n/.exec(read("../../spillway.example.yaml"))?.[1] ?? assert.fail("the example names no schema");
+    const { files } = JSON.parse(read("../../package.json")) as { readonly files: readonly string[] };
+    assert.ok(files.some((one) => path === one || path.startsWith(`${one}/`)), `${path} is none of ${files.join(", ")}`);
+    assert.ok(read(`../../${path}`).length > 0);
+  });
+
   it("accepts the example with its references not yet replaced", () => {
     assert.ok(validate(parse(read("../../spillway.example.yaml"))), JSON.stringify(validate.errors));
   });

@@ -18,6 +18,8 @@ export interface SourceOptions {
 /** The parsed configuration; `path` and `text` are null unless it is a file, which can be watched. */
 export type LoadedConfig = ParsedConfig & { readonly path: string | null; readonly text: string | null };
 
+const UNREADABLE: Readonly<Record<string, string>> = { ENOENT: "no such file", EACCES: "a file that this user may not read", EISDIR: "a folder", ENOTDIR: "no such folder" };
+
 /** Find, read and parse the configuration. A file that cannot be read is an error like any other. */
 export function loadConfig(options: SourceOptions): LoadedConfig {
   const { env, providers } = options;
@@ -34,7 +36,8 @@ export function loadConfig(options: SourceOptions): LoadedConfig {
     const text = readFileSync(path, "utf8");
     return { ...parse(text, file), path, text };
   } catch (error) {
-    const found = error instanceof Error && "code" in error ? String(error.code) : "an error while reading";
-    return { ok: false, errors: [{ file, line: 1, column: 1, key: "", expected: "a readable file", found, hint: "" }], partial: null, path, text: null };
+    const code = error instanceof Error && "code" in error ? String(error.code) : "an error while reading";
+    const found = UNREADABLE[code] === undefined ? code : `${UNREADABLE[code]} (${code})`;
+    return { ok: false, errors: [{ file, line: 1, column: 1, key: "", expected: "a readable file", found, hint: `looked for at ${path}` }], partial: null, path, text: null };
   }
 }

@@ -22,6 +22,7 @@ export function permittedRoute(route: Route, asked: string, caller: Caller, resi
     const regions = residency.replaceAll(" ", "").toLowerCase();
     if (!REGIONS.test(regions)) return { kind: "error", error: gatewayError("invalid_header", `x-spillway-residency must be regions such as eu, not "${residency.slice(0, 80)}".`) };
     narrowed = withinRegions(narrowed.route, regions.split(","));
+    if (narrowed.kind !== "route" && narrowed.code === "residency") return { kind: "error", error: elsewhere(asked, regions) };
   }
   if (narrowed.kind === "route") return narrowed;
   return { kind: "error", error: narrowed.code === "model_not_allowed" ? notAllowed(asked) : elsewhere(asked) };
@@ -35,7 +36,7 @@ export function permittedKeepers(inbound: Inbound, keepers: readonly Deployment[
   if (policy !== undefined && (policy.models !== null || policy.routes !== null)) return gatewayError("model_not_allowed", "This key is for certain models, and which ones files and batches ask for cannot be seen here.");
   const regions = residency?.replaceAll(" ", "").toLowerCase().split(",");
   const within = keepers.filter((one) => (policy === undefined || withheldFor(one, policy) === null) && (regions === undefined || withheldFor(one, { routes: null, models: null, residency: regions }) === null));
-  return within.length > 0 || keepers.length === 0 ? within : elsewhere("files and batches");
+  return within.length > 0 || keepers.length === 0 ? within : elsewhere("files and batches", (policy?.residency ?? null) === null ? regions?.join(",") : undefined);
 }
 
 /** An error as this caller may be told it: one that is told no deployments hears of them by no name. */
@@ -51,6 +52,8 @@ function notAllowed(asked: string): GatewayError {
   return gatewayError("model_not_allowed", `This key may not use ${JSON.stringify(asked.slice(0, 200))}. GET /v1/models lists what it may use.`, { param: "model" });
 }
 
-function elsewhere(asked: string): GatewayError {
-  return gatewayError("residency", `Nothing that serves ${JSON.stringify(asked.slice(0, 200))} runs in a region where this key's requests may be processed.`, { param: "model" });
+/** `regions`: those that the request itself asks for; undefined: the key's. */
+function elsewhere(asked: string, regions?: string): GatewayError {
+  const where = regions === undefined ? "a region where this key's requests may be processed" : `the regions that this request asks for (x-spillway-residency: ${regions})`;
+  return gatewayError("residency", `Nothing that serves ${JSON.stringify(asked.slice(0, 200))} runs in ${where}.`, { param: "model" });
 }

@@ -120,7 +120,7 @@ describe("a corrected price", () => {
     const before = await ledger();
     const { code, out } = await rerate(AFTER, "--apply");
     assert.equal(code, 0);
-    assert.match(out, /\d+ calls adjusted by \$-?\d+\.\d{9}\n$/);
+    assert.match(out, /\d+ calls adjusted by -?\$\d+\.\d{9}\n$/);
     const now = await ledger();
     const was = new Map(before.attempts.map((view) => [view.attemptId, view]));
     for (const view of now.attempts) {
@@ -159,7 +159,10 @@ describe("a corrected price", () => {
         const costs = [BEFORE, AFTER, LATER].map((price) => priced(view, price));
         assert.deepEqual([view.corrections, view.costNanoUsd], [costs.filter((cost, at) => at > 0 && cost !== costs[at - 1]).length, costs[2]]);
       }
-      assert.match(gateway.managed.store.audit({ after: 0, limit: 100 }).map(({ action, actor }) => `${action} by ${actor}`).join(), /rerate by local/);
+      const audit = gateway.managed.store.audit({ after: 0, limit: 100 });
+      assert.match(audit.map(({ action, actor }) => `${action} by ${actor}`).join(), /rerate by local/);
+      const figures = audit.find(({ action }) => action === "rerate")?.detail as { readonly calls?: { readonly to?: unknown }; readonly difference_usd?: { readonly to?: unknown } };
+      assert.ok(Number(figures.calls?.to) > 0 && Number(figures.difference_usd?.to) !== 0, JSON.stringify(figures));
     } finally {
       await gateway.close();
     }

@@ -25,8 +25,12 @@ export function kindsWith(vault: Vault): ReadonlyMap<string, Kind> {
 /** The kinds as they are described. To take credentials, use `kindsWith`. */
 export const KINDS: ReadonlyMap<string, Kind> = kindsWith(NO_VAULT);
 
+/** A run of adjustments, as it is noted: nobody makes or changes one by hand. Its figures are for whoever reads the audit log. */
+export const ADJUSTMENT = "adjustment";
+
 /** What of a stored object may be seen: by its kind, and nothing of an unknown one. */
 export function shownOf(object: StoredObject): JsonObject {
+  if (object.kind === ADJUSTMENT) return object.body;
   const kind = KINDS.get(object.kind);
   return kind === undefined ? {} : (kind.show?.(object) ?? object.body);
 }
