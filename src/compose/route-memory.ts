@@ -40,11 +40,16 @@ export class RouteMemoryFile {
 
   save(): void {
     const saved = this.book.save(this.#clock.nowMs());
-    if (saved.routes.length > 0) this.#file.save(saved as unknown as Json);
+    if (saved.routes.length > 0 || saved.pools !== undefined) this.#file.save(saved as unknown as Json);
   }
 }
 
 /** Of this version: what another wrote is forgotten, and learnt again. */
 function isSaved(value: Json | null): value is Json & SavedRoutes {
-  return isObject(value) && Array.isArray(value["routes"]) && value["routes"].every((one) => isObject(one) && typeof one["name"] === "string" && typeof one["outputTokens"] === "number" && isObject(one["state"]));
+  if (!isObject(value) || !Array.isArray(value["routes"])) return false;
+  const { routes, pools } = value;
+  return (
+    routes.every((one) => isObject(one) && typeof one["name"] === "string" && typeof one["outputTokens"] === "number" && isObject(one["state"])) &&
+    (pools === undefined || (isObject(pools) && Object.values(pools).every((one) => isObject(one) && typeof one["means"] === "string" && isObject(one["pool"]) && typeof one["pool"]["workPerS"] === "number")))
+  );
 }

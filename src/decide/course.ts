@@ -6,7 +6,9 @@
  * Ask `next` until it says `idle`; then again at `wakeMs`, and after everything that is told.
  */
 import type { Outcome } from "../wire/outcome.ts";
+import type { UnitCounts } from "../wire/usage.ts";
 import type { Allowance } from "./allowance.ts";
+import type { ReservedCall, Reserving } from "./balance/reserved.ts";
 import type { RouteState } from "./balance/route-state.ts";
 import type { Plan } from "./balance/types.ts";
 import type { Candidate } from "./choose.ts";
@@ -31,6 +33,8 @@ export interface CourseFacts {
   readonly steering?: { readonly plan: Plan; readonly state: RouteState } | undefined;
   /** By when first content is promised, and how large the prompt is: what a call is slow against. Absent: nothing is promised. */
   readonly pace?: CallFacts | undefined;
+  /** Is told of calls to reserved capacity; absent: there is none. */
+  readonly reserved?: Reserving | undefined;
 }
 
 export type StopReason = Extract<Step, { kind: "stop" }>["why"] | "allowance" | "unheld";
@@ -59,6 +63,8 @@ interface Run {
   content: boolean;
   /** It got no hold for a reason of its candidate's alone: no attempt at all. */
   void: boolean;
+  /** null: it runs on no reserved capacity. */
+  reserved: ReservedCall | null;
 }
 
 const IDLE: Command = Object.freeze({ kind: "idle" });
@@ -132,12 +138,13 @@ export class Course {
     const { deployment } = this.#facts.candidates[step.candidate] as Candidate;
     const ticket = this.#facts.health.sent({ deployment: deployment.id, account: deployment.account, endpoint: this.#facts.endpoint }, nowMs, step.probe, this.#facts.pace);
     if (step.why !== "first" && step.why !== "race") this.#facts.steering?.state.called(deployment.id, nowMs);
-    return this.#runs.push({ candidate: step.candidate, ticket, outcome: null, lateAtMs: NEVER, late: false, slowAtMs: NEVER, raced: step.why === "race", content: false, void: false }) - 1;
+    return this.#runs.push({ candidate: step.candidate, ticket, outcome: null, lateAtMs: NEVER, late: false, slowAtMs: NEVER, raced: step.why === "race", content: false, void: false, reserved: null }) - 1;
   }
 
   /** The call goes out, and counts as late after `softTimeoutMs`, or when the next step has to start: waiting for room in a budget is no lateness. */
   called(attempt: number, softTimeoutMs: number, nowMs: number): void {
     const run = this.#runs[attempt] as Run;
+    if (this.#facts.reserved !== undefined) run.reserved = this.#facts.reserved.entered((this.#facts.candidates[run.candidate] as Candidate).deployment, nowMs);
     const { startMs, deadlineMs } = this.#facts;
     const steps = Math.min(MAX_ATTEMPTS, this.#startable());
     const next = this.#runs.filter((one) => !one.void).length + 1;
@@ -158,6 +165,7 @@ export class Course {
     const run = this.#runs[attempt] as Run;
     run.content = true;
     this.#facts.health.firstContent(run.ticket, nowMs);
+    run.reserved?.firstContent(nowMs);
     this.#learnt(run, run.slowAtMs !== NEVER || this.#facts.pace === undefined);
     if (this.#winner !== null) return false;
     this.#winner = attempt;
@@ -200,6 +208,11 @@ export class Course {
     this.#winner = null;
     this.#breaks += 1;
     this.#due = true;
+  }
+
+  /** What it took, once it has ended and that is known. */
+  took(attempt: number, units: UnitCounts): void {
+    this.#runs[attempt]?.reserved?.left(units);
   }
 
   /** This candidate cannot carry the request: another is looked for. */

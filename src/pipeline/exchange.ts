@@ -31,7 +31,7 @@ import { withoutSecret } from "./redact.ts";
 import type { Rescue } from "./rescue.ts";
 import { bindsDeployment } from "./scopes.ts";
 import { withinRest } from "./spending.ts";
-import { beganBy, learnFrom } from "./steering.ts";
+import { beganBy, learnFrom, reservingOf } from "./steering.ts";
 import { withStandIn } from "./stand-in.ts";
 import type { ExchangeSettings, Later, Surface } from "./surface.ts";
 import { takeTurn, type Turn } from "./turn.ts";
@@ -92,6 +92,7 @@ export class Exchange implements AttemptOwner {
       candidates: choice.candidates, endpoint: surface.endpoint, startMs: this.#startMs, deadlineMs, once,
       health: deps.health, allowance: deps.allowance, random: () => deps.random.next(),
       pace: steering?.pace, steering: steering === undefined || choice.plan === undefined ? undefined : { plan: choice.plan, state: steering.memory.state },
+      reserved: reservingOf(deps, choice, settings),
     });
     reply.onGone(() => this.#clientGone());
     reply.onDrain(() => this.#winner?.resume());
@@ -186,7 +187,9 @@ export class Exchange implements AttemptOwner {
     this.#course.ended(index, outcome, this.#deps.clock.nowMs());
     // What was refused its hold was no call, so no provider failed.
     if (outcome.kind === "failed" && outcome.fault !== "client" && this.#books.granted([attempt]).length > 0) this.#deps.log.warn("attempt_failed", failureFields(this.settings.requestId, attempt, outcome));
-    this.#books.settle(attempt, chargeFor(attempt, outcome, this.settings, this.#deps.clock.wallMs()), outcome.kind === "answered" ? this.#surface.held?.(attempt) : undefined);
+    const charge = chargeFor(attempt, outcome, this.settings, this.#deps.clock.wallMs());
+    this.#course.took(index, charge.units);
+    this.#books.settle(attempt, charge, outcome.kind === "answered" ? this.#surface.held?.(attempt) : undefined);
     if (attempt === this.#winner) {
       if (isBreak(outcome) && this.#carriesOn(attempt, outcome.error)) this.#drive();
       else this.#whenBooked(() => this.#close(attempt, outcome));

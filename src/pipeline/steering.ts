@@ -4,11 +4,12 @@
  */
 import { isUsable, type Balance } from "../decide/balance/arrange.ts";
 import { expectedNanoUsd } from "../decide/balance/expected.ts";
-import { OUTPUT_TOKENS_PRIOR, type RouteMemory } from "../decide/balance/route-book.ts";
+import { provisionedOf, type Reserving } from "../decide/balance/reserved.ts";
+import { OUTPUT_TOKENS_PRIOR, type RouteBook, type RouteMemory } from "../decide/balance/route-book.ts";
 import { latencyObjectiveOf } from "../decide/balance/route-state.ts";
 import type { Plan } from "../decide/balance/types.ts";
 import type { Choice, ChoiceFacts } from "../decide/choose.ts";
-import type { RequestShape, Route } from "../decide/deployment.ts";
+import type { Pricing, RequestShape, Route } from "../decide/deployment.ts";
 import type { CallFacts } from "../decide/health/book.ts";
 import { classOf, isWhole, judge, withinMsOf } from "../decide/objective/judge.ts";
 import { sizeClassOf } from "../decide/observed/types.ts";
@@ -37,7 +38,7 @@ export function steeringOf(deps: Deps, route: Route, shape: RequestShape, endpoi
   const balance: Balance = {
     state: memory.state,
     estimate: ({ deployment }) => deps.health.estimate(deployment.id, endpoint, pace.thresholdMs, pace.sizeClass, nowMs),
-    expectedNanoUsd: ({ deployment }) => expectedNanoUsd(deployment.pricing, shape.inputEstimateTokens, shape.writesTokens === false ? 0 : output, wallMs),
+    expectedNanoUsd: ({ deployment }) => priceOf(deps.routes, deployment.pricing, { input: shape.inputEstimateTokens, output: shape.writesTokens === false ? 0 : output }, pace.thresholdMs, nowMs, wallMs),
     thresholdMs: pace.thresholdMs,
     alone: once,
     nowMs,
@@ -45,6 +46,26 @@ export function steeringOf(deps: Deps, route: Route, shape: RequestShape, endpoi
     reliabilityFirst: deps.effects?.(route.name).reliabilityFirst === true,
   };
   return { memory, pace, balance };
+}
+
+/**
+ * What this call is expected to cost more than is paid already; null: no price is known, or nothing is served there. Reserved capacity
+ * costs nothing while it is predicted to give first content in time, and after that what its contract says.
+ */
+function priceOf(routes: RouteBook | undefined, pricing: Pricing, units: { readonly input: number; readonly output: number }, thresholdMs: number, nowMs: number, wallMs: number): number | null {
+  if (pricing.kind === "sheet" && pricing.meters !== undefined && routes !== undefined) {
+    const standing = routes.reserved.standing(pricing, units, thresholdMs, nowMs, wallMs);
+    if (standing === "free") return 0;
+    if (standing === "refused") return null;
+  }
+  return expectedNanoUsd(pricing, units.input, units.output, wallMs);
+}
+
+/** Tells reserved capacity of a request's calls; undefined where none of its candidates has any. */
+export function reservingOf({ routes, clock }: Deps, { candidates }: Choice, asked: { readonly route: Route; readonly inputEstimateTokens: number; readonly maxOutputTokens?: number | null | undefined; readonly choiceCount?: number | undefined }): Reserving | undefined {
+  if (routes === undefined || !candidates.some(({ deployment }) => provisionedOf(deployment.pricing, clock.wallMs()) !== null)) return undefined;
+  const output = Math.min(routes.all().get(asked.route.name)?.outputTokens ?? OUTPUT_TOKENS_PRIOR, asked.maxOutputTokens ?? Number.POSITIVE_INFINITY) * (asked.choiceCount ?? 1);
+  return { entered: ({ pricing }, nowMs) => routes.reserved.entered(pricing, { input: asked.inputEstimateTokens, output }, nowMs, clock.wallMs()) };
 }
 
 /** What a strategy by name orders by; undefined: the route is in its owner's order, drawn by weight, or weighed. */
@@ -55,7 +76,7 @@ export function orderOf(deps: Deps, route: Route, shape: RequestShape, endpoint:
   const [nowMs, wallMs] = [clock.nowMs(), clock.wallMs()];
   const output = Math.min(deps.routes?.all().get(route.name)?.outputTokens ?? OUTPUT_TOKENS_PRIOR, shape.maxOutputTokens ?? Number.POSITIVE_INFINITY) * shape.choiceCount;
   return {
-    priceNanoUsd: ({ pricing }) => expectedNanoUsd(pricing, shape.inputEstimateTokens, output, wallMs),
+    priceNanoUsd: ({ pricing }) => priceOf(deps.routes, pricing, { input: shape.inputEstimateTokens, output }, 0, nowMs, wallMs),
     estimate: ({ id }) => health.estimate(id, endpoint, 0, sizeClassOf(shape.inputEstimateTokens), nowMs),
     loadMs: ({ id }) => health.loadMs(id, endpoint, nowMs),
     usable: ({ id, account }) => isUsable(health.view(id, account, endpoint, nowMs), nowMs),

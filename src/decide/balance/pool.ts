@@ -12,12 +12,18 @@ const CAPACITY_LEAST = 0.1;
 const CAPACITY_MOST = 2;
 /** Calls that are done are cleared away by so many at a time. */
 const CLEARED = 64;
+/** How far one completion moves the time of an empty pool, and its bounds. */
+const LEARN_BASE = 1.05;
+const BASE_LEAST_MS = 50;
+const BASE_MOST_MS = 60_000;
 
 export interface PoolFacts {
   /** As the contract states it. */
   readonly workPerS: number;
   /** Time to first content of an empty pool, besides the work. */
   readonly baseMs: number;
+  /** That time is a guess, and is learned from calls that found the pool empty. */
+  readonly learnsBase?: true;
 }
 
 /** One request in the pool. */
@@ -36,11 +42,14 @@ export interface PoolCall {
 export interface SavedPool {
   readonly workPerS: number;
   readonly statedPerS: number;
+  /** Absent: as it is stated. */
+  readonly baseMs?: number;
 }
 
 export class ReservedPool {
   readonly #statedPerMs: number;
-  readonly #baseMs: number;
+  readonly #learnsBase: boolean;
+  #baseMs: number;
   #workPerMs: number;
   /** Of those without content yet. */
   #waitingWork = 0;
@@ -56,6 +65,7 @@ export class ReservedPool {
     this.#statedPerMs = facts.workPerS / 1_000;
     this.#workPerMs = this.#statedPerMs;
     this.#baseMs = facts.baseMs;
+    this.#learnsBase = facts.learnsBase === true;
   }
 
   /** As it was learned. */
@@ -98,22 +108,32 @@ export class ReservedPool {
     if (call.waiting) return this.#gone(call);
     if (work === null || call.tookMs === 0) return;
     this.#surplus += work - call.work;
+    const tookMs = call.tookMs;
+    call.tookMs = 0;
+    // What found nothing before it tells of the pool's own time, and hardly of its capacity.
+    if (this.#learnsBase && call.aheadAndOwn <= call.work) return this.#learnBase(tookMs - work / this.#workPerMs);
     const queueMs = Math.max(0, call.aheadAndOwn + this.#surplus - call.surplus) / this.#workPerMs;
     const predictedMs = queueMs + this.#baseMs;
     // The part of the time that is none of the queue's says nothing of the capacity.
-    const off = ((predictedMs - call.tookMs) / Math.max(predictedMs, call.tookMs)) * (queueMs / predictedMs);
+    const off = ((predictedMs - tookMs) / Math.max(predictedMs, tookMs)) * (queueMs / predictedMs);
     this.#workPerMs = Math.max(CAPACITY_LEAST * this.#statedPerMs, Math.min(CAPACITY_MOST * this.#statedPerMs, this.#workPerMs * (1 + LEARN * off)));
-    call.tookMs = 0;
+  }
+
+  /** Towards the median. */
+  #learnBase(ms: number): void {
+    this.#baseMs = Math.max(BASE_LEAST_MS, Math.min(BASE_MOST_MS, ms > this.#baseMs ? this.#baseMs * LEARN_BASE : this.#baseMs / LEARN_BASE));
   }
 
   /** Plain values, for `restore` after a restart. */
   save(): SavedPool {
-    return { workPerS: this.workPerS, statedPerS: this.#statedPerMs * 1_000 };
+    return { workPerS: this.workPerS, statedPerS: this.#statedPerMs * 1_000, ...(this.#learnsBase ? { baseMs: this.#baseMs } : {}) };
   }
 
   /** Takes over what was learned, unless another capacity is stated now. */
   restore(saved: SavedPool): void {
-    if (saved.statedPerS === this.#statedPerMs * 1_000) this.#workPerMs = saved.workPerS / 1_000;
+    if (saved.statedPerS !== this.#statedPerMs * 1_000) return;
+    this.#workPerMs = saved.workPerS / 1_000;
+    if (this.#learnsBase && saved.baseMs !== undefined) this.#baseMs = saved.baseMs;
   }
 
   /** Work before a request that comes now: all that waits, less what was done since the last that had content. */

@@ -1,5 +1,6 @@
 /** What is remembered of every route that is steered: its state, and how long its answers are. One per process; plain values outlive it. */
 import type { Route } from "../deployment.ts";
+import { ReservedPools, type SavedPools } from "./reserved.ts";
 import { RouteState, type SavedRoute } from "./route-state.ts";
 import { exploreTokens, hedgeTokens } from "./tokens.ts";
 import type { RouteTerms } from "./types.ts";
@@ -26,9 +27,13 @@ export interface RouteMemory {
 
 export interface SavedRoutes {
   readonly routes: readonly { readonly name: string; readonly outputTokens: number; readonly answers: number; readonly state: SavedRoute }[];
+  /** What reserved capacity was seen to be. Absent: nothing. */
+  readonly pools?: SavedPools;
 }
 
 export class RouteBook {
+  /** Capacity that is paid for already, of all routes. */
+  readonly reserved = new ReservedPools();
   readonly #wallAheadMs: number;
   readonly #routes = new Map<string, RouteMemory>();
   /** Saved by an earlier process, until the route is asked for. */
@@ -68,11 +73,13 @@ export class RouteBook {
 
   save(nowMs: number): SavedRoutes {
     const routes = [...this.#routes].map(([name, { state, outputTokens, answers }]) => ({ name, outputTokens, answers, state: state.save(nowMs) }));
-    return { routes: [...routes, ...this.#saved.values()] };
+    const pools = this.reserved.save();
+    return { routes: [...routes, ...this.#saved.values()], ...(Object.keys(pools).length === 0 ? {} : { pools }) };
   }
 
   /** Before the first request. */
   restore(saved: SavedRoutes): void {
     for (const one of saved.routes.slice(0, ROUTES_MAX)) this.#saved.set(one.name, one);
+    if (saved.pools !== undefined) this.reserved.restore(saved.pools);
   }
 }
