@@ -1,6 +1,6 @@
 /**
  * Carrying on an answer that broke off: which answers may be, what the next deployment is shown of it, and how what it goes on
- * with is joined to what the client has seen. Pure; docs/failover.md says the same in words.
+ * with is joined to what the client has seen. Pure; docs/rescue.md says the same in words.
  */
 import type { ChatRequest } from "../wire/chat.ts";
 import type { StreamEvent } from "../wire/events.ts";

@@ -186,6 +186,73 @@ describe("a stream that breaks off", () => {
   });
 });
 
+describe("whoever carries a stream on", () => {
+  it("may answer with all that it was shown: that is not told again", async () => {
+    const world = new World({ ...ROUTE, candidates: [place("a"), { name: "b", told: { prefill: true }, provider: { prefill: { by: "prefix", repeats: true } } }] });
+    world.upstream.plays("b", (call) => {
+      assert.equal(sent(call).messages.at(-1)?.prefix, true);
+      call.stream(ROLE, ...[...WHOLE].map((one) => text(one)), finish(), usage(), DONE);
+    });
+    assertWhole(world, await broken(world, 5));
+  });
+
+  it("may say the last words once more: they are not told again", async () => {
+    const world = new World(ROUTE);
+    world.upstream.plays("b", (call) => call.stream(ROLE, text(WHOLE.slice((shown(call) ?? "").length - 24)), finish(), usage(), DONE));
+    assertWhole(world, await broken(world, 6));
+  });
+
+  it("may think before it goes on: that stands behind words that were said, and is not shown", async () => {
+    const world = new World(ROUTE);
+    world.upstream.plays("b", (call) => call.stream(ROLE, delta('{"reasoning_content":"Where was I?"}'), text(WHOLE.slice((shown(call) ?? "").length)), finish(), usage(), DONE));
+    const asked = await broken(world, 2);
+    assertWhole(world, asked);
+    assert.ok(!asked.reply.text.includes("Where was I?"));
+  });
+
+  it("may call a tool where the text allows it", async () => {
+    const world = new World(ROUTE);
+    const call = delta('{"tool_calls":[{"index":0,"id":"call_1","type":"function","function":{"name":"f","arguments":"{}"}}]}');
+    world.upstream.plays("b", (one) => one.stream(ROLE, text(" quick."), call, finish("tool_calls"), usage(), DONE));
+    const { reply } = await broken(world, 1, "is reset", { body: { tools: [{ type: "function", function: { name: "f" } }] } });
+    assert.equal(reply.shown, "The quick.");
+    assert.ok(reply.text.includes('"call_1"') && world.record.outcome === "ok");
+  });
+
+  it("may be the one that was put aside when another was faster", async () => {
+    const world = new World({ ...ROUTE, clocks: { firstTokenMs: 1_000 } });
+    const asked = await world.ask({ stream: true });
+    await world.pass(1_500);
+    assert.equal(world.called, "a b", "a is late, b starts beside it");
+    world.call("a").stream(ROLE, text(WORDS[0] as string));
+    await world.pass();
+    assert.ok(world.call("b").aborted);
+    world.upstream.plays("b", (call) => goesOn(call));
+    world.call("a").fail();
+    await world.pass();
+    assert.equal(world.called, "a b b");
+    assertWhole(world, asked);
+  });
+
+  it("is asked in its own protocol, and read so", async () => {
+    const world = new World({ ...ROUTE, candidates: [place("a"), place("c", { provider: { dialect: "anthropic-messages" } })] });
+    const event = (type: string, rest: object): string => `event: ${type}\ndata: ${JSON.stringify({ type, ...rest })}\n\n`;
+    world.upstream.plays("c", (call) => {
+      const rest = WHOLE.slice((shown(call) ?? "").length);
+      const message = { id: "m", type: "message", role: "assistant", model: "m", content: [], stop_reason: null, stop_sequence: null, usage: { input_tokens: 9, output_tokens: 1 } };
+      const frames = rest === "" ? [] : [event("content_block_start", { index: 0, content_block: { type: "text", text: "" } }), event("content_block_delta", { index: 0, delta: { type: "text_delta", text: rest } }), event("content_block_stop", { index: 0 })];
+      call.stream(event("message_start", { message }), ...frames, event("message_delta", { delta: { stop_reason: "end_turn", stop_sequence: null }, usage: { output_tokens: 5 } }), event("message_stop", {}));
+    });
+    assertWhole(world, await broken(world, 3));
+    const ended = new World({ ...ROUTE, candidates: [place("a"), place("c", { provider: { dialect: "anthropic-messages" } })] });
+    ended.upstream.plays("c", (call) => {
+      const message = { id: "m", type: "message", role: "assistant", model: "m", content: [], stop_reason: null, stop_sequence: null, usage: { input_tokens: 9, output_tokens: 1 } };
+      call.stream(event("message_start", { message }), event("message_delta", { delta: { stop_reason: "end_turn", stop_sequence: null }, usage: { output_tokens: 1 } }), event("message_stop", {}));
+    });
+    assertWhole(ended, await broken(ended, WORDS.length));
+  });
+});
+
 describe("a stream that breaks off is not carried on", () => {
   const NOT: readonly (readonly [why: string, body: Readonly<Record<string, unknown>>, frames: readonly string[]])[] = [
     ["once a tool call has begun", {}, [text("Let me see. "), delta('{"tool_calls":[{"index":0,"id":"call_1","type":"function","function":{"name":"f","arguments":"{"}}]}')]],
