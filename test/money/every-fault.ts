@@ -34,7 +34,7 @@ export const FAULTY_MODELS = {
   spare: { input: 0.3, output: 2.5 },
 } as const;
 
-/** Each provider has all faults, each on one call of so many; the spare has none, so that callers are served. */
+/** Each provider has all faults, each on one call of so many; the spare has none. */
 export function faultyFleet(seed: number): FleetConfig {
   const script = FAULT_KINDS.filter((kind) => kind !== "none").map((kind) => ({ fault: FAULTS[kind], p: 0.02, times: 6, ...(kind === "refuse" ? { match: {} } : {}) }));
   const pace = { first_token: 0, token_rate: 0, tokens_out: 10_000, script };
@@ -48,9 +48,10 @@ export function faultyFleet(seed: number): FleetConfig {
   });
 }
 
+/** Each alone: beside another it would be left for as long as it fails so often, and most of its faults would never be played. */
 export const FAULTY_ROUTES = {
-  first: { candidates: ["one/m", "spare/m"], first_token: "250ms", idle: "250ms", attempt: "400ms" },
-  second: { candidates: ["two/m", "spare/m"], first_token: "250ms", idle: "250ms", attempt: "400ms" },
+  first: { candidates: ["one/m"], first_token: "250ms", idle: "250ms", attempt: "400ms", deadline: "2s" },
+  second: { candidates: ["two/m"], first_token: "250ms", idle: "250ms", attempt: "400ms", deadline: "2s" },
 };
 
 interface Totals {
