@@ -383,7 +383,7 @@ export class Course {
     const tries: { candidate: number; outcome: Outcome | null }[] = [];
     for (const [i, run] of this.#runs.entries()) {
       // Who was put aside for the one that broke off was not tried at what is to be done now.
-      if (!run.void && !(this.#breaks > 0 && run.outcome?.kind === "superseded")) tries.push({ candidate: run.candidate, outcome: i === ended ? SUPERSEDED : run.outcome });
+      if (!run.void && !(this.#breaks > 0 && run.outcome?.kind === "superseded")) tries.push({ candidate: run.candidate, outcome: i === ended || (this.#breaks > 0 && isRefused(run.outcome)) ? SUPERSEDED : run.outcome });
     }
     const { candidates, startMs, deadlineMs, once, random } = this.#facts;
     return nextStep({ nowMs, startMs, deadlineMs: startMs + deadlineMs, candidates, once, untried: this.#breaks > 0, tries, view: (candidate) => this.view(candidates.indexOf(candidate), nowMs), random });
@@ -391,6 +391,11 @@ export class Course {
 }
 
 const SUPERSEDED: Outcome = Object.freeze({ kind: "superseded", phase: "before-content" });
+
+/** What is wrong with a request that was answered in part already can only be how it is asked to be gone on with. */
+function isRefused(outcome: Outcome | null): boolean {
+  return outcome?.kind === "failed" && outcome.error.class === "bad_request";
+}
 
 function beside(candidate: number, why: "race" | "hedge", probe: boolean): Launch {
   return { kind: "launch", candidate, why, metered: false, probe, waitMs: 0 };

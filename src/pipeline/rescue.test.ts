@@ -7,6 +7,7 @@ import { delta, DONE, finish, ROLE, text, usage, type ScriptedCall } from "./tes
 const WORDS = ["The ", "quick\n\n", "  brown fox", " says “h\u00e9llo” ", "\u{1f98a}", " and", " goes.\n"];
 const WHOLE = WORDS.join("");
 const place = (name: string, more: Partial<Place> = {}): Place => ({ name, told: { prefill: true }, ...more });
+const POLICY = { routes: null, models: null, residency: null, expose: "none", maxRequestNanoUsd: null, defaultMaxOutput: null, tagFields: [] } as const;
 const ROUTE: RouteSpec = { candidates: [place("a"), place("b")], rescue: "continue" };
 
 interface Sent {
@@ -84,12 +85,20 @@ describe("a stream that breaks off", () => {
     assert.ok(reply.text.endsWith("data: [DONE]\n\n"));
   });
 
-  it("says in the stream who carries it on, where clients do not look, unless the caller may not know", async () => {
+  it("says in the stream who carries it on, where clients do not look", async () => {
     const world = new World(ROUTE);
     world.upstream.plays("b", (call) => goesOn(call));
     const { reply } = await broken(world, 3);
     assert.ok(reply.text.includes(': spillway {"rescued":{"from":"a/m","to":"b/m"}}\n\n'));
     assert.equal(reply.comments, 1);
+  });
+
+  it("names no deployment to a caller who is told none", async () => {
+    const world = new World(ROUTE);
+    world.upstream.plays("b", (call) => goesOn(call));
+    const asked = await broken(world, 3, "is reset", { policy: POLICY });
+    assertWhole(world, asked);
+    assert.ok(asked.reply.text.includes(': spillway {"rescued":true}\n\n') && !/\b[ab]\/m\b/.test(asked.reply.text));
   });
 
   it("is one bill: the usage is that of both calls, the cost as well, and the spillway object says so", async () => {
@@ -174,6 +183,41 @@ describe("a stream that breaks off", () => {
     assertWhole(world, await broken(world, 4));
   });
 
+  it("goes to the next one where the first does not take a begun answer after all", async () => {
+    const world = new World({ ...ROUTE, candidates: [place("a"), place("b"), place("c")] });
+    world.upstream.plays("b", (call) => call.refuse(400, "This model does not support assistant message prefill."));
+    world.upstream.plays("c", (call) => goesOn(call));
+    assertWhole(world, await broken(world, 4));
+  });
+
+  it("ends in the typed error, and in order, where the gateway stops meanwhile", async () => {
+    const world = new World(ROUTE);
+    const asked = await broken(world, 3);
+    asked.exchange?.stopNow();
+    await world.pass();
+    assert.deepEqual([asked.reply.frames.at(-1)?.error?.code, world.call("b").aborted, asked.done], ["stopping", true, true]);
+    assertBooksAgree(world);
+  });
+
+  it("is carried on for a client that reads slowly as well: whoever goes on waits for it", async () => {
+    const world = new World(ROUTE);
+    const asked = await world.ask({ stream: true });
+    asked.reply.slow = true;
+    world.call("a").stream(ROLE, text(WORDS[0] as string));
+    await world.pass();
+    assert.ok(world.call("a").paused);
+    world.call("a").fail();
+    await world.pass();
+    world.call("b").stream(ROLE, text(" quick\n\n"));
+    await world.pass();
+    assert.ok(world.call("b").paused);
+    asked.reply.drain();
+    assert.ok(!world.call("b").paused);
+    world.call("b").say(text(WHOLE.slice("The quick\n\n".length)), finish(), usage(), DONE);
+    await world.pass();
+    assertWhole(world, asked);
+  });
+
   it("passes over who is not known to go on with a begun answer, and ends where nobody is", async () => {
     const world = new World({ ...ROUTE, candidates: [place("a"), "b", place("c")] });
     world.upstream.plays("c", (call) => goesOn(call));
@@ -191,7 +235,7 @@ describe("whoever carries a stream on", () => {
     const world = new World({ ...ROUTE, candidates: [place("a"), { name: "b", told: { prefill: true }, provider: { prefill: { by: "prefix", repeats: true } } }] });
     world.upstream.plays("b", (call) => {
       assert.equal(sent(call).messages.at(-1)?.prefix, true);
-      call.stream(ROLE, ...[...WHOLE].map((one) => text(one)), finish(), usage(), DONE);
+      call.stream(ROLE, ...WHOLE.split("").map((one) => text(one)), finish(), usage(), DONE);
     });
     assertWhole(world, await broken(world, 5));
   });

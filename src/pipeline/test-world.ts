@@ -9,7 +9,7 @@ import type { Deployment, Pricing, ReliefClass, Route, RouteCandidate, RouteCloc
 import { DEFAULT_CLOCKS } from "../decide/deployment.ts";
 import { HealthBook, type HealthRow, type HealthView } from "../decide/health/book.ts";
 import { model, provider, sheet } from "../decide/test-directory.ts";
-import type { Log, RequestRecord, StateStore } from "../ports.ts";
+import type { Caller, Log, RequestRecord, StateStore } from "../ports.ts";
 import type { ModelFacts, ProviderFacts } from "../wire/facts.ts";
 import type { SurfaceName } from "../wire/surfaces.ts";
 import { BackgroundRuns } from "./background.ts";
@@ -60,6 +60,8 @@ export interface Ask {
   readonly embeddings?: boolean;
   /** In which protocol; absent: chat completions. */
   readonly surface?: SurfaceName;
+  /** What its key may do and is told. */
+  readonly policy?: NonNullable<Caller["policy"]>;
 }
 
 /** USD 1 and 2 per million tokens: 1,000 and 2,000 nano-dollars a token. */
@@ -152,7 +154,7 @@ export class World {
     const body = new TextEncoder().encode(JSON.stringify({ model: "r", ...what, ...ask.body }));
     const inbound: Inbound = {
       requestId: asked.requestId,
-      caller: { tenant: "default", key: "app", scopes: ["tenant/default", "key/app"] },
+      caller: { tenant: "default", key: "app", scopes: ["tenant/default", "key/app"], ...(ask.policy === undefined ? {} : { policy: ask.policy }) },
       body,
       asked: { surface: ask.embeddings === true ? "embeddings" : (ask.surface ?? "chat"), model: undefined, stream: undefined, query: "" },
       header: (name) => ask.headers?.[name],
