@@ -31,15 +31,18 @@ export interface SpillwayOptions {
   readonly terms?: Partial<RouteTerms>;
   /** So many gateways share the traffic at random and know nothing of one another. */
   readonly replicas?: number;
+  /** Told of the route's state in each of them, when they are made. */
+  readonly onMade?: (routes: readonly RouteState[]) => void;
 }
 
 /** The gateway's own decisions. */
-export function spillway({ name, strategy, terms, replicas = 1 }: SpillwayOptions): PolicyKind {
+export function spillway({ name, strategy, terms, replicas = 1, onMade }: SpillwayOptions): PolicyKind {
   return {
     name: name ?? (strategy === "balanced" ? "spillway" : "spillway-priority"),
     about: `this gateway, strategy ${strategy}`,
     make(world) {
       const all = Array.from({ length: replicas }, (_, i) => new SpillwayPolicy(world, strategy, { ...TERMS, ...terms }, i));
+      onMade?.(all.map(({ route }) => route));
       const chance = new Chance(world.seed, "replicas");
       const [only] = all;
       return replicas === 1 && only !== undefined ? only : { request: (request, api) => (all[Math.floor(chance.next() * replicas)] as SpillwayPolicy).request(request, api) };

@@ -210,3 +210,22 @@ export function line(report: Report): string {
   const { p50, p99 } = report.firstTokenMs;
   return `${report.policy.padEnd(20)} ${objectives} reached ${share(report.reached, 4)} cost ${report.costPerThousandUsd.toFixed(3)}/k extra ${share(report.extraShare, 2)} % (worst hour ${share(report.worstHourExtraShare, 1)} %) ttft p50 ${(p50 / 1_000).toFixed(2)} p99 ${(p99 / 1_000).toFixed(2)} s`;
 }
+
+export interface Interval {
+  readonly mean: number;
+  /** Half the width of the 95 % interval of the mean, by Student's t. */
+  readonly half: number;
+  text(digits: number): string;
+}
+
+/** Student's t at 97.5 %, by degrees of freedom from 1 on. */
+const STUDENT = [12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26];
+
+/** Of values of independent runs, at most ten. */
+export function intervalOf(values: readonly number[]): Interval {
+  const count = values.length;
+  const mean = values.reduce((sum, value) => sum + value, 0) / count;
+  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / Math.max(1, count - 1);
+  const half = (STUDENT[count - 2] ?? Number.NaN) * Math.sqrt(variance / count);
+  return { mean, half, text: (digits) => `${mean.toFixed(digits)} ± ${half.toFixed(digits)}` };
+}
