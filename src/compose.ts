@@ -1,6 +1,7 @@
 /** The only place that constructs real adapters: a running gateway from its options. */
 import { randomBytes } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { ControlServer } from "./admin/control.ts";
 import { AdminServer } from "./admin/server.ts";
 import { loadConfig } from "./config/source.ts";
@@ -28,11 +29,13 @@ import { LIMITS, type Deps, type Snapshot } from "./pipeline/deps.ts";
 import type { Exchange } from "./pipeline/exchange.ts";
 import { openAdmin, type OpenAdmin } from "./compose/admin.ts";
 import { budgetGauges } from "./compose/budget-metrics.ts";
+import { Canaries, isCopy } from "./compose/canary.ts";
 import { Membership } from "./compose/authority.ts";
 import { authSettings, managedBy, openControl, storedKeys, type Control } from "./compose/control.ts";
 import { runCommand, type CommandParts } from "./compose/commands.ts";
 import { serveCall } from "./compose/endpoints.ts";
 import { weighing } from "./compose/explain.ts";
+import { gauges } from "./compose/gauges.ts";
 import { openFeedback, type OpenFeedback } from "./compose/feedback.ts";
 import { limitsInForce, onLimitsChanged } from "./compose/limits.ts";
 import { agreedBy, ContractCounts, onContractsChanged } from "./compose/contracts.ts";
@@ -94,6 +97,7 @@ class Running {
   readonly #health: HealthBook;
   readonly #alerts: Alerts;
   readonly #objectives: Objectives;
+  readonly #canaries: Canaries;
   readonly #routes: RouteMemoryFile;
   readonly #metrics = new Metrics();
   readonly #rates = new RateLimits();
@@ -150,6 +154,9 @@ class Running {
       clock: this.#clock, upstream: this.#upstream, ledger: this.#storage.ledger, kept: this.#storage.kept, log: this.#log,
       snapshot: () => this.#views.all, limits: { ...LIMITS, ...options.limits },
     });
+    this.#canaries = new Canaries({
+      clock: this.#clock, log: this.#log, folder: dataDir.path, config: () => this.#config.config, directory: () => this.#config.directory, effectsOf: (route) => this.#objectives.effectsOf(route), notify: (notice) => this.#alerts.tell(notice),
+    });
     this.#deps = {
       clock: this.#clock,
       random: { next: Math.random },
@@ -160,7 +167,7 @@ class Running {
       rates: this.#rates,
       onBudgetRefused: (caller, why) => this.#alerts.refused(caller, why),
       records: { append: (record) => this.#recorded(record) },
-      feedback: this.#feedback.taken,
+      ...this.#canaries.parts(this.#feedback.taken),
       state: this.#kept.responses,
       background: new BackgroundRuns(),
       reasoning: this.#kept.reasoning,
@@ -255,6 +262,7 @@ class Running {
     this.#promise();
     this.#alerts.reloaded();
     this.#objectives.reloaded();
+    this.#canaries.reloaded();
     this.#health.configure(healthSettingsOf(loaded.config));
     this.#health.reload(this.#accounts());
     this.#log.info("config_reloaded", { routes: loaded.config.routes.length, accounts: loaded.config.accounts.length });
@@ -272,6 +280,7 @@ class Running {
     const end = this.#clock.nowMs() + this.#options.drainMs;
     while (this.#active.size > 0 && this.#clock.nowMs() < end) await sleep(25);
     for (const exchange of this.#active.all()) exchange.stopNow();
+    this.#canaries.mirrors.stop();
     const last = this.#clock.nowMs() + 6_000;
     while (this.#active.size > 0 && this.#clock.nowMs() < last) await sleep(10);
     this.#server.closeAllConnections();
@@ -396,9 +405,11 @@ class Running {
     this.#storage.budgets.endRequest(record.requestId);
     this.#repeats.recorded(record);
     this.#alerts.recorded(record);
+    this.#requestLog?.append(record);
+    this.#canaries.recorded(record);
+    if (isCopy(record)) return;
     this.#objectives.recorded(record);
     this.#metrics.observe(record);
-    this.#requestLog?.append(record);
   }
 
   #notReady(): string | null {
@@ -416,14 +427,13 @@ class Running {
     this.#batches.start();
     this.#alerts.start();
     this.#objectives.start();
+    this.#canaries.start();
     this.#routes.start();
   }
 
   #markProgress(): void {
-    const marks: { attemptId: string; relayedTokens: number }[] = [];
-    for (const exchange of this.#active.all()) exchange.progress((attemptId, relayedTokens) => marks.push({ attemptId, relayedTokens }));
-    if (marks.length === 0) return;
-    this.#storage.ledger.progress(marks).catch((error: unknown) => this.#log.warn("progress_not_written", { error: String(error) }));
+    const marks = this.#active.marks();
+    if (marks.length > 0) this.#storage.ledger.progress(marks).catch((error: unknown) => this.#log.warn("progress_not_written", { error: String(error) }));
   }
 
   #commandParts(): CommandParts {
@@ -431,6 +441,7 @@ class Running {
       reload: () => this.reload(),
       alerts: this.#alerts,
       objectives: this.#objectives,
+      canaries: this.#canaries,
       health: this.#health,
       nowMs: () => this.#clock.nowMs(),
       wallMs: () => this.#clock.wallMs(),
@@ -459,16 +470,8 @@ class Running {
   }
 
   #metricsText(withBudgets: boolean): string {
-    const rows = this.#health.snapshot(this.#clock.nowMs());
-    return (withBudgets ? budgetGauges(this.#storage.budgets.book, this.#clock.wallMs()) + objectiveGauges(this.#objectives.watched()) : "") + this.#metrics.text([
-      ["spillway_in_flight", "Requests in flight, to their last byte.", this.#active.size],
-      ["spillway_held_batches", "Batches held until their provider says that they ended.", this.#batches.size],
-      ["spillway_resting_deployments", "Deployments that rest or probe.", rows.filter((row) => row.state !== "admitting").length],
-      ["spillway_slow_deployments", "Deployments that rest or probe for requests of an objective that they were too slow for.", rows.filter((row) => row.slow.some((one) => one.state !== "admitting")).length],
-      ["spillway_paced_deployments", "Deployments that are called no more often, or no more at once, than they were seen to take.", rows.filter((row) => row.acceptsPerMinute !== null || row.takesAtOnce !== null).length],
-      ["spillway_alerts_waiting", "Alerts that wait to be delivered.", this.#alerts.counts.waiting],
-      ["spillway_ready", "1 while requests are taken.", this.#notReady() === null ? 1 : 0],
-    ]);
+    const promised = withBudgets ? budgetGauges(this.#storage.budgets.book, this.#clock.wallMs()) + objectiveGauges(this.#objectives.watched()) : "";
+    return promised + this.#metrics.text(gauges(this.#health.snapshot(this.#clock.nowMs()), { inFlight: this.#active.size, batches: this.#batches.size, alerts: this.#alerts.counts.waiting, ready: this.#notReady() === null }));
   }
 
   async #closeAll(): Promise<void> {
@@ -476,6 +479,7 @@ class Running {
     for (const timer of this.#timers) clearInterval(timer);
     this.#batches.stop();
     this.#objectives.close();
+    this.#canaries.close();
     this.#alerts.close();
     this.#routes.stop();
     this.#watch?.close();
@@ -493,8 +497,4 @@ class Running {
     this.#managed.close();
     this.#dataDir.close();
   }
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -9,6 +9,7 @@ import { VERSION } from "../version.ts";
 import { runAudit } from "./audit.ts";
 import { runBackup } from "./backup.ts";
 import { endQuietly } from "./broken-pipe.ts";
+import { runCanary } from "./canary.ts";
 import { runCheck } from "./check.ts";
 import { EXIT, type CommandContext } from "./context.ts";
 import { runContracts } from "./contracts.ts";
@@ -42,6 +43,7 @@ const HELP = `spillway ${VERSION}: one endpoint in front of many LLM providers
   spillway feedback [--json]                       what callers said of their answers
   spillway providers [retry <name>]                what the running gateway believes of its deployments
   spillway objectives                              what is promised and kept, what is left of error budgets, how fast they go
+  spillway canary [resume|promote <route>]         candidates on trial: how they stand beside what their routes have
   spillway contracts [list|show <id>|forecast <id>]  what was agreed with providers, and how it stands
   spillway keys|teams|projects|members|organisations|budgets|limits|… [list|create|show|update|delete]  what is managed
   spillway spend [--by team,day] [--from …] [--to …]  what was spent by whom on what (--json, --csv, --focus, --movers)
@@ -97,6 +99,8 @@ async function main(args: readonly string[]): Promise<number> {
       return await runProviders(["reload", ...rest], context);
     case "notify":
       return await runNotify(rest, context);
+    case "canary":
+      return await runCanary(rest, context);
     case "objectives":
       return await runObjectives(rest, context);
     case "prices":

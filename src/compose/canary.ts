@@ -5,7 +5,9 @@
 import { join } from "node:path";
 import type { Config, RouteConfig } from "../config/types.ts";
 import { burnOf, CANARY_FLAG, CanaryTrial, MIRROR_FLAG, type Arm, type ArmStanding, type FirstCall, type Rollback } from "../decide/canary.ts";
+import type { Directory } from "../decide/names.ts";
 import type { BudgetEffects } from "../decide/objective/policy.ts";
+import type { Deps } from "../pipeline/deps.ts";
 import type { Trials } from "../pipeline/canary.ts";
 import { Mirrors } from "../pipeline/mirror.ts";
 import type { AttemptRecord, Clock, FeedbackGiven, Log, RequestRecord } from "../ports.ts";
@@ -21,6 +23,7 @@ export interface CanaryParts {
   readonly log: Log;
   readonly folder: string;
   readonly config: () => Pick<Config, "routes">;
+  readonly directory: () => Pick<Directory, "resolve">;
   /** What a route's error budget has it do now. */
   readonly effectsOf: (route: string) => BudgetEffects;
   readonly notify: (notice: Notice) => void;
@@ -38,6 +41,8 @@ export class Canaries implements Trials {
   readonly #file: JsonFile;
   readonly #trials = new Map<string, CanaryTrial>();
   #configured = new Map<string, RouteConfig>();
+  /** Route → its canary, by the name that records have for it. */
+  #deployments = new Map<string, string>();
   #copied = new Map<string, Seen>();
   #saved: Json;
   #timer: NodeJS.Timeout | null = null;
@@ -62,11 +67,14 @@ export class Canaries implements Trials {
 
   /** Another configuration is in force. A trial that goes on keeps what was counted of it. */
   reloaded(): void {
-    const { config, clock } = this.#parts;
+    const { config, clock, directory } = this.#parts;
     this.#configured = new Map(config().routes.filter(({ canary, mirror }) => canary !== undefined || mirror !== undefined).map((route) => [route.name, route]));
     for (const [name, trial] of this.#trials) this.#saved = withTrial(this.#saved, name, trial.save());
     this.#trials.clear();
+    this.#deployments.clear();
     for (const [name, { canary, mirror, objectives }] of this.#configured) {
+      const found = directory().resolve(name);
+      if (found.kind === "route" && found.route.canary !== undefined) this.#deployments.set(name, found.route.canary.deployment.id);
       if (canary !== undefined) this.#trials.set(name, new CanaryTrial(canary, objectives, clock.wallMs(), member(member(this.#saved, "canaries"), name)));
       if (mirror === undefined || this.#copied.has(name)) continue;
       this.#copied.set(name, { calls: 0, failed: 0 });
@@ -83,22 +91,32 @@ export class Canaries implements Trials {
   recorded(record: RequestRecord): void {
     if (this.#configured.size === 0) return;
     const { route, flags, attempts } = record;
-    if (flags.includes(MIRROR_FLAG)) return this.#mirrored(route, attempts);
+    if (isCopy(record)) return this.#mirrored(route, attempts);
     const trial = this.#trials.get(route);
     if (trial === undefined) return;
     const arm: Arm = flags.includes(CANARY_FLAG) ? "canary" : "rest";
     const first = attempts[0];
-    const tried = first !== undefined && (arm === "rest" || first.deployment === trial.terms.use);
+    const tried = first !== undefined && (arm === "rest" || first.deployment === this.#deployments.get(route));
     const rested = arm === "canary" && !tried && first !== undefined && restedIn(record);
     const rollback = trial.add({ arm, stream: record.stream, call: tried ? firstCall(first) : null, rested, costNanoUsd: record.costNanoUsd }, this.#parts.clock.wallMs());
     if (rollback !== null) this.#rolledBack(route, trial, rollback);
+  }
+
+  /** What the pipeline needs of trials; its feedback as it was, and heard here. */
+  parts(feedback: NonNullable<Deps["feedback"]>): Required<Pick<Deps, "feedback" | "trials" | "mirrors">> {
+    const add = (given: FeedbackGiven): boolean => {
+      const taken = feedback.add(given);
+      if (taken) this.scored(given);
+      return taken;
+    };
+    return { feedback: { ...feedback, add }, trials: this, mirrors: this.mirrors };
   }
 
   /** Somebody said what an answer was worth. */
   scored({ route, deployment, score }: Pick<FeedbackGiven, "route" | "deployment" | "score">): void {
     const trial = route === null ? undefined : this.#trials.get(route);
     if (trial === undefined || route === null || deployment === null) return;
-    const rollback = trial.score(deployment === trial.terms.use ? "canary" : "rest", score, this.#parts.clock.wallMs());
+    const rollback = trial.score(deployment === this.#deployments.get(route) ? "canary" : "rest", score, this.#parts.clock.wallMs());
     if (rollback !== null) this.#rolledBack(route, trial, rollback);
   }
 
@@ -173,6 +191,11 @@ export class Canaries implements Trials {
     this.#saved = { version: 1, canaries: kept, mirrors };
     this.#file.save(this.#saved);
   }
+}
+
+/** Is it the record of a copy that nobody saw? */
+export function isCopy({ flags }: Pick<RequestRecord, "flags">): boolean {
+  return flags.length > 0 && flags.includes(MIRROR_FLAG);
 }
 
 function withTrial(saved: Json, name: string, trial: JsonObject): JsonObject {

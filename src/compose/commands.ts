@@ -6,6 +6,7 @@ import { adjustByFile, type AdjustParts } from "./adjust.ts";
 import { LOCAL_ACTOR } from "./control.ts";
 import { dryRunByFile, type Weighing } from "./explain.ts";
 import { runManage } from "./manage.ts";
+import type { Canaries } from "./canary.ts";
 import type { Alerts } from "./notify.ts";
 import type { Objectives } from "./objectives.ts";
 import { importFile } from "./prices.ts";
@@ -23,6 +24,7 @@ export interface CommandParts {
   readonly dryRun: Weighing;
   readonly alerts: Pick<Alerts, "command">;
   readonly objectives: Pick<Objectives, "listing">;
+  readonly canaries: Pick<Canaries, "command">;
 }
 
 /** Does it. The answer is JSON; `error` where there is no such command. */
@@ -47,6 +49,8 @@ export async function runCommand(parts: CommandParts, command: string, argument:
       return { token: rotateAdminToken(parts.managed().store, LOCAL_ACTOR) };
     case "objectives":
       return parts.objectives.listing();
+    case "canary":
+      return parts.canaries.command(argument);
     case "notify":
       return await parts.alerts.command(argument);
     default:

@@ -3,8 +3,12 @@
  * rehashed again and again, and its dead tables keep finished requests alive until they are old: that cost a quarter of a
  * request's CPU, and most of its tail.
  */
+import type { Mark } from "../ports.ts";
+
 export interface Slotted {
   slot: number;
+  /** Tells how far each of its calls has come. */
+  progress?(tell: (attemptId: string, relayedTokens: number) => void): void;
 }
 
 export class InFlight<T extends Slotted> {
@@ -29,6 +33,13 @@ export class InFlight<T extends Slotted> {
       last.slot = slot;
     }
     member.slot = -1;
+  }
+
+  /** How far all have come. */
+  marks(): readonly Mark[] {
+    const marks: Mark[] = [];
+    for (const member of this.#members) member.progress?.((attemptId, relayedTokens) => marks.push({ attemptId, relayedTokens }));
+    return marks;
   }
 
   /** A copy, since members may leave while they are visited. */
