@@ -1,13 +1,11 @@
 /** See `own.ts`; what is not here runs in `scenarios.long.ts`. */
-import { ALL_DOWN, BREAKS_OFF, CAPPED, CARRIED_ON, CHAT_STAYS, DIES, FLAPS, IS_SLOW, QUARTER_FAILS, WAVES_OF_SECONDS } from "./own.ts";
+import { ALL_DOWN, BREAKS_OFF, CAPPED, CARRIED_ON, CHAT_STAYS, DIES, FLAPS, QUARTER_FAILS } from "./own.ts";
 import { describeRuns } from "./runs.ts";
 
 describeRuns("outages of our own against a running gateway", [
   [DIES, "objectives"],
   [FLAPS, "priority"],
-  [WAVES_OF_SECONDS, "objectives"],
   [QUARTER_FAILS, "priority"],
-  [IS_SLOW, "objectives"],
   [CHAT_STAYS, "priority"],
   [BREAKS_OFF, "priority"],
   [CARRIED_ON, "objectives"],

@@ -1,6 +1,6 @@
 /** One outage against one gateway: a primary that has it, a healthy fallback, a steady stream of requests, and what each side saw. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { gatewayConfig, seededRandom, startFleet, type BillRow, type FleetConfig, type Scenario } from "../../src/fleet/index.ts";
+import { gatewayConfig, seededRandom, startFleet, type BillRow, type Fleet, type FleetConfig, type Scenario } from "../../src/fleet/index.ts";
 import type { RequestView } from "../../src/storage/rows.ts";
 import { testGateway, type TestGateway } from "../support/gateway.ts";
 import { Client, type Ask, type Seen } from "./client.ts";
@@ -58,32 +58,47 @@ const PICTURE = { units: { images: 0.01 } };
 /** As a chat model is, on the fast clocks. */
 const FIRST_TOKEN = { lognormal: { median_ms: 350 / CLOCKS, p99_ms: 1_500 / CLOCKS } };
 
-/** Run it. Ends when the last answer has. */
-export async function play(plan: Plan): Promise<Evidence> {
+/** A fleet and a gateway that wait for their outage. */
+export interface Stage {
+  /** Ends when the last answer has. */
+  run(): Promise<Evidence>;
+  close(): Promise<void>;
+}
+
+/** Start both. Apart from the run, so that where several run at once none begins beside the start of another. */
+export async function prepare(plan: Plan): Promise<Stage> {
   const timetable = plan.unscaled === true ? asItIs(plan) : squeezed(plan.scenario, plan.playedMs ?? PLAYED_MS);
   const config = fleetOf(plan);
   const fleet = await startFleet(config);
-  let gateway: TestGateway | null = null;
-  const client = new Client();
-  try {
-    const more = { health: timetable.health, routes: routesOf(plan) };
-    gateway = await testGateway(gatewayConfig(config, fleet, { more, ...(plan.carriedOn === true && { model: { capabilities: { prefill: true } } }) }));
-    const playing = { timeScale: plan.unscaled === true ? 1 : CLOCKS, startAtMs: LEAD_MS };
-    const startMs = performance.now();
-    await fleet.play("primary", timetable.scenario, playing);
-    if (plan.down === "all") await fleet.play("fallback", timetable.scenario, playing);
-    const seen = await ask(plan, client, gateway.baseUrl, startMs, LEAD_MS + timetable.lengthMs + (plan.tailMs ?? TAIL_MS));
-    const requests = await gateway.requests();
-    const patienceMs = performance.now() + 5_000;
-    while (fleet.bill().some((row) => row.outcome === "open") && performance.now() < patienceMs) await sleep(20);
-    const bill = fleet.bill().map((row) => ({ ...row, at: row.at - performance.timeOrigin }));
-    const phases = timetable.phases.map(({ fromMs, toMs }) => ({ fromMs: startMs + LEAD_MS + fromMs, toMs: startMs + LEAD_MS + toMs }));
-    return { plan, seen, requests, bill, phases, timetable };
-  } finally {
-    client.close();
-    await gateway?.close();
+  const more = { health: timetable.health, routes: routesOf(plan) };
+  const yaml = gatewayConfig(config, fleet, { more, ...(plan.carriedOn === true && { model: { capabilities: { prefill: true } } }) });
+  const gateway = await testGateway(yaml).catch(async (error: unknown) => {
     await fleet.close();
-  }
+    throw error;
+  });
+  const client = new Client();
+  return {
+    run: () => run(plan, timetable, fleet, gateway, client),
+    async close() {
+      client.close();
+      await gateway.close();
+      await fleet.close();
+    },
+  };
+}
+
+async function run(plan: Plan, timetable: Timetable, fleet: Fleet, gateway: TestGateway, client: Client): Promise<Evidence> {
+  const playing = { timeScale: plan.unscaled === true ? 1 : CLOCKS, startAtMs: LEAD_MS };
+  const startMs = performance.now();
+  await fleet.play("primary", timetable.scenario, playing);
+  if (plan.down === "all") await fleet.play("fallback", timetable.scenario, playing);
+  const seen = await ask(plan, client, gateway.baseUrl, startMs, LEAD_MS + timetable.lengthMs + (plan.tailMs ?? TAIL_MS));
+  const requests = await gateway.requests();
+  const patienceMs = performance.now() + 5_000;
+  while (fleet.bill().some((row) => row.outcome === "open") && performance.now() < patienceMs) await sleep(20);
+  const bill = fleet.bill().map((row) => ({ ...row, at: row.at - performance.timeOrigin }));
+  const phases = timetable.phases.map(({ fromMs, toMs }) => ({ fromMs: startMs + LEAD_MS + fromMs, toMs: startMs + LEAD_MS + toMs }));
+  return { plan, seen, requests, bill, phases, timetable };
 }
 
 function asItIs({ scenario, playedMs = PLAYED_MS }: Plan): Timetable {

@@ -1,9 +1,10 @@
 /** A table of outages as tests: all are played at once, each against a gateway of its own, then judged one by one. */
 import assert from "node:assert/strict";
+import { performance } from "node:perf_hooks";
 import { before, describe, it } from "node:test";
 import type { Scenario } from "../../src/fleet/index.ts";
 import * as judge from "./judge.ts";
-import { play, type Evidence, type Plan, type Strategy } from "./play.ts";
+import { prepare, type Evidence, type Plan, type Stage, type Strategy } from "./play.ts";
 
 export interface Case {
   readonly scenario: () => Scenario;
@@ -14,10 +15,12 @@ export interface Case {
 }
 
 /** Answers of outages before content: their length does not matter. */
-export const SHORT = { words: 12, wordsPerSecond: 40 };
+export const SHORT = { words: 6, wordsPerSecond: 20 };
 /** Of two seconds, so that a score of streams is under way at any time. */
 export const LONG = { words: 45, wordsPerSecond: 22.5 };
 
+/** Share of the time; a queue that is served almost without a pause grows, and answers wait for seconds. */
+const TOO_BUSY = 0.9;
 /** Fewer requests than these show nothing. */
 const ENOUGH = 200;
 
@@ -25,8 +28,17 @@ const ENOUGH = 200;
 export function describeRuns(title: string, cases: readonly (readonly [Case, Strategy])[], skip: string | false = false): void {
   describe(title, { skip }, () => {
     let runs: readonly PromiseSettledResult<Evidence>[] = [];
+    let busy = 0;
     before(async () => {
-      runs = await Promise.allSettled(cases.map(([{ plan, scenario }, strategy]) => play({ ...plan, scenario: scenario(), strategy })));
+      const stages: Stage[] = [];
+      try {
+        for (const [{ plan, scenario }, strategy] of cases) stages.push(await prepare({ ...plan, scenario: scenario(), strategy }));
+        const before = performance.eventLoopUtilization();
+        runs = await Promise.allSettled(stages.map((stage) => stage.run()));
+        busy = performance.eventLoopUtilization(before).utilization;
+      } finally {
+        for (const stage of stages) await stage.close();
+      }
     });
     for (const [i, [{ name, promise, holds }, strategy]] of cases.entries()) {
       it(`${name} (${strategy}): ${promise}`, (t) => {
@@ -34,6 +46,9 @@ export function describeRuns(title: string, cases: readonly (readonly [Case, Str
         assert.ok(run);
         if (run.status === "rejected") throw run.reason;
         judge.report(t, run.value);
+        t.diagnostic(`busy ${Math.round(busy * 100)} % of the time`);
+        // The fallback is healthy no more, nor is the gateway: what is seen is the machine.
+        if (busy > TOO_BUSY) return t.skip(`the machine is too busy: fleet, gateway and clients had something to do ${Math.round(busy * 100)} % of the time`);
         assert.ok(run.value.seen.length >= ENOUGH);
         judge.wasHit(run.value);
         holds(run.value);
