@@ -206,8 +206,8 @@ describe("nobody exceeds himself", () => {
 
 describe("two organisations", () => {
   const world = memoryApi("acme");
-  createObject(world.managed, { kind: "organisation", tenant: "default", actor: OWNER }, "bravo", { name: "canary-bravo", note: "canary" });
-  const theirs = samples("canary", "bravo").map((sample) => {
+  createObject(world.managed, { kind: "organisation", tenant: "default", actor: OWNER }, "bravo", { name: "lark-bravo", note: "lark" });
+  const theirs = samples("lark", "bravo").map((sample) => {
     const made = createObject(world.managed, { kind: sample.kind, tenant: "bravo", actor: OWNER }, sample.id, sample.body);
     assert.ok(made.kind === "done", made.kind === "refused" ? `${sample.kind}: ${made.message}` : "");
     return { ...sample, id: made.object.id };
@@ -222,7 +222,7 @@ describe("two organisations", () => {
         const id = kind === undefined ? "" : (theirs.find((one) => one.kind === kind.name)?.id ?? "bravo");
         const sent = method === "POST" || method === "PATCH" ? {} : undefined;
         const { text, status } = await world.ask(world.tokens[role], method, path.replace(":id", id), sent);
-        assert.ok(!text.replaceAll(id, "").includes("canary"), `${role} ${name}: ${text}`);
+        assert.ok(!text.replaceAll(id, "").includes("lark"), `${role} ${name}: ${text}`);
         if (path.includes(":id") && kind !== undefined) {
           assert.ok([403, 404].includes(status), `${role} ${name}: ${status}`);
           const other = await world.ask(world.tokens[role], method, path.replace(":id", "bravo.nothing"), sent);
@@ -241,17 +241,17 @@ describe("two organisations", () => {
     }
     const { owner } = world.tokens;
     for (const [path, body, field] of [
-      ["/keys", { team: "bravo.t-canary" }, "team"],
-      ["/projects", { name: "x", team: "bravo.t-canary" }, "team"],
-      ["/members", { name: "x", teams: ["bravo.t-canary"] }, "teams[0]"],
-      ["/budgets", { scope: "team/bravo.t-canary", period: "day", limit_usd: 1 }, "scope"],
+      ["/keys", { team: "bravo.t-lark" }, "team"],
+      ["/projects", { name: "x", team: "bravo.t-lark" }, "team"],
+      ["/members", { name: "x", teams: ["bravo.t-lark"] }, "teams[0]"],
+      ["/budgets", { scope: "team/bravo.t-lark", period: "day", limit_usd: 1 }, "scope"],
       ["/budgets", { scope: "tenant/bravo", period: "day", limit_usd: 0 }, "scope"],
-      ["/limits", { scope: "key/bravo.k-canary", concurrency: 0 }, "scope"],
+      ["/limits", { scope: "key/bravo.k-lark", concurrency: 0 }, "scope"],
     ] as const) {
       const { status, json } = await world.ask(owner, "POST", path, body);
       assert.deepEqual([status, ((json["error"] as JsonObject)["problems"] as readonly JsonObject[])[0]?.["field"]], [400, field], path);
     }
-    const taken = await world.ask(owner, "POST", "/teams", { id: "bravo.t-canary", name: "x" });
+    const taken = await world.ask(owner, "POST", "/teams", { id: "bravo.t-lark", name: "x" });
     assert.equal(taken.status, 400);
   });
 

@@ -44,14 +44,14 @@ const SLOTS = {
   url: random(), secret: random(), password: random(), credentials: random(),
 };
 /** Keys of the configuration that look like secrets and are none. */
-const NO_SECRETS = ["access_key_id", "base_url", "sts_url", "source_url", "web_identity_token_file", "first_token", "keys", "tokens_per_minute", "tokens_per_day", "credits", "credit_percent", "authority", "hourly_usd", "image_url"];
+const NO_SECRETS = ["access_key_id", "base_url", "sts_url", "source_url", "web_identity_token_file", "first_token", "keys", "tokens_per_minute", "tokens_per_day", "credits", "credit_percent", "authority", "hourly_usd", "image_url", "share"];
 const LOOKS_SECRET = /key|secret|token|pass|cred|url|proxy|auth|cert|sha|hash|signature|external/;
 /** Fields of managed objects that hold secrets. */
 const FIELDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   credential: { api_key: random() },
   channel: { url: random(), secret: random(), password: random() },
 };
-const NO_SECRET_FIELDS = ["base_url", "source_url", "tokens_per_minute", "tokens_per_day", "credits", "credit_percent", "hourly_usd", "image_url"];
+const NO_SECRET_FIELDS = ["base_url", "source_url", "tokens_per_minute", "tokens_per_day", "credits", "credit_percent", "hourly_usd", "image_url", "share"];
 const MORE = { responsesKey: random(), caller: random(), refreshToken: random(), personsSecret: random(), issuedToken: random(), authorityToken: random(), wrongToken: random(), broken: random(), misplaced: random() };
 
 let folder: string;
