@@ -225,7 +225,7 @@ describe("a key", () => {
 
   it("is heeded by everything that calls a provider by POST, and by nothing else", () => {
     const heeds = (surface: ServedName, method?: "GET" | "DELETE") => heedsKey({ surface, model: undefined, stream: undefined, query: "", ...(method === undefined ? {} : { method }) });
-    for (const surface of ["chat", "messages", "embeddings", ...Object.keys(SERVED)] as ServedName[]) assert.equal(heeds(surface), !/^response(-input-items|-cancel)?$/.test(surface), surface);
+    for (const surface of ["chat", "messages", "embeddings", ...Object.keys(SERVED)] as ServedName[]) assert.equal(heeds(surface), !/^(response(-input-items|-cancel)?|feedback)$/.test(surface), surface);
     assert.equal(heeds("files", "GET") || heeds("file", "DELETE"), false);
   });
 });
