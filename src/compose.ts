@@ -428,7 +428,7 @@ class Running {
     this.#alerts.start();
     this.#objectives.start();
     this.#canaries.start();
-    this.#routes.start();
+    this.#routes.start(this.#deps, () => this.#config.config);
   }
 
   #markProgress(): void {

@@ -8,6 +8,7 @@ import type { Config } from "../config/types.ts";
 import { callerOf } from "../control/callers.ts";
 import type { ControlStore } from "../control/types.ts";
 import type { Contract } from "../decide/contract/types.ts";
+import { PROBE_FLAG } from "../decide/health/due.ts";
 import { EVALUATE_EVERY_MS } from "../decide/objective/alerts.ts";
 import { ObjectiveBook, type Watched } from "../decide/objective/book.ts";
 import type { BudgetEffects } from "../decide/objective/policy.ts";
@@ -65,9 +66,9 @@ export class Objectives {
     this.book.configure({ routes, scoped: objectives, contracts: this.#parts.contracts() });
   }
 
-  /** A request ended. Nothing at all where nothing is promised. */
+  /** A request ended. Nothing at all where nothing is promised, and no promise is about probes of our own. */
   recorded(record: RequestRecord): void {
-    if (this.book.empty) return;
+    if (this.book.empty || record.flags.includes(PROBE_FLAG)) return;
     this.book.recorded(record, this.book.needsScopes ? this.#scopesOf(record) : NONE, this.#parts.clock.wallMs());
   }
 

@@ -134,6 +134,9 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
     "7 keys[4].sha256 | 64 hexadecimal digits | a text that is not shown | ",
   ]],
   ["a longest rest below the first", "version: 1\nhealth: { rest: 10s, rest_max: 5s }\n", ['2 health.rest_max | at least health.rest, 10s | "5s" | ']],
+  ["probes of health", "version: 1\nhealth: { probes: { every: 500ms, max_usd_per_day: -1 } }\n", [
+    '2 health.probes.every | at least 1s | "500ms" | ', "2 health.probes.max_usd_per_day | dollars, 0 or more, with at most nine decimal places | -1 | ",
+  ]],
   ["an origin with a path", 'version: 1\ncors: { origins: ["https://a.example", "https://a.example/x"] }\n', ['2 cors.origins[1] | an origin such as https://app.example.com | "https://a.example/x" | scheme, host and port only']],
   ["what is kept of responses", 'version: 1\nresponses: { store: disk, ttl: 0s, key: short }\n', [
     '2 responses.store | off, memory or encrypted | "disk" | ',

@@ -19,7 +19,8 @@ import { regionFindings } from "./route-terms.ts";
 import { configSchema } from "./schema.ts";
 import { readScopedObjectives } from "./scoped-objectives.ts";
 import type { CallerKey, Config } from "./types.ts";
-import { keyDigest, parseDurationMs } from "./values.ts";
+import { readHealth } from "./health.ts";
+import { keyDigest } from "./values.ts";
 
 export type { ConfigError } from "./document.ts";
 
@@ -208,17 +209,6 @@ function keyDigestOf(map: Raw, path: Path, found: Finding[], warnings: Finding[]
     warnings.push({ path: [...path, "key"], expected: `at least ${SHORT_KEY} characters`, found: "a key that is easy to guess", hint });
   }
   return key === "" ? null : keyDigest(key);
-}
-
-function readHealth(map: Raw, found: Finding[]): Config["health"] {
-  const restMs = parseDurationMs(asText(map["rest"]) ?? "5s") ?? 5_000;
-  const restMaxMs = parseDurationMs(asText(map["rest_max"]) ?? "300s") ?? 300_000;
-  const text = asText(map["rest"]) ?? "5s";
-  if (restMs === 0) found.push({ path: ["health", "rest"], expected: "a duration above 0", found: JSON.stringify(text), hint: "" });
-  if (restMaxMs < restMs) {
-    found.push({ path: ["health", "rest_max"], expected: `at least health.rest, ${text}`, found: JSON.stringify(asText(map["rest_max"]) ?? "300s"), hint: "" });
-  }
-  return { restMs, restMaxMs };
 }
 
 function readOrigins(map: Raw, found: Finding[]): string[] {

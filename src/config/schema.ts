@@ -12,6 +12,7 @@ import { priceSchema } from "../control/price-schema.ts";
 import type { Capability } from "../wire/capability.ts";
 import { objectiveKinds, routeTerms } from "./objective-schema.ts";
 import { STRATEGIES } from "./route-terms.ts";
+import { healthSchema } from "./health.ts";
 import { trialKeys } from "./trials.ts";
 import { DURATION_PATTERN } from "./values.ts";
 
@@ -210,11 +211,7 @@ export function configSchema(forEditor: boolean) {
         fallbacks: oneOf(["off", "auto"], "For names that are no routes: fall back to the same model at another provider (auto)").optional(),
         unpriced: oneOf(["refuse", "serve"], "What to do with models whose price is unknown (refuse)").optional(),
         remote_images: oneOf(["off", "fetch"], "Images that stand in a request by their address, for providers that take only bytes: fetched from public addresses, or refused (fetch)").optional(),
-        health: z
-          .strictObject(
-            { rest: duration("First rest of a failing deployment (5s)").optional(), rest_max: duration("Longest rest (300s)").optional() },
-            { error: "a map with rest or rest_max" },
-          )
+        health: healthSchema(duration, values)
           .describe("How long failing deployments are left alone")
           .optional(),
         ledger: z

@@ -6,6 +6,7 @@ import type { Display } from "../decide/currency.ts";
 import type { RouteTerms } from "../decide/balance/types.ts";
 import type { CanaryTerms, MirrorTerms } from "../decide/canary.ts";
 import type { DataUse, RouteClocks, Strategy } from "../decide/deployment.ts";
+import type { ProbeTerms } from "../decide/health/due.ts";
 import type { ErrorBudgetPolicy } from "../decide/objective/policy.ts";
 import type { Importance } from "../decide/objective/shedding.ts";
 import type { Objective, ScopedObjectives } from "../decide/objective/types.ts";
@@ -31,7 +32,8 @@ export interface Config {
   readonly unpriced: "refuse" | "serve";
   /** Images by address, for providers that take only bytes. */
   readonly remoteImages: "off" | "fetch";
-  readonly health: { readonly restMs: number; readonly restMaxMs: number };
+  /** `probes` absent: deployments are asked nothing of our own accord. */
+  readonly health: { readonly restMs: number; readonly restMaxMs: number; readonly probes?: ProbeTerms };
   readonly ledger: { readonly sync: "process" | "full" };
   readonly cors: { readonly origins: readonly string[] };
   /** What is kept of answers that clients may continue from; `key`: what the encrypted store is sealed with, null: one of the data folder's. */

@@ -8,6 +8,7 @@ import { closeSync, existsSync, openSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { MIRROR_FLAG } from "../decide/canary.ts";
+import { PROBE_FLAG } from "../decide/health/due.ts";
 import { classOf, judge } from "../decide/objective/judge.ts";
 import type { Objective } from "../decide/objective/types.ts";
 import { canonical, versionOf, type NewHash } from "../decide/report/canonical.ts";
@@ -127,8 +128,8 @@ export class OutcomeBook {
 
   /** Counts a finished request. */
   add(request: EndedRequest): void {
-    // A copy that nobody saw is no request of anybody's.
-    if (request.flags.includes(MIRROR_FLAG)) return;
+    // A copy that nobody saw is no request of anybody's, and no more is a probe of our own.
+    if (request.flags.includes(MIRROR_FLAG) || request.flags.includes(PROBE_FLAG)) return;
     const { version, objectives } = this.#promises.get(request.route) ?? NOTHING;
     const waiting = this.#waitingOf(Math.floor(request.atMs / MINUTE_MS), request.route, version);
     const bad = tally(request, judgedBy(version, objectives, request), (deployment) => this.#cellOf(waiting, deployment));

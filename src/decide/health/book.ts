@@ -98,6 +98,11 @@ export class HealthBook {
     return this.#find(deployment, endpoint)?.load.loadMs(nowMs) ?? 0;
   }
 
+  /** When it was called last; null: never, as far as is known. */
+  calledMs(deployment: string, endpoint: string): number | null {
+    return this.#find(deployment, endpoint)?.lastSentMs ?? null;
+  }
+
   /** From now on these deployments are dear, for the reasons given. The map is read, and may change. */
   markDear(deployments: ReadonlyMap<string, string>): void {
     this.#dear = deployments;
