@@ -135,8 +135,8 @@ export function report(t: TestContext, evidence: Evidence): void {
 }
 
 /** Calls that the primary refused, of all that it got. */
-function refusals({ bill }: Evidence): { readonly refused: number; readonly calls: number } {
-  const there = bill.filter(({ provider }) => provider === "primary");
+function refusals({ bill, phases }: Evidence): { readonly refused: number; readonly calls: number } {
+  const there = bill.filter(({ provider, at }) => provider === "primary" && at >= (phases[0]?.fromMs ?? 0));
   return { refused: there.filter(({ status }) => status === 429).length, calls: there.length };
 }
 
