@@ -5,18 +5,24 @@ import { ORDERED_FALLBACK, orderedFrom } from "./peers/ordered.ts";
 import { COOLDOWN_RETRY } from "./peers/cooldown.ts";
 import type { Report } from "./report.ts";
 import { play, type RequestRecord } from "./run.ts";
-import { simulate } from "./simulate.ts";
+import { POLICIES, simulate } from "./simulate.ts";
 import { spillway } from "./spillway-policy.ts";
 import { absent, CLOUDS, cloudBatches, line, twoClouds } from "./test-worlds.ts";
 
 const skip = absent(CLOUDS);
 const OURS = spillway({ strategy: "balanced" });
+/** They know times or prices, and no objective. */
+const BY_TIMES = ["inverse-square", "peak-ewma"].map((name) => POLICIES.get(name) ?? assert.fail(name));
 const RATES = [["as it arrived", null], ["1 a minute", 1 / 60], ["0.1/s", 0.1], ["1/s", 1]] as const;
 
 for (const [name, perS] of RATES) {
   test(`${name}: the 99th percentile of first tokens stays below 8.5 s, where whoever looks at errors alone waits half a minute`, { skip }, (t) => {
     const [ours, ordered, cooldown, fast] = simulate(twoClouds({ perS, seed: 1 }), [OURS, ORDERED_FALLBACK, COOLDOWN_RETRY, orderedFrom(1, "fast-first")]) as [Report, Report, Report, Report];
     for (const report of [ours, ordered, cooldown, fast]) t.diagnostic(line(report));
+    if (perS === null) for (const report of simulate(twoClouds({ perS, seed: 1 }), BY_TIMES)) {
+      t.diagnostic(line(report));
+      assert.ok(report.firstTokenMs.p99 > 30_000, report.policy);
+    }
     assert.ok(ours.firstTokenMs.p99 <= 8_500);
     assert.equal(ours.failed, 0);
     assert.ok(ordered.firstTokenMs.p99 > 30_000 && cooldown.firstTokenMs.p99 > 30_000);

@@ -31,6 +31,20 @@ void test("times that depend on our own load", { skip }, (t) => {
   for (const { objectives } of reports) assert.ok((objectives[1]?.attainment ?? 0) > 0.95);
 });
 
+void test("ten requests a second at a provider that takes ten a minute", (t) => {
+  const deployment = (id: string, ratio: number): Simulation["deployments"][number] => ({ id, price: priced(ratio), latency: lognormal(800, 0.5), tokensPerS: 60, failsBefore: 0, failsAfter: 0 });
+  for (const [capPerMin, used] of [[10, 0.4], [100, 0.8]] as const) {
+    const traffic = atRate({ perS: 10, durationMs: HOUR_MS, gaps: "poisson", sizes: [{ inputTokens: 1_000, outputTokens: 200 }] });
+    const world: Simulation = { deployments: [{ ...deployment("capped", 1), capPerMin }, deployment("well", 1.05)], traffic, objectives: [availability(0.999), firstToken(0.99, 10_000)], seed: 1 };
+    const [report] = simulate(world, [spillway({ strategy: "balanced" })]);
+    const capped = report?.deployments[0];
+    assert.ok(report !== undefined && capped !== undefined);
+    t.diagnostic(`cap of ${capPerMin} a minute: ${capped.calls} calls in an hour, ${capped.refused429} refused, ${((100 * capped.served) / (60 * capPerMin)).toFixed(0)} % of it used`);
+    assert.equal(report.failed, 0);
+    assert.ok(capped.refused429 <= 0.1 * capped.calls && capped.served >= used * 60 * capPerMin);
+  }
+});
+
 void test("one request a minute for thirty days", { skip }, (t) => {
   const simulation = threeProviders("steady", 1, 30 * 24, 1 / 60);
   const [ours, middle] = simulate(simulation, [spillway({ strategy: "balanced" }), orderedFrom(1, "middle-first")]);
