@@ -46,7 +46,7 @@ export const CLIENT_ERRORS: ReadonlySet<string> = new Set([
   "unknown_id", "unknown_path", "method_not_allowed", "upgrade_not_supported",
   "idempotency_mismatch", "idempotency_running", "idempotency_unfinished", "idempotency_not_kept",
   "missing_key", "invalid_key", "model_not_allowed", "residency", "conflicting_keys", "forbidden_origin", "files_not_served", "forbidden_host",
-  "upstream_bad_request", "upstream_content_policy",
+  "feedback_given", "upstream_bad_request", "upstream_content_policy",
 ]);
 
 /** Classes of an upstream call's failure that are not its provider's doing. */
