@@ -59,6 +59,26 @@ describe("events of finished requests", () => {
     assert.equal(bad.length, 6);
   });
 
+  test("leave out copies for a mirror, those that died with their process too, and no request whose caller has a tag of that name", async () => {
+    const path = newFile();
+    const storage = new SqliteStorage(path, OPTIONS);
+    storage.records.append(aRecord(1, { ...LOST, flags: ["mirror"], requestId: "req_copy", attempts: [failedCall(1)] }));
+    storage.records.append(aRecord(2));
+    storage.records.flush();
+    storage.outcomes.flush(2, true);
+    await storage.ledger.reserve([aHold(3, { requestId: "req_copy_2", scopes: ["tenant/default", "tag/mirror=support", "route/support"] })]);
+    await storage.ledger.reserve([aHold(4, { requestId: "req_tagged", scopes: ["tenant/default", "key/app", "tag/mirror=mine", "route/support"] })]);
+    const copy = newFile();
+    cpSync(dirname(path), dirname(copy), { recursive: true });
+    await storage.close();
+    nowMs += 3_600_000;
+    const again = new SqliteStorage(copy, { ...OPTIONS, leaseMs: 1 });
+    again.outcomes.promise([]);
+    again.records.append(aRecord(5));
+    await again.close();
+    assert.deepEqual([totals(copy)["class:ok"], eventsOf(copy).bad], [2, ["req_tagged"]]);
+  });
+
   test("are counted once each where a process was killed, whether or not they were written; requests that died with it are lost ones", async () => {
     const path = newFile();
     const storage = new SqliteStorage(path, OPTIONS);
