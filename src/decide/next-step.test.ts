@@ -17,10 +17,11 @@ type Word = string;
 function viewOf(word: Word): HealthView {
   const [state = "ok", pauseMs] = word.split("+");
   return {
-    state: ({ ok: "admitting", full: "admitting", cap: "admitting", out: "admitting", rest: "resting", due: "probe-ready", probing: "probing" } as const)[state as "ok"],
+    state: ({ ok: "admitting", full: "admitting", cap: "admitting", out: "admitting", rest: "resting", slow: "resting", due: "probe-ready", probing: "probing" } as const)[state as "ok"],
     pausedUntilMs: pauseMs === undefined ? 0 : NOW + Number(pauseMs),
     excluded: state === "out" ? { reason: "auth", untilMs: Number.POSITIVE_INFINITY, scope: "account", alarm: true } : null,
     restsUntilMs: 0,
+    ...(state === "slow" ? { slowOnly: true as const } : {}),
     ...(state === "full" ? { full: true } : {}),
     ...(state === "cap" ? { capped: true } : {}),
   };
@@ -77,6 +78,8 @@ const TABLE: readonly (readonly [what: string, views: readonly Word[], tries: re
   ["a due probe rather than a resting one", ["rest", "due"], [], "probe 1 probing"],
   ["a due probe not while it is paced", ["due+5000", "ok"], [], "first 1"],
   ["past one that is being probed", ["probing", "ok"], [], "first 1"],
+  ["who is slow alone rather than who fails, where both rest", ["rest", "slow"], [], "first 1"],
+  ["who is slow alone past the paced", ["ok+1000", "slow"], [], "first 1"],
   ["one of the resting where all rest, unmetered", ["rest", "rest"], [], "last-resort 0"],
   ["the one that is being probed where nothing else is left", ["probing"], [], "last-resort 0"],
   ["a resting one rather than a pause", ["ok+5000", "rest"], [], "last-resort 1"],
@@ -104,6 +107,8 @@ const TABLE: readonly (readonly [what: string, views: readonly Word[], tries: re
   ["an admitting one, unmetered", ["ok", "ok"], ["0:server"], "failover 1"],
   ["an admitting one rather than a due probe", ["ok", "due", "ok"], ["0:server"], "failover 2"],
   ["a due probe rather than a repeat", ["ok", "due"], ["0:server"], "probe 1 probing"],
+  ["who is slow alone rather than a repeat, unmetered", ["ok", "slow"], ["0:server"], "failover 1"],
+  ["who is slow alone rather than another that rests, unmetered", ["rest", "rest", "slow"], ["0:server"], "failover 2"],
   ["a repeat rather than a resting one, metered, after a pause", ["ok", "rest"], ["0:server"], "repeat 0 metered after 125"],
   ["a resting one rather than a repeat of what rests now, metered", ["rest", "rest"], ["0:server"], "last-resort 1 metered"],
   ["a resting one rather than a pause, metered", ["ok+5000", "rest"], ["0:rate"], "last-resort 1 metered"],

@@ -2,7 +2,7 @@
  * The next step of a request: which candidate to try now, or to stop and why. Asked at the start, whenever an attempt
  * ends, and whenever one is late. Pure; the caller owns sockets, holds and clocks.
  *
- * Order: untried and admitting, untried and due for a probe, the same target again after a short pause, untried and
+ * Order: untried and admitting, untried and due for a probe, untried and slow alone, the same target again after a short pause, untried and
  * resting, and what a 429 paces once its pause is over. The retry allowance meters repeats, and attempts at a resting
  * deployment; never a request's first attempt nor its first move to an admitting one.
  *
@@ -103,6 +103,9 @@ export function nextStep(facts: StepFacts): Step {
     const probe = views[next]?.state === "probe-ready";
     return { kind: "launch", candidate: next, why: probe ? "probe" : first ? "first" : "failover", metered: false, probe, waitMs: 0 };
   }
+  // Late is better than nothing, and one that is slow alone will answer: no repeat of a call that failed, so nothing meters it.
+  const slow = untried.find((i) => usable(i) && !paced(i) && views[i]?.slowOnly === true);
+  if (slow !== undefined) return { kind: "launch", candidate: slow, why: first ? "first" : "failover", metered: false, probe: false, waitMs: 0 };
   const again = !inFlight && facts.untried !== true;
   if (again) {
     const repeat = repeatable(facts, views, may);

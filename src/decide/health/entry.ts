@@ -140,6 +140,7 @@ export function viewOf(entry: Entry | undefined, credential: Exclusion | undefin
     excluded,
     restsUntilMs: Math.max(entry.breaker.resting ? entry.breaker.restsUntilMs : 0, slow?.breaker.resting === true ? slow.breaker.restsUntilMs : 0),
     ...(full ? { full } : {}),
+    ...(slow?.breaker.resting === true && !entry.breaker.resting ? { slowOnly: true as const } : {}),
     ...(phase === "probe-ready" && slow?.breaker.resting === true ? { raced: true as const } : {}),
   };
 }

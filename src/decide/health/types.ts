@@ -33,6 +33,8 @@ export interface HealthView {
   readonly restsUntilMs: number;
   /** As many calls are in flight as it takes without turning slow. */
   readonly full?: true;
+  /** It rests for being slow alone: its calls come whole, if late. */
+  readonly slowOnly?: true;
   /** With `probe-ready`: it was slow, so that a probe should have another call beside it. */
   readonly raced?: true;
   /** Its calls became dearer than they were, and how; absent: they did not. */
