@@ -54,7 +54,7 @@ export const CALLS: Readonly<Record<Exclude<ServedName, "response" | "response-i
 };
 
 /** What calls nobody, and what takes an account that no fleet has. */
-export const KEPT_HERE = new Set(["response", "response-input-items", "response-cancel", "responses-compact"]);
+export const KEPT_HERE = new Set(["feedback", "response", "response-input-items", "response-cancel", "responses-compact"]);
 
 function form(path: string): FormData {
   const data = new FormData();
