@@ -103,9 +103,10 @@ export function nextStep(facts: StepFacts): Step {
     const probe = views[next]?.state === "probe-ready";
     return { kind: "launch", candidate: next, why: probe ? "probe" : first ? "first" : "failover", metered: false, probe, waitMs: 0 };
   }
-  // Late is better than nothing, and one that is slow alone will answer: no repeat of a call that failed, so nothing meters it.
-  const slow = untried.find((i) => usable(i) && !paced(i) && views[i]?.slowOnly === true);
-  if (slow !== undefined) return { kind: "launch", candidate: slow, why: first ? "first" : "failover", metered: false, probe: false, waitMs: 0 };
+  // Late is better than nothing, and one that is slow alone will answer: no repeat of a call that failed, so nothing meters it. Not at
+  // first: whoever rests for what may have passed would never be tried beside one that is slow for certain.
+  const slow = first ? undefined : untried.find((i) => usable(i) && !paced(i) && views[i]?.slowOnly === true);
+  if (slow !== undefined) return { kind: "launch", candidate: slow, why: "failover", metered: false, probe: false, waitMs: 0 };
   const again = !inFlight && facts.untried !== true;
   if (again) {
     const repeat = repeatable(facts, views, may);
