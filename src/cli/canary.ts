@@ -1,8 +1,6 @@
 /** `spillway canary`: candidates on trial beside what their routes have; `resume` after a rollback, `promote` prints what to write. */
-import { parseArgs } from "node:util";
-import { controlSocketPathOf } from "../storage/data-dir.ts";
+import { askOwner, ownerFlags } from "./ask-owner.ts";
 import { EXIT, table, type CommandContext } from "./context.ts";
-import { askGateway } from "./control-client.ts";
 
 export const CANARY_HELP = `spillway canary [--json] [--data-dir <folder>]
                                   how the canary of each route stands beside its other candidates, and what mirrors spent
@@ -42,7 +40,7 @@ interface Mirror {
   readonly spent_today_usd: string;
   readonly max_usd_per_day: string;
 }
-type Reply = Partial<Canary> & { readonly error?: string; readonly canaries?: readonly Canary[]; readonly mirrors?: readonly Mirror[]; readonly yaml?: string };
+type Reply = Partial<Canary> & { readonly canaries?: readonly Canary[]; readonly mirrors?: readonly Mirror[]; readonly yaml?: string };
 
 /** Asks the gateway that owns the data folder. Resolves with the exit code. */
 export async function runCanary(args: readonly string[], context: CommandContext): Promise<number> {
@@ -50,31 +48,16 @@ export async function runCanary(args: readonly string[], context: CommandContext
     context.errors.write(`spillway: ${message}\n${CANARY_HELP}`);
     return EXIT.usage;
   };
-  let parsed;
-  try {
-    parsed = parseArgs({ args: [...args], options: { json: { type: "boolean" }, "data-dir": { type: "string" }, help: { type: "boolean", short: "h" } }, allowPositionals: true });
-  } catch (error) {
-    return usage((error as Error).message);
-  }
-  if (parsed.values.help === true) {
-    context.out.write(CANARY_HELP);
-    return EXIT.ok;
-  }
-  const [what = "", route, ...more] = parsed.positionals;
+  const flags = ownerFlags(args, CANARY_HELP, context, true);
+  if (typeof flags === "number") return flags;
+  const [what = "", route, ...more] = flags.positionals;
   if (what !== "" && ((what !== "resume" && what !== "promote") || route === undefined || more.length > 0)) return usage(what === "resume" || what === "promote" ? `${what} takes the name of one route` : `canary knows no ${what}`);
-  const dataDir = parsed.values["data-dir"] ?? context.env["SPILLWAY_DATA_DIR"] ?? "./.spillway";
-  let reply: Reply;
-  try {
-    reply = (await askGateway(controlSocketPathOf(dataDir), "canary", what === "" ? "" : `${what} ${route ?? ""}`)) as Reply;
-  } catch (error) {
-    context.errors.write(`spillway: no gateway answers for ${dataDir} (${(error as Error).message}). Is it running with this data folder?\n`);
+  const reply = (await askOwner(flags.dataDir, "canary", what === "" ? "" : `${what} ${route ?? ""}`)) as string | Reply;
+  if (typeof reply === "string") {
+    context.errors.write(`spillway: ${reply}\n`);
     return EXIT.wrong;
   }
-  if (reply.error !== undefined) {
-    context.errors.write(`spillway: ${reply.error}\n`);
-    return EXIT.wrong;
-  }
-  if (parsed.values.json === true) context.out.write(`${JSON.stringify(reply)}\n`);
+  if (flags.json) context.out.write(`${JSON.stringify(reply)}\n`);
   else if (what === "promote") promote(reply, context);
   else if (what === "resume") context.out.write(`The canary of ${route ?? ""}, ${reply.use ?? ""}, takes requests again.\n`);
   else list(reply, context);

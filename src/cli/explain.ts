@@ -6,13 +6,13 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { controlSocketPathOf, ledgerPathOf, openReadOnly } from "../storage/data-dir.ts";
+import { ledgerPathOf, openReadOnly } from "../storage/data-dir.ts";
 import { StorageError } from "../storage/errors.ts";
 import { RequestSearch } from "../storage/request-search.ts";
 import { openForReading } from "../storage/schema.ts";
 import { isObject, type JsonObject } from "../wire/json.ts";
+import { askOwner } from "./ask-owner.ts";
 import { EXIT, type CommandContext } from "./context.ts";
-import { askGateway } from "./control-client.ts";
 import { explanationText } from "./explain-text.ts";
 
 const HELP = `spillway explain <request-id> [--json] [--data-dir FOLDER]
@@ -94,11 +94,9 @@ async function weighed({ subject, dataDir }: Flags): Promise<JsonObject | string
   const path = join(dataDir, name);
   try {
     writeFileSync(path, JSON.stringify(request), { mode: 0o600 });
-    const reply = await askGateway(controlSocketPathOf(dataDir), "explain", name);
-    if (!isObject(reply)) return "the gateway's answer cannot be read";
-    return typeof reply["error"] === "string" ? reply["error"] : reply;
+    return await askOwner(dataDir, "explain", name);
   } catch (error) {
-    return `no gateway answers for ${dataDir} (${(error as Error).message}). Is it running with this data folder?`;
+    return `${dataDir} cannot be written: ${(error as Error).message}`;
   } finally {
     rmSync(path, { force: true });
   }

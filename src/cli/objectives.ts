@@ -1,8 +1,6 @@
 /** `spillway objectives`: what the running gateway promises, how it is kept, and how fast error budgets go. */
-import { parseArgs } from "node:util";
-import { controlSocketPathOf } from "../storage/data-dir.ts";
+import { askOwner, ownerFlags } from "./ask-owner.ts";
 import { EXIT, table, type CommandContext } from "./context.ts";
-import { askGateway } from "./control-client.ts";
 
 export const OBJECTIVES_HELP = `spillway objectives [--json] [--data-dir <folder>]
                                   what is promised, what was kept, what is left of each error budget and how fast it goes
@@ -22,31 +20,15 @@ interface Row {
 
 /** Asks the gateway that owns the data folder. Resolves with the exit code. */
 export async function runObjectives(args: readonly string[], context: CommandContext): Promise<number> {
-  let parsed;
-  try {
-    parsed = parseArgs({ args: [...args], options: { json: { type: "boolean" }, "data-dir": { type: "string" }, help: { type: "boolean", short: "h" } }, allowPositionals: false });
-  } catch (error) {
-    context.errors.write(`spillway: ${(error as Error).message}\n${OBJECTIVES_HELP}`);
-    return EXIT.usage;
-  }
-  if (parsed.values.help === true) {
-    context.out.write(OBJECTIVES_HELP);
-    return EXIT.ok;
-  }
-  const dataDir = parsed.values["data-dir"] ?? context.env["SPILLWAY_DATA_DIR"] ?? "./.spillway";
-  let reply;
-  try {
-    reply = (await askGateway(controlSocketPathOf(dataDir), "objectives", "")) as { readonly error?: string; readonly data?: readonly Row[] };
-  } catch (error) {
-    context.errors.write(`spillway: no gateway answers for ${dataDir} (${(error as Error).message}). Is it running with this data folder?\n`);
-    return EXIT.wrong;
-  }
-  if (reply.error !== undefined) {
-    context.errors.write(`spillway: ${reply.error}\n`);
+  const flags = ownerFlags(args, OBJECTIVES_HELP, context);
+  if (typeof flags === "number") return flags;
+  const reply = (await askOwner(flags.dataDir, "objectives")) as string | { readonly data?: readonly Row[] };
+  if (typeof reply === "string") {
+    context.errors.write(`spillway: ${reply}\n`);
     return EXIT.wrong;
   }
   const rows = reply.data ?? [];
-  if (parsed.values.json === true) for (const row of rows) context.out.write(`${JSON.stringify(row)}\n`);
+  if (flags.json) for (const row of rows) context.out.write(`${JSON.stringify(row)}\n`);
   else if (rows.length === 0) context.out.write("Nothing is promised: add objectives to a route.\n");
   else context.out.write(table([["of", "objective", "promised", "kept", "of requests", "budget left", "burn 5m", "1h", "6h", "3d", "alerts", "in force"], ...rows.map(cellsOf)], ""));
   return EXIT.ok;

@@ -1,7 +1,5 @@
 /** `spillway providers`: what the running gateway believes of its deployments, and a retry of an excluded credential. */
-import { parseArgs } from "node:util";
-import { askGateway } from "./control-client.ts";
-import { controlSocketPathOf } from "../storage/data-dir.ts";
+import { askOwner, ownerFlags } from "./ask-owner.ts";
 import { EXIT, table, type CommandContext } from "./context.ts";
 
 export const PROVIDERS_HELP = `spillway providers [--json] [--data-dir <folder>]
@@ -23,28 +21,12 @@ interface Row {
 
 /** Run the command against the gateway that owns the data folder. Resolves with the exit code. */
 export async function runProviders(args: readonly string[], context: CommandContext): Promise<number> {
-  let parsed;
-  try {
-    parsed = parseArgs({ args: [...args], options: { json: { type: "boolean" }, "data-dir": { type: "string" }, help: { type: "boolean", short: "h" } }, allowPositionals: true });
-  } catch (error) {
-    context.errors.write(`spillway: ${(error as Error).message}\n${PROVIDERS_HELP}`);
-    return EXIT.usage;
-  }
-  if (parsed.values.help === true) {
-    context.out.write(PROVIDERS_HELP);
-    return EXIT.ok;
-  }
-  const dataDir = parsed.values["data-dir"] ?? context.env["SPILLWAY_DATA_DIR"] ?? "./.spillway";
-  const [action, name] = parsed.positionals;
-  let reply;
-  try {
-    reply = (await askGateway(controlSocketPathOf(dataDir), action ?? "providers", name ?? "")) as { error?: string; errors?: readonly string[]; providers?: readonly Row[] };
-  } catch (error) {
-    context.errors.write(`spillway: no gateway answers for ${dataDir} (${(error as Error).message}). Is it running with this data folder?\n`);
-    return EXIT.wrong;
-  }
-  if (reply.error !== undefined) {
-    context.errors.write(`spillway: ${reply.error}\n`);
+  const flags = ownerFlags(args, PROVIDERS_HELP, context, true);
+  if (typeof flags === "number") return flags;
+  const [action, name] = flags.positionals;
+  const reply = (await askOwner(flags.dataDir, action ?? "providers", name)) as string | { errors?: readonly string[]; providers?: readonly Row[] };
+  if (typeof reply === "string") {
+    context.errors.write(`spillway: ${reply}\n`);
     return EXIT.wrong;
   }
   if (reply.errors !== undefined) {
@@ -53,7 +35,7 @@ export async function runProviders(args: readonly string[], context: CommandCont
     return reply.errors.length === 0 ? EXIT.ok : EXIT.wrong;
   }
   const rows = reply.providers ?? [];
-  if (parsed.values.json === true) for (const row of rows) context.out.write(`${JSON.stringify(row)}\n`);
+  if (flags.json) for (const row of rows) context.out.write(`${JSON.stringify(row)}\n`);
   else if (reply.providers === undefined) context.out.write(`${JSON.stringify(reply)}\n`);
   else if (rows.length === 0) context.out.write("No deployment has been called yet.\n");
   else context.out.write(table([["deployment", "endpoint", "state", "failures in a row", "too slow for", "a minute", "at once", "excluded"], ...rows.map(cellsOf)], ""));

@@ -3,16 +3,28 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { Outcome } from "../wire/outcome.ts";
 import { Allowance } from "./allowance.ts";
-import { Course, type Command } from "./course.ts";
+import { DEFAULT_TERMS } from "./balance/route-book.ts";
+import { RouteState } from "./balance/route-state.ts";
+import { TokenBucket } from "./balance/tokens.ts";
+import type { Plan } from "./balance/types.ts";
+import { Course, type Command, type CourseFacts } from "./course.ts";
 import { HealthBook } from "./health/book.ts";
 import { candidate, failed } from "./test-candidates.ts";
 
 const ANSWERED: Outcome = { kind: "answered" };
 
 /** A course over candidates a, b, c …, in a book of its own. */
-function course(names: readonly string[], deadlineMs = 100_000): Course {
+function course(names: readonly string[], deadlineMs = 100_000, more: Partial<CourseFacts> = {}): Course {
   const health = new HealthBook({ restMs: 5_000, restMaxMs: 300_000 });
-  return new Course({ candidates: names.map((name) => candidate(name)), endpoint: "chat", startMs: 0, deadlineMs, once: false, health, allowance: new Allowance(), random: () => 0.5 });
+  return new Course({ candidates: names.map((name) => candidate(name)), endpoint: "chat", startMs: 0, deadlineMs, once: false, health, allowance: new Allowance(), random: () => 0.5, ...more });
+}
+
+/** A plan for a and b that starts b beside a, and a route that can pay for it. */
+function beside(plan: Pick<Plan, "hedge" | "race">): Partial<CourseFacts> {
+  const bucket = () => new TokenBucket({ share: 1, capacity: 3, starts: "full" });
+  const state = new RouteState({ objectives: [], terms: DEFAULT_TERMS, wallAheadMs: 0, hedgeTokens: bucket(), exploreTokens: bucket() });
+  const scores = [0, 1].map((i) => ({ candidate: i, scoreNanoUsd: i, priceNanoUsd: 0, failsBefore: 0, failsAfter: 0, slow: 0, calls: 1 }));
+  return { steering: { state, plan: { order: [0, 1], scores, pressure: { availabilityNanoUsd: 0, latencyNanoUsd: 0 }, riskFails: 0, riskLate: 0, ...plan } } };
 }
 
 function launched(course: Course, nowMs: number): number {
@@ -131,6 +143,45 @@ describe("the course of a request", () => {
       }
       assert.ok(stopped, "the course never stopped");
     }), { numRuns: 300 });
+  });
+
+  it("starts a hedge when it is due, and none once the first has content or has ended", () => {
+    const hedged = (): { one: Course; first: number } => {
+      const one = course(["a", "b"], 100_000, beside({ hedge: { candidate: 1, afterMs: 2_000 }, race: null }));
+      const first = launched(one, 0);
+      one.called(first, 30_000, 0);
+      assert.deepEqual([one.next(1_999).kind, one.wakeMs], ["idle", 2_000]);
+      return { one, first };
+    };
+    const due = hedged().one.next(2_000);
+    assert.deepEqual(due.kind === "launch" && [due.why, due.candidate, due.metered], ["hedge", 1, false]);
+    const served = hedged();
+    assert.equal(served.one.content(served.first, 1_999), true);
+    assert.equal(served.one.next(2_000).kind, "idle");
+    const over = hedged();
+    over.one.ended(over.first, failed("server"), 1_999);
+    assert.equal((over.one.next(2_000) as { why?: string }).why, "failover");
+  });
+
+  it("reads on what was called beside the winner to be learnt of, until it is late, and calls nothing more", () => {
+    const raced = (): { one: Course; first: number; second: number } => {
+      const one = course(["a", "b"], 100_000, beside({ hedge: null, race: { candidate: 1, why: "explore" } }));
+      const first = launched(one, 0);
+      const second = launched(one, 0);
+      one.called(first, 30_000, 0);
+      return { one, first, second };
+    };
+    const { one, first, second } = raced();
+    one.called(second, 5_000, 0);
+    assert.equal(one.content(first, 100), true);
+    assert.deepEqual([one.goesOn(second), one.next(4_999).kind, one.next(5_000)], [true, "idle", { kind: "drop", attempt: second }]);
+    const uncalled = raced();
+    uncalled.one.content(uncalled.first, 100);
+    assert.equal(uncalled.one.goesOn(uncalled.second), false, "it would be called for a client that has its answer");
+    const told = raced();
+    told.one.called(told.second, 5_000, 0);
+    told.one.content(told.first, 100);
+    assert.deepEqual([told.one.content(told.second, 200), told.one.goesOn(told.second)], [false, false]);
   });
 
   it("decides nothing more once it is closed", () => {

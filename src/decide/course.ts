@@ -78,7 +78,7 @@ export class Course {
   #due = true;
   /** Two are in flight, and one of them turned late. */
   #roomDue = false;
-  /** A step that waits for its time; `drop`: to make room first. */
+  /** A step that waits for its time. */
   #pending: { readonly atMs: number; readonly step: Launch } | null = null;
   #roomAtMs = NEVER;
   /** The driver is at work: it prepares a call, or books one that was dropped. */
@@ -179,10 +179,10 @@ export class Course {
     this.#facts.health.told((this.#runs[attempt] as Run).ticket, hint, nowMs);
   }
 
-  /** After another has won: it was started to learn of it, and has had no content yet. */
+  /** After another has won: it was called to learn of it, and has had no content yet. What still waits for its hold is not worth a call any more. */
   goesOn(attempt: number): boolean {
     const run = this.#runs[attempt] as Run;
-    return run.raced && !run.content && !run.late && run.outcome === null;
+    return run.raced && run.lateAtMs !== NEVER && !run.content && !run.late && run.outcome === null;
   }
 
   /** It came to this. What was waited for beside it is decided anew, unless it was aborted on our own account. */
@@ -219,10 +219,6 @@ export class Course {
   unfit(candidate: number): void {
     this.#unfit.add(candidate);
     this.#due = true;
-  }
-
-  isUnfit(candidate: number): boolean {
-    return this.#unfit.has(candidate);
   }
 
   /** Something has to be fetched before the call can be made; `resumed` when it is there. */

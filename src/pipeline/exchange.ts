@@ -130,6 +130,8 @@ export class Exchange implements AttemptOwner {
   stopNow(): void {
     if (this.#recorded) return;
     if (this.#winner !== null) {
+      // What is read on to learn of it keeps the record waiting.
+      for (const attempt of this.#attempts) if (attempt !== this.#winner) attempt.stop("superseded");
       // One that has ended is being charged; its end follows.
       if (this.#winner.over) return;
       this.#stopping = true;
