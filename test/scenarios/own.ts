@@ -48,7 +48,7 @@ export const CARRIED_ON: Case = {
   ...BREAKS_OFF,
   name: "mid-stream-cuts, rescue: continue",
   promise: "no client error, and each answer is the whole text",
-  plan: { ...BREAKS_OFF.plan, carriedOn: true },
+  plan: { ...BREAKS_OFF.plan, carriedOn: true, untimed: true },
   holds: judge.carriedOn,
 };
 /** A minute of it: what was taken in its first second is known to be too much after the first refusal. Whole in `scenarios.long.ts`. */

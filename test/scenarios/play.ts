@@ -29,6 +29,8 @@ export interface Plan {
   readonly seed?: number;
   /** Streams that break off are carried on by the other one; both can. */
   readonly carriedOn?: boolean;
+  /** Held to availability alone: a machine that stands still for a moment must not move the streams away that are to break. */
+  readonly untimed?: boolean;
   /** More for the route. */
   readonly route?: Readonly<Record<string, unknown>>;
 }
@@ -126,7 +128,7 @@ function routesOf(plan: Plan): Readonly<Record<string, unknown>> {
   const ms = (seconds: number): string => `${(seconds * 1_000) / clocks}ms`;
   const steering = plan.strategy === "priority"
     ? { strategy: "priority" }
-    : { objectives: { availability: { target: "99.9%", window: "30d" }, first_token: { target: "98%", within: ms(4), window: "30d" } } };
+    : { objectives: { availability: { target: "99.9%", window: "30d" }, ...(plan.untimed !== true && { first_token: { target: "98%", within: ms(4), window: "30d" } }) } };
   const route = { candidates: ["primary/chat", "fallback/chat"], first_token: ms(30), attempt: ms(120), idle: ms(60), deadline: ms(600), ...steering, ...(plan.carriedOn === true && { rescue: "continue" }), ...plan.route };
   return { chat: route, ...(plan.pictures === true ? { pictures: { ...route, strategy: "priority", objectives: undefined } } : {}) };
 }
