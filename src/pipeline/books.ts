@@ -107,8 +107,10 @@ export class Books {
     return charge?.state === "estimated" && !told ? Math.max(bound, charge.costNanoUsd ?? 0) : (charge?.costNanoUsd ?? 0);
   }
 
-  get estimated(): boolean {
-    return [...this.#charges.values()].some((one) => one.state === "estimated");
+  /** Is what is told of their cost not the last word? */
+  isEstimated(attempts: readonly Attempt[]): boolean {
+    for (const attempt of attempts) if (!attempt.over || this.#charges.get(attempt)?.state === "estimated") return true;
+    return false;
   }
 
   #write(attempt: Attempt, charge: Charge): Promise<void> {

@@ -133,6 +133,18 @@ describe("a client that leaves", () => {
 });
 
 describe("a provider that bills the whole answer anyway", () => {
+  it("is read on without making the request longer: its time ends when its client leaves", async () => {
+    const world = new World({ candidates: [DRAINS] });
+    const asked = await world.ask({ stream: true });
+    await world.pass(500);
+    asked.reply.leave();
+    await world.pass(8_000);
+    world.call("d").stream(...GOOD_STREAM);
+    await world.pass();
+    assert.deepEqual([world.record.outcome, world.record.totalMs], ["client_gone", 500]);
+    assertBooksAgree(world);
+  });
+
   it("is read on for its usage: the charge is the true one, and nothing is delivered", async () => {
     const world = new World({ candidates: [DRAINS] });
     const asked = await world.ask({ stream: true });

@@ -12,6 +12,8 @@ export class Delivery {
   #status = 0;
   /** The answer has been ended. */
   ended = false;
+  /** When it was, or when the client left; null: neither yet. */
+  overMs: number | null = null;
 
   constructor(reply: ClientReply, clock: Clock) {
     this.#reply = reply;
@@ -42,8 +44,7 @@ export class Delivery {
 
   /** The last bytes. */
   end(bytes: Uint8Array | null): void {
-    this.stopKeepalive();
-    this.ended = true;
+    this.#over();
     this.#reply.end(bytes);
   }
 
@@ -55,9 +56,19 @@ export class Delivery {
 
   /** Break off what cannot be ended properly. */
   destroy(): void {
+    this.#over();
+    this.#reply.destroy();
+  }
+
+  /** The client has left. */
+  left(): void {
+    this.overMs ??= this.#clock.nowMs();
+  }
+
+  #over(): void {
     this.stopKeepalive();
     this.ended = true;
-    this.#reply.destroy();
+    this.left();
   }
 
   /** Send a sign of life whenever nothing has left for `periodMs`; `headers` makes the head if there was none. */

@@ -369,7 +369,7 @@ export class Exchange implements AttemptOwner {
       requestId: this.settings.requestId, route: this.settings.route.name, expose: this.settings.caller.policy?.expose,
       deployment: attempt?.settings.candidate.deployment.id ?? null,
       attempts: this.#granted().length,
-      costNanoUsd: cost === "known" ? this.#books.totalNanoUsd() : undefined, estimated: this.#books.estimated,
+      costNanoUsd: cost === "known" ? this.#books.totalNanoUsd() : undefined, estimated: this.#books.isEstimated(this.#attempts),
       warnings: [...this.settings.warnings, ...(attempt?.warnings ?? [])],
       simulated: this.settings.snapshot.simulated, rates: this.rates,
     };
@@ -378,12 +378,11 @@ export class Exchange implements AttemptOwner {
   #close(attempt: Attempt, outcome: Outcome): void {
     this.#over = true;
     this.#stopTimers();
-    if (this.#gone) {
-      this.#record();
-      return;
-    }
+    // What goes on to be learnt of still has its time.
+    this.#sleep();
+    if (this.#gone) return this.#record();
     if (outcome.kind === "answered") {
-      const cost = { nanoUsd: this.#books.totalNanoUsd() ?? null, estimated: this.#books.estimated };
+      const cost = { nanoUsd: this.#books.totalNanoUsd() ?? null, estimated: this.#books.isEstimated(this.#attempts) };
       const last = this.#surface.stream ? this.#surface.closing(attempt, this.#books.chargeOf(attempt) as Charge, cost) : attempt.body;
       const kept = last === null ? undefined : this.#surface.keep?.(attempt, last);
       if (kept === undefined) this.#answer(attempt, last);
@@ -446,11 +445,11 @@ export class Exchange implements AttemptOwner {
   #clientGone(): void {
     if (this.#gone || this.#recorded || (this.#over && this.#winner === null)) return;
     this.#gone = true;
+    this.#delivery.left();
     this.#stopTimers();
     const inFlight = this.#inFlight();
     for (const attempt of inFlight) {
-      const drains = (this.#surface.readsOn === true || attempt.settings.candidate.deployment.provider.onClientGone === "drain") && attempt.sent;
-      if (drains) this.#drains.start(attempt);
+      if (attempt.sent && (this.#surface.readsOn === true || attempt.settings.candidate.deployment.provider.onClientGone === "drain")) this.#drains.start(attempt);
       else attempt.stop("client-gone");
     }
     if (inFlight.length === 0) this.#whenBooked(() => this.#record());
@@ -467,6 +466,7 @@ export class Exchange implements AttemptOwner {
   #record(): void {
     if (this.#recorded || (!this.#delivery.ended && !this.#gone) || this.#attempts.some((attempt) => !attempt.over)) return;
     this.#recorded = true;
+    this.#wake?.cancel();
     const { settings } = this;
     if (this.#lost.length > 0) this.#flags.add(this.#winner !== null && this.#error === null ? INTERRUPTED_FLAG : "rescue_failed");
     if (this.#course.lacksAllowance) this.#flags.add("retry_allowance_spent");
@@ -474,7 +474,7 @@ export class Exchange implements AttemptOwner {
     const record = recordOf({
       settings, surface: this.#surface.name, stream: this.#surface.stream, attempts: this.#attempts, winner: this.#winner ?? this.#lost.at(-1) ?? null, lost: this.#lost,
       chargeOf: (attempt) => this.#books.chargeOf(attempt),
-      startMs: this.#startMs, startWallMs: this.#startWallMs, endMs: this.#deps.clock.nowMs(),
+      startMs: this.#startMs, startWallMs: this.#startWallMs, endMs: this.#delivery.overMs ?? this.#deps.clock.nowMs(),
       status: this.#delivery.status, gone: this.#gone, error: this.#error,
       flags: [...this.#flags, ...(this.#books.undurable ? ["undurable"] : [])],
       startStates: this.#startStates, unfit: this.#unfit,

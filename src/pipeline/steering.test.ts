@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { sheet } from "../decide/test-directory.ts";
 import type { Objective } from "../decide/objective/types.ts";
+import type { WatchedReply } from "./test-reply.ts";
 import { assertBooksAgree, World, type RouteSpec } from "./test-world.ts";
 import { OPENAI_RATE_LIMITS } from "../providers/rate-limits.ts";
 import { DONE, finish, GOOD_ANSWER, GOOD_STREAM, ROLE, text, usage, type ScriptedCall } from "./test-upstream.ts";
@@ -95,6 +96,47 @@ describe("a route that promises something", () => {
       await world.pass(60_000);
     }
     assert.equal(raced, 1, "nothing was explored");
+    assertBooksAgree(world);
+  });
+
+  /** Asks until one is raced, and has the first answer it after 300 ms. */
+  async function raced(world: World, stream: boolean): Promise<{ readonly reply: WatchedReply; readonly beside: ScriptedCall }> {
+    for (let i = 0; i < 60; i++) {
+      const before = world.upstream.calls.length;
+      const { reply } = await world.ask({ stream });
+      const [first, beside] = world.upstream.calls.slice(before);
+      await world.pass(300);
+      if (stream) first?.stream(...GOOD_STREAM);
+      else first?.json(GOOD_ANSWER);
+      await world.pass();
+      if (beside !== undefined) return { reply, beside };
+      await world.pass(60_000);
+    }
+    throw new Error("nothing was explored");
+  }
+
+  for (const stream of [true, false]) {
+    it(`lets go of what was started to learn of it once it is late, though the answer has ended long since (${stream ? "stream" : "JSON"})`, async () => {
+      const world = promised({ terms: { costOfFailureNanoUsd: 0, costOfDelayNanoUsdPerS: null, hedgeShare: 0, exploreShare: 0.5 }, ...(stream ? {} : { clocks: { attemptMs: 30_000 } }) });
+      const { reply, beside } = await raced(world, stream);
+      const before = world.records.length;
+      assert.deepEqual([reply.ended, beside.aborted], [true, false]);
+      await world.pass(31_000);
+      assert.equal(beside.aborted, true, "it hangs for as long as it likes");
+      assert.equal(world.records.length, before + 1);
+      assert.equal(world.clock.waiting, 0);
+      assertBooksAgree(world);
+    });
+  }
+
+  it("takes a request's time by its own answer, not by what went on beside it, and says of its cost that more may come", async () => {
+    const world = promised({ terms: { costOfFailureNanoUsd: 0, costOfDelayNanoUsdPerS: null, hedgeShare: 0, exploreShare: 0.5 } });
+    const { reply, beside } = await raced(world, false);
+    assert.match(reply.header("x-spillway-cost-usd") ?? "", /; estimated$/);
+    await world.pass(9_000);
+    beside.json(GOOD_ANSWER);
+    await world.pass();
+    assert.deepEqual([world.records.at(-1)?.totalMs, world.records.at(-1)?.attempts.map(({ totalMs }) => totalMs)], [300, [300, 9_300]]);
     assertBooksAgree(world);
   });
 
