@@ -163,6 +163,31 @@ describe("the course of a request", () => {
     assert.equal((over.one.next(2_000) as { why?: string }).why, "failover");
   });
 
+  it("asks to be woken for nothing that is past: a hedge whose time comes when another is there already, or is being fetched", () => {
+    const hedged = (): Course => {
+      const one = course(["a", "b", "c"], 100_000, beside({ hedge: { candidate: 1, afterMs: 2_000 }, race: null }));
+      one.called(launched(one, 0), 1_000, 0);
+      return one;
+    };
+    const idle = (one: Course, nowMs: number): void => {
+      assert.equal(one.next(nowMs).kind, "idle");
+      assert.ok(one.wakeMs > nowMs, `at ${nowMs} it is to be asked again at ${one.wakeMs}`);
+    };
+    const two = hedged();
+    const second = launched(two, 1_000);
+    two.called(second, 30_000, 1_000);
+    idle(two, 2_000);
+    two.ended(second, failed("server"), 2_500);
+    two.called(launched(two, 2_500), 30_000, 2_500);
+    idle(two, 2_600);
+    const fetching = hedged();
+    fetching.deferred(fetching.next(1_000) as Extract<Command, { kind: "launch" }>);
+    idle(fetching, 2_000);
+    const alone = course(["a"], 100_000, beside({ hedge: { candidate: 0, afterMs: 2_000 }, race: null }));
+    alone.called(launched(alone, 0), 2_000, 0);
+    idle(alone, 2_000);
+  });
+
   it("reads on what was called beside the winner to be learnt of, until it is late, and calls nothing more", () => {
     const raced = (): { one: Course; first: number; second: number } => {
       const one = course(["a", "b"], 100_000, beside({ hedge: null, race: { candidate: 1, why: "explore" } }));

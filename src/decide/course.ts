@@ -110,7 +110,9 @@ export class Course {
   /** When to ask again if nothing happens before; infinite: not at all. */
   get wakeMs(): number {
     if (this.#closed) return NEVER;
-    let wakeMs = Math.min(this.#pending?.atMs ?? NEVER, this.#roomAtMs, this.#hedgeAtMs);
+    // What a driver is at work on is decided when it tells of it, however long that takes.
+    const hedgeAtMs = this.#deferred === null && this.#pending === null ? this.#hedgeAtMs : NEVER;
+    let wakeMs = Math.min(this.#pending?.atMs ?? NEVER, this.#roomAtMs, hedgeAtMs);
     for (const run of this.#runs) {
       if (run.outcome !== null || run.content) continue;
       if (!run.late && run.lateAtMs < wakeMs) wakeMs = run.lateAtMs;
@@ -130,13 +132,16 @@ export class Course {
     if (inFlight >= MAX_IN_FLIGHT) return this.#makeRoom(nowMs);
     if (!this.#due) return this.#beside(nowMs, inFlight);
     this.#due = false;
-    return this.#step(nowMs, inFlight);
+    const command = this.#step(nowMs, inFlight);
+    return command.kind === "idle" ? this.#beside(nowMs, inFlight) : command;
   }
 
   /** The step is being made: from now on it counts. Returns the attempt's number, from 0. */
   launched(step: Launch, nowMs: number): number {
     const { deployment } = this.#facts.candidates[step.candidate] as Candidate;
     const ticket = this.#facts.health.sent({ deployment: deployment.id, account: deployment.account, endpoint: this.#facts.endpoint }, nowMs, step.probe, this.#facts.pace);
+    // A hedge stands beside a first attempt that is alone: its time may be over before it would have come.
+    if (this.#runs.length > 0) this.#hedgeAtMs = NEVER;
     if (step.why !== "first" && step.why !== "race") this.#facts.steering?.state.called(deployment.id, nowMs);
     return this.#runs.push({ candidate: step.candidate, ticket, outcome: null, lateAtMs: NEVER, late: false, slowAtMs: NEVER, raced: step.why === "race", content: false, void: false, reserved: null }) - 1;
   }
