@@ -1,6 +1,8 @@
 /** What callers think of their answers: once for each request, from the key that asked, and listed. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -99,6 +101,37 @@ routes: { r: { candidates: [a/m] } }
       if (token === managed) assert.equal(page.data[0]?.key, "managed");
     }
     assert.doesNotMatch(logged.join("\n"), /secret word|not what was asked/);
+  });
+
+  it("is of whoever answered, though another was called after it", async () => {
+    // `slow` answers once `other` was called beside it, which never does.
+    const held: (() => void)[] = [];
+    const server = createServer((request, response) => {
+      let text = "";
+      request.on("data", (chunk: Buffer) => (text += chunk.toString()));
+      request.on("end", () => {
+        if (text.includes("slow")) held.push(() => response.setHeader("content-type", "application/json").end(JSON.stringify({ id: "c", object: "chat.completion", created: 1, model: "slow", choices: [{ index: 0, message: { role: "assistant", content: "hello" }, finish_reason: "stop" }], usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 } })));
+        else for (const answer of held) answer();
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const own = await testGateway(`
+version: 1
+providers:
+  a: { type: openai-compatible, base_url: "http://127.0.0.1:${(server.address() as AddressInfo).port}/v1", api_key: x, models: { slow: { price: { input: 1, output: 2 } }, other: { price: { input: 1, output: 2 } } } }
+routes: { r: { candidates: [a/slow, a/other], attempt: 50ms } }
+`);
+    try {
+      const response = await fetch(`${own.baseUrl}/chat/completions`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ model: "r", messages: [{ role: "user", content: "hi" }] }) });
+      assert.deepEqual([response.status, response.headers.get("x-spillway-attempts"), response.headers.get("x-spillway-deployment")], [200, "2", "a/slow"]);
+      const given = await fetch(`${own.baseUrl}/feedback`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ request_id: response.headers.get("x-request-id"), score: 1 }) });
+      assert.equal(given.status, 201);
+      assert.deepEqual(readFeedback(own.dataDir, { limit: 2 }).map(({ deployment }) => deployment), ["a/slow"]);
+    } finally {
+      await own.close();
+      server.close();
+      server.closeAllConnections();
+    }
   });
 
   it("goes, the oldest first, where there is too much of it", () => {

@@ -21,10 +21,10 @@ export function openFeedback(folder: string, sync: "process" | "full", attemptsO
   };
 }
 
-/** A request that called nobody has no answer to speak of. */
+/** A request that called nobody has no answer to speak of. Where several were called, it is of whoever answered: the last may have been put aside. */
 function originOf(attempts: readonly AttemptView[]): RequestOrigin | null {
-  const last = attempts.at(-1);
-  if (last === undefined) return null;
-  const named = (word: string): readonly string[] => last.scopes.flatMap((scope) => (scope.startsWith(word) ? [scope.slice(word.length)] : []));
-  return { tenant: last.tenant, keys: named("key/"), route: named("route/")[0] ?? null, deployment: last.deployment };
+  const one = attempts.findLast(({ outcome }) => outcome === "answered") ?? attempts.at(-1);
+  if (one === undefined) return null;
+  const named = (word: string): readonly string[] => one.scopes.flatMap((scope) => (scope.startsWith(word) ? [scope.slice(word.length)] : []));
+  return { tenant: one.tenant, keys: named("key/"), route: named("route/")[0] ?? null, deployment: one.deployment };
 }

@@ -49,6 +49,7 @@ describe("a mirror", () => {
     const [own, copy] = world.records;
     assert.deepEqual([own?.flags, copy?.flags, copy?.deployment, copy?.outcome], [[], ["mirror"], "new/m", "ok"]);
     assert.deepEqual([copy?.decision["mirror_of"], copy?.tags], [own?.requestId, { mirror: "r" }]);
+    assert.deepEqual([own?.key, copy?.key], ["app", "mirror"], "its caller would find it among its own requests");
     const [mine, its] = world.ledger.holds;
     assert.ok(mine?.scopes.includes("key/app"));
     assert.deepEqual(its?.scopes, ["tenant/default", "tag/mirror=r", "route/r", "model/m", "provider/new"]);

@@ -99,8 +99,8 @@ export class Mirrors {
     const { clock, random, upstream, images, budgets, background, log, health, ids, snapshot, limits, instance } = deps;
     const maxNanoUsd = mirror?.terms.maxNanoUsdPerDay ?? 0;
     const append = (record: RequestRecord): void => {
-      // A copy that was never sent is no request.
-      if (record.attempts.some(({ outcome }) => outcome !== "unheld")) deps.records.append({ ...record, flags: [...record.flags, MIRROR_FLAG], decision: { ...record.decision, mirror_of: requestId } });
+      // A copy that was never sent is no request; one that was is in no caller's list of its own requests.
+      if (record.attempts.some(({ outcome }) => outcome !== "unheld")) deps.records.append({ ...record, key: MIRROR_FLAG, flags: [...record.flags, MIRROR_FLAG], decision: { ...record.decision, mirror_of: requestId } });
     };
     // Without limits on pace, importance, and all that a route learns; its repeats are paid for by nobody.
     return {
