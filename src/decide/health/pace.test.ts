@@ -140,6 +140,31 @@ describe("a learned pace", () => {
     assert.equal(pace.limit, Number.POSITIVE_INFINITY);
   });
 
+  it("grows back where calls come together and seldom, and each time all that it lets through is taken", () => {
+    const pace = newPace();
+    let seq = 0;
+    let [sent, held] = [0, 0];
+    const burst = (nowMs: number, refused: boolean): void => {
+      for (let i = 0; i < 5; i += 1) {
+        if (pausedUntilMs(pace, nowMs) > nowMs) {
+          held += 1;
+          continue;
+        }
+        recordSent(pace, nowMs);
+        sent += 1;
+        seq += 1;
+        if (refused && i === 3) recordRefusal(pace, { seq, sentMs: nowMs, lastSentSeq: seq, retryAfterMs: null, teaches: true, nowMs });
+        else recordAcceptance(pace, seq);
+      }
+    };
+    burst(0, true);
+    assert.equal(pace.limit, 2);
+    for (let nowMs = 120_000; nowMs < 6 * 3_600_000; nowMs += 120_000) burst(nowMs, false);
+    [sent, held] = [0, 0];
+    for (let nowMs = 6 * 3_600_000; nowMs < 7 * 3_600_000; nowMs += 120_000) burst(nowMs, false);
+    assert.deepEqual([sent, held], [150, 0], `still ${pace.limit} a minute`);
+  });
+
   it("never sends more in a minute than the limit, whatever the traffic", () => {
     fc.assert(
       fc.property(fc.integer({ min: 3, max: 50 }), fc.array(fc.integer({ min: 0, max: 30_000 }), { maxLength: 200 }), (cap, gapsMs) => {

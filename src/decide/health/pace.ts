@@ -25,7 +25,7 @@ const GROWTH_MIN = 1.1;
 const GROWTH_MAX = 2;
 /** Longer without being full: it is no longer in full use. */
 const FULL_GAP_MS = 90_000;
-/** A limit that nothing has met for so long is forgotten. */
+/** A limit that nothing has met for so long is forgotten; one that was neither cut nor raised for so long is tried. */
 const LIMIT_KEPT_MS = 3_600_000;
 /** Refusals with nothing accepted in a minute, after which it is no matter of pace. */
 const EMPTY_LIMIT = 3;
@@ -221,7 +221,7 @@ function cutLimit({ limitBefore, acceptedBefore }: Pace): number {
   return Math.max(1, Math.floor(CUT_SHARE * Math.min(limitBefore, acceptedBefore)));
 }
 
-/** A limit in full use for long enough is raised: by 1.1, 1.2, 1.4 … 2 times. */
+/** A limit in full use for long enough, or now and then for an hour, is raised: by 1.1, 1.2, 1.4 … 2 times. */
 function watchLimit(pace: Pace, nowMs: number): void {
   if (pace.accepted < pace.limit) {
     if (isStale(pace, nowMs)) pace.limit = Number.POSITIVE_INFINITY;
@@ -229,7 +229,9 @@ function watchLimit(pace: Pace, nowMs: number): void {
   }
   if (nowMs - pace.fullAtMs > FULL_GAP_MS) pace.fullSinceMs = nowMs;
   pace.fullAtMs = nowMs;
-  if (nowMs - Math.max(pace.fullSinceMs, pace.heldSinceMs) < HOLD_MS * 2 ** recentCuts(pace, nowMs)) return;
+  const held = nowMs - Math.max(pace.fullSinceMs, pace.heldSinceMs) < HOLD_MS * 2 ** recentCuts(pace, nowMs);
+  // Calls that come together and seldom are never that long in full use: without this, what a bad minute taught would hold them back for good.
+  if (held && nowMs - pace.heldSinceMs < LIMIT_KEPT_MS) return;
   pace.limit = Math.max(pace.limit + 1, Math.floor(pace.limit * pace.growth));
   pace.growth = Math.min(GROWTH_MAX, 1 + 2 * (pace.growth - 1));
   pace.heldSinceMs = nowMs;
