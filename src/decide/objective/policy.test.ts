@@ -18,6 +18,13 @@ describe("the error budget's policy", () => {
     assert.equal(budgetEffects(DEFAULT_BUDGET_POLICY, 0.115, reached), reached);
     assert.equal(budgetEffects(DEFAULT_BUDGET_POLICY, 0.13, reached).reached, 1);
   });
+
+  it("goes by what its owner writes now, also of a step that was reached before", () => {
+    const before = budgetEffects(DEFAULT_BUDGET_POLICY, -1);
+    const milder = { steps: [...DEFAULT_BUDGET_POLICY.steps.slice(0, 2), { left: 0, acts: ["freeze_cascades"] as const }] };
+    assert.equal(before.refuseLow, true);
+    assert.deepEqual(budgetEffects(milder, -1, before), { ...before, refuseLow: false });
+  });
 });
 
 describe("when room is short", () => {

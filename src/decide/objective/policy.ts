@@ -53,13 +53,18 @@ export function budgetEffects({ steps }: ErrorBudgetPolicy, left: number, before
     const held = index < before.reached;
     if (left <= step.left + (held ? OVER_AFTER : 0)) reached = index + 1;
   }
-  if (reached === before.reached) return before;
   const acts = new Set(steps.slice(0, reached).flatMap((step) => step.acts));
-  return {
+  const now: BudgetEffects = {
     reached,
     freezeCanaries: acts.has("freeze_canaries"),
     freezeCascades: acts.has("freeze_cascades"),
     reliabilityFirst: acts.has("reliability_first"),
     refuseLow: acts.has("refuse_low"),
   };
+  // By its acts too: the owner may have changed what a step that is reached does.
+  return isSame(now, before) ? before : now;
+}
+
+function isSame(one: BudgetEffects, other: BudgetEffects): boolean {
+  return one.reached === other.reached && one.freezeCanaries === other.freezeCanaries && one.freezeCascades === other.freezeCascades && one.reliabilityFirst === other.reliabilityFirst && one.refuseLow === other.refuseLow;
 }
