@@ -1,6 +1,7 @@
 /** Runs one policy in one world: makes requests arrive, plays out every call, keeps the books. */
 import type { Objective } from "../decide/objective/types.ts";
 import { Alarm, Engine, SimEvent } from "./engine.ts";
+import { listTariff, type Tariff } from "./tariff.ts";
 import { Tally } from "./tally.ts";
 import type { Arrival, Traffic } from "./traffic.ts";
 import type { CallListener, Policy, PolicyKind, PolicyWorld, RequestApi, SimCall, SimRequest, SimTimer } from "./types.ts";
@@ -11,6 +12,10 @@ export interface Simulation {
   readonly traffic: Traffic;
   readonly objectives: readonly Objective[];
   readonly seed: number;
+  /** What calls cost, by deployment, made anew for each policy since agreements count what was used of them; absent: the deployments' own prices. */
+  readonly tariffs?: () => readonly Tariff[];
+  /** Wall-clock time at virtual time 0; 0 where nothing is given. */
+  readonly startWallMs?: number;
   /** Of a request, from its arrival. */
   readonly deadlineMs?: number;
   /** Width of a row of the time series; an hour where nothing is given. */
@@ -23,9 +28,12 @@ export interface RequestRecord {
   readonly request: SimRequest;
   readonly ending: "answered" | "broken" | "failed";
   readonly why: string | null;
+  /** That it read last; -1: none. */
   readonly deployment: number;
   readonly firstTokenMs: number | null;
   readonly calls: number;
+  /** Its answer broke off, and was carried on to its end. */
+  readonly rescued: boolean;
 }
 
 export interface Played {
@@ -51,23 +59,46 @@ class Run {
   readonly world: World;
   readonly tally: Tally;
   readonly policy: Policy;
+  readonly tariffs: readonly Tariff[];
   readonly onRecord: Simulation["onRecord"];
 
   constructor(simulation: Simulation, kind: PolicyKind) {
-    const { deployments, traffic, objectives, seed, deadlineMs = DEADLINE_MS, spanMs = HOUR_MS } = simulation;
+    const { deployments, traffic, objectives, seed, deadlineMs = DEADLINE_MS, spanMs = HOUR_MS, startWallMs = 0 } = simulation;
     this.world = new World(deployments, seed);
     this.tally = new Tally(objectives, deployments.length, this.world.incidents, spanMs);
     this.onRecord = simulation.onRecord;
+    this.tariffs = simulation.tariffs?.() ?? deployments.map(({ price }) => listTariff(price));
     const known: PolicyWorld = {
-      deployments: deployments.map((spec) => ({ id: spec.id, price: (inputTokens, outputTokens) => priceOf(spec, inputTokens, outputTokens) })),
+      deployments: deployments.map(({ id }, i) => ({ id, price: (inputTokens, outputTokens) => this.#tariff(i).expected(inputTokens, outputTokens, startWallMs + this.engine.nowMs) })),
       objectives,
       meanOutputTokens: traffic.meanOutputTokens,
       deadlineMs,
       seed,
+      wallAheadMs: startWallMs,
+      tariffs: this.tariffs,
       truth: (deployment, thresholdMs, nowMs) => this.world.truth(deployment, thresholdMs, nowMs),
     };
     this.policy = kind.make(known);
+    this.#startWallMs = startWallMs;
     new Arrivals(this, traffic.arrivals(seed)).setNext();
+  }
+
+  readonly #startWallMs: number;
+
+  #tariff(deployment: number): Tariff {
+    return this.tariffs[deployment] as Tariff;
+  }
+
+  /** What becomes of a call that is sent now. */
+  fate(deployment: number, request: number, nth: number, inputTokens: number, outputTokens: number): Fate {
+    const { nowMs } = this.engine;
+    if (this.#tariff(deployment).refuses(inputTokens, outputTokens, this.#startWallMs + nowMs)) return this.world.refused();
+    return this.world.fate(deployment, request, nth, inputTokens, outputTokens, nowMs);
+  }
+
+  /** A call is over that was sent then. */
+  bill(deployment: number, inputTokens: number, writtenTokens: number, sentMs: number): void {
+    this.tally.paid(deployment, this.#tariff(deployment).charged(inputTokens, writtenTokens, this.#startWallMs + sentMs), sentMs);
   }
 }
 
@@ -91,8 +122,8 @@ class Arrivals extends SimEvent {
   }
 
   fire(): void {
-    const { inputTokens, outputTokens } = this.#next as Arrival;
-    const request: SimRequest = { id: this.#id, atMs: this.#run.engine.nowMs, inputTokens, outputTokens };
+    const { inputTokens, outputTokens, session } = this.#next as Arrival;
+    const request: SimRequest = { id: this.#id, atMs: this.#run.engine.nowMs, inputTokens, outputTokens, ...(session === undefined ? {} : { session }) };
     this.#id += 1;
     this.setNext();
     this.#run.policy.request(request, new OpenRequest(this.#run, request));
@@ -104,7 +135,10 @@ class OpenRequest implements RequestApi {
   readonly request: SimRequest;
   readonly calls: PlayedCall[] = [];
   served: PlayedCall | null = null;
-  #servedMs = 0;
+  /** Of an answer that is to be carried on: who wrote at it last, and what has come. */
+  #broken: PlayedCall | null = null;
+  #writtenTokens = 0;
+  #firstMs: number | null = null;
   #closed = false;
 
   constructor(run: Run, request: SimRequest) {
@@ -117,18 +151,19 @@ class OpenRequest implements RequestApi {
   }
 
   call(deployment: number, listener: CallListener): SimCall {
-    const { world, tally, engine } = this.run;
+    const { run, request } = this;
     let nth = 0;
     let beside = false;
     for (const other of this.calls) {
       if (other.deployment === deployment) nth += 1;
       if (!other.isOver) beside = true;
     }
-    const { id, inputTokens, outputTokens } = this.request;
-    tally.called(deployment, this.calls.length > 0, beside, engine.nowMs);
-    const fate = world.fate(deployment, id, nth, inputTokens, outputTokens, engine.nowMs);
-    world.started(deployment);
-    const call = new PlayedCall(this, deployment, listener, fate, engine.nowMs);
+    run.tally.called(deployment, this.calls.length > 0, beside, run.engine.nowMs);
+    const inputTokens = request.inputTokens + this.#writtenTokens;
+    const outputTokens = this.#broken === null ? request.outputTokens : Math.max(1, request.outputTokens - this.#writtenTokens);
+    const fate = run.fate(deployment, request.id, nth, inputTokens, outputTokens);
+    run.world.started(deployment);
+    const call = new PlayedCall(this, deployment, listener, fate, inputTokens, outputTokens);
     this.calls.push(call);
     call.setNext();
     return call;
@@ -142,16 +177,24 @@ class OpenRequest implements RequestApi {
   }
 
   serve(call: SimCall): void {
-    if (this.#closed || this.served !== null) throw new Error("a request is served once");
+    if (this.#closed || this.served !== null) throw new Error("a request is served by one call at a time");
     const served = this.calls.find((one) => one === call);
     if (served === undefined || !served.hasContent || served.isOver) throw new Error("only a call under way that has content can be served");
     this.served = served;
-    this.#servedMs = this.nowMs;
+    this.#firstMs ??= this.nowMs;
+  }
+
+  carryOn(): void {
+    const { served } = this;
+    if (this.#closed || served === null || !served.isOver) throw new Error("only an answer that broke off can be carried on");
+    this.#broken = served;
+    this.#writtenTokens += Math.floor(served.writtenTokens);
+    this.served = null;
   }
 
   fail(why: string): void {
     if (this.served !== null) throw new Error("its answer has begun");
-    this.#close("failed", why);
+    this.#close(this.#broken === null ? "failed" : "broken", why);
   }
 
   /** The call that the client reads has ended. */
@@ -162,30 +205,41 @@ class OpenRequest implements RequestApi {
   #close(ending: RequestRecord["ending"], why: string | null): void {
     if (this.#closed) throw new Error("a request ends once");
     this.#closed = true;
-    const { request, served } = this;
-    const firstTokenMs = served === null ? null : this.#servedMs - request.atMs;
-    const deployment = served?.deployment ?? -1;
-    this.run.tally.requestEnded(request, ending, deployment, firstTokenMs, this.nowMs - request.atMs);
-    this.run.onRecord?.({ request, ending, why, deployment, firstTokenMs, calls: this.calls.length });
+    const { request } = this;
+    const firstTokenMs = this.#firstMs === null ? null : this.#firstMs - request.atMs;
+    const deployment = (this.served ?? this.#broken)?.deployment ?? -1;
+    const rescued = this.#broken !== null && ending === "answered";
+    this.run.tally.requestEnded(request, ending, { servedBy: deployment, firstTokenMs, rescued }, this.nowMs);
+    this.run.onRecord?.({ request, ending, why, deployment, firstTokenMs, calls: this.calls.length, rescued });
   }
 }
 
 class PlayedCall extends SimEvent implements SimCall {
   readonly deployment: number;
   readonly sentMs: number;
+  readonly inputTokens: number;
   hasContent = false;
   isOver = false;
   readonly #open: OpenRequest;
   readonly #listener: CallListener;
   readonly #fate: Fate;
+  readonly #outputTokens: number;
+  /** Once it is over. */
+  #wroteTokens = 0;
 
-  constructor(open: OpenRequest, deployment: number, listener: CallListener, fate: Fate, nowMs: number) {
+  constructor(open: OpenRequest, deployment: number, listener: CallListener, fate: Fate, inputTokens: number, outputTokens: number) {
     super();
     this.#open = open;
     this.deployment = deployment;
     this.#listener = listener;
     this.#fate = fate;
-    this.sentMs = nowMs;
+    this.inputTokens = inputTokens;
+    this.#outputTokens = outputTokens;
+    this.sentMs = open.run.engine.nowMs;
+  }
+
+  get writtenTokens(): number {
+    return this.isOver ? this.#wroteTokens : this.#outputTokens * this.#share();
   }
 
   /** Its content, or else its end. A stall is neither. */
@@ -206,18 +260,18 @@ class PlayedCall extends SimEvent implements SimCall {
     const { run } = this.#open;
     if (failure !== null) run.tally.callFailed(this.deployment, this.hasContent, failure.status, run.engine.nowMs);
     this.#over(failure === null ? 1 : this.#share());
-    const isServed = this.#open.served === this;
     if (failure === null) this.#listener.onEnd(this);
     else this.#listener.onFail(this, failure);
-    if (isServed) this.#open.servedEnded(failure === null);
+    // Unless it is carried on by another.
+    if (this.#open.served === this) this.#open.servedEnded(failure === null);
   }
 
   abort(): void {
     if (this.isOver) return;
     const { run } = this.#open;
     run.engine.cancel(this);
-    const counted = run.tally.deployments[this.deployment];
-    if (counted !== undefined) counted.aborted += 1;
+    const { contentMs, failure } = this.#fate;
+    run.tally.callAborted(this.deployment, failure === null && contentMs === Number.POSITIVE_INFINITY, run.engine.nowMs);
     this.#over(this.#share());
     if (this.#open.served === this) this.#open.servedEnded(false);
   }
@@ -225,23 +279,17 @@ class PlayedCall extends SimEvent implements SimCall {
   /** The share of its answer that it has written. */
   #share(): number {
     if (!this.hasContent) return 0;
-    const { contentMs } = this.#fate;
-    const spec = this.#open.run.world.specs[this.deployment] as DeploymentSpec;
-    const wholeMs = (this.#open.request.outputTokens / spec.tokensPerS) * 1_000;
+    const { contentMs, wholeMs } = this.#fate;
     return wholeMs <= 0 ? 1 : Math.min(1, Math.max(0, (this.#open.run.engine.nowMs - this.sentMs - contentMs) / wholeMs));
   }
 
   /** A prompt is billed unless the call failed before content; an answer as far as it was written. */
   #over(share: number): void {
+    this.#wroteTokens = this.#outputTokens * share;
     this.isOver = true;
-    const { run, request } = this.#open;
+    const { run } = this.#open;
     run.world.ended(this.deployment);
-    if (this.#fate.failure !== null && !this.hasContent) return;
-    const spec = run.world.specs[this.deployment] as DeploymentSpec;
-    run.tally.paid(this.deployment, priceOf(spec, request.inputTokens, request.outputTokens * share), this.sentMs);
+    if (!this.hasContent && (this.#fate.failure !== null || run.tariffs[this.deployment]?.billsAborted === false)) return;
+    run.bill(this.deployment, this.inputTokens, this.#wroteTokens, this.sentMs);
   }
-}
-
-function priceOf({ price }: DeploymentSpec, inputTokens: number, outputTokens: number): number {
-  return price.requestNanoUsd + inputTokens * price.inputNanoUsdPerToken + outputTokens * price.outputNanoUsdPerToken;
 }

@@ -15,5 +15,5 @@ export const POLICIES: ReadonlyMap<string, PolicyKind> = new Map(
 
 /** Play each policy to its end. */
 export function simulate(simulation: Simulation, policies: readonly PolicyKind[]): readonly Report[] {
-  return policies.map((kind) => reportOf(kind.name, simulation.seed, simulation.objectives, play(simulation, kind)));
+  return policies.map((kind) => reportOf(kind, simulation.seed, simulation.objectives, play(simulation, kind)));
 }

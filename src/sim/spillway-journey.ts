@@ -4,6 +4,7 @@ import type { Candidate } from "../decide/choose.ts";
 import { Course } from "../decide/course.ts";
 import type { CallFacts } from "../decide/health/book.ts";
 import type { Launch } from "../decide/next-step.ts";
+import { isBreak, MAX_RESCUES } from "../decide/rescue.ts";
 import { faultOf, type Outcome, type Phase } from "../wire/outcome.ts";
 import type { SpillwayPolicy } from "./spillway-policy.ts";
 import type { CallListener, RequestApi, SimCall, SimFailure, SimTimer } from "./types.ts";
@@ -16,6 +17,9 @@ export interface Itinerary {
   /** null: by no score. */
   readonly plan: Plan | null;
   readonly pace: CallFacts;
+  /** The whole answer is promised by then; 0: it is not. */
+  readonly wholeWithinMs: number;
+  readonly inputTokens: number;
 }
 
 export class Journey implements CallListener {
@@ -27,7 +31,9 @@ export class Journey implements CallListener {
   /** By their numbers in the course. */
   readonly #calls: SimCall[] = [];
   #wake: SimTimer | null = null;
-  readonly #deadline: SimTimer;
+  #deadline: SimTimer;
+  /** So often did the answer break off and was carried on. */
+  #rescues = 0;
   #served: SimCall | null = null;
   #late = false;
   #over = false;
@@ -38,10 +44,10 @@ export class Journey implements CallListener {
     this.#itinerary = itinerary;
     this.#startMs = api.nowMs;
     const { deadlineMs, allowance, health, random, route } = policy;
-    const { candidates, plan, pace } = itinerary;
+    const { candidates, plan, pace, inputTokens } = itinerary;
     this.#course = new Course({
       candidates, endpoint: ENDPOINT, startMs: api.nowMs, deadlineMs, once: false, health, allowance, random, pace,
-      steering: plan === null ? undefined : { plan, state: route },
+      steering: plan === null ? undefined : { plan, state: route }, reserved: policy.reserving(inputTokens),
     });
     this.#deadline = api.after(deadlineMs, () => this.#deadlinePassed());
   }
@@ -56,7 +62,7 @@ export class Journey implements CallListener {
     const attempt = this.#calls.indexOf(call);
     if (!this.#course.content(attempt, this.#api.nowMs)) return this.#supersede(attempt);
     this.#served = call;
-    this.#late = this.#isLate();
+    if (this.#rescues === 0) this.#late = this.#isLate();
     this.#deadline.cancel();
     for (const [number, other] of this.#calls.entries()) if (other !== call && !other.isOver && !this.#course.goesOn(number)) this.#supersede(number);
     this.#api.serve(call);
@@ -64,15 +70,36 @@ export class Journey implements CallListener {
   }
 
   onEnd(call: SimCall): void {
-    this.#course.ended(this.#calls.indexOf(call), ANSWERED, this.#api.nowMs);
+    this.#ended(this.#calls.indexOf(call), ANSWERED);
     this.#requestEnded(false);
   }
 
   onFail(call: SimCall, failure: SimFailure): void {
     const phase: Phase = call.hasContent ? "after-content" : failure.unsent ? "unsent" : "before-content";
-    this.#course.ended(this.#calls.indexOf(call), failed(failure, phase), this.#api.nowMs);
-    if (call === this.#served) this.#requestEnded(true);
+    const outcome = failed(failure, phase);
+    this.#ended(this.#calls.indexOf(call), outcome);
+    if (call === this.#served && !this.#carriesOn(outcome)) this.#requestEnded(true);
     else this.#drive();
+  }
+
+  /** What the client reads broke off: another goes on with it, where the route asks for that and there is one who can. */
+  #carriesOn(outcome: Outcome): boolean {
+    const { rescuers, deadlineMs } = this.#policy;
+    if (rescuers === undefined || this.#rescues >= MAX_RESCUES || !isBreak(outcome)) return false;
+    this.#rescues += 1;
+    this.#served = null;
+    for (const [number, other] of this.#calls.entries()) if (!other.isOver) this.#supersede(number);
+    this.#api.carryOn();
+    for (const [i, { deployment }] of this.#itinerary.candidates.entries()) if (!rescuers.has(deployment.id)) this.#course.unfit(i);
+    this.#course.brokeOff();
+    this.#deadline = this.#api.after(this.#startMs + deadlineMs - this.#api.nowMs, () => this.#deadlinePassed());
+    return true;
+  }
+
+  #ended(attempt: number, outcome: Outcome): void {
+    this.#course.ended(attempt, outcome, this.#api.nowMs);
+    const { hasContent, inputTokens, writtenTokens } = this.#calls[attempt] as SimCall;
+    this.#course.took(attempt, hasContent ? { input: inputTokens, output: writtenTokens } : NOTHING);
   }
 
   #drive(): void {
@@ -92,13 +119,13 @@ export class Journey implements CallListener {
     const attempt = this.#course.launched(step, nowMs);
     const candidate = this.#itinerary.candidates[step.candidate] as Candidate;
     this.#calls[attempt] = this.#api.call(this.#policy.indexOf(candidate), this);
-    this.#course.called(attempt, this.#policy.softTimeoutMs(this.#itinerary.pace.thresholdMs), nowMs);
+    this.#course.called(attempt, this.#policy.softTimeoutMs(candidate, this.#itinerary.pace.thresholdMs), nowMs);
   }
 
   #supersede(attempt: number): void {
     const call = this.#calls[attempt] as SimCall;
     call.abort();
-    this.#course.ended(attempt, call.hasContent ? SUPERSEDED_AFTER : SUPERSEDED_BEFORE, this.#api.nowMs);
+    this.#ended(attempt, call.hasContent ? SUPERSEDED_AFTER : SUPERSEDED_BEFORE);
   }
 
   #isLate(): boolean {
@@ -118,7 +145,7 @@ export class Journey implements CallListener {
       if (call.isOver) continue;
       call.abort();
       const fault = this.#course.isLate(attempt) ? "provider" : "ours";
-      this.#course.ended(attempt, { kind: "failed", error: errorOf("timeout", 0, null), phase: "before-content", fault }, this.#api.nowMs);
+      this.#ended(attempt, { kind: "failed", error: errorOf("timeout", 0, null), phase: "before-content", fault });
     }
     this.#fail("deadline");
   }
@@ -128,16 +155,20 @@ export class Journey implements CallListener {
     this.#course.close();
     this.#wake?.cancel();
     this.#deadline.cancel();
-    this.#late = this.#isLate();
+    if (this.#rescues === 0) this.#late = this.#isLate();
     this.#requestEnded(true);
     this.#api.fail(why);
   }
 
   #requestEnded(isFailed: boolean): void {
-    if (this.#itinerary.plan !== null) this.#policy.route.ended({ failed: isFailed, late: this.#late, valid: true }, this.#api.nowMs);
+    const { plan, wholeWithinMs } = this.#itinerary;
+    if (plan === null) return;
+    const late = wholeWithinMs > 0 ? this.#api.nowMs - this.#startMs > wholeWithinMs : this.#late;
+    this.#policy.route.ended({ failed: isFailed, late, valid: true }, this.#api.nowMs);
   }
 }
 
+const NOTHING = Object.freeze({});
 const ANSWERED: Outcome = Object.freeze({ kind: "answered" });
 const SUPERSEDED_BEFORE: Outcome = Object.freeze({ kind: "superseded", phase: "before-content" });
 const SUPERSEDED_AFTER: Outcome = Object.freeze({ kind: "superseded", phase: "after-content" });

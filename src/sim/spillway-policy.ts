@@ -3,32 +3,47 @@
  * by the world's calls, timers by the engine's.
  */
 import { Allowance } from "../decide/allowance.ts";
-import { arrange } from "../decide/balance/arrange.ts";
+import { arrange, isUsable } from "../decide/balance/arrange.ts";
+import { ReservedPools, provisionedOf, type Reserving } from "../decide/balance/reserved.ts";
 import { latencyObjectiveOf, RouteState } from "../decide/balance/route-state.ts";
+import { inOrder } from "../decide/balance/strategies.ts";
 import { exploreTokens, hedgeTokens } from "../decide/balance/tokens.ts";
 import type { RouteTerms } from "../decide/balance/types.ts";
 import type { Candidate } from "../decide/choose.ts";
-import type { Deployment } from "../decide/deployment.ts";
-import { HealthBook } from "../decide/health/book.ts";
+import { softTimeoutMs, type Deployment, type RouteCandidate, type RouteClocks, type Strategy } from "../decide/deployment.ts";
+import { HealthBook, type HealthSettings } from "../decide/health/book.ts";
 import type { Objective } from "../decide/objective/types.ts";
 import { sizeClassOf } from "../decide/observed/types.ts";
 import type { ProviderFacts } from "../wire/facts.ts";
 import { Chance } from "./random.ts";
 import { ENDPOINT, Journey, type Itinerary } from "./spillway-journey.ts";
 import { thresholdOf } from "./tally.ts";
+import type { Tariff } from "./tariff.ts";
 import type { Policy, PolicyKind, PolicyWorld, RequestApi, SimRequest } from "./types.ts";
 
 const REST = { restMs: 5_000, restMaxMs: 300_000 };
 /** What is weighed where an owner states nothing. */
 const TERMS: RouteTerms = { costOfFailureNanoUsd: 0, costOfDelayNanoUsdPerS: null, hedgeShare: 0.05, exploreShare: 0.03 };
-/** Without content for three times what the objective asks, and at least for this, a call counts as failed. */
+/** Without content for three times what the objective asks, and at least for this, a call counts as failed: where no route says it. */
 const SOFT_TIMEOUT_MS = 30_000;
 const SOFT_TIMEOUT_TIMES = 3;
 
+/** A configured route, as far as it is played. */
+export interface PlayedRoute {
+  /** As the route has them; the world's deployments in the same order. */
+  readonly candidates: readonly RouteCandidate[];
+  readonly clocks: RouteClocks;
+  readonly health: HealthSettings;
+  /** Deployments that can carry on an answer which broke off; absent: the route does not ask for it. */
+  readonly rescuers?: ReadonlySet<string>;
+}
+
 export interface SpillwayOptions {
   readonly name?: string;
-  readonly strategy: "priority" | "balanced";
+  readonly strategy: Strategy;
   readonly terms?: Partial<RouteTerms>;
+  /** Absent: the world's deployments as they stand, with nothing known of them. */
+  readonly route?: PlayedRoute;
   /** So many gateways share the traffic at random and know nothing of one another. */
   readonly replicas?: number;
   /** Told of the route's state in each of them, when they are made. */
@@ -36,12 +51,13 @@ export interface SpillwayOptions {
 }
 
 /** The gateway's own decisions. */
-export function spillway({ name, strategy, terms, replicas = 1, onMade }: SpillwayOptions): PolicyKind {
+export function spillway(options: SpillwayOptions): PolicyKind {
+  const { name, strategy, replicas = 1, onMade } = options;
   return {
-    name: name ?? (strategy === "balanced" ? "spillway" : "spillway-priority"),
+    name: name ?? (strategy === "balanced" ? "spillway" : `spillway-${strategy}`),
     about: `this gateway, strategy ${strategy}`,
     make(world) {
-      const all = Array.from({ length: replicas }, (_, i) => new SpillwayPolicy(world, strategy, { ...TERMS, ...terms }, i));
+      const all = Array.from({ length: replicas }, (_, i) => new SpillwayPolicy(world, options, i));
       onMade?.(all.map(({ route }) => route));
       const chance = new Chance(world.seed, "replicas");
       const [only] = all;
@@ -51,30 +67,46 @@ export function spillway({ name, strategy, terms, replicas = 1, onMade }: Spillw
 }
 
 export class SpillwayPolicy implements Policy {
-  readonly health = new HealthBook(REST);
+  readonly health: HealthBook;
   readonly allowance = new Allowance();
   readonly route: RouteState;
-  readonly candidates: readonly Candidate[];
   readonly deadlineMs: number;
   readonly random: () => number;
+  /** See `PlayedRoute`. */
+  readonly rescuers: ReadonlySet<string> | undefined;
   readonly #world: PolicyWorld;
-  readonly #balanced: boolean;
+  readonly #strategy: Strategy;
+  readonly #clocks: RouteClocks | null;
+  readonly #listed: readonly RouteCandidate[];
+  readonly #candidates: readonly Candidate[];
+  /** In the world, by the candidates' deployments. */
+  readonly #indexes: ReadonlyMap<Deployment, number>;
+  readonly #pools = new ReservedPools();
+  /** Some capacity is paid for already. */
+  readonly #reserves: boolean;
   readonly #latency: Objective | null;
   readonly #slowBudget: number;
 
-  constructor(world: PolicyWorld, strategy: SpillwayOptions["strategy"], terms: RouteTerms, replica: number) {
+  constructor(world: PolicyWorld, { strategy, terms, route }: SpillwayOptions, replica: number) {
     const chance = new Chance(world.seed, `spillway ${replica}`);
     this.random = () => chance.next();
     this.deadlineMs = world.deadlineMs;
-    this.candidates = world.deployments.map(({ id }) => ({ deployment: deploymentOf(id), automatic: false, boundNanoUsd: null, inputBoundTokens: null }));
+    this.health = new HealthBook(route?.health ?? REST);
+    this.rescuers = route?.rescuers;
+    this.#clocks = route?.clocks ?? null;
+    this.#listed = route?.candidates ?? world.deployments.map(({ id }) => ({ deployment: deploymentOf(id), weight: 1, automatic: false }));
+    this.#candidates = this.#listed.map(({ deployment, automatic }) => ({ deployment, automatic, boundNanoUsd: null, inputBoundTokens: null }));
+    this.#indexes = new Map(this.#listed.map(({ deployment }, i) => [deployment, i]));
+    const all = { ...TERMS, ...terms };
     this.route = new RouteState({
-      objectives: world.objectives, terms, wallAheadMs: 0,
-      hedgeTokens: hedgeTokens(terms.hedgeShare), exploreTokens: exploreTokens(terms.exploreShare),
+      objectives: world.objectives, terms: all, wallAheadMs: world.wallAheadMs,
+      hedgeTokens: hedgeTokens(all.hedgeShare), exploreTokens: exploreTokens(all.exploreShare),
     });
     this.#world = world;
-    this.#balanced = strategy === "balanced";
+    this.#strategy = strategy;
+    this.#reserves = world.tariffs.some(({ pricing }) => pricing?.kind === "sheet" && (pricing.meters ?? []).some(({ contract }) => contract.terms.kind === "provisioned"));
     this.#latency = latencyObjectiveOf(world.objectives);
-    this.#slowBudget = this.#latency === null ? 0 : 1 - this.#latency.target;
+    this.#slowBudget = this.#latency?.kind === "first_token" ? 1 - this.#latency.target : 0;
   }
 
   request(request: SimRequest, api: RequestApi): void {
@@ -82,31 +114,78 @@ export class SpillwayPolicy implements Policy {
     new Journey(this, api, this.#itinerary(request, api.nowMs)).start();
   }
 
-  softTimeoutMs(thresholdMs: number): number {
-    return Math.max(SOFT_TIMEOUT_TIMES * thresholdMs, SOFT_TIMEOUT_MS);
+  softTimeoutMs({ deployment }: Candidate, thresholdMs: number): number {
+    return this.#clocks === null ? Math.max(SOFT_TIMEOUT_TIMES * thresholdMs, SOFT_TIMEOUT_MS) : softTimeoutMs(deployment, this.#clocks, true);
+  }
+
+  /** Of a candidate among the world's deployments. */
+  indexOf({ deployment }: Candidate): number {
+    return this.#indexes.get(deployment) as number;
+  }
+
+  /** Tells reserved capacity of a request's calls; undefined where there is none. */
+  reserving(inputTokens: number): Reserving | undefined {
+    if (!this.#reserves) return undefined;
+    const units = { input: inputTokens, output: this.#world.meanOutputTokens };
+    return {
+      entered: (deployment, nowMs) => {
+        const { pricing } = this.#tariff(deployment);
+        const wallMs = nowMs + this.#world.wallAheadMs;
+        return pricing === null || provisionedOf(pricing, wallMs) === null ? null : this.#pools.entered(pricing, units, nowMs, wallMs);
+      },
+    };
   }
 
   /** Who is tried in which order, and what runs beside it. */
   #itinerary(request: SimRequest, nowMs: number): Itinerary {
     const { inputTokens } = request;
-    const thresholdMs = this.#latency === null ? 0 : thresholdOf(this.#latency, inputTokens);
+    const withinMs = this.#latency === null ? 0 : thresholdOf(this.#latency, inputTokens);
+    // All of it streams, so what is promised of whole answers says nothing of a call before its end.
+    const isFirst = this.#latency?.kind === "first_token";
+    const thresholdMs = isFirst ? withinMs : 0;
     const sizeClass = sizeClassOf(inputTokens);
-    const pace = { thresholdMs, sizeClass, slowBudget: this.#slowBudget };
-    const candidates = [...this.candidates];
-    if (!this.#balanced) return { candidates, plan: null, pace };
+    const about = { pace: { thresholdMs, sizeClass, slowBudget: this.#slowBudget }, wholeWithinMs: isFirst ? 0 : withinMs, inputTokens };
+    if (this.#strategy !== "balanced") return { ...about, candidates: this.#ordered(request, nowMs), plan: null };
+    const candidates = [...this.#candidates];
     const views = candidates.map(({ deployment }) => this.health.view(deployment.id, deployment.account, ENDPOINT, nowMs, thresholdMs));
     const balance = {
       state: this.route,
       estimate: ({ deployment }: Candidate) => this.health.estimate(deployment.id, ENDPOINT, thresholdMs, sizeClass, nowMs),
-      expectedNanoUsd: (candidate: Candidate) => this.#world.deployments[this.indexOf(candidate)]?.price(inputTokens, this.#world.meanOutputTokens) ?? null,
+      expectedNanoUsd: ({ deployment }: Candidate) => this.#priceOf(deployment, inputTokens, thresholdMs, nowMs),
       thresholdMs, alone: false, nowMs, repeats: Math.floor(this.allowance.tokens(nowMs)),
     };
-    return { candidates, plan: arrange(candidates, views, balance, this.random()), pace };
+    return { ...about, candidates, plan: arrange(candidates, views, balance, this.random()) };
   }
 
-  /** Of a candidate among the world's deployments. */
-  indexOf(candidate: Candidate): number {
-    return this.candidates.indexOf(candidate);
+  /** The candidates in the order of a strategy by name. */
+  #ordered({ inputTokens, session }: SimRequest, nowMs: number): readonly Candidate[] {
+    const { health } = this;
+    if (this.#strategy === "priority") return this.#candidates;
+    const order = inOrder(this.#strategy, this.#listed, {
+      random: this.random,
+      priceNanoUsd: (deployment) => this.#priceOf(deployment, inputTokens, 0, nowMs),
+      estimate: ({ id }) => health.estimate(id, ENDPOINT, 0, sizeClassOf(inputTokens), nowMs),
+      loadMs: ({ id }) => health.loadMs(id, ENDPOINT, nowMs),
+      usable: ({ id, account }) => isUsable(health.view(id, account, ENDPOINT, nowMs), nowMs),
+      session: session === undefined ? null : `session ${session}`,
+    });
+    return order.map(({ deployment }) => this.#candidates[this.#indexes.get(deployment) as number] as Candidate);
+  }
+
+  /** What a call is expected to cost more than is paid already; null: nothing is served there. */
+  #priceOf(deployment: Deployment, inputTokens: number, thresholdMs: number, nowMs: number): number | null {
+    const { meanOutputTokens, wallAheadMs } = this.#world;
+    const tariff = this.#tariff(deployment);
+    if (this.#reserves && tariff.pricing !== null) {
+      const standing = this.#pools.standing(tariff.pricing, { input: inputTokens, output: meanOutputTokens }, thresholdMs, nowMs, nowMs + wallAheadMs);
+      if (standing === "free") return 0;
+      if (standing === "refused") return null;
+    }
+    return tariff.expected(inputTokens, meanOutputTokens, nowMs + wallAheadMs);
+  }
+
+  #tariff(deployment: Deployment): Tariff {
+    return this.#world.tariffs[this.#indexes.get(deployment) as number] as Tariff;
   }
 }
 

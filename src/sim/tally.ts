@@ -1,5 +1,6 @@
 /** What is counted while a simulation runs: requests by what became of them, calls, money, times; in all, per span of time and per incident. */
-import type { Objective } from "../decide/objective/types.ts";
+import { judge, ServedMinutes } from "../decide/objective/judge.ts";
+import type { Objective, RequestClass } from "../decide/objective/types.ts";
 import { TimeHistogram } from "./time-histogram.ts";
 import type { Incident, SimRequest } from "./types.ts";
 
@@ -11,6 +12,8 @@ export interface Counts {
   requests: number;
   failed: number;
   broken: number;
+  /** Broke off, and were carried on to their end. */
+  rescued: number;
   /** Per objective of the world: requests that missed it. */
   readonly missed: number[];
   readonly judged: number[];
@@ -28,6 +31,8 @@ export interface DeploymentCounts {
   failedAfter: number;
   refused429: number;
   aborted: number;
+  /** Of those: none of them would ever have answered. */
+  stalled: number;
   costNanoUsd: number;
 }
 
@@ -37,7 +42,7 @@ export interface IncidentCounts {
   failed: number;
   broken: number;
   missed: number;
-  /** Calls to the deployment that it hit. */
+  /** Calls to the deployment that it hit, and those that failed or stalled. */
   calls: number;
   failures: number;
   extra: number;
@@ -60,12 +65,17 @@ export class Tally {
   readonly #byStart: readonly IncidentCounts[];
   readonly #open: IncidentCounts[] = [];
   #nextIncident = 0;
+  /** Of objectives on throughput, which are judged by minutes. */
+  readonly #minutes: readonly (ServedMinutes | null)[];
+  /** Used anew for each request that is judged. */
+  readonly #finished = { stream: true, outcome: "ok" as "ok" | "error" | "error_after_content", errorCode: null, flags: NO_FLAGS, ttftMs: null as number | null, totalMs: 0, units: { input: 0, output: 0 } };
 
   constructor(objectives: readonly Objective[], deployments: number, incidents: readonly Incident[], spanMs: number) {
     this.#objectives = objectives;
+    this.#minutes = objectives.map(({ kind }) => (kind === "throughput" ? new ServedMinutes() : null));
     this.spanMs = spanMs;
     this.all = counts(objectives.length);
-    this.deployments = Array.from({ length: deployments }, () => ({ calls: 0, served: 0, failedBefore: 0, failedAfter: 0, refused429: 0, aborted: 0, costNanoUsd: 0 }));
+    this.deployments = Array.from({ length: deployments }, () => ({ calls: 0, served: 0, failedBefore: 0, failedAfter: 0, refused429: 0, aborted: 0, stalled: 0, costNanoUsd: 0 }));
     this.incidents = incidents.map((incident) => ({ incident, requests: 0, failed: 0, broken: 0, missed: 0, calls: 0, failures: 0, extra: 0 }));
     this.#byStart = this.incidents.toSorted((a, b) => a.incident.fromMs - b.incident.fromMs);
   }
@@ -100,8 +110,18 @@ export class Tally {
     for (const one of this.#at(nowMs)) if (one.incident.deployment === deployment) one.failures += 1;
   }
 
-  /** `firstTokenMs`: null where nothing came. */
-  requestEnded(request: SimRequest, ending: Ending, servedBy: number, firstTokenMs: number | null, totalMs: number): void {
+  /** Somebody gave it up; `stalled`: it would never have answered. */
+  callAborted(deployment: number, stalled: boolean, nowMs: number): void {
+    const counted = this.deployments[deployment] as DeploymentCounts;
+    counted.aborted += 1;
+    if (!stalled) return;
+    counted.stalled += 1;
+    for (const one of this.#at(nowMs)) if (one.incident.deployment === deployment) one.failures += 1;
+  }
+
+  /** A request has come to its end now. */
+  requestEnded(request: SimRequest, ending: Ending, served: Served, nowMs: number): void {
+    const { servedBy, firstTokenMs, rescued } = served;
     const span = this.#span(request.atMs);
     const { all } = this;
     all.requests += 1;
@@ -115,26 +135,47 @@ export class Tally {
       if (ending === "broken") {
         all.broken += 1;
         span.broken += 1;
+      } else if (rescued) {
+        all.rescued += 1;
+        span.rescued += 1;
       }
     }
     if (firstTokenMs !== null) this.firstToken.add(firstTokenMs);
-    let missedAny = 0;
-    for (let i = 0; i < this.#objectives.length; i += 1) {
-      const good = judge(this.#objectives[i] as Objective, request, ending, firstTokenMs, totalMs);
-      if (good === null) continue;
-      all.judged[i] = (all.judged[i] as number) + 1;
-      span.judged[i] = (span.judged[i] as number) + 1;
-      if (good) continue;
-      missedAny = 1;
-      all.missed[i] = (all.missed[i] as number) + 1;
-      span.missed[i] = (span.missed[i] as number) + 1;
-    }
+    const missedAny = this.#judge(span, request, ending, served, nowMs);
     for (const one of this.incidents.length === 0 ? NONE : this.#during(request.atMs)) {
       one.requests += 1;
-      one.missed += missedAny;
+      if (missedAny) one.missed += 1;
       if (ending === "failed") one.failed += 1;
       if (ending === "broken") one.broken += 1;
     }
+  }
+
+  /**
+   * By the definition of a good request that the gateway's own reports have, but that time is judged of answers alone: what failed after
+   * its threshold had passed counts against availability, not twice. Did it miss any?
+   */
+  #judge(span: SpanCounts, request: SimRequest, ending: Ending, { firstTokenMs, rescued }: Served, nowMs: number): boolean {
+    const finished = this.#finished;
+    const kind: RequestClass = ending === "failed" ? "failed" : ending === "broken" ? "truncated" : rescued ? "interrupted" : "ok";
+    finished.outcome = ending === "failed" ? "error" : ending === "broken" ? "error_after_content" : "ok";
+    finished.ttftMs = firstTokenMs;
+    finished.totalMs = nowMs - request.atMs;
+    finished.units.input = request.inputTokens;
+    finished.units.output = ending === "answered" ? request.outputTokens : 0;
+    let missedAny = false;
+    for (let i = 0; i < this.#objectives.length; i += 1) {
+      const objective = this.#objectives[i] as Objective;
+      if (objective.kind === "first_token" ? firstTokenMs === null : objective.kind === "latency" && ending !== "answered") continue;
+      const verdict = this.#minutes[i]?.add(objective, finished, kind, nowMs) ?? judge(objective, finished, kind);
+      if (verdict === null) continue;
+      this.all.judged[i] = (this.all.judged[i] as number) + 1;
+      span.judged[i] = (span.judged[i] as number) + 1;
+      if (verdict === "good") continue;
+      missedAny = true;
+      this.all.missed[i] = (this.all.missed[i] as number) + 1;
+      span.missed[i] = (span.missed[i] as number) + 1;
+    }
+    return missedAny;
   }
 
   #span(atMs: number): SpanCounts {
@@ -161,7 +202,8 @@ export class Tally {
     if (this.#open.length === 0 && this.#closed.length === 0) return NONE;
     let found: IncidentCounts[] | null = null;
     for (const one of this.#open) if (one.incident.fromMs <= atMs) (found ??= []).push(one);
-    for (let i = this.#closed.length - 1; i >= 0 && i >= this.#closed.length - RECENT; i -= 1) {
+    // They were closed in the order of time, at the first call after their ends.
+    for (let i = this.#closed.length - 1; i >= 0 && (this.#closed[i] as IncidentCounts).incident.toMs > atMs; i -= 1) {
       const one = this.#closed[i] as IncidentCounts;
       if (one.incident.fromMs <= atMs && atMs < one.incident.toMs) (found ??= []).push(one);
     }
@@ -169,29 +211,20 @@ export class Tally {
   }
 }
 
-/** A request lasts at most as long as its deadline: few incidents end meanwhile. */
-const RECENT = 4;
-const NONE: readonly IncidentCounts[] = [];
-
-function counts(objectives: number): SpanCounts {
-  return { requests: 0, failed: 0, broken: 0, missed: new Array<number>(objectives).fill(0), judged: new Array<number>(objectives).fill(0), calls: 0, extra: 0, costNanoUsd: 0, served: [] };
+/** Who answered a request, and how soon. */
+export interface Served {
+  /** -1: nobody. */
+  readonly servedBy: number;
+  /** null where nothing came. */
+  readonly firstTokenMs: number | null;
+  readonly rescued: boolean;
 }
 
-/** Was it good by this objective? null: it is not judged by it. */
-function judge(objective: Objective, request: SimRequest, ending: Ending, firstTokenMs: number | null, totalMs: number): boolean | null {
-  switch (objective.kind) {
-    case "availability":
-    case "error_rate":
-      return ending === "answered";
-    case "first_token":
-      return firstTokenMs === null ? null : firstTokenMs <= thresholdOf(objective, request.inputTokens);
-    case "latency":
-      return ending === "answered" ? totalMs <= thresholdOf(objective, request.inputTokens) : null;
-    case "output_rate":
-      return ending !== "answered" || firstTokenMs === null ? null : request.outputTokens >= ((totalMs - firstTokenMs) / 1_000) * (objective.atLeast ?? 0);
-    case "throughput":
-      return null;
-  }
+const NONE: readonly IncidentCounts[] = [];
+const NO_FLAGS: readonly string[] = [];
+
+function counts(objectives: number): SpanCounts {
+  return { requests: 0, failed: 0, broken: 0, rescued: 0, missed: new Array<number>(objectives).fill(0), judged: new Array<number>(objectives).fill(0), calls: 0, extra: 0, costNanoUsd: 0, served: [] };
 }
 
 /** What is in time for a prompt of this size; 0: no bound. */

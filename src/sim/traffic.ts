@@ -5,6 +5,8 @@ export interface Arrival {
   readonly atMs: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** The conversation that it belongs to; absent: none is named. */
+  readonly session?: number;
 }
 
 /** Arrivals in the order of their times; the same ones for the same seed. */
@@ -26,10 +28,12 @@ export interface RateTraffic {
   readonly gaps: "constant" | "poisson";
   /** Each as likely as the other. */
   readonly sizes: readonly Size[];
+  /** Requests belong to so many conversations, at random; absent: to none. */
+  readonly sessions?: number;
 }
 
 /** Traffic at a rate. */
-export function atRate({ perS, durationMs, gaps, sizes }: RateTraffic): Traffic {
+export function atRate({ perS, durationMs, gaps, sizes, sessions }: RateTraffic): Traffic {
   if (!(perS > 0) || sizes.length === 0) throw new Error("traffic needs a rate above 0 and at least one size");
   const gapMs = 1_000 / perS;
   return {
@@ -38,11 +42,13 @@ export function atRate({ perS, durationMs, gaps, sizes }: RateTraffic): Traffic 
     *arrivals(seed) {
       const chance = new Chance(seed, "arrivals");
       const ofSize = new Chance(seed, "sizes");
+      const ofSession = new Chance(seed, "sessions");
       for (let atMs = 0; ; ) {
         atMs += gaps === "constant" ? gapMs : chance.exponential(gapMs);
         if (atMs >= durationMs) return;
         const size = sizes[sizes.length === 1 ? 0 : Math.floor(ofSize.next() * sizes.length)] as Size;
-        yield { atMs, inputTokens: size.inputTokens, outputTokens: size.outputTokens };
+        const { inputTokens, outputTokens } = size;
+        yield sessions === undefined ? { atMs, inputTokens, outputTokens } : { atMs, inputTokens, outputTokens, session: Math.floor(ofSession.next() * sessions) };
       }
     },
   };

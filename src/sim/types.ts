@@ -1,6 +1,7 @@
 /** What a simulation is made of: requests, calls, and the policies that decide between them. Times are virtual ms, money is nano-dollars. */
 import type { Objective } from "../decide/objective/types.ts";
 import type { FailureClass } from "../wire/outcome.ts";
+import type { Tariff } from "./tariff.ts";
 
 export interface SimRequest {
   /** From 0, in the order of arrival. */
@@ -9,6 +10,8 @@ export interface SimRequest {
   readonly inputTokens: number;
   /** What the answer will have; no policy looks at it before the call has ended. */
   readonly outputTokens: number;
+  /** The conversation that it belongs to; absent: none is named. */
+  readonly session?: number;
 }
 
 /** A failure as the caller sees it. */
@@ -28,6 +31,10 @@ export interface SimCall {
   readonly sentMs: number;
   readonly hasContent: boolean;
   readonly isOver: boolean;
+  /** Of its prompt; more than the request's where it goes on with what another began. */
+  readonly inputTokens: number;
+  /** Of its answer, so far. */
+  readonly writtenTokens: number;
   /** Stop it. Nothing more is told of it; what it costs is booked. */
   abort(): void;
 }
@@ -52,7 +59,9 @@ export interface RequestApi {
   after(ms: number, act: () => void): SimTimer;
   /** The client reads this call's answer from now on: once, when it has content. Its end is the request's. */
   serve(call: SimCall): void;
-  /** The client gets an error; nothing of an answer has reached it. */
+  /** The answer that the client reads has just broken off, and it goes on: the calls from now on are for the rest of it, and one may be served again. */
+  carryOn(): void;
+  /** The client gets an error, or what it reads ends in one where its answer was to be carried on. */
   fail(why: string): void;
 }
 
@@ -85,6 +94,10 @@ export interface PolicyWorld {
   readonly meanOutputTokens: number;
   readonly deadlineMs: number;
   readonly seed: number;
+  /** Wall-clock time at virtual time 0. */
+  readonly wallAheadMs: number;
+  /** What calls to each deployment cost, and by which agreement. */
+  readonly tariffs: readonly Tariff[];
   truth(deployment: number, thresholdMs: number, nowMs: number): Truth;
 }
 

@@ -10,7 +10,7 @@ import type { Incident, SimFailure, Truth } from "./types.ts";
 /** What may happen to a call, in place of an answer. */
 export type Fault =
   /** An error soon after it was sent; `connect`: nothing left us. */
-  | { readonly kind: "refuse"; readonly p: number; readonly status: number; readonly retryAfterMs?: number; readonly connect?: boolean; readonly afterMs?: number }
+  | { readonly kind: "refuse"; readonly p: number; readonly status: number; readonly retryAfterMs?: number; readonly connect?: boolean; readonly afterMs?: number; readonly class?: FailureClass }
   /** Nothing, until somebody gives up. */
   | { readonly kind: "stall"; readonly p: number }
   /** The answer begins and breaks off. */
@@ -41,9 +41,13 @@ export interface DeploymentSpec {
   readonly msPerThousandInput?: number;
   /** Pace of the answer after its first content. */
   readonly tokensPerS: number;
+  /** Tokens a second, drawn for each call, in place of that. */
+  readonly rates?: Latency;
   /** Passing failures: independent from call to call. */
   readonly failsBefore: number;
   readonly failsAfter: number;
+  /** What happens to calls at any time, by kind. In a phase with faults of its own to those that it spares. */
+  readonly faults?: readonly Fault[];
   /** Calls in flight at which the first content takes twice as long; grows with the fourth power. */
   readonly capacity?: number;
   readonly capPerMin?: number;
@@ -56,12 +60,16 @@ export interface Fate {
   contentMs: number;
   /** ms from sending to the end, or to the failure; infinite: it stalls. */
   endMs: number;
+  /** ms that the whole answer takes from its first content on. */
+  wholeMs: number;
   failure: SimFailure | null;
 }
 
 const REFUSE_MS = 120;
 /** Of an answer that breaks off, how much of its time has passed: uniform between these. */
 const BREAK_FROM = 0.05;
+/** Tokens a second: no answer lasts for ever. */
+const LEAST_RATE = 0.1;
 const MINUTE_MS = 60_000;
 const NO_FAULTS: readonly Fault[] = [];
 
@@ -94,17 +102,22 @@ export class World {
     const breakDraw = chance.next();
     if (!state.admits(now.capPerMin, nowMs)) return failing(REFUSE_MS, refusal(429, null, false));
     const fault = now.faults.length === 0 ? null : drawn(now.faults, faultDraw);
-    if (fault?.kind === "refuse") return failing(fault.afterMs ?? REFUSE_MS, refusal(fault.status, fault.retryAfterMs ?? null, fault.connect === true));
-    if (fault?.kind === "stall") return { contentMs: Number.POSITIVE_INFINITY, endMs: Number.POSITIVE_INFINITY, failure: null };
+    if (fault?.kind === "refuse") return failing(fault.afterMs ?? REFUSE_MS, refusal(fault.status, fault.retryAfterMs ?? null, fault.connect === true, fault.class));
+    if (fault?.kind === "stall") return { contentMs: Number.POSITIVE_INFINITY, endMs: Number.POSITIVE_INFINITY, wholeMs: 0, failure: null };
     let contentMs = now.latency.draw(chance, nowMs) + ((spec.msPerThousandInput ?? 0) * inputTokens) / 1_000;
     if (spec.capacity !== undefined) contentMs *= 1 + (state.inFlight / spec.capacity) ** 4;
     if (fault?.kind === "delay") contentMs += fault.ms;
     if (fault?.kind === "fail-first") return failing(contentMs, refusal(fault.status, null, false));
-    const restMs = (outputTokens / spec.tokensPerS) * 1_000;
+    const restMs = (outputTokens / (spec.rates === undefined ? spec.tokensPerS : Math.max(LEAST_RATE, spec.rates.draw(chance, nowMs)))) * 1_000;
     if (fault === null && passingDraw < now.failsBefore) return failing(REFUSE_MS, refusal(500, null, false));
     const breaks = fault?.kind === "break" || (fault === null && passingDraw < now.failsBefore + now.failsAfter);
-    if (!breaks) return { contentMs, endMs: contentMs + restMs, failure: null };
-    return { contentMs, endMs: contentMs + restMs * (BREAK_FROM + (1 - BREAK_FROM) * breakDraw), failure: TRUNCATED };
+    if (!breaks) return { contentMs, endMs: contentMs + restMs, wholeMs: restMs, failure: null };
+    return { contentMs, endMs: contentMs + restMs * (BREAK_FROM + (1 - BREAK_FROM) * breakDraw), wholeMs: restMs, failure: TRUNCATED };
+  }
+
+  /** What a call comes to that the provider refuses since no more was agreed. */
+  refused(): Fate {
+    return failing(REFUSE_MS, refusal(429, null, false));
   }
 
   started(deployment: number): void {
@@ -160,7 +173,7 @@ class DeploymentState {
   constructor(spec: DeploymentSpec) {
     this.spec = spec;
     this.stream = hashText(spec.id);
-    const usual: Now = { faults: NO_FAULTS, latency: spec.latency, failsBefore: spec.failsBefore, failsAfter: spec.failsAfter, capPerMin: spec.capPerMin ?? Number.POSITIVE_INFINITY };
+    const usual: Now = { faults: spec.faults ?? NO_FAULTS, latency: spec.latency, failsBefore: spec.failsBefore, failsAfter: spec.failsAfter, capPerMin: spec.capPerMin ?? Number.POSITIVE_INFINITY };
     this.#nows.push(usual);
     const phases = spec.phases ?? [];
     const edges = [...new Set(phases.flatMap(({ fromMs, toMs }) => [fromMs, toMs]))].toSorted((a, b) => a - b);
@@ -196,8 +209,9 @@ class DeploymentState {
 function merged(usual: Now, open: readonly Phase[]): Now {
   const weight = (phase: Phase): number => (phase.faults ?? NO_FAULTS).reduce((sum, { p }) => sum + p, 0);
   const worst = open.reduce((a, b) => (weight(b) > weight(a) ? b : a));
+  const spared = Math.max(0, 1 - weight(worst));
   return {
-    faults: worst.faults ?? NO_FAULTS,
+    faults: [...(worst.faults ?? NO_FAULTS), ...usual.faults.map((fault) => ({ ...fault, p: fault.p * spared }))],
     latency: worst.latency ?? open.find(({ latency }) => latency !== undefined)?.latency ?? usual.latency,
     failsBefore: worst.failsBefore ?? usual.failsBefore,
     failsAfter: worst.failsAfter ?? usual.failsAfter,
@@ -215,17 +229,17 @@ function drawn(faults: readonly Fault[], draw: number): Fault | null {
 }
 
 function failing(afterMs: number, failure: SimFailure): Fate {
-  return { contentMs: Number.POSITIVE_INFINITY, endMs: afterMs, failure };
+  return { contentMs: Number.POSITIVE_INFINITY, endMs: afterMs, wholeMs: 0, failure };
 }
 
 const TRUNCATED: SimFailure = { class: "truncated", status: 0, retryAfterMs: null, unsent: false };
 /** Few shapes are in use, and a failure is read only. */
 const refusals = new Map<string, SimFailure>();
 
-function refusal(status: number, retryAfterMs: number | null, unsent: boolean): SimFailure {
-  const key = `${status} ${retryAfterMs} ${unsent}`;
+function refusal(status: number, retryAfterMs: number | null, unsent: boolean, told?: FailureClass): SimFailure {
+  const key = `${status} ${retryAfterMs} ${unsent} ${told ?? ""}`;
   let found = refusals.get(key);
-  if (found === undefined) refusals.set(key, (found = { class: classOf(status, unsent), status, retryAfterMs, unsent }));
+  if (found === undefined) refusals.set(key, (found = { class: told ?? classOf(status, unsent), status, retryAfterMs, unsent }));
   return found;
 }
 
