@@ -55,6 +55,18 @@ describe("a route by the wishes of a request", () => {
     assert.equal(isNamed("openai", at("openai~search/m", { provider: provider("x") })), true, "a team's own account goes by the account that it stands for");
   });
 
+  it("holds the cheaper candidates, which may take the others' place, to the same order", () => {
+    const saving = route([a, b], { cheaper: [c, a].map((deployment) => ({ deployment, weight: 1, automatic: false })) });
+    const cheaperOf = (value: Json): readonly string[] => {
+      const found = preferred([saving], value);
+      return found.kind === "route" ? (found.route.cheaper ?? []).map(({ deployment }) => deployment.id) : [];
+    };
+    assert.deepEqual(cheaperOf({ order: ["a"], allow_fallbacks: false }), ["a/m"]);
+    assert.deepEqual(cheaperOf({ order: ["b"], allow_fallbacks: false }), []);
+    assert.deepEqual(cheaperOf({ order: ["a"] }), ["a/m", "c/m"]);
+    assert.deepEqual(cheaperOf({ only: ["a", "b"] }), ["a/m"]);
+  });
+
   it("keeps what only names and drops what ignore names, and says why", () => {
     assert.equal(told(preferred([whole], { only: ["c", "a", "nobody"] })), "weighted: a/m c/m; b/m not_in_only");
     assert.equal(told(preferred([whole], { ignore: ["a"] })), "weighted: b/m c/m; a/m ignored");

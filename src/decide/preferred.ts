@@ -127,10 +127,15 @@ function inOrder(route: Route, { order, fallbacks, sort }: Preferences, apart: (
       // Behind an aggregator may stand whoever is named.
       return found < 0 && apart(deployment) ? 0 : found;
     };
-    const named = route.candidates.filter((one) => place(one) >= 0).toSorted((a, b) => place(a) - place(b));
-    const rest = route.candidates.filter((one) => place(one) < 0);
-    if (!fallbacks) for (const { deployment } of rest) note(withheld, deployment, ["not_in_order", "provider.order does not name it, and provider.allow_fallbacks is false"]);
-    return { ...route, strategy: "priority", candidates: fallbacks ? [...named, ...rest] : named };
+    const arranged = (all: readonly RouteCandidate[]): readonly RouteCandidate[] => {
+      const named = all.filter((one) => place(one) >= 0).toSorted((a, b) => place(a) - place(b));
+      const rest = all.filter((one) => place(one) < 0);
+      if (!fallbacks) for (const { deployment } of rest) note(withheld, deployment, ["not_in_order", "provider.order does not name it, and provider.allow_fallbacks is false"]);
+      return fallbacks ? [...named, ...rest] : named;
+    };
+    // The cheaper ones may take the candidates' place, so they are no way around the order either.
+    const cheaper = route.cheaper === undefined ? {} : { cheaper: arranged(route.cheaper) };
+    return { ...route, strategy: "priority", candidates: arranged(route.candidates), ...cheaper };
   }
   return sort === null ? route : { ...route, strategy: sort === "price" ? "cheapest" : "fastest" };
 }
