@@ -44,7 +44,8 @@ export class RouteMemoryFile {
 
   stop(): void {
     for (const timer of this.#timers.splice(0)) clearInterval(timer);
-    this.save(false);
+    this.#probing.stop();
+    this.save(this.#probing.isBusy);
   }
 
   /** `running`: probes may be under way when it is read again. */

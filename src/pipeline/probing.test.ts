@@ -77,4 +77,19 @@ describe("probes", () => {
     await watch(world, probing, 2, terms);
     assert.equal(world.ledger.charges.length, 4);
   });
+
+  it("are ended and booked when the process stops", async () => {
+    const world = new World({ candidates: ["a"] });
+    const probing = new Probing();
+    probing.look(world.deps, TERMS, ["r"]);
+    await world.pass(60 * SECOND);
+    probing.look(world.deps, TERMS, ["r"]);
+    await world.pass();
+    assert.deepEqual([world.called, world.holdsOpen, probing.isBusy], ["a", 1, true]);
+    probing.stop();
+    await world.pass();
+    assert.deepEqual([world.holdsOpen, probing.isBusy, world.call("a").aborted], [0, false, true]);
+    assert.deepEqual(world.records.map(({ flags, errorCode }) => [flags.includes("probe"), errorCode]), [[true, "stopping"]]);
+    assertBooksAgree(world);
+  });
 });

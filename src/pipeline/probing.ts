@@ -9,6 +9,7 @@ import { MirrorCap } from "../decide/mirror-cap.ts";
 import type { ClientReply, Ledger, ReserveResult, StateStore } from "../ports.ts";
 import { serveChat } from "./chat.ts";
 import type { Deps, Snapshot } from "./deps.ts";
+import type { Exchange } from "./exchange.ts";
 
 /** Under way at a time. */
 const AT_ONCE = 4;
@@ -23,11 +24,17 @@ export class Probing {
   readonly #allowance = new Allowance();
   /** By deployment: when it was probed last, or first looked at. */
   readonly #lastMs = new Map<string, number>();
+  readonly #running = new Set<Exchange>();
   #underWay = 0;
 
   /** Probes are under way. */
   get isBusy(): boolean {
     return this.#underWay > 0;
+  }
+
+  /** The process stops: what is under way is ended and booked. */
+  stop(): void {
+    for (const one of this.#running) one.stopNow();
   }
 
   /** Ask what is due among the candidates of these routes. To be called every second or so. */
@@ -68,10 +75,17 @@ export class Probing {
         },
       },
     };
-    const done = (): void => void (this.#underWay -= 1);
+    let running: Exchange | null = null;
+    const done = (): void => {
+      this.#underWay -= 1;
+      if (running !== null) this.#running.delete(running);
+    };
     const ours: Snapshot = { ...snapshot, transport: (one) => snapshot.transport(one), directory: { resolve: () => ({ kind: "route", route, trace: [] }), callable: () => [] } };
     const reply = new UnreadReply(done);
-    serveChat(alone, { requestId: ids.requestId(), caller: CALLER, body: BODY, asked: { surface: "chat", model: undefined, stream: undefined, query: "" }, header: () => undefined, reply, done: () => undefined, snapshot: ours }, () => undefined);
+    serveChat(alone, { requestId: ids.requestId(), caller: CALLER, body: BODY, asked: { surface: "chat", model: undefined, stream: undefined, query: "" }, header: () => undefined, reply, done: () => undefined, snapshot: ours }, (exchange) => {
+      running = exchange;
+      if (exchange !== null) this.#running.add(exchange);
+    });
   }
 
   /** The ledger, as far as the day's cap goes. */
