@@ -186,14 +186,13 @@ class Running {
       batches: this.#batches,
     };
     this.#limit();
-    this.#promise();
     onLimitsChanged(this.#managed.store, () => this.#limit());
     this.#alerts = new Alerts({
       clock: this.#clock, log: this.#log, transport: new NoticeSender({ env: options.env }), folder: dataDir.path, store: this.#managed.store, vault: this.#managed.vault, budgets: this.#storage.budgets,
       health: this.#health, config: () => this.#config.config, deployments: () => this.#config.deployments.values(), accounts: () => this.#accounts(), joined: (options.authority ?? null) !== null,
     });
     this.#objectives = new Objectives({
-      clock: this.#clock, log: this.#log, folder: dataDir.path, store: this.#managed.store, config: () => this.#config.config, contracts: () => this.#config.contracts, notify: (notice) => this.#alerts.tell(notice),
+      clock: this.#clock, log: this.#log, folder: dataDir.path, store: this.#managed.store, outcomes: this.#storage.outcomes, config: () => this.#config.config, contracts: () => this.#config.contracts, notify: (notice) => this.#alerts.tell(notice),
     });
     this.#server = this.#makeServer();
   }
@@ -259,7 +258,6 @@ class Running {
     this.#auth = this.#authOf(loaded.config);
     this.#allowOrigins();
     this.#limit();
-    this.#promise();
     this.#alerts.reloaded();
     this.#objectives.reloaded();
     this.#canaries.reloaded();
@@ -282,7 +280,7 @@ class Running {
     for (const exchange of this.#active.all()) exchange.stopNow();
     this.#canaries.mirrors.stop();
     const last = this.#clock.nowMs() + 6_000;
-    while (this.#active.size > 0 && this.#clock.nowMs() < last) await sleep(10);
+    while (this.#active.size + this.#canaries.mirrors.underWay > 0 && this.#clock.nowMs() < last) await sleep(10);
     this.#server.closeAllConnections();
     await closed;
     await this.#closeAll();
@@ -300,11 +298,6 @@ class Running {
   #authOf(config: Config): AuthSettings {
     for (const key of this.#managed.book.reserve(new Set(config.keys.map((one) => one.name)))) this.#log.warn("stored_key_shadowed", { key, by: config.source });
     return authSettings(config, this.#managed.book, isLoopback(this.#options.host));
-  }
-
-  /** By what requests of each route are judged from now on, for reports. */
-  #promise(): void {
-    this.#storage.outcomes.promise(this.#config.config.routes.map(({ name, objectives }) => [name, objectives] as const));
   }
 
   #limit(): void {

@@ -6,8 +6,9 @@ import { monthsUntil, type BillingMonth } from "../decide/contract/months.ts";
 import type { Contract } from "../decide/contract/types.ts";
 import type { Objective } from "../decide/objective/types.ts";
 import type { ContractSpan } from "../decide/report/contract-section.ts";
-import { spanOf, type ReportPlan } from "../decide/report/report.ts";
+import { REPORT_FORMAT, spanOf, type ReportPlan } from "../decide/report/report.ts";
 import type { RouteSpan } from "../decide/report/route-section.ts";
+import type { ScopeSpan } from "../decide/report/scope-section.ts";
 import { MINUTE_MS } from "../decide/report/types.ts";
 import type { OutcomeReader, Promised } from "../storage/outcomes-reader.ts";
 import type { SettledRow } from "../storage/reader.ts";
@@ -19,22 +20,28 @@ const LAST_END_MS = 3_600_000;
 export interface PlanInput {
   readonly month: { readonly year: number; readonly month: number; readonly label: string };
   readonly nowMs: number;
-  readonly events: Pick<OutcomeReader, "promised">;
+  readonly events: Pick<OutcomeReader, "promised" | "promisedToScopes">;
   readonly contracts: readonly Contract[];
   /** Of an account, from an instant on. */
   readonly settled: (account: string, fromMs: number) => Iterable<SettledRow>;
   /** null: all. */
   readonly route: string | null;
+  /** Of promises to keys and teams, by id. */
+  readonly scope: string | null;
   readonly contract: string | null;
   readonly downPermille: number;
 }
 
 /** The plan of a month. */
 export function planReport(input: PlanInput): ReportPlan {
-  const routes = input.contract !== null && input.route === null ? [] : routeSpans(input);
-  const contracts = input.route !== null && input.contract === null ? [] : contractSpans(input);
-  const ends = [...routes.map(({ route, zone }) => ({ route, endMs: monthOf(zone, input).untilMs })), ...contracts.map(({ month }) => ({ endMs: month.untilMs }))];
-  return { month: input.month.label, complete: ends.every(({ endMs }) => input.nowMs >= endMs + LAST_END_MS), routes, contracts };
+  const { route, scope, contract } = input;
+  // Where something is named, only the like of it is told.
+  const all = route === null && scope === null && contract === null;
+  const routes = all || route !== null ? routeSpans(input) : [];
+  const scopes = all || scope !== null ? scopeSpans(input) : [];
+  const contracts = all || contract !== null ? contractSpans(input) : [];
+  const ends = [...[...routes, ...scopes].map(({ zone }) => monthOf(zone, input).untilMs), ...contracts.map(({ month }) => month.untilMs)];
+  return { format: REPORT_FORMAT, month: input.month.label, complete: ends.every((endMs) => input.nowMs >= endMs + LAST_END_MS), routes, scopes, contracts };
 }
 
 function monthOf(zone: string, { month: { year, month } }: Pick<PlanInput, "month">): { readonly fromMs: number; readonly untilMs: number } {
@@ -42,21 +49,42 @@ function monthOf(zone: string, { month: { year, month } }: Pick<PlanInput, "mont
   return { fromMs: instantOf(zone, { year, month, day: 1 }), untilMs: instantOf(zone, next) };
 }
 
-/** A section for each time zone in which the route's objectives have their months. */
 function routeSpans(input: PlanInput): readonly RouteSpan[] {
-  const utc = monthOf("UTC", input);
-  const found = input.events.promised(utc.fromMs - DAY_MS, utc.untilMs + DAY_MS).filter(({ route }) => input.route === null || route === input.route);
-  const byRoute = new Map<string, Promised[]>();
-  for (const one of found) byRoute.set(one.route, [...(byRoute.get(one.route) ?? []), one]);
-  return [...byRoute].flatMap(([route, versions]) => {
-    const named = [...new Set(versions.flatMap(({ objectives }) => objectives.flatMap(({ window }) => (window.kind === "month" ? [window.zone] : []))))].toSorted();
-    const zones = named.length === 0 ? ["UTC"] : named;
-    return zones.map((zone, i): RouteSpan => {
-      const { fromMs, untilMs } = monthOf(zone, input);
-      const of = (objectives: readonly Objective[]): readonly Objective[] => objectives.filter(({ window }) => (window.kind === "month" ? window.zone === zone : i === 0));
-      const objectives = new Map(versions.filter(({ version }) => version !== "").map((one) => [one.version, of(one.objectives)]));
-      return { route, zone, fromMs, untilMs: Math.min(untilMs, lastMinute(input)), objectives };
-    });
+  const found = input.events.promised(...around(input)).filter(({ route }) => input.route === null || route === input.route);
+  return [...grouped(found, ({ route }) => route)].flatMap(([route, versions]) =>
+    monthsOf(versions, input).map(({ of, ...span }): RouteSpan => ({
+      route, ...span, objectives: new Map(versions.filter(({ version }) => version !== "").map((one) => [one.version, of(one.objectives)])),
+    })));
+}
+
+function scopeSpans(input: PlanInput): readonly ScopeSpan[] {
+  const found = input.events.promisedToScopes(...around(input)).filter(({ scope }) => input.scope === null || scope === input.scope);
+  return [...grouped(found, ({ scope }) => scope)].flatMap(([scope, versions]) =>
+    monthsOf(versions, input).map(({ of, ...span }): ScopeSpan => ({
+      scope, ...span, promises: new Map(versions.map(({ version, scopes, objectives }) => [version, { scopes, objectives: of(objectives) }])),
+    })));
+}
+
+/** All that may be in the month by the clocks of any time zone. */
+function around(input: PlanInput): readonly [fromMs: number, untilMs: number] {
+  const { fromMs, untilMs } = monthOf("UTC", input);
+  return [fromMs - DAY_MS, untilMs + DAY_MS];
+}
+
+function grouped<T>(list: readonly T[], by: (one: T) => string): ReadonlyMap<string, readonly T[]> {
+  const groups = new Map<string, T[]>();
+  for (const one of list) groups.set(by(one), [...(groups.get(by(one)) ?? []), one]);
+  return groups;
+}
+
+/** The month in each time zone in which objectives have theirs, and which of them are told there. */
+function monthsOf(versions: readonly Pick<Promised, "objectives">[], input: PlanInput) {
+  const named = [...new Set(versions.flatMap(({ objectives }) => objectives.flatMap(({ window }) => (window.kind === "month" ? [window.zone] : []))))].toSorted();
+  const zones = named.length === 0 ? ["UTC"] : named;
+  return zones.map((zone, i) => {
+    const { fromMs, untilMs } = monthOf(zone, input);
+    const of = (objectives: readonly Objective[]): readonly Objective[] => objectives.filter(({ window }) => (window.kind === "month" ? window.zone === zone : i === 0));
+    return { zone, fromMs, untilMs: Math.min(untilMs, lastMinute(input)), of };
   });
 }
 

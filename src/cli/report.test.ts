@@ -43,7 +43,9 @@ before(async () => {
   writeFileSync(inFolder("spillway.yaml"), CONFIG);
   const dir = openDataDir(data);
   const storage = new SqliteStorage(dir.ledgerPath, { wallMs: () => NOW_MS, checkpointEveryMs: 0 });
-  storage.outcomes.promise([["berlin", [monthOf("Europe/Berlin")]], ["support", [monthOf("UTC")]]]);
+  storage.outcomes.promise([["berlin", [monthOf("Europe/Berlin")]], ["support", [monthOf("UTC")]]], {
+    promises: [{ id: "search", scopes: ["team/search"], objectives: [monthOf("Europe/Berlin")] }], scopesOf: ({ key }) => (key === "app" ? ["team/search"] : []),
+  });
   const costNanoUsd = 20_000_000_000;
   await storage.ledger.reserve([aHold(1, { atMs: Date.UTC(2026, 9, 3), boundNanoUsd: costNanoUsd })]);
   await storage.ledger.settle([aCharge(1, { costNanoUsd })]);
@@ -77,7 +79,7 @@ describe("spillway report", () => {
 
     const db = new DatabaseSync(join(data, "outcomes.db"));
     const failed = Number(db.prepare("SELECT id FROM names WHERE name = 'class:failed'").get()?.["id"]);
-    const row = db.prepare("SELECT minute, pair, counts FROM minutes WHERE counts LIKE ? ORDER BY minute DESC LIMIT 1").get(`${failed} 1%`) ?? {};
+    const row = db.prepare("SELECT minute, pair, counts FROM minutes WHERE counts LIKE ? AND pair IN (SELECT id FROM pairs WHERE scope = '') ORDER BY minute DESC LIMIT 1").get(`${failed} 1%`) ?? {};
     const write = db.prepare("UPDATE minutes SET counts = ? WHERE minute = ? AND pair = ?");
     write.run(String(row["counts"]).replace(`${failed} 1`, `${failed} 0`), row["minute"] ?? null, row["pair"] ?? null);
     const broken = run("--verify", file);
@@ -94,6 +96,18 @@ describe("spillway report", () => {
     const { out } = run("--month", "2026-10", "--route", "berlin", "--format", "json");
     const [route] = (JSON.parse(out) as { routes: { from: string; until: string; requests: { all: number } }[] }).routes;
     assert.deepEqual([route?.from, route?.until, route?.requests.all], ["2026-09-30T22:00:00.000Z", "2026-10-31T23:00:00.000Z", 2]);
+  });
+
+  test("tells what was promised to a team by all of its requests, in the month of the promise's time zone, and nothing else where that is asked", () => {
+    const file = inFolder("search.json");
+    assert.equal(run("--month", "2026-10", "--scope", "search", "--out", file).code, 0);
+    const { routes, scopes, contracts } = JSON.parse(readFileSync(file, "utf8")) as { routes: object[]; contracts: object[]; scopes: { scope: string; from: string; promised: { scopes: string[] }[]; objectives: { valid: number; bad: number; attained_percent: string; met: boolean }[] }[] };
+    assert.deepEqual([routes.length, contracts.length, scopes.length, scopes[0]?.scope, scopes[0]?.from, scopes[0]?.promised[0]?.scopes], [0, 0, 1, "search", "2026-09-30T22:00:00.000Z", ["team/search"]]);
+    // 30 of support, one that came to nothing by its name, and two of berlin.
+    assert.deepEqual(scopes[0]?.objectives.map(({ valid, bad, attained_percent: attained, met }) => [valid, bad, attained, met]), [[33, 11, "66.66666", true]]);
+    assert.deepEqual([run("--verify", file).code, run("--month", "2026-10", "--route", "support", "--format", "json").out.includes('"scopes": []')], [0, true]);
+    assert.match(run("--month", "2026-10", "--scope", "search").out, /\| objectives search \| availability \| 50 % \| 66\.66666 % \| yes \|/);
+    assert.equal(run("--month", "2026-10", "--scope", "nosuch").errors.startsWith('nothing of the objectives "nosuch" in 2026-10'), true);
   });
 
   test("writes HTML for paper: one file, no script, nothing from elsewhere, all names escaped", () => {

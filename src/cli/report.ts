@@ -8,7 +8,7 @@ import { documentOf } from "../decide/report/document.ts";
 import { htmlOf } from "../decide/report/html.ts";
 import { markdownOf } from "../decide/report/markdown.ts";
 import { makeReport, spanOf, type Report, type ReportPlan } from "../decide/report/report.ts";
-import { differences, planOf, readReport, reportJson } from "../decide/report/verify.ts";
+import { contradictionsIn, differences, planOf, readReport, reportJson } from "../decide/report/verify.ts";
 import { openReadOnly } from "../storage/data-dir.ts";
 import { StorageError } from "../storage/errors.ts";
 import { OutcomeReader } from "../storage/outcomes-reader.ts";
@@ -19,9 +19,11 @@ import { EXIT, type CommandContext } from "./context.ts";
 import { knownContracts } from "./contracts.ts";
 import { isEmpty, planReport } from "./report-plan.ts";
 
-const HELP = `spillway report --month 2026-10 [--route NAME] [--contract ID] [--format json|md|html] [--out FILE]
+const HELP = `spillway report --month 2026-10 [--route NAME] [--scope ID] [--contract ID] [--format json|md|html]
+                [--out FILE]
 What was promised in a month and what was kept: attainment, exclusions, incidents, latency, cost of reliability, and each
 provider's uptime with the credit that its contract gives. --format: by the ending of --out, else md.
+--scope ID         a promise of the section \`objectives\`, to keys, teams and others
 --verify FILE      make the report FILE (JSON) again from the events: are they, its digest and its figures the same?
 --verify           with --month: do counts and rows of the month agree?
 --down-from N      a provider's minute is down where at least N percent of its calls failed (50)
@@ -34,6 +36,7 @@ const FORMAT_OF_ENDING: Readonly<Record<string, Format>> = { json: "json", md: "
 interface Flags {
   readonly month: { readonly year: number; readonly month: number; readonly label: string } | null;
   readonly route: string | null;
+  readonly scope: string | null;
   readonly contract: string | null;
   readonly format: Format;
   readonly out: string | null;
@@ -76,7 +79,7 @@ function tell(flags: Flags, events: OutcomeReader, context: CommandContext, nowM
 }
 
 function planOfMonth(flags: Flags, events: OutcomeReader, context: CommandContext, nowMs: number): ReportPlan | null {
-  const { month, route, contract, downPermille } = flags;
+  const { month, route, scope, contract, downPermille } = flags;
   if (month === null) throw new TypeError("a month was checked for before");
   const loaded = loadConfig({ configFile: flags.config, ...context });
   if (!loaded.ok) {
@@ -87,7 +90,7 @@ function planOfMonth(flags: Flags, events: OutcomeReader, context: CommandContex
   const ledger = openReadOnly(flags.dataDir);
   let plan: ReportPlan;
   try {
-    plan = planReport({ month, nowMs, events, contracts, settled: (account, fromMs) => ledger.settledOf(account, fromMs), route, contract, downPermille });
+    plan = planReport({ month, nowMs, events, contracts, settled: (account, fromMs) => ledger.settledOf(account, fromMs), route, scope, contract, downPermille });
   } finally {
     ledger.close();
   }
@@ -95,14 +98,14 @@ function planOfMonth(flags: Flags, events: OutcomeReader, context: CommandContex
   const extent = events.extent();
   const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
   const there = extent === null ? "there are no events yet" : `there are events from ${day(extent.fromMs)} to ${day(extent.untilMs - 1)}`;
-  const whose = route !== null ? ` of the route ${JSON.stringify(route)}` : contract !== null ? ` of the contract ${JSON.stringify(contract)}` : "";
+  const whose = route !== null ? ` of the route ${JSON.stringify(route)}` : scope !== null ? ` of the objectives ${JSON.stringify(scope)}` : contract !== null ? ` of the contract ${JSON.stringify(contract)}` : "";
   context.errors.write(`nothing${whose} in ${month.label}: ${there}\n`);
   return null;
 }
 
 function made(plan: ReportPlan, events: OutcomeReader): Report {
   const { fromMs, untilMs } = spanOf(plan);
-  return makeReport(plan, { minutes: events.minutes(fromMs, untilMs), bad: events.bad(fromMs, untilMs) }, sha256);
+  return makeReport(plan, { minutes: events.minutes(fromMs, untilMs), scopeMinutes: events.scopeMinutes(fromMs, untilMs), bad: events.bad(fromMs, untilMs) }, sha256);
 }
 
 function textOf(report: Report, format: Format): string {
@@ -112,7 +115,7 @@ function textOf(report: Report, format: Format): string {
 }
 
 function tellAgreement(report: Report, context: CommandContext): number {
-  const wrongs = report.routes.flatMap(({ route, contradictions }) => contradictions.map((one) => `${plainText(`route ${route}: ${one}`)}\n`));
+  const wrongs = contradictionsIn(report).map((one) => `${plainText(one)}\n`);
   context.out.write(wrongs.length > 0 ? wrongs.join("") : `${report.month}: counts and rows agree. Digest ${report.digest}\n`);
   return wrongs.length > 0 ? EXIT.wrong : EXIT.ok;
 }
@@ -130,7 +133,7 @@ function verify(file: string, events: OutcomeReader, context: CommandContext): n
   const found = differences(told, again);
   for (const one of found) context.out.write(`${plainText(one)}\n`);
   if (found.length > 0) return EXIT.wrong;
-  const sum = (of: "minutes" | "badRequests"): number => [...again.routes, ...again.contracts].reduce((total, { events: one }) => total + one[of], 0);
+  const sum = (of: "minutes" | "badRequests"): number => [...again.routes, ...again.scopes, ...again.contracts].reduce((total, { events: one }) => total + one[of], 0);
   context.out.write(`${file}: made again from ${sum("minutes")} counts of minutes and ${sum("badRequests")} rows of bad requests: the same digest ${again.digest}, the same figures\n`);
   return EXIT.ok;
 }
@@ -149,7 +152,7 @@ function readFlags(args: readonly string[], context: CommandContext): Flags | nu
   const text = { type: "string" } as const;
   let problem: string;
   try {
-    const options = { month: text, route: text, contract: text, format: text, out: text, verify: text, "down-from": text, config: text, "data-dir": text, help: { type: "boolean", short: "h" } } as const;
+    const options = { month: text, route: text, scope: text, contract: text, format: text, out: text, verify: text, "down-from": text, config: text, "data-dir": text, help: { type: "boolean", short: "h" } } as const;
     const { values } = parseArgs({ args: withVerify(args), options });
     if (values.help === true) {
       context.out.write(HELP);
@@ -165,7 +168,7 @@ function readFlags(args: readonly string[], context: CommandContext): Flags | nu
     else if (down === null || down < 1n || down > 1_000n) problem = `--down-from takes a percentage above 0 up to 100, got "${values["down-from"] ?? ""}"`;
     else {
       return {
-        month, format, route: values.route ?? null, contract: values.contract ?? null, out: values.out ?? null, verify: verifying, downPermille: Number(down),
+        month, format, route: values.route ?? null, scope: values.scope ?? null, contract: values.contract ?? null, out: values.out ?? null, verify: verifying, downPermille: Number(down),
         config: values.config ?? null, dataDir: values["data-dir"] ?? context.env["SPILLWAY_DATA_DIR"] ?? "./.spillway",
       };
     }

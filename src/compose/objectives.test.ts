@@ -36,7 +36,7 @@ class World {
     const log = { info: () => undefined, warn: (event: string) => void this.warned.push(event), error: (event: string) => assert.fail(event) };
     this.objectives = new Objectives({
       clock: { wallMs: () => this.wallMs }, log, folder: at, config: () => this.config, contracts: () => this.config.contracts,
-      store: { get: (kind, id) => (kind === "key" && id === "app" ? key : undefined), onChange: () => undefined }, notify: (notice) => void this.told.push(notice),
+      store: { get: (kind, id) => (kind === "key" && id === "app" ? key : undefined), onChange: () => undefined }, outcomes: { promise: () => undefined }, notify: (notice) => void this.told.push(notice),
     });
   }
 

@@ -14,6 +14,7 @@ import { ObjectiveBook, type Watched } from "../decide/objective/book.ts";
 import type { BudgetEffects } from "../decide/objective/policy.ts";
 import type { Clock, Log, RequestRecord } from "../ports.ts";
 import { JsonFile } from "../storage/json-file.ts";
+import type { Asker, OutcomeBook } from "../storage/outcomes.ts";
 import { asString, type JsonObject } from "../wire/json.ts";
 import type { Notice } from "../wire/notice.ts";
 import { burnNotice } from "./objective-notice.ts";
@@ -30,6 +31,8 @@ export interface ObjectiveParts {
   readonly contracts: () => readonly Contract[];
   readonly store: Pick<ControlStore, "get" | "onChange">;
   readonly notify: (notice: Notice) => void;
+  /** Counts for reports, by the same promises. */
+  readonly outcomes: Pick<OutcomeBook, "promise">;
 }
 
 export class Objectives {
@@ -64,12 +67,13 @@ export class Objectives {
   reloaded(): void {
     const { routes, objectives } = this.#parts.config();
     this.book.configure({ routes, scoped: objectives, contracts: this.#parts.contracts() });
+    this.#parts.outcomes.promise(routes.map((route) => [route.name, route.objectives] as const), { promises: objectives, scopesOf: (asker) => this.scopesOf(asker) });
   }
 
   /** A request ended. Nothing at all where nothing is promised, and no promise is about probes of our own. */
   recorded(record: RequestRecord): void {
     if (this.book.empty || record.flags.includes(PROBE_FLAG)) return;
-    this.book.recorded(record, this.book.needsScopes ? this.#scopesOf(record) : NONE, this.#parts.clock.wallMs());
+    this.book.recorded(record, this.book.needsScopes ? this.scopesOf(record) : NONE, this.#parts.clock.wallMs());
   }
 
   /** One look at the alerts; once a minute what was counted is kept. */
@@ -97,7 +101,8 @@ export class Objectives {
     return { data: this.watched().map((one) => watchedJson(one, (route) => this.effectsOf(route))) };
   }
 
-  #scopesOf({ tenant, key, tags }: RequestRecord): readonly string[] {
+  /** Whose a request is, and its tags, as scopes. */
+  scopesOf({ tenant = "default", key = "", tags }: Asker): readonly string[] {
     let scopes = this.#scopes.get(key);
     if (scopes === undefined) {
       const { store } = this.#parts;

@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Objective } from "../decide/objective/types.ts";
 import { badInOrder, inOrder } from "../decide/report/canonical.ts";
-import { MINUTE_MS, type BadRequest, type MinuteEvent } from "../decide/report/types.ts";
+import { MINUTE_MS, type BadRequest, type MinuteEvent, type ScopedPromise } from "../decide/report/types.ts";
 import { StorageError } from "./errors.ts";
 import { CountNames } from "./outcome-names.ts";
 import { badOf, OUTCOMES_FILE, OUTCOMES_VERSION } from "./outcomes.ts";
@@ -20,8 +20,18 @@ export interface Promised {
   readonly objectives: readonly Objective[];
 }
 
+/** A promise to whoever asked. */
+export interface PromisedToScope extends ScopedPromise {
+  readonly scope: string;
+  readonly version: string;
+}
+
+/** Counts by routes alone, as the first version of the file has them. */
+const WITHOUT_SCOPES = 1;
+
 export class OutcomeReader {
   readonly #db: DatabaseSync;
+  readonly #hasScopes: boolean;
 
   /** `folder`: the data folder. Throws StorageError. */
   constructor(folder: string) {
@@ -33,7 +43,8 @@ export class OutcomeReader {
       throw new StorageError("unwritable", `${path} cannot be opened: ${messageOf(error)}`);
     }
     const found = schemaVersion(this.#db);
-    if (found === OUTCOMES_VERSION) return;
+    this.#hasScopes = found > WITHOUT_SCOPES;
+    if (found === OUTCOMES_VERSION || found === WITHOUT_SCOPES) return;
     this.#db.close();
     throw new StorageError(found > OUTCOMES_VERSION ? "newer_schema" : "older_schema", `${path} has schema ${found}, this version reads ${OUTCOMES_VERSION}.`);
   }
@@ -42,11 +53,20 @@ export class OutcomeReader {
   promised(fromMs: number, untilMs: number): readonly Promised[] {
     const rows = this.#db.prepare(`
       SELECT DISTINCT p.route, p.version, o.body FROM pairs p LEFT JOIN objectives o ON o.version = p.version
-      WHERE p.id IN (SELECT DISTINCT pair FROM minutes WHERE minute >= ? AND minute < ?) ORDER BY p.route, p.version`);
+      WHERE ${this.#ofRoutes} p.id IN (SELECT DISTINCT pair FROM minutes WHERE minute >= ? AND minute < ?) ORDER BY p.route, p.version`);
     return rows.all(minuteOf(fromMs), minuteOf(untilMs)).map((row) => {
       const body = row["body"];
       return { route: text(row["route"]), version: text(row["version"]), objectives: typeof body === "string" ? (JSON.parse(body) as readonly Objective[]) : [] };
     });
+  }
+
+  /** Promises to whoever asked that requests in a span are counted by. */
+  promisedToScopes(fromMs: number, untilMs: number): readonly PromisedToScope[] {
+    if (!this.#hasScopes) return [];
+    const rows = this.#db.prepare(`
+      SELECT DISTINCT p.scope, p.version, o.body FROM pairs p JOIN objectives o ON o.version = p.version
+      WHERE p.scope <> '' AND p.id IN (SELECT DISTINCT pair FROM minutes WHERE minute >= ? AND minute < ?) ORDER BY p.scope, p.version`);
+    return rows.all(minuteOf(fromMs), minuteOf(untilMs)).map((row) => ({ scope: text(row["scope"]), version: text(row["version"]), ...(JSON.parse(text(row["body"])) as ScopedPromise) }));
   }
 
   /** The first and the last minute that there are events of; null: there are none. */
@@ -56,8 +76,22 @@ export class OutcomeReader {
     return typeof first === "number" ? { fromMs: first * MINUTE_MS, untilMs: (int(row?.["last"]) + 1) * MINUTE_MS } : null;
   }
 
-  *minutes(fromMs: number, untilMs: number): Generator<MinuteEvent> {
-    const piece = this.#db.prepare("SELECT m.minute, m.counts, p.route, p.deployment, p.version FROM minutes m JOIN pairs p ON p.id = m.pair WHERE m.minute >= ? AND m.minute < ?");
+  /** Counts of routes. */
+  minutes(fromMs: number, untilMs: number): Generator<MinuteEvent> {
+    return this.#minutes(fromMs, untilMs, `p.route FROM minutes m JOIN pairs p ON p.id = m.pair WHERE ${this.#ofRoutes}`);
+  }
+
+  /** Counts of promises to whoever asked; `route` is the promise's id. */
+  scopeMinutes(fromMs: number, untilMs: number): Iterable<MinuteEvent> {
+    return this.#hasScopes ? this.#minutes(fromMs, untilMs, "p.scope AS route FROM minutes m JOIN pairs p ON p.id = m.pair WHERE p.scope <> '' AND") : [];
+  }
+
+  get #ofRoutes(): string {
+    return this.#hasScopes ? "p.scope = '' AND" : "";
+  }
+
+  *#minutes(fromMs: number, untilMs: number, which: string): Generator<MinuteEvent> {
+    const piece = this.#db.prepare(`SELECT m.minute, m.counts, p.deployment, p.version, ${which} m.minute >= ? AND m.minute < ?`);
     const names = new CountNames(this.#db);
     const extent = this.extent();
     const until = Math.min(minuteOf(untilMs), minuteOf(extent?.untilMs ?? 0));

@@ -1,21 +1,21 @@
 /** What a killed process did not come to count, from the ledger's records: those that it wrote, and requests that died with it. */
 import { MIRROR_FLAG } from "../decide/canary.ts";
-import type { EndedRequest } from "../decide/report/tally.ts";
+import type { CountedRequest } from "./outcomes.ts";
 import type { LedgerReader, RequestView } from "./rows.ts";
 
 /** Why a request was lost whose gateway died: no provider is to blame, and no client. */
 export const GATEWAY_DIED = "gateway_died";
 
 /** The next `limit` requests behind a place in the listing, in its order. */
-export function* requestsMissed(reader: Pick<LedgerReader, "requests">, after: number, limit: number): Generator<EndedRequest> {
+export function* requestsMissed(reader: Pick<LedgerReader, "requests">, after: number, limit: number): Generator<CountedRequest> {
   for (const view of reader.requests({ after, limit })) yield view.record ?? died(view);
 }
 
 /** A request without a record, as far as its holds tell of it. */
-function died({ requestId, atMs, attempts }: RequestView): EndedRequest {
+function died({ requestId, atMs, attempts }: RequestView): CountedRequest {
   const scopes = attempts[0]?.scopes ?? [];
   return {
-    requestId, atMs,
+    requestId, atMs, scopes,
     route: scopes.find((scope) => scope.startsWith("route/"))?.slice("route/".length) ?? "",
     deployment: null, stream: false, outcome: "error", errorCode: GATEWAY_DIED, status: 0, ttftMs: null, totalMs: 0, units: {}, flags: isCopy(scopes) ? [MIRROR_FLAG] : [], decision: {},
     attempts: attempts.map((one) => ({ deployment: one.deployment, outcome: "unknown", status: null, costNanoUsd: one.costNanoUsd, state: one.state, flags: [], totalMs: 0 })),

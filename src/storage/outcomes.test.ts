@@ -7,7 +7,7 @@ import { after, describe, test } from "node:test";
 import type { Objective } from "../decide/objective/types.ts";
 import type { Counts } from "../decide/report/types.ts";
 import { aHold, aRecord, START_MS } from "./conformance.ts";
-import { OutcomeBook, outcomesPathOf } from "./outcomes.ts";
+import { OutcomeBook, outcomesPathOf, type CountedRequest, type ScopedPromises } from "./outcomes.ts";
 import { OutcomeReader } from "./outcomes-reader.ts";
 import { SqliteStorage } from "./sqlite.ts";
 
@@ -33,6 +33,19 @@ function totals(ledgerPath: string): Counts {
   for (const { counts } of eventsOf(ledgerPath).minutes) for (const [name, count] of Object.entries(counts)) sums[name] = (sums[name] ?? 0) + count;
   return sums;
 }
+
+/** As they were first. */
+const FIRST_TABLES = `
+CREATE TABLE pairs (id INTEGER PRIMARY KEY, route TEXT NOT NULL, deployment TEXT NOT NULL, version TEXT NOT NULL, UNIQUE (route, deployment, version)) STRICT;
+CREATE TABLE minutes (minute INTEGER NOT NULL, pair INTEGER NOT NULL, counts TEXT NOT NULL, PRIMARY KEY (minute, pair)) STRICT, WITHOUT ROWID;
+CREATE TABLE names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE bad (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+CREATE INDEX bad_at ON bad (at_ms);
+CREATE TABLE objectives (version TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+`;
+const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
+const AVAILABLE: Objective = { name: "availability", kind: "availability", target: 0.99, window: { kind: "month", zone: "UTC" }, within: [], atLeast: null, unit: null };
 
 const LOST = { outcome: "error", deployment: null, status: 502, errorCode: "upstream_error", ttftMs: null, units: {}, costNanoUsd: 0 } as const;
 const failedCall = (number: number) => ({ attemptId: aHold(number).attemptId, deployment: "alpha/small", state: "unbilled", outcome: "server", status: 500, units: {}, costNanoUsd: 0, flags: [], ttftMs: null, totalMs: 5 }) as const;
@@ -119,6 +132,100 @@ describe("events of finished requests", () => {
     for (const { version, objectives } of promised) assert.deepEqual(byVersion[version], objectives[0]?.within[0]?.withinMs === 100 ? [1, 1, undefined] : [1, undefined, 1]);
     assert.deepEqual([...reader.bad(0, START_MS * 2)].map(({ missed, class: kind }) => [kind, missed]), [["ok", ["fast"]]]);
     reader.close();
+  });
+
+  test("are judged by promises to whoever asked as well, apart from routes, by whom a record or a dead process tells", async () => {
+    const path = newFile();
+    const team: ScopedPromises = {
+      promises: [{ id: "search", scopes: ["team/search", "tag/feature=chat"], objectives: [AVAILABLE] }, { id: "drafts", scopes: ["route/drafts"], objectives: [AVAILABLE] }],
+      scopesOf: ({ key, tags }) => [`key/${key}`, ...(key === "app" ? ["team/search"] : []), ...Object.entries(tags ?? {}).map(([name, value]) => `tag/${name}=${value}`)],
+    };
+    const open = (leaseMs: number, at = path): SqliteStorage => {
+      const storage = new SqliteStorage(at, { ...OPTIONS, leaseMs });
+      storage.outcomes.promise([], team);
+      return storage;
+    };
+    const storage = open(600_000);
+    const tags = { feature: "chat" };
+    storage.records.append(aRecord(1, { tags }));
+    storage.records.append(aRecord(2, { tags, ...LOST, requestId: "req_lost", attempts: [failedCall(2)] }));
+    storage.records.append(aRecord(3));
+    storage.records.append(aRecord(4, { tags, key: "other" }));
+    storage.records.append(aRecord(5, { key: "other", route: "drafts" }));
+    storage.records.flush();
+    storage.outcomes.flush(5, true);
+    await storage.ledger.reserve([aHold(6, { requestId: "req_died", scopes: ["tenant/default", "team/search", "key/app", "tag/feature=chat", "route/support"] })]);
+    const copy = newFile();
+    cpSync(dirname(path), dirname(copy), { recursive: true });
+    await storage.close();
+    nowMs += 3_600_000;
+    await open(1, copy).close();
+    const reader = new OutcomeReader(dirname(copy));
+    const counts: Record<string, [valid: number, good: number]> = {};
+    for (const one of reader.scopeMinutes(0, START_MS * 2)) {
+      const before = counts[one.route] ?? [0, 0];
+      counts[one.route] = [before[0] + (one.counts["valid:availability"] ?? 0), before[1] + (one.counts["good:availability"] ?? 0)];
+    }
+    assert.deepEqual(counts, { drafts: [1, 1], search: [3, 1] });
+    assert.deepEqual([...reader.bad(0, START_MS * 2)].map(({ requestId, missed, scoped }) => [requestId, missed, scoped?.map((one) => [one.id, one.missed])]), [
+      ["req_died", [], [["search", ["availability"]]]],
+      ["req_lost", [], [["search", ["availability"]]]],
+    ]);
+    assert.deepEqual(reader.promisedToScopes(0, START_MS * 2).map(({ scope, scopes, objectives }) => [scope, scopes, objectives.length]), [["drafts", ["route/drafts"], 1], ["search", ["team/search", "tag/feature=chat"], 1]]);
+    assert.deepEqual(reader.promised(0, START_MS * 2).map(({ route }) => route), ["drafts", "support"], "a promise is no route");
+    assert.equal([...reader.minutes(0, START_MS * 2)].reduce((sum, one) => sum + (one.counts["class:ok"] ?? 0), 0), 4, "requests of routes are counted once");
+    reader.close();
+  });
+
+  test("of requests that were refused at the door are counts without rows, of one whose route was known like any other's, and are written without a record", () => {
+    const path = outcomesPathOf(newFile());
+    const book = new OutcomeBook(path, { log: SILENT, wallMs: () => START_MS, lastPosition: 0, missed: () => [] });
+    book.promise([["support", [AVAILABLE]]], { promises: [{ id: "search", scopes: ["key/app"], objectives: [AVAILABLE] }], scopesOf: ({ key }) => [`key/${key}`] });
+    const refused = (route: string, errorCode: string, over: Partial<CountedRequest> = {}): void =>
+      book.addRefused({ requestId: `req_${errorCode}`, atMs: START_MS, route, deployment: null, stream: false, outcome: "error", errorCode, status: 503, ttftMs: null, totalMs: 0, units: {}, flags: [], decision: {}, attempts: [], ...over });
+    refused("", "draining");
+    refused("", "draining", { key: "app" });
+    refused("", "invalid_json", { key: "app" });
+    refused("support", "low_importance", { key: "app", why: "low_importance: error budget" });
+    refused("support", "internal_error", { key: "other" });
+    book.flush(0, true);
+    book.close();
+    const reader = new OutcomeReader(dirname(path));
+    const all = (events: Iterable<{ readonly route: string; readonly counts: Counts }>): unknown => [...events].map(({ route, counts }) => [route, counts]);
+    assert.deepEqual(all(reader.minutes(0, START_MS * 2)), [
+      ["", { "refused:failed:draining": 2, "refused:client:invalid_json": 1 }],
+      ["support", { "class:client": 1, "why:low_importance: error budget": 1, "class:failed": 1, "valid:availability": 1, lost: 1 }],
+    ]);
+    assert.deepEqual(all(reader.scopeMinutes(0, START_MS * 2)), [["search", { "refused:failed:draining": 1, "refused:bad:availability": 1, "refused:client:invalid_json": 1, "class:client": 1, "why:low_importance: error budget": 1 }]]);
+    assert.deepEqual([...reader.bad(0, START_MS * 2)].map(({ requestId, missed }) => [requestId, missed]), [["req_internal_error", ["availability"]]]);
+    reader.close();
+  });
+
+  test("of the file's first version are read as they are, and go on beside promises to scopes once a gateway opens it", () => {
+    const path = outcomesPathOf(newFile());
+    const old = new DatabaseSync(path);
+    old.exec(`${FIRST_TABLES} PRAGMA user_version = 1`);
+    old.exec(`INSERT INTO names VALUES (1, 'class:ok'); INSERT INTO pairs VALUES (1, 'support', 'alpha/small', ''); INSERT INTO minutes VALUES (${START_MS / 60_000}, 1, '1 7'); INSERT INTO meta VALUES ('record_position', 0)`);
+    old.close();
+    const read = (): unknown => {
+      const reader = new OutcomeReader(dirname(path));
+      try {
+        return [reader.promised(0, START_MS * 2).map(({ route }) => route), [...reader.minutes(0, START_MS * 2)].map(({ route, counts }) => [route, counts]), [...reader.scopeMinutes(0, START_MS * 2)].map(({ route, counts }) => [route, counts["class:ok"]]), reader.promisedToScopes(0, START_MS * 2).length];
+      } finally {
+        reader.close();
+      }
+    };
+    const before = [["support"], [["support", { "class:ok": 7 }]]];
+    assert.deepEqual(read(), [...before, [], 0]);
+    const book = new OutcomeBook(path, { log: SILENT, wallMs: () => START_MS, lastPosition: 0, missed: () => [] });
+    assert.ok(existsSync(`${path}.v1.bak`), "a copy of what was there");
+    assert.deepEqual(read(), [...before, [], 0]);
+    book.promise([], { promises: [{ id: "search", scopes: ["key/app"], objectives: [AVAILABLE] }], scopesOf: ({ key }) => [`key/${key}`] });
+    book.add(aRecord(1, { atMs: START_MS + 60_000, route: "drafts" }));
+    book.flush(1, true);
+    book.close();
+    const [routes, minutes, scoped, promises] = read() as [string[], [string, Counts][], unknown, number];
+    assert.deepEqual([routes, minutes.map(([route, counts]) => [route, counts["class:ok"]]), scoped, promises], [["drafts", "support"], [["support", 7], ["drafts", 1]], [["search", 1]], 1]);
   });
 
   test("are kept 400 days, private, and wait where the disk takes nothing", () => {

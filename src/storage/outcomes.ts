@@ -9,21 +9,22 @@ import { dirname, join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { MIRROR_FLAG } from "../decide/canary.ts";
 import { PROBE_FLAG } from "../decide/health/due.ts";
+import { concerns } from "../decide/objective/concerns.ts";
 import { classOf, judge } from "../decide/objective/judge.ts";
-import type { Objective } from "../decide/objective/types.ts";
-import { canonical, versionOf, type NewHash } from "../decide/report/canonical.ts";
-import { tally, type Cell, type EndedRequest } from "../decide/report/tally.ts";
+import type { Objective, ScopedObjectives } from "../decide/objective/types.ts";
+import { canonical, scopedVersionOf, versionOf, type NewHash } from "../decide/report/canonical.ts";
+import { scopedRow, tally, tallyRefused, type Cell, type EndedRequest } from "../decide/report/tally.ts";
 import { MINUTE_MS, type BadRequest, type Judged } from "../decide/report/types.ts";
-import type { Log } from "../ports.ts";
+import type { Log, RequestRecord } from "../ports.ts";
 import type { Json } from "../wire/json.ts";
 import { StorageError } from "./errors.ts";
 import { CountNames } from "./outcome-names.ts";
-import { messageOf, schemaVersion } from "./schema.ts";
+import { copyBefore, messageOf, schemaVersion } from "./schema.ts";
 import { int, text, type SqlRow } from "./statements.ts";
 
 export const OUTCOMES_FILE = "outcomes.db";
 /** Version of the file's tables. */
-export const OUTCOMES_VERSION = 1;
+export const OUTCOMES_VERSION = 2;
 
 const TABLES = `
 CREATE TABLE pairs (id INTEGER PRIMARY KEY, route TEXT NOT NULL, deployment TEXT NOT NULL, version TEXT NOT NULL, UNIQUE (route, deployment, version)) STRICT;
@@ -34,6 +35,9 @@ CREATE INDEX bad_at ON bad (at_ms);
 CREATE TABLE objectives (version TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 `;
+
+/** Counts by promises to whoever asked. Their version belongs to one promise alone, and `route` is empty: the three that are unique stay so. */
+const VERSION_2 = "ALTER TABLE pairs ADD COLUMN scope TEXT NOT NULL DEFAULT '';";
 
 const FLUSH_EVERY_MS = 2_000;
 const PRUNE_EVERY_MS = 3_600_000;
@@ -56,19 +60,39 @@ export interface OutcomesOptions {
   readonly keepDays?: number;
   /** The place of the last record at this start, and the next so many requests behind a place: what a killed process did not come to count. */
   readonly lastPosition: number;
-  readonly missed: (after: number, count: number) => Iterable<EndedRequest>;
+  readonly missed: (after: number, count: number) => Iterable<CountedRequest>;
 }
+
+/** A finished request, with what tells whose it was. */
+export interface CountedRequest extends EndedRequest, Asker {
+  /** Instead of what `Asker` says: all that it is in. */
+  readonly scopes?: readonly string[];
+}
+/** Of whom a record tells. */
+export type Asker = Partial<Pick<RequestRecord, "tenant" | "key" | "tags">>;
+
+/** Promises to keys, teams and others, and which scopes a request is in. */
+export interface ScopedPromises {
+  readonly promises: readonly ScopedObjectives[];
+  readonly scopesOf: (asker: Asker) => readonly string[];
+}
+const NOBODY: ScopedPromises = { promises: [], scopesOf: () => [] };
 
 interface Promised {
   readonly version: string;
   readonly objectives: readonly Objective[];
 }
+interface PromisedToScope extends Promised {
+  readonly id: string;
+  readonly scopes: readonly string[];
+}
 const NOTHING: Promised = { version: "", objectives: [] };
 
-/** What waits to be written of one route in one minute. */
+/** What waits to be written of one route, or of one promise to whoever asked, in one minute. */
 interface Waiting {
   readonly minute: number;
   readonly route: string;
+  readonly scope: string;
   readonly version: string;
   readonly byDeployment: Map<string, Cell>;
 }
@@ -85,6 +109,8 @@ export class OutcomeBook {
   readonly #pairs = new Map<string, number>();
   readonly #names: CountNames;
   #promises: ReadonlyMap<string, Promised> = new Map();
+  #scoped: readonly PromisedToScope[] = [];
+  #scopesOf = NOBODY.scopesOf;
   #waiting = new Map<string, Waiting>();
   #cells = 0;
   #bad: BadRequest[] = [];
@@ -101,7 +127,7 @@ export class OutcomeBook {
     this.#db = open(path);
     this.#names = new CountNames(this.#db);
     this.#pairOf = this.#db.prepare("SELECT id FROM pairs WHERE route = ? AND deployment = ? AND version = ?");
-    this.#addPair = this.#db.prepare("INSERT INTO pairs (route, deployment, version) VALUES (?, ?, ?)");
+    this.#addPair = this.#db.prepare("INSERT INTO pairs (route, deployment, version, scope) VALUES (?, ?, ?, ?)");
     this.#counts = this.#db.prepare("SELECT counts FROM minutes WHERE minute = ? AND pair = ?");
     this.#write = this.#db.prepare("INSERT OR REPLACE INTO minutes (minute, pair, counts) VALUES (?, ?, ?)");
     this.#writeBad = this.#db.prepare("INSERT INTO bad (at_ms, body) VALUES (?, ?)");
@@ -110,30 +136,60 @@ export class OutcomeBook {
     if (this.position === null) this.#writeMark.run(options.lastPosition);
   }
 
-  /** By which objectives requests of each route are judged from now on. */
-  promise(routes: Iterable<readonly [route: string, objectives: readonly Objective[]]>): void {
+  /** By which objectives requests of each route, and of whoever asks, are judged from now on. */
+  promise(routes: Iterable<readonly [route: string, objectives: readonly Objective[]]>, scoped: ScopedPromises = NOBODY): void {
     const promises = new Map<string, Promised>();
     for (const [route, objectives] of routes) {
       if (objectives.length > 0) promises.set(route, { version: versionOf(objectives, sha256), objectives });
     }
+    const ofScopes = scoped.promises.map(({ id, scopes, objectives }) => ({ id, scopes, objectives, version: scopedVersionOf(id, { scopes, objectives }, sha256) }));
     const write = this.#db.prepare("INSERT OR IGNORE INTO objectives (version, body) VALUES (?, ?)");
     try {
       for (const { version, objectives } of promises.values()) write.run(version, canonical(objectives as unknown as Json));
+      for (const { version, scopes, objectives } of ofScopes) write.run(version, canonical({ scopes, objectives } as unknown as Json));
     } catch (error) {
       this.#options.log.warn("objectives_not_written", { message: messageOf(error) });
     }
     this.#promises = promises;
+    this.#scoped = ofScopes;
+    this.#scopesOf = scoped.scopesOf;
     this.#recover();
   }
 
   /** Counts a finished request. */
-  add(request: EndedRequest): void {
+  add(request: CountedRequest): void {
     // A copy that nobody saw is no request of anybody's, and no more is a probe of our own.
     if (request.flags.includes(MIRROR_FLAG) || request.flags.includes(PROBE_FLAG)) return;
     const { version, objectives } = this.#promises.get(request.route) ?? NOTHING;
-    const waiting = this.#waitingOf(Math.floor(request.atMs / MINUTE_MS), request.route, version);
-    const bad = tally(request, judgedBy(version, objectives, request), (deployment) => this.#cellOf(waiting, deployment));
+    const waiting = this.#waitingOf(request, request.route, version);
+    const own = tally(request, judgedBy(version, objectives, request), (deployment) => this.#cellOf(waiting, deployment));
+    const bad = this.#scoped.length === 0 ? own : scopedRow(own, version, this.#tallyScoped(request));
     if (bad !== null) this.#addBad(bad);
+  }
+
+  /** Counts a request that was refused before anything was called, and has no record. Without a route it leaves counts only. */
+  addRefused(request: CountedRequest): void {
+    if (request.route !== "") return this.add(request);
+    const kind = classOf(request);
+    tallyRefused(request, kind, this.#cellOf(this.#waitingOf(request, "", ""), ""), []);
+    for (const { id, version, objectives } of this.#promisedTo(request)) {
+      const { objectives: verdicts } = judgedBy(version, objectives, request);
+      tallyRefused(request, kind, this.#cellOf(this.#waitingOf(request, "", version, id), ""), verdicts.flatMap(({ name, valid, good }) => (valid && !good ? [name] : [])));
+    }
+  }
+
+  #tallyScoped(request: CountedRequest): readonly { readonly id: string; readonly row: BadRequest }[] {
+    return this.#promisedTo(request).flatMap(({ id, version, objectives }) => {
+      const waiting = this.#waitingOf(request, "", version, id);
+      const row = tally(request, judgedBy(version, objectives, request), (deployment) => this.#cellOf(waiting, deployment));
+      return row === null ? [] : [{ id, row }];
+    });
+  }
+
+  #promisedTo(request: CountedRequest): readonly PromisedToScope[] {
+    if (this.#scoped.length === 0) return this.#scoped;
+    const has = request.scopes ?? this.#scopesOf(request);
+    return this.#scoped.filter(({ scopes }) => concerns(scopes, has, request.route));
   }
 
   /** Counts and rows that memory could not keep while the disk took nothing. */
@@ -197,12 +253,13 @@ export class OutcomeBook {
     }
   }
 
-  #waitingOf(minute: number, route: string, version: string): Waiting {
+  #waitingOf({ atMs }: EndedRequest, route: string, version: string, scope = ""): Waiting {
+    const minute = Math.floor(atMs / MINUTE_MS);
     const last = this.#last;
     if (last !== null && last.minute === minute && last.route === route && last.version === version) return last;
     const name = `${minute} ${version} ${route}`;
     let found = this.#waiting.get(name);
-    if (found === undefined) this.#waiting.set(name, (found = { minute, route, version, byDeployment: new Map() }));
+    if (found === undefined) this.#waiting.set(name, (found = { minute, route, scope, version, byDeployment: new Map() }));
     return (this.#last = found);
   }
 
@@ -232,10 +289,10 @@ export class OutcomeBook {
     this.#dropped++;
   }
 
-  #writeMinute({ minute, route, version, byDeployment }: Waiting): void {
+  #writeMinute({ minute, route, scope, version, byDeployment }: Waiting): void {
     for (const [deployment, cell] of byDeployment) {
       if (cell.size === 0) continue;
-      const pair = this.#pairId(route, deployment, version);
+      const pair = this.#pairId(route, deployment, version, scope);
       const before = this.#counts.get(minute, pair)?.["counts"];
       const counts = typeof before === "string" ? this.#names.read(before) : {};
       for (const [name, count] of cell) counts[name] = (counts[name] ?? 0) + count;
@@ -243,12 +300,12 @@ export class OutcomeBook {
     }
   }
 
-  #pairId(route: string, deployment: string, version: string): number {
+  #pairId(route: string, deployment: string, version: string, scope: string): number {
     const name = JSON.stringify([route, deployment, version]);
     let id = this.#pairs.get(name);
     if (id === undefined) {
       const known = this.#pairOf.get(route, deployment, version);
-      id = known === undefined ? Number(this.#addPair.run(route, deployment, version).lastInsertRowid) : int(known["id"]);
+      id = known === undefined ? Number(this.#addPair.run(route, deployment, version, scope).lastInsertRowid) : int(known["id"]);
       this.#pairs.set(name, id);
     }
     return id;
@@ -293,7 +350,8 @@ function open(path: string): DatabaseSync {
     db.exec("PRAGMA wal_autocheckpoint = 8192");
     const found = schemaVersion(db);
     if (found > OUTCOMES_VERSION) throw new StorageError("newer_schema", `${path} was written by a newer Spillway (schema ${found}, this one knows ${OUTCOMES_VERSION}). Start the newer version, or use another --data-dir; the file was not touched.`);
-    if (found === 0) db.exec(`BEGIN IMMEDIATE; ${TABLES} PRAGMA user_version = ${OUTCOMES_VERSION}; COMMIT`);
+    if (found > 0 && found < OUTCOMES_VERSION) copyBefore(db, path, found);
+    if (found < OUTCOMES_VERSION) db.exec(`BEGIN IMMEDIATE; ${found === 0 ? TABLES : ""} ${VERSION_2} PRAGMA user_version = ${OUTCOMES_VERSION}; COMMIT`);
     return db;
   } catch (error) {
     db?.close();

@@ -229,7 +229,7 @@ function inOneStep(db: DatabaseSync, statements: string, version: number): void 
 }
 
 /** A whole, consistent copy beside the file; a copy from a broken try is replaced, never half written. */
-function copyBefore(db: DatabaseSync, path: string, version: number): void {
+export function copyBefore(db: DatabaseSync, path: string, version: number): void {
   const copy = `${path}.v${version}.bak`;
   const draft = `${copy}.draft`;
   rmSync(draft, { force: true });

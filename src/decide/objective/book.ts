@@ -6,6 +6,7 @@ import { isObject, type Json, type JsonObject } from "../../wire/json.ts";
 import { coversDeployment, runsAt } from "../contract/covers.ts";
 import type { Contract } from "../contract/types.ts";
 import { BurnAlerts, type BurnAlert, type BurnEvent } from "./alerts.ts";
+import { concerns } from "./concerns.ts";
 import { classOf, judge, judgeCall, ServedMinutes, type Finished, type FinishedCall, type Verdict } from "./judge.ts";
 import { objectiveOfContract } from "./of-contract.ts";
 import { budgetEffects, NO_EFFECTS, type BudgetEffects, type ErrorBudgetPolicy } from "./policy.ts";
@@ -110,7 +111,7 @@ export class ObjectiveBook {
       const kind = classOf(request);
       const count = (tracked: Tracked): void => counted(tracked, tracked.minutes === null ? judge(tracked.objective, request, kind) : tracked.minutes.add(tracked.objective, request, kind, wallMs), wallMs);
       for (const tracked of ofRoute) count(tracked);
-      for (const one of this.#scoped) if (one.scopes.every((scope) => scopes.includes(scope) || scope === `route/${request.route}`)) for (const tracked of one.tracked) count(tracked);
+      for (const one of this.#scoped) if (concerns(one.scopes, scopes, request.route)) for (const tracked of one.tracked) count(tracked);
     }
     if (this.#contracts.length > 0) for (const call of request.attempts) this.#called(call, wallMs);
   }

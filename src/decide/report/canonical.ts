@@ -1,7 +1,7 @@
 /** Events in their one spelling, and the digest over them. The hash itself is given: pure code has none. */
 import { isObject, type Json, type JsonObject } from "../../wire/json.ts";
 import type { Objective } from "../objective/types.ts";
-import type { BadRequest, MinuteEvent } from "./types.ts";
+import type { BadRequest, MinuteEvent, ScopedPromise } from "./types.ts";
 
 /** A hash that takes text piece by piece: SHA-256, in hexadecimal. */
 export interface Hash {
@@ -49,6 +49,11 @@ export function compare(a: string, b: string): number {
 /** Names what was promised; "" where nothing was. Another promise, another version. */
 export function versionOf(objectives: readonly Objective[], hash: NewHash): string {
   return objectives.length === 0 ? "" : hashed(canonical(objectives as unknown as Json), hash).slice(0, 16);
+}
+
+/** Names what was promised to requests in some scopes, and to which. `id` belongs to it: counts of two promises are never one. */
+export function scopedVersionOf(id: string, promise: ScopedPromise, hash: NewHash): string {
+  return hashed(canonical({ id, ...promise } as unknown as Json), hash).slice(0, 16);
 }
 
 /** The digest of one text. */

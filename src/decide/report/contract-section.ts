@@ -11,8 +11,9 @@ import type { BillingMonth } from "../contract/months.ts";
 import { slaCredit } from "../contract/sla.ts";
 import type { Contract } from "../contract/types.ts";
 import { coversModel } from "../contract/covers.ts";
+import { objectiveOfContract } from "../objective/of-contract.ts";
 import { isFailure } from "./tally.ts";
-import { percentOf } from "./attainment.ts";
+import { attainment, percentOf, type Attainment } from "./attainment.ts";
 import { badLine, canonical, hashed, minuteLine, type Hash, type NewHash } from "./canonical.ts";
 import { incidentsOf, named, type Incident, type Named, type TroubleMinute } from "./incidents.ts";
 import { increased, underPrefix } from "./route-section.ts";
@@ -40,6 +41,8 @@ export interface ContractSection {
   readonly calls: { readonly all: number; readonly good: number; readonly bad: number; readonly goodPercent: string | null; readonly outcomes: readonly Named[] };
   readonly minutes: { readonly all: number; readonly measured: number; readonly down: number; readonly bridged: number };
   readonly incidents: readonly Incident[];
+  /** The provider's promise as it is watched and alarmed: good calls of those that say something of the provider. null: nothing was promised. Absent: a report of the first format. */
+  readonly objective?: Attainment | null;
   readonly claim: Claim;
 }
 /** All of the contract that the section was made by, to make it again. */
@@ -151,6 +154,7 @@ export class ContractFold {
     const all = this.#minutes.reduce((total, one) => total + one.all, 0);
     const bad = this.#minutes.reduce((total, one) => total + one.trouble, 0);
     const terms = termsOf(this.#span);
+    const promised = objectiveOfContract(contract);
     const from = new Date(month.fromMs).toISOString();
     const until = new Date(untilMs).toISOString();
     return {
@@ -161,6 +165,7 @@ export class ContractFold {
       calls: { all, good: all - bad, bad, goodPercent: all === 0 ? null : percentOf(all - bad, all), outcomes: named([this.#outcomes]) },
       minutes: { all: Math.round((month.untilMs - month.fromMs) / MINUTE_MS), measured: this.#minutes.filter((one) => one.all > 0).length, down, bridged },
       incidents: incidentsOf(this.#minutes),
+      objective: promised === null ? null : attainment(promised, contract.version, all, all - bad),
       claim: {
         result: verdict.result === "unclaimed" ? "claim" : verdict.result === "kept" || verdict.result === "below_minimum" ? verdict.result : "nothing_promised",
         uptimePercent: verdict.uptimePercent,

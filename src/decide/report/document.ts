@@ -9,7 +9,7 @@ import type { ContractSection } from "./contract-section.ts";
 import type { Distribution } from "./distribution.ts";
 import type { Incident, Named } from "./incidents.ts";
 import type { Report } from "./report.ts";
-import type { RouteSection } from "./route-section.ts";
+import type { Refused, RouteSection } from "./route-section.ts";
 
 export type Block =
   | { readonly kind: "heading"; readonly level: 1 | 2 | 3; readonly text: string }
@@ -24,31 +24,37 @@ export function documentOf(report: Report): readonly Block[] {
     ...(report.complete ? [] : [text("The month was not over when this was made: events still come, and the digest changes with them.")]),
     text(`Digest of all events and of the objectives' versions: ${report.digest}`),
     text("Made again from the events, this report has the same digest: spillway report --verify FILE, with the report as JSON."),
-    ...(report.routes.length === 0 ? [] : [summary(report)]),
-    ...report.routes.flatMap(routeBlocks),
+    ...(summaryRows(report).length === 0 ? [] : [table(["of", "objective", "target", "attained", "met"], summaryRows(report), [1, 4])]),
+    ...report.routes.flatMap((one) => sectionBlocks(one.route === "" ? "No route" : `Route ${one.route}`, one.route === "" ? [text(NO_ROUTE)] : [], one)),
+    ...report.scopes.flatMap((one) => sectionBlocks(`Objectives ${one.scope}`, one.promised.map(({ scopes }) => text(`Of all requests in ${scopes.join(" and ")}, by whatever route.`)), one)),
     ...report.contracts.flatMap(contractBlocks),
   ];
 }
 
-function summary({ routes }: Report): Block {
-  const rows = routes.flatMap(({ route, objectives, requests }) =>
-    objectives.length === 0
-      ? [[route, "none", "", share(requests.answeredPercent), ""]]
-      : objectives.map((one) => [route, one.objective.name, `${one.targetPercent} %`, share(one.attainedPercent), metText(one)]));
-  return table(["route", "objective", "target", "attained", "met"], rows, [1, 4]);
+const NO_ROUTE = "Requests that were refused before it was known which route they ask for. Those that are ours count as bad, but no route can be told to have missed them; objectives of keys and teams count them where it was known who asked.";
+
+function summaryRows({ routes, scopes, contracts }: Report): readonly (readonly string[])[] {
+  const row = (of: string, one: Attainment): readonly string[] => [of, one.objective.name, `${one.targetPercent} %`, share(one.attainedPercent), metText(one)];
+  return [
+    ...routes.flatMap(({ route, objectives, requests }) => (objectives.length > 0 ? objectives.map((one) => row(route, one)) : route === "" ? [] : [[route, "none", "", share(requests.answeredPercent), ""]])),
+    ...scopes.flatMap(({ scope, objectives }) => objectives.map((one) => row(`objectives ${scope}`, one))),
+    ...contracts.flatMap(({ contract, objective }) => (objective == null ? [] : [row(`contract ${contract}`, objective)])),
+  ];
 }
 
-function routeBlocks(section: RouteSection): readonly Block[] {
+function sectionBlocks(title: string, about: readonly Block[], section: Omit<RouteSection, "route" | "promised">): readonly Block[] {
   const { requests, cost, firstContent, total } = section;
   return [
-    heading(2, `Route ${section.route}`),
+    heading(2, title),
+    ...about,
     text(`${minute(section.from)} to ${minute(section.until)} (UTC), a month of ${section.zone}. ${count(requests.all, "request")}, ${number(requests.valid)} valid, ${number(requests.lost)} lost, ${number(requests.saved)} saved by failover, ${number(requests.diverted)} sent elsewhere at once.`),
     heading(3, "Objectives"),
     ...(section.objectives.length === 0
       ? [text(`None was in force. Of valid requests ${share(requests.answeredPercent)} were answered to their end.`)]
-      : [table(["objective", "promise", "target", "valid", "bad", "attained", "budget used", "met"], section.objectives.map(attainmentRow), [1, 7])]),
+      : [table(OBJECTIVE_HEAD, section.objectives.map((one) => attainmentRow(one)), [1, 7])]),
     ...named("How requests ended", "class", requests.classes),
     ...named("Not valid, and why", "why", section.exclusions),
+    ...refusedBlocks(section.refused ?? []),
     ...incidentBlocks(section.incidents, "requests"),
     ...distributionBlocks(firstContent, total),
     heading(3, "Cost of reliability"),
@@ -76,6 +82,11 @@ function contractBlocks(section: ContractSection): readonly Block[] {
           ["uptime promised", `${terms.sla.uptimePercent} %`], ["uptime by our calls", `${claim.uptimePercent} %`], ["a minute is down from", `${terms.downFromPercent} % of its calls`],
           ["bill of the month", `USD ${terms.billUsd}`], ["credit", `USD ${claim.creditUsd}`], ["", resultText(section)],
         ], [1])]),
+    ...(section.objective == null ? [] : [
+      heading(3, "The promise as an objective"),
+      text("This is what alerts watch: good calls of those that say something of the provider. The credit above goes by minutes."),
+      table(OBJECTIVE_HEAD, [attainmentRow(section.objective, "call")], [1, 7]),
+    ]),
     ...(claim.evidence.length === 0 ? [] : [
       heading(3, "Evidence"),
       table(["down from", "until", "minutes", "measured", "calls", "failed", "how", "requests lost by it"], claim.evidence.map((one) => [
@@ -101,8 +112,10 @@ function resultText({ claim, terms }: ContractSection): string {
   }
 }
 
-function attainmentRow(one: Attainment): readonly string[] {
-  const unit = one.objective.kind === "throughput" ? " minutes" : "";
+const OBJECTIVE_HEAD = ["objective", "promise", "target", "valid", "bad", "attained", "budget used", "met"];
+
+function attainmentRow(one: Attainment, of: "request" | "call" = "request"): readonly string[] {
+  const unit = one.objective.kind === "throughput" ? " minutes" : of === "call" ? " calls" : "";
   return [
     one.objective.name, promiseText(one.objective), `${one.targetPercent} %`, `${number(one.valid)}${unit}`, `${number(one.bad)}${unit}`, share(one.attainedPercent),
     one.budgetUsedPercent === null ? "" : `${one.budgetUsedPercent} %`, metText(one),
@@ -142,6 +155,11 @@ function distributionBlocks(first: Distribution, total: Distribution): readonly 
     table(["", "answers", "p50", "p95", "p99"], [row("first content", first), row("whole answer", total)], []),
     ...(bounds.length === 0 ? [] : [table(["up to", "first content", "whole answer"], bounds.map((bound) => [bound === Infinity ? "longer" : `${number(bound)} ms`, countAt(first, bound), countAt(total, bound)]), [])]),
   ];
+}
+
+function refusedBlocks(refused: readonly Refused[]): readonly Block[] {
+  if (refused.length === 0) return [];
+  return [heading(3, "Refused before a route was known"), table(["why", "counts as", "count"], refused.map((one) => [one.why, one.class === "client" ? "not valid" : "bad", number(one.count)]), [1])];
 }
 
 function named(title: string, what: string, counts: readonly Named[]): readonly Block[] {

@@ -5,7 +5,7 @@ import type { Json } from "../../wire/json.ts";
 import { contractOf } from "../contract/test-contracts.ts";
 import { monthNamed } from "../contract/months.ts";
 import { badInOrder, versionOf } from "./canonical.ts";
-import { makeReport, type Report, type ReportPlan } from "./report.ts";
+import { FIRST_FORMAT, makeReport, REPORT_FORMAT, type Report, type ReportPlan } from "./report.ts";
 import { aCall, aRequest, eventsOf, MONTH_END_MS, MONTH_MS, monthOfRequests, OBJECTIVES, sha256 } from "./test-month.ts";
 import type { EndedRequest } from "./tally.ts";
 import type { BadRequest, MinuteEvent } from "./types.ts";
@@ -16,8 +16,9 @@ const billingMonth = monthNamed(contract, "2026-10");
 assert.ok(billingMonth !== null);
 
 const PLAN: ReportPlan = {
-  month: "2026-10", complete: true,
+  format: REPORT_FORMAT, month: "2026-10", complete: true,
   routes: [{ route: "support", zone: "UTC", fromMs: MONTH_MS, untilMs: MONTH_END_MS, objectives: new Map([[versionOf(OBJECTIVES, sha256), OBJECTIVES]]) }],
+  scopes: [],
   contracts: [{ contract, month: billingMonth, untilMs: MONTH_END_MS, billNanoUsd: 1_000_000_000_000n, downPermille: 500 }],
 };
 
@@ -85,11 +86,19 @@ describe("the report of a month, worked out by hand", () => {
     ]);
     assert.deepEqual([provider.calls.all, provider.calls.bad, provider.incidents.length], [89_236, 36, 2]);
   });
+
+  test("tells a provider's promise as the objective that alerts watch: good calls of those that say something of it", () => {
+    const { objective } = provider;
+    assert.ok(objective != null);
+    // 36 of the 44.618 that 99.95 % of 89,236 allows.
+    const { version, valid, bad, attainedPercent, targetPercent, met, budgetUsedPercent } = objective;
+    assert.deepEqual([objective.objective.name, version, valid, bad, attainedPercent, targetPercent, met, budgetUsedPercent], ["uptime", contract.version, 89_236, 36, "99.95965", "99.95", true, "80.6"]);
+  });
 });
 
 /** The days of the incidents are enough to be made again often. */
 const onDays = (atMs: number): boolean => [5, 20].includes(new Date(atMs).getUTCDate());
-const few = { minutes: events.minutes.filter(({ minuteMs }) => onDays(minuteMs)), bad: events.bad.filter(({ atMs }) => onDays(atMs)) };
+const few = { scopeMinutes: [], minutes: events.minutes.filter(({ minuteMs }) => onDays(minuteMs)), bad: events.bad.filter(({ atMs }) => onDays(atMs)) };
 const written = JSON.parse(JSON.stringify(reportJson(makeReport(PLAN, few, sha256)))) as Json;
 
 function again(changed: { readonly minutes?: readonly MinuteEvent[]; readonly bad?: readonly BadRequest[] }, told: Json = written): readonly string[] {
@@ -111,6 +120,17 @@ describe("a report made again", () => {
     const whole = readReport(JSON.parse(JSON.stringify(reportJson(report))) as Json);
     assert.ok(whole !== null);
     assert.deepEqual(differences(whole, makeReport(planOf(whole), events, sha256)), []);
+  });
+
+  test("of the first format has the digest and the figures that it had, and nothing that it did not tell", () => {
+    const first = makeReport({ ...PLAN, format: FIRST_FORMAT }, events, sha256);
+    // As it was written when there was no other format.
+    assert.equal(first.digest, "469da301a90acaece5f26a50d483b1aff963a605d25017621a18baf8c07b226d");
+    const { scopes: _, ...file } = JSON.parse(JSON.stringify(reportJson(first))) as { scopes: Json; routes: object[]; contracts: object[] };
+    assert.deepEqual(["refused" in (file.routes[0] ?? {}), "objective" in (file.contracts[0] ?? {})], [false, false]);
+    const read = readReport(file as unknown as Json);
+    assert.ok(read !== null);
+    assert.deepEqual(differences(read, makeReport(planOf(read), events, sha256)), []);
   });
 
   test("tells a changed event: a count, a minute that is missing or moved, a row, a row that is missing", () => {
@@ -148,7 +168,7 @@ describe("events", () => {
   ] as const;
   const requests = fc.array(fc.record({ kind: fc.nat(OUTCOMES.length - 1), minute: fc.nat(500), ms: fc.nat(59_999) }), { maxLength: 60 })
     .map((list): EndedRequest[] => list.flatMap(({ kind, minute, ms }, i) => OUTCOMES[kind]?.(`req_${i}`, MONTH_MS + minute * 60_000 + ms) ?? []));
-  const sorted = ({ minutes, bad }: typeof events): typeof events => ({ minutes, bad: bad.toSorted(badInOrder) });
+  const sorted = ({ bad, ...counts }: typeof events): typeof events => ({ ...counts, bad: bad.toSorted(badInOrder) });
 
   test("add up: totals of a report are the sums over its requests, and counts and rows agree", () => {
     fc.assert(fc.property(requests, (list) => {

@@ -35,6 +35,8 @@ export interface RouteSection {
   readonly requests: RequestSums;
   /** Requests that are not valid, by why. */
   readonly exclusions: readonly Named[];
+  /** Of all requests: those that were refused before a route was known. Absent: a report of the first format. */
+  readonly refused?: readonly Refused[];
   readonly objectives: readonly Attainment[];
   readonly incidents: readonly Incident[];
   readonly firstContent: Distribution;
@@ -43,6 +45,13 @@ export interface RouteSection {
   readonly deployments: readonly DeploymentSums[];
   /** Where counts and rows contradict each other; empty: nowhere. */
   readonly contradictions: readonly string[];
+}
+/** Requests that were refused at the door. */
+export interface Refused {
+  /** `client`: not valid. `failed`: ours, so bad. */
+  readonly class: string;
+  readonly why: string;
+  readonly count: number;
 }
 export interface RequestSums {
   readonly all: number;
@@ -127,10 +136,11 @@ export class RouteFold {
 
   /** The next event of the route; those outside the span are passed over. */
   add(event: MinuteEvent): void {
-    const { minuteMs, deployment, version, counts } = event;
+    const { minuteMs, deployment, version } = event;
     if (minuteMs < this.#span.fromMs || minuteMs >= this.#span.untilMs) return;
     this.#minutesHash.update(minuteLine(event));
     this.#events++;
+    const counts = withRefused(event.counts);
     addCounts(this.#counts, counts);
     addCounts(of(this.#byDeployment, deployment), counts);
     addCounts(of(this.#byVersion, version), counts);
@@ -153,10 +163,10 @@ export class RouteFold {
     minute.diverted += counts["diverted"] ?? 0;
     minute.trouble += lost + saved + late;
     this.#noteCauses(minute, deployment, counts, late);
-    for (const name of BAD_CLASSES) this.#differ(minuteMs, name, counts[`class:${name}`] ?? 0);
-    for (const name in counts) {
+    for (const name of BAD_CLASSES) this.#differ(minuteMs, name, event.counts[`class:${name}`] ?? 0);
+    for (const name in event.counts) {
       if (!name.startsWith("valid:")) continue;
-      const missed = (counts[name] ?? 0) - (counts[`good:${name.slice(6)}`] ?? 0);
+      const missed = (event.counts[name] ?? 0) - (event.counts[`good:${name.slice(6)}`] ?? 0);
       if (missed !== 0) this.#differ(minuteMs, `missed ${name.slice(6)}`, missed);
     }
   }
@@ -196,6 +206,7 @@ export class RouteFold {
         classes: underPrefix(counts, "class:"),
       },
       exclusions: underPrefix(counts, "why:"),
+      refused: underPrefix(counts, "refused:").flatMap(({ name, count }) => refusedOf(name, count)),
       objectives: this.#attained(promised),
       incidents: incidentsOf(this.#minutes),
       firstContent: distributionOf(counts, "first"),
@@ -218,6 +229,7 @@ export class RouteFold {
   #noteCauses(minute: Minute, deployment: string, counts: Counts, late: number): void {
     if (late > 0) minute.causes = increased(minute.causes, "slow", late);
     for (const name in counts) {
+      if (name.startsWith(REFUSED_FAILED)) minute.causes = increased(minute.causes, name.slice(REFUSED_FAILED.length), counts[name] ?? 0);
       if (!name.startsWith("call:") || !isFailure(name.slice(5))) continue;
       minute.causes = increased(minute.causes, name.slice(5), counts[name] ?? 0);
       minute.deployments = increased(minute.deployments, deployment, counts[name] ?? 0);
@@ -244,6 +256,30 @@ export class RouteFold {
       return attainment(objective, version, counts.get(`valid:${objective.name}`) ?? 0, counts.get(`good:${objective.name}`) ?? 0);
     }));
   }
+}
+
+const REFUSED_CLIENT = "refused:client:";
+const REFUSED_FAILED = "refused:failed:";
+const REFUSED_BAD = "refused:bad:";
+
+/** Counts with those of refusals at the door where they belong: they are requests, valid or not, like others, but leave no row. */
+function withRefused(counts: Counts): Counts {
+  let sums: Map<string, number> | null = null;
+  for (const name in counts) {
+    if (!name.startsWith("refused:")) continue;
+    sums ??= new Map(Object.entries(counts));
+    const count = counts[name] ?? 0;
+    if (name.startsWith(REFUSED_CLIENT)) addCounts(sums, { "class:client": count, [`why:${name.slice(REFUSED_CLIENT.length)}`]: count });
+    else if (name.startsWith(REFUSED_FAILED)) addCounts(sums, { "class:failed": count, lost: count });
+    else if (name.startsWith(REFUSED_BAD)) addCounts(sums, { [`valid:${name.slice(REFUSED_BAD.length)}`]: count });
+  }
+  return sums === null ? counts : Object.fromEntries(sums);
+}
+
+function refusedOf(name: string, count: number): readonly Refused[] {
+  const colon = name.indexOf(":");
+  const kind = name.slice(0, colon);
+  return kind === "bad" ? [] : [{ class: kind, why: name.slice(colon + 1), count }];
 }
 
 const BAD_CLASSES = ["degraded", "interrupted", "truncated", "failed"] as const;

@@ -2,6 +2,7 @@
 import { member, type Json, type JsonObject } from "../../wire/json.ts";
 import { inputTokens, outputTokens } from "../../wire/usage.ts";
 import { isWhole, judgeCall, type Finished } from "../objective/judge.ts";
+import type { RequestClass } from "../objective/types.ts";
 import { BOUNDS_MS, bucketOf, type BadRequest, type Judged } from "./types.ts";
 
 /** A finished request, as its record tells it. */
@@ -15,6 +16,8 @@ export interface EndedRequest extends Finished {
   /** HTTP status that left. */
   readonly status: number;
   readonly decision: JsonObject;
+  /** Why it was refused, where its error's code does not tell enough. */
+  readonly why?: string;
 }
 export interface EndedCall {
   readonly deployment: string;
@@ -143,8 +146,21 @@ function rowOf(request: EndedRequest, judged: Judged): BadRequest {
   };
 }
 
-function whyOf({ errorCode, outcome }: EndedRequest): string {
-  return outcome === "client_gone" ? outcome : (errorCode ?? outcome);
+/** Counts a request that was refused before a route was known. Such may come in floods, so they leave no row. `bad`: objectives that it counts against. */
+export function tallyRefused(request: EndedRequest, kind: RequestClass, cell: Cell, bad: readonly string[]): void {
+  add(cell, `refused:${kind}:${whyOf(request)}`, 1);
+  for (const name of bad) add(cell, `refused:bad:${name}`, 1);
+}
+
+/** The row of a request with what it was to promises to whoever asked. `own`: its row by the objectives of its route, whose `version` is in force; null: it has none. */
+export function scopedRow(own: BadRequest | null, version: string, scoped: readonly { readonly id: string; readonly row: BadRequest }[]): BadRequest | null {
+  const [first] = scoped;
+  if (first === undefined) return own;
+  return { ...(own ?? { ...first.row, version, missed: [] }), scoped: scoped.map(({ id, row }) => ({ id, version: row.version, missed: row.missed })) };
+}
+
+function whyOf({ errorCode, outcome, why }: EndedRequest): string {
+  return why ?? (outcome === "client_gone" ? outcome : (errorCode ?? outcome));
 }
 
 /** Names of counts of an objective, made once. */

@@ -2,9 +2,9 @@
 import { createHash } from "node:crypto";
 import { classOf, judge } from "../objective/judge.ts";
 import type { Objective } from "../objective/types.ts";
-import { inOrder, versionOf, type NewHash } from "./canonical.ts";
-import { tally, type Cell, type EndedCall, type EndedRequest } from "./tally.ts";
-import { MINUTE_MS, type BadRequest, type MinuteEvent } from "./types.ts";
+import { inOrder, scopedVersionOf, versionOf, type NewHash } from "./canonical.ts";
+import { scopedRow, tally, tallyRefused, type Cell, type EndedCall, type EndedRequest } from "./tally.ts";
+import { MINUTE_MS, type BadRequest, type Judged, type MinuteEvent, type ScopedPromise } from "./types.ts";
 
 export const sha256: NewHash = () => {
   const hash = createHash("sha256");
@@ -67,23 +67,57 @@ function duringFirst(id: string, atMs: number, minute: number): EndedRequest {
   return aRequest(id, atMs, { ...byBeta, attempts: [aCall("alpha/large", FAILED), aCall("beta/large")] });
 }
 
-/** Events of requests, in the order of digests. */
-export function eventsOf(requests: Iterable<EndedRequest>, objectives: readonly Objective[] = OBJECTIVES): { readonly minutes: MinuteEvent[]; readonly bad: BadRequest[] } {
+/** A promise to whoever asked, and which requests are in its scopes. */
+export interface TestPromise extends ScopedPromise {
+  readonly id: string;
+  readonly takes: (request: EndedRequest) => boolean;
+}
+
+/** Events of requests, in the order of digests. Those without a route were refused before it was known. */
+export function eventsOf(requests: Iterable<EndedRequest>, objectives: readonly Objective[] = OBJECTIVES, promises: readonly TestPromise[] = []): { readonly minutes: MinuteEvent[]; readonly scopeMinutes: MinuteEvent[]; readonly bad: BadRequest[] } {
   const version = versionOf(objectives, sha256);
-  const cells = new Map<string, { readonly event: Omit<MinuteEvent, "counts">; readonly cell: Cell }>();
+  const own = new Cells();
+  const scoped = new Cells();
   const bad: BadRequest[] = [];
   for (const request of requests) {
     const kind = classOf(request);
-    const judged = objectives.map((objective) => ({ name: objective.name, verdict: judge(objective, request, kind) }));
-    const row = tally(request, { class: kind, version, objectives: judged.map(({ name, verdict }) => ({ name, valid: verdict !== null, good: verdict === "good" })) }, (deployment) => {
-      const minuteMs = Math.floor(request.atMs / MINUTE_MS) * MINUTE_MS;
-      const name = `${minuteMs} ${request.route} ${deployment}`;
-      let found = cells.get(name);
-      if (found === undefined) cells.set(name, (found = { event: { minuteMs, route: request.route, deployment, version }, cell: new Map() }));
-      return found.cell;
+    if (request.route === "") tallyRefused(request, kind, own.of(request, "", "")(""), []);
+    const row = request.route === "" ? null : tally(request, judgedBy(objectives, version, request), own.of(request, request.route, version));
+    const rows = promises.filter(({ takes }) => takes(request)).flatMap((promise) => {
+      const { id, scopes, objectives: promised } = promise;
+      const judged = judgedBy(promised, scopedVersionOf(id, { scopes, objectives: promised }, sha256), request);
+      const cellOf = scoped.of(request, id, judged.version);
+      if (request.route === "") tallyRefused(request, kind, cellOf(""), judged.objectives.flatMap(({ name, valid, good }) => (valid && !good ? [name] : [])));
+      const found = request.route === "" ? null : tally(request, judged, cellOf);
+      return found === null ? [] : [{ id, row: found }];
     });
-    if (row !== null) bad.push(row);
+    const told = scopedRow(row, version, rows);
+    if (told !== null) bad.push(told);
   }
-  const minutes = [...cells.values()].filter(({ cell }) => cell.size > 0).map(({ event, cell }) => ({ ...event, counts: Object.fromEntries(cell) }));
-  return { minutes: minutes.toSorted(inOrder), bad };
+  return { minutes: own.events(), scopeMinutes: scoped.events(), bad };
+}
+
+function judgedBy(objectives: readonly Objective[], version: string, request: EndedRequest): Judged {
+  const kind = classOf(request);
+  const verdicts = objectives.map((objective) => ({ name: objective.name, verdict: judge(objective, request, kind) }));
+  return { class: kind, version, objectives: verdicts.map(({ name, verdict }) => ({ name, valid: verdict !== null, good: verdict === "good" })) };
+}
+
+class Cells {
+  readonly #cells = new Map<string, { readonly event: Omit<MinuteEvent, "counts">; readonly cell: Cell }>();
+
+  of({ atMs }: EndedRequest, route: string, version: string): (deployment: string) => Cell {
+    return (deployment) => {
+      const minuteMs = Math.floor(atMs / MINUTE_MS) * MINUTE_MS;
+      const name = `${minuteMs} ${route} ${deployment}`;
+      let found = this.#cells.get(name);
+      if (found === undefined) this.#cells.set(name, (found = { event: { minuteMs, route, deployment, version }, cell: new Map() }));
+      return found.cell;
+    };
+  }
+
+  events(): MinuteEvent[] {
+    const filled = [...this.#cells.values()].filter(({ cell }) => cell.size > 0);
+    return filled.map(({ event, cell }) => ({ ...event, counts: Object.fromEntries(cell) })).toSorted(inOrder);
+  }
 }

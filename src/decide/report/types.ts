@@ -19,6 +19,10 @@ import type { Objective, RequestClass } from "../objective/types.ts";
  *   cost failed_cost beaten_cost  nano-dollars: of all calls, of those that failed, of those that another was faster than
  *   dearer_cost                   what answers cost over the cheapest candidate that could have given them
  *   unpriced                      calls whose cost is not known
+ *   refused:<class>:<code>        refused before a route was known, so that no `class` counts them: `client`, or `failed` where it was ours
+ *   refused:bad:<name>            of the latter: those that an objective of whoever asked is judged by, as bad ones
+ *
+ * Objectives of keys, teams and others have counts of their own, of all requests in their scopes by whatever route: the same names.
  */
 export type Counts = Readonly<Record<string, number>>;
 
@@ -49,6 +53,17 @@ export interface BadRequest {
   readonly ttftMs: number | null;
   readonly totalMs: number;
   readonly calls: readonly { readonly deployment: string; readonly outcome: string; readonly status: number | null; readonly totalMs: number }[];
+  /** The promises to whoever asked that it counts for; absent: none. */
+  readonly scoped?: readonly ScopedVerdict[];
+}
+
+/** What a bad request was to one promise of the section `objectives`. */
+export interface ScopedVerdict {
+  /** Of the promise. */
+  readonly id: string;
+  readonly version: string;
+  /** Its objectives that the request was against. */
+  readonly missed: readonly string[];
 }
 
 /** What a request came to, as far as promises go. */
@@ -58,8 +73,11 @@ export interface Judged {
   readonly objectives: readonly { readonly name: string; readonly valid: boolean; readonly good: boolean }[];
 }
 
-/** Objectives by version, as they were when events were judged by them. */
-export type ObjectivesByVersion = ReadonlyMap<string, readonly Objective[]>;
+/** What was promised to requests in all of some scopes, as it was when events were judged by it. */
+export interface ScopedPromise {
+  readonly scopes: readonly string[];
+  readonly objectives: readonly Objective[];
+}
 
 export const MINUTE_MS = 60_000;
 

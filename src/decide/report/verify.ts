@@ -6,7 +6,7 @@ import { scaled } from "../contract/exact.ts";
 import type { Sla } from "../contract/types.ts";
 import { canonical } from "./canonical.ts";
 import type { ClaimTerms, ContractSection, ContractSpan } from "./contract-section.ts";
-import { REPORT_FORMAT, type Report, type ReportPlan } from "./report.ts";
+import { FIRST_FORMAT, REPORT_FORMAT, type Report, type ReportPlan } from "./report.ts";
 
 /** A report as it is written: keys in snake case. */
 export function reportJson(report: Report): JsonObject {
@@ -15,10 +15,12 @@ export function reportJson(report: Report): JsonObject {
 
 /** A report as it was written; null: it is none. What is wrong within shows when it is made again. */
 export function readReport(value: Json): Report | null {
-  if (!isObject(value) || value["format"] !== REPORT_FORMAT) return null;
+  if (!isObject(value) || (value["format"] !== REPORT_FORMAT && value["format"] !== FIRST_FORMAT)) return null;
+  const first = value["format"] === FIRST_FORMAT;
   const report = renamed(value, (key) => key.replaceAll(/_([a-z])/g, (_all, letter: string) => letter.toUpperCase())) as JsonObject;
-  const sections = [report["routes"], report["contracts"]];
-  return typeof report["month"] === "string" && sections.every((list) => Array.isArray(list) && list.every(isObject)) ? (report as unknown as Report) : null;
+  const scopes = first ? [] : report["scopes"];
+  const sections = [report["routes"], scopes, report["contracts"]];
+  return typeof report["month"] === "string" && sections.every((list) => Array.isArray(list) && list.every(isObject)) ? ({ ...report, scopes } as unknown as Report) : null;
 }
 
 function renamed(value: Json | undefined, name: (key: string) => string): Json {
@@ -30,10 +32,14 @@ function renamed(value: Json | undefined, name: (key: string) => string): Json {
 /** By which terms a report was made, from itself. Throws TypeError or RangeError where they cannot be read. */
 export function planOf(report: Report): ReportPlan {
   return {
+    format: report.format,
     month: report.month,
     complete: report.complete,
     routes: report.routes.map(({ route, zone, from, until, promised }) => ({
       route, zone, fromMs: instant(from), untilMs: instant(until), objectives: new Map(promised.map(({ version, objectives }) => [version, objectives])),
+    })),
+    scopes: report.scopes.map(({ scope, zone, from, until, promised }) => ({
+      scope, zone, fromMs: instant(from), untilMs: instant(until), promises: new Map(promised.map(({ version, scopes, objectives }) => [version, { scopes, objectives }])),
     })),
     contracts: report.contracts.map(contractSpan),
   };
@@ -90,8 +96,16 @@ export function differences(told: Report, made: Report): readonly string[] {
     else if (canonical(one as unknown as Json) !== canonical(other as unknown as Json)) found.push(`${kind} ${name}: figures of the report are not those of its events`);
   };
   told.routes.forEach((one, i) => compareSections("route", one.route, one, made.routes[i]));
+  told.scopes.forEach((one, i) => compareSections("objectives", one.scope, one, made.scopes[i]));
   told.contracts.forEach((one, i) => compareSections("contract", one.contract, one, made.contracts[i]));
   if (found.length === 0 && told.digest !== made.digest) found.push(`the report's own digest is ${told.digest}, its sections come to ${made.digest}`);
-  for (const { route, contradictions } of made.routes) for (const one of contradictions) found.push(`route ${route}: ${one}`);
-  return found;
+  return [...found, ...contradictionsIn(made)];
+}
+
+/** Where counts and rows of a report contradict each other, a sentence each. */
+export function contradictionsIn({ routes, scopes }: Pick<Report, "routes" | "scopes">): readonly string[] {
+  return [
+    ...routes.flatMap(({ route, contradictions }) => contradictions.map((one) => `route ${route}: ${one}`)),
+    ...scopes.flatMap(({ scope, contradictions }) => contradictions.map((one) => `objectives ${scope}: ${one}`)),
+  ];
 }
