@@ -128,4 +128,18 @@ describe("a mirror", () => {
     assert.deepEqual([mirrors.underWay, world.holdsOpen], [0, 0]);
     assertBooksAgree(world);
   });
+
+  it("gets none that was still to begin when the process stopped: its charge would find no ledger", async () => {
+    for (const stopsAtOnce of [true, false]) {
+      const { world, mirrors } = mirrored();
+      const append = (): void => {
+        if (stopsAtOnce) mirrors.stop();
+        else queueMicrotask(() => mirrors.stop());
+      };
+      Object.assign(world.deps, { records: { append } });
+      await answered(world);
+      await world.pass(1_000);
+      assert.deepEqual([world.called, mirrors.underWay], ["a", 0]);
+    }
+  });
 });

@@ -38,6 +38,7 @@ export class Mirrors {
   readonly #running = new Set<Running>();
   readonly #allowance = new Allowance();
   #starting = 0;
+  #stopped = false;
   /** More may be spent than is noted on disk. */
   onSpending: (() => void) | null = null;
 
@@ -68,18 +69,20 @@ export class Mirrors {
     return { ...deps, records: { append } };
   }
 
-  /** The process stops. */
+  /** The process stops: no copy starts any more, and those under way end and are booked. */
   stop(): void {
+    this.#stopped = true;
     for (const one of this.#running) one.stopNow();
   }
 
   #copy(deps: Deps, inbound: Inbound, route: Route, start: (deps: Deps, inbound: Inbound, route: Route) => Running | null): void {
     const { mirror } = route;
-    if (mirror === undefined || this.underWay >= AT_ONCE) return;
+    if (mirror === undefined || this.#stopped || this.underWay >= AT_ONCE) return;
     this.#starting += 1;
     // In a turn of its own: the request's last byte is to leave before any work for the copy.
     deps.clock.after(0, () => {
       this.#starting -= 1;
+      if (this.#stopped) return;
       let running: Running | null = null;
       let over = false;
       const done = (): void => {
