@@ -89,6 +89,34 @@ describe("objectives of a gateway", () => {
     assert.deepEqual(new World(at).standing(), ["route/support 60 50", "scope/search 60 50", "contract/openai 60 50"]);
   });
 
+  it("tell nothing twice where the process dies right after it told", () => {
+    const at = mkdtempSync(join(folder, "f"));
+    const first = new World(at);
+    first.ask(900, false);
+    first.objectives.tick();
+    first.wallMs += 10_000;
+    first.ask(300, true);
+    first.objectives.tick();
+    assert.ok(first.told.length > 0);
+    const killed = new World(at);
+    killed.wallMs = first.wallMs + 1_000;
+    killed.ask(20, true);
+    killed.objectives.tick();
+    assert.deepEqual(killed.told.map(({ dedupKey }) => dedupKey), []);
+  });
+
+  it("have error budgets do what they say from a restart's first request on", () => {
+    const at = mkdtempSync(join(folder, "g"));
+    const text = TEXT.replace("window: 30d } }", "window: 30d } }, error_budget: [{ left: 0%, do: [refuse_low] }]");
+    const first = new World(at, text);
+    first.ask(100, true);
+    first.objectives.close();
+    const again = new World(at, text);
+    again.objectives.start();
+    assert.equal(again.objectives.effectsOf("support").refuseLow, true);
+    again.objectives.close();
+  });
+
   it("start empty, with a word in the log, where the file cannot be read", () => {
     const at = mkdtempSync(join(folder, "c"));
     writeFileSync(join(at, "objectives.json"), '{"version":1,"obj');

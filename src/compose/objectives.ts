@@ -10,9 +10,9 @@ import type { ControlStore } from "../control/types.ts";
 import type { Contract } from "../decide/contract/types.ts";
 import { PROBE_FLAG } from "../decide/health/due.ts";
 import { EVALUATE_EVERY_MS } from "../decide/objective/alerts.ts";
-import { ObjectiveBook, type Watched } from "../decide/objective/book.ts";
+import { ObjectiveBook, type FinishedRequest, type Watched } from "../decide/objective/book.ts";
 import type { BudgetEffects } from "../decide/objective/policy.ts";
-import type { Clock, Log, RequestRecord } from "../ports.ts";
+import type { Clock, Log } from "../ports.ts";
 import { JsonFile } from "../storage/json-file.ts";
 import type { Asker, OutcomeBook } from "../storage/outcomes.ts";
 import { asString, type JsonObject } from "../wire/json.ts";
@@ -54,6 +54,8 @@ export class Objectives {
   }
 
   start(): void {
+    // What error budgets have routes do is in force from the first request on.
+    this.tick();
     this.#timer ??= setInterval(() => this.tick(), EVALUATE_EVERY_MS).unref();
   }
 
@@ -71,17 +73,18 @@ export class Objectives {
   }
 
   /** A request ended. Nothing at all where nothing is promised, and no promise is about probes of our own. */
-  recorded(record: RequestRecord): void {
+  recorded(record: FinishedRequest & Asker): void {
     if (this.book.empty || record.flags.includes(PROBE_FLAG)) return;
     this.book.recorded(record, this.book.needsScopes ? this.scopesOf(record) : NONE, this.#parts.clock.wallMs());
   }
 
-  /** One look at the alerts; once a minute what was counted is kept. */
+  /** One look at the alerts; once a minute what was counted is kept, and at once what was told: a process that dies tells nothing twice. */
   tick(): void {
     if (this.book.empty) return;
     const wallMs = this.#parts.clock.wallMs();
-    for (const event of this.book.evaluate(wallMs)) this.#parts.notify(burnNotice(event, wallMs));
-    if (wallMs - this.#savedAtMs < SAVE_EVERY_MS && wallMs >= this.#savedAtMs) return;
+    const events = this.book.evaluate(wallMs);
+    for (const event of events) this.#parts.notify(burnNotice(event, wallMs));
+    if (events.length === 0 && wallMs - this.#savedAtMs < SAVE_EVERY_MS && wallMs >= this.#savedAtMs) return;
     this.#savedAtMs = wallMs;
     this.#file.save(this.book.save());
   }
@@ -102,7 +105,8 @@ export class Objectives {
   }
 
   /** Whose a request is, and its tags, as scopes. */
-  scopesOf({ tenant = "default", key = "", tags }: Asker): readonly string[] {
+  scopesOf({ scopes: told, tenant = "default", key = "", tags }: Asker): readonly string[] {
+    if (told !== undefined) return told;
     let scopes = this.#scopes.get(key);
     if (scopes === undefined) {
       const { store } = this.#parts;
