@@ -83,10 +83,14 @@ export class BudgetRing {
     return { beganMs: this.#beganMs, slot: this.#slot, valid: [...this.#valid], bad: [...this.#bad] };
   }
 
-  /** Of the same window. What has left it since is forgotten. */
+  /** Of the same window. What has left it since is forgotten; so is what a clock counted that was far ahead, for it would not leave before that time comes. */
   restore(state: RingState | null, wallMs: number): void {
-    if (state === null || state.valid.length !== SLOTS || state.bad.length !== SLOTS) return;
+    if (state === null || !isReadable(state)) return;
     this.#begin(state.beganMs);
+    if (state.beganMs > wallMs || state.slot > Math.floor((wallMs - this.#startMs) / this.#slotMs) + 1) {
+      this.#slot = -1;
+      return;
+    }
     this.#valid.set(state.valid);
     this.#bad.set(state.bad);
     this.#slot = state.slot;
@@ -111,4 +115,10 @@ export class BudgetRing {
     }
     this.#slot = Math.floor((wallMs - this.#startMs) / this.#slotMs);
   }
+}
+
+/** It comes from a file, which may have been cut off or written by another version. */
+function isReadable({ beganMs, slot, valid, bad }: Partial<RingState>): boolean {
+  const isCounts = (counts: readonly number[] | undefined): boolean => Array.isArray(counts) && counts.length === SLOTS && counts.every((count) => Number.isFinite(count) && count >= 0);
+  return Number.isFinite(beganMs) && Number.isSafeInteger(slot) && (slot as number) >= 0 && isCounts(valid) && isCounts(bad);
 }

@@ -72,4 +72,7 @@ test("what was learned survives a restart, unless another capacity is stated", (
   const larger = new ReservedPool({ ...facts, workPerS: 2_000 });
   larger.restore(JSON.parse(JSON.stringify(pool.save())));
   assert.equal(larger.workPerS, 2_000);
+  const none = new ReservedPool(facts);
+  none.restore({ workPerS: 0, statedPerS: 1_000 });
+  assert.equal(none.workPerS, 100, "one that works nothing off would never be asked again");
 });

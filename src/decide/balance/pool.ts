@@ -116,7 +116,11 @@ export class ReservedPool {
     const predictedMs = queueMs + this.#baseMs;
     // The part of the time that is none of the queue's says nothing of the capacity.
     const off = ((predictedMs - tookMs) / Math.max(predictedMs, tookMs)) * (queueMs / predictedMs);
-    this.#workPerMs = Math.max(CAPACITY_LEAST * this.#statedPerMs, Math.min(CAPACITY_MOST * this.#statedPerMs, this.#workPerMs * (1 + LEARN * off)));
+    this.#workPerMs = this.#bounded(this.#workPerMs * (1 + LEARN * off));
+  }
+
+  #bounded(workPerMs: number): number {
+    return Math.max(CAPACITY_LEAST * this.#statedPerMs, Math.min(CAPACITY_MOST * this.#statedPerMs, workPerMs));
   }
 
   /** Towards the median. */
@@ -132,8 +136,8 @@ export class ReservedPool {
   /** Takes over what was learned, unless another capacity is stated now. */
   restore(saved: SavedPool): void {
     if (saved.statedPerS !== this.#statedPerMs * 1_000) return;
-    this.#workPerMs = saved.workPerS / 1_000;
-    if (this.#learnsBase && saved.baseMs !== undefined) this.#baseMs = saved.baseMs;
+    if (Number.isFinite(saved.workPerS)) this.#workPerMs = this.#bounded(saved.workPerS / 1_000);
+    if (this.#learnsBase && saved.baseMs !== undefined && Number.isFinite(saved.baseMs)) this.#baseMs = Math.max(BASE_LEAST_MS, Math.min(BASE_MOST_MS, saved.baseMs));
   }
 
   /** Work before a request that comes now: all that waits, less what was done since the last that had content. */

@@ -133,6 +133,32 @@ describe("its state", () => {
     assert.deepEqual(pressure.save(), fresh);
   });
 
+  it("forgets the requests that a clock counted which was a year ahead, so that those of now leave the window again", () => {
+    for (const window of [DAY, { kind: "month", zone: "UTC" }] as const) {
+      const ahead = new ObjectivePressure(0.999, window);
+      run(ahead, 3_000, 0.000_5, 100, START_MS + 365 * DAY_MS);
+      const pressure = new ObjectivePressure(0.999, window);
+      assert.ok(pressure.restore(JSON.parse(JSON.stringify(ahead.save())), START_MS));
+      const nowMs = run(pressure, 3_000, 0.000_5, 100, START_MS + 40 * DAY_MS);
+      assert.ok(pressure.view(nowMs).left < 0.99, `of a budget that burns ten times too fast ${pressure.view(nowMs).left} is left`);
+      const laterMs = run(pressure, 10, 0.000_5, Number.POSITIVE_INFINITY, nowMs + 40 * DAY_MS);
+      assert.equal(pressure.view(laterMs).left, 1);
+    }
+  });
+
+  it("is a number whatever was saved", () => {
+    const whole = JSON.parse(JSON.stringify(new ObjectivePressure(0.999, DAY).save()));
+    for (const name of ["window", "predicted", "predictedSum", "realisedSum", "theta", "boundFor", "ring"]) {
+      for (const wrong of [null, undefined, "x", -1e300, [], {}]) {
+        const pressure = new ObjectivePressure(0.999, DAY);
+        pressure.restore({ ...whole, [name]: wrong }, START_MS);
+        const nowMs = run(pressure, 10, 0.001, 5);
+        const { multiple, burn, left } = pressure.view(nowMs);
+        assert.ok([multiple, burn, left].every(Number.isFinite), `${name}: ${JSON.stringify(wrong)} comes to ${multiple}, ${burn}, ${left}`);
+      }
+    }
+  });
+
   it("says that the objective is out of reach once it was at its bound for its whole memory, and takes it back", () => {
     const pressure = new ObjectivePressure(0.999, DAY);
     let nowMs = run(pressure, 1_000, 0.05, 20);

@@ -142,15 +142,15 @@ export class ObjectivePressure {
     };
   }
 
-  /** False, and nothing is taken over: it was saved of another objective. */
+  /** False, and nothing is taken over: it was saved of another objective, or is not whole. */
   restore(state: PressureState, wallMs: number): boolean {
-    if (state.target !== this.#target || !sameWindow(state.window, this.#window)) return false;
+    if (!isWhole(state) || state.target !== this.#target || !sameWindow(state.window, this.#window)) return false;
     this.#predicted = state.predicted;
     this.#predictedSum = state.predictedSum;
     this.#realisedSum = state.realisedSum;
-    this.#theta = state.theta;
+    this.#theta = Math.max(THETA_LEAST, Math.min(EXPONENT_MOST, state.theta));
     this.#boundFor = state.boundFor;
-    this.#ring.restore(state.ring, wallMs);
+    this.#ring.restore(state.ring ?? null, wallMs);
     this.#stale = true;
     return true;
   }
@@ -166,6 +166,11 @@ export class ObjectivePressure {
     const bad = this.#ring.bad;
     return bad === 0 ? 1 : 1 - bad / (this.#budget * this.#ring.expected(wallMs));
   }
+}
+
+/** What is no number would never become one again: each step goes on from the last. */
+function isWhole({ window, predicted, predictedSum, realisedSum, theta, boundFor }: Partial<PressureState>): boolean {
+  return typeof window === "object" && window !== null && Number.isFinite(theta) && [predicted, predictedSum, realisedSum, boundFor].every((one = -1) => Number.isFinite(one) && one >= 0);
 }
 
 function sameWindow(one: ObjectiveWindow, other: ObjectiveWindow): boolean {

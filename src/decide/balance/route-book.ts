@@ -13,6 +13,7 @@ export const OUTPUT_TOKENS_PRIOR = 256;
 const OUTPUT_REQUESTS = 200;
 /** What is weighed where an owner states nothing: failures cost only what the objective makes of them. */
 export const DEFAULT_TERMS: RouteTerms = { costOfFailureNanoUsd: 0, costOfDelayNanoUsdPerS: null, hedgeShare: 0.05, exploreShare: 0.03 };
+const UNANSWERED = { outputTokens: OUTPUT_TOKENS_PRIOR, answers: 0 };
 const NO_OBJECTIVES: NonNullable<Route["objectives"]> = [];
 
 /** One route's memory. */
@@ -54,7 +55,8 @@ export class RouteBook {
     const earlier = found === undefined ? this.#saved.get(route.name) : { ...found, state: found.state.save(nowMs) };
     if (earlier !== undefined) state.restore(earlier.state, nowMs);
     this.#saved.delete(route.name);
-    const memory: RouteMemory = { state, objectives, terms, outputTokens: earlier?.outputTokens ?? OUTPUT_TOKENS_PRIOR, answers: earlier?.answers ?? 0 };
+    const { outputTokens, answers } = earlier !== undefined && Number.isFinite(earlier.outputTokens) && Number.isFinite(earlier.answers) ? earlier : UNANSWERED;
+    const memory: RouteMemory = { state, objectives, terms, outputTokens, answers };
     if (found === undefined && this.#routes.size >= ROUTES_MAX) this.#routes.delete(this.#routes.keys().next().value as string);
     this.#routes.set(route.name, memory);
     return memory;

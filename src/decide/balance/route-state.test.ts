@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { Route } from "../deployment.ts";
 import type { Objective, ObjectiveKind } from "../objective/types.ts";
+import { RouteBook } from "./route-book.ts";
 import { latencyObjectiveOf, RouteState, type RouteFacts } from "./route-state.ts";
 import { chanceFrom, madeEstimate, weighedOf, type Made } from "./test-weighed.ts";
 import { exploreTokens, hedgeTokens } from "./tokens.ts";
@@ -213,6 +215,26 @@ describe("what was saved before the first request", () => {
     state.restore(route().save(0), 0);
     state.began(state.plan(weighedOf({ priceNanoUsd: 7_000 }), 0, 0, { thresholdMs: 0 }), 0);
     assert.equal(state.save(0).referenceNanoUsd, 7_000);
+  });
+});
+
+describe("what another version saved", () => {
+  it("is no reason to fail: what is not whole is learned again", () => {
+    const objectives = [objective("availability", 0.999)];
+    const fresh = route({ objectives }).view(0);
+    const whole = route({ objectives }).save(0);
+    for (const saved of [{}, { ...whole, pressures: null }, { ...whole, pressures: [null] }, { ...whole, pressures: [{ ...whole.pressures[0], window: null }] }, { ...whole, referenceNanoUsd: 5, recent: null }]) {
+      const state = route({ objectives });
+      state.restore(saved as never, 0);
+      assert.deepEqual(state.view(0), fresh);
+      state.began(state.plan(weighedOf({ priceNanoUsd: 7_000 }), 0, 0, { thresholdMs: 0 }), 0);
+      assert.ok(Number.isFinite(state.save(0).recent));
+    }
+    const book = new RouteBook(0);
+    book.restore({ routes: [{ name: "r", outputTokens: 5, state: whole } as never] });
+    const memory = book.of({ name: "r" } as Route, 0);
+    book.answered(memory, 100);
+    assert.equal(memory.outputTokens, 100);
   });
 });
 

@@ -198,18 +198,19 @@ export class RouteState {
     return { wallMs: nowMs + this.#wallAheadMs, recent: this.#recentAt(nowMs), referenceNanoUsd: this.#referenceNanoUsd, pressures };
   }
 
-  /** Before the first request. What was saved of an objective that has changed since is left out. */
+  /** Before the first request. What was saved of an objective that has changed since is left out, and what is not whole. */
   restore(saved: SavedRoute, nowMs: number): void {
     const wallMs = nowMs + this.#wallAheadMs;
-    if (saved.referenceNanoUsd > 0) {
+    if (saved.referenceNanoUsd > 0 && Number.isFinite(saved.recent) && Number.isFinite(saved.wallMs)) {
       this.#firstMs = nowMs - MEMORY_S * 1_000;
       this.#lastMs = nowMs;
       this.#recent = saved.recent * fade(wallMs - saved.wallMs);
       this.#referenceNanoUsd = saved.referenceNanoUsd;
       this.#begun = REFERENCE_REQUESTS;
     }
+    const pressures: SavedRoute["pressures"] = Array.isArray(saved.pressures) ? saved.pressures : [];
     for (const { name, pressure } of [...this.#availability, ...this.#latency]) {
-      const of = saved.pressures.find((one) => one.name === name);
+      const of = pressures.find((one) => one?.name === name);
       if (of !== undefined) pressure.restore(of, wallMs);
     }
   }
