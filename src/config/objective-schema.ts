@@ -13,7 +13,7 @@ export interface ValueSchemas {
 
 export const A_SHARE = "a percentage with its sign, such as 99.9%";
 export const SHARE_PATTERN = /^(\d{1,3}(?:\.\d{1,6})?)\s*%$/;
-export const A_WINDOW = "a span such as 30d or 12h, or month";
+export const A_WINDOW = "a span of hours or days such as 12h or 30d, or month";
 export const WINDOW_PATTERN = /^(?:month|(\d{1,5}(?:\.\d+)?)(h|d))$/;
 const A_DURATION = "a duration such as 250ms, 4s or 1m";
 /** Percentiles by which thresholds may be named, and the share that each stands for. */
@@ -67,7 +67,8 @@ export function objectiveKinds({ open, number, oneOf }: ValueSchemas): Readonly<
 export function routeTerms(values: ValueSchemas): Readonly<Record<string, z.ZodType>> {
   const { open, number, oneOf } = values;
   const dollars = (description: string): z.ZodType => number("dollars, 0 or more, with at most nine decimal places", description);
-  const offOrShare = (description: string): z.ZodType => open(z.union([z.literal(["off", false]), z.string().regex(SHARE_PATTERN)], { error: "off, or a percentage such as 5%" }), description);
+  const anExtra = { error: "off, or a percentage such as 5%" };
+  const offOrShare = (description: string): z.ZodType => open(z.union([z.literal(["off", false]), z.string().regex(SHARE_PATTERN, anExtra)], anExtra), description);
   const step = z.strictObject(
     {
       left: open(z.string({ error: A_SHARE }).regex(SHARE_PATTERN, { error: A_SHARE }), "From so much of the error budget left on"),

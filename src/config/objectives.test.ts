@@ -120,7 +120,7 @@ describe("objectives of keys and teams", () => {
 describe("objectives are refused at load, with place and reason,", () => {
   const PERCENTILES = "p50, p75, p90, p95, p99, p99_9";
   const cases: readonly (readonly [string, string, readonly string[]])[] = [
-    ["without a window", "availability: { target: 99.9% }", ["9 routes.a.objectives.availability.window | a span such as 30d or 12h, or month | nothing | a share is kept over a span: add window: 30d or window: month"]],
+    ["without a window", "availability: { target: 99.9% }", ["9 routes.a.objectives.availability.window | a span of hours or days such as 12h or 30d, or month | nothing | a share is kept over a span: add window: 30d or window: month"]],
     ["with a percentile of 100", "first_token: { p100: 4s, window: 30d }", [
       `9 routes.a.objectives.first_token.p100 | a percentile below 100: ${PERCENTILES} | p100 | every request within it cannot be promised: one late one would break it for the whole window`,
     ]],
@@ -134,7 +134,7 @@ describe("objectives are refused at load, with place and reason,", () => {
     ["with an unknown zone", "availability: { target: 99.9%, window: month, zone: Europe/Berlon }", ['9 routes.a.objectives.availability.zone | the name of a time zone, such as UTC or Europe/Berlin | "Europe/Berlon" | ']],
     ["with a zone that says nothing", "availability: { target: 99.9%, window: 30d, zone: UTC }", ['9 routes.a.objectives.availability.zone | a zone only beside window: month | "UTC" | a span that ends now begins at no midnight']],
     ["with a window beyond all records", "availability: { target: 99.9%, window: 500d }", ['9 routes.a.objectives.availability.window | a span from 1h to 400d, or month | "500d" | ']],
-    ["with a window in no words", "availability: { target: 99.9%, window: soon }", ['9 routes.a.objectives.availability.window | a span such as 30d or 12h, or month | "soon" | ']],
+    ["with a window in no words", "availability: { target: 99.9%, window: soon }", ['9 routes.a.objectives.availability.window | a span of hours or days such as 12h or 30d, or month | "soon" | ']],
     ["with nothing that is in time", "latency: { target: 98%, window: 30d }", ["9 routes.a.objectives.latency.within | within or by_input | nothing | what is in time: within: 4s, or p99: 4s in place of target"]],
     ["with percentiles beside a target", "latency: { target: 98%, p99: 4s, window: 30d }", ["9 routes.a.objectives.latency.target | either percentiles or target | both | p99: 4s is the same as target: 99%, within: 4s"]],
     ["with sizes out of order", "latency: { target: 98%, by_input: [{ up_to: 4000, within: 4s }, { up_to: 1000, within: 8s }], window: 30d }", ["9 routes.a.objectives.latency.by_input[1].up_to | a whole number of tokens above 4000 | 1000 | "]],
@@ -166,12 +166,33 @@ describe("objectives are refused at load, with place and reason,", () => {
     ]);
   });
 
+  it("as are extra calls in no words, and promises of nothing", () => {
+    assert.deepEqual(wrong("    hedge: some\n    explore: maybe\n    objectives: {}\n"), [
+      '8 routes.a.hedge | off, or a percentage such as 5% | "some" | ', '9 routes.a.explore | off, or a percentage such as 5% | "maybe" | ',
+      "10 routes.a.objectives | at least one objective | none | add availability: { target: 99.9%, window: 30d }",
+    ]);
+  });
+
   it("as are candidates that can never satisfy the route's regions", () => {
     const parsed = parse("routes:\n  a:\n    candidates: [openai-eu/gpt-4o, openai/gpt-4o]\n    regions: [eu]\n");
     assert.ok(!parsed.ok);
     assert.deepEqual(parsed.errors.map(({ line, key, expected, found, hint }) => `${line} ${key} | ${expected} | ${found} | ${hint}`), [
       "7 routes.a.candidates[1] | a candidate in eu | openai/gpt-4o, whose account states no region | no request of this route could ever go there: take it out, or set the region of providers.openai",
     ]);
+  });
+});
+
+describe("costs and extra calls of a route that nothing weighs", () => {
+  it("are told as a warning, for they do nothing", () => {
+    const warned = (lines: string): readonly string[] => {
+      const parsed = parse(`routes:\n  a:\n    candidates: [openai/gpt-4o, openai-eu/gpt-4o]\n${lines}`);
+      assert.ok(parsed.ok);
+      return parsed.warnings.filter(({ line }) => line > 7).map(({ line, key, expected, found }) => `${line} ${key} | ${expected} | ${found}`);
+    };
+    assert.deepEqual(warned("    hedge: 5%\n"), ["8 routes.a.hedge | strategy: balanced, where hedge is stated | priority"]);
+    assert.deepEqual(warned("    strategy: cheapest\n    cost_of_failure_usd: 0.05\n    objectives: { availability: { target: 99.9%, window: 30d } }\n"), ["9 routes.a.cost_of_failure_usd | strategy: balanced, where cost_of_failure_usd is stated | cheapest"]);
+    assert.deepEqual(warned("    strategy: balanced\n    hedge: 5%\n"), []);
+    assert.deepEqual(warned("    explore: off\n    objectives: { availability: { target: 99.9%, window: 30d } }\n"), []);
   });
 });
 

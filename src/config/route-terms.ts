@@ -23,6 +23,7 @@ export type StatedTerms = Pick<RouteConfig, "strategy" | "objectives" | "terms" 
 /** Of a route's map. With an objective the strategy is `balanced` unless another is stated. */
 export function readTerms(map: Raw, path: Path, deadlineMs: number, found: Finding[]): StatedTerms {
   const objectives = readObjectives(map["objectives"], [...path, "objectives"], found);
+  if (isEmptyMap(map["objectives"])) found.push({ path: [...path, "objectives"], expected: "at least one objective", found: "none", hint: "add availability: { target: 99.9%, window: 30d }", at: "key" });
   beyondDeadline(objectives, path, deadlineMs, found);
   const stated = asText(map["strategy"]);
   const strategy = STRATEGIES.find((one) => one === stated) ?? (objectives.length > 0 ? "balanced" : "priority");
@@ -38,6 +39,19 @@ export function readTerms(map: Raw, path: Path, deadlineMs: number, found: Findi
 }
 
 const TERM_KEYS = ["cost_of_failure_usd", "cost_of_delay_usd_per_s", "hedge", "explore"] as const;
+
+/** What only the balanced choice reads, where a route is ordered otherwise: nobody would notice that it does nothing. */
+export function idleTerms(map: Raw, strategy: Strategy, path: Path): readonly Finding[] {
+  if (strategy === "balanced") return [];
+  return TERM_KEYS.filter((key) => Object.hasOwn(map, key)).map((key) => ({
+    path: [...path, key], expected: `strategy: balanced, where ${key} is stated`, found: strategy, at: "key" as const,
+    hint: "it does nothing under any other strategy: add strategy: balanced, or objectives, which bring it",
+  }));
+}
+
+function isEmptyMap(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && Object.keys(value).length === 0;
+}
 
 function readRouteTerms(map: Raw, path: Path, found: Finding[]): RouteTerms {
   return {

@@ -4,7 +4,7 @@ import { DEFAULT_MAX_OUTPUT } from "../decide/directory.ts";
 import type { Finding, Path } from "./document.ts";
 import { asFlag, asList, asMap, asNumeric, asText, type Raw } from "./raw.ts";
 import { hintNearest } from "./report.ts";
-import { readTerms } from "./route-terms.ts";
+import { idleTerms, readTerms } from "./route-terms.ts";
 import { readTrials } from "./trials.ts";
 import type { Config, RouteConfig } from "./types.ts";
 import { parseDurationMs } from "./values.ts";
@@ -34,13 +34,15 @@ export function readRoutes(section: Raw, context: RoutesContext): RouteConfig[] 
     checkName(name, path, context.found);
     const clocks = readClocks(map, path, context.found);
     const candidates = readCandidates(map, "candidates", path, section, context);
+    const terms = readTerms(map, path, clocks.deadlineMs, context.found);
+    context.warnings.push(...idleTerms(map, terms.strategy, path));
     return {
       name,
       candidates,
       cheaper: readCandidates(map, "cheaper", path, section, context),
       onContextWindow: readCandidates(map, "on_context_window", path, section, context),
       onContentPolicy: readCandidates(map, "on_content_policy", path, section, context),
-      ...readTerms(map, path, clocks.deadlineMs, context.found),
+      ...terms,
       clocks,
       keepalive: map["keepalive"] !== "off" && map["keepalive"] !== false,
       forwardHeaders: readHeaders(map, path, context.found),

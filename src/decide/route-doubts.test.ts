@@ -40,7 +40,9 @@ describe("a route is doubted", () => {
     const alone = routeDoubts(routeOf([{}], { objectives: [promise("availability")] }), []);
     assert.equal(alone[0]?.found, "availability of 99.9%, by c0/m alone");
     assert.match(alone[0].hint, /never out for more than 43 minutes in 30 days/);
-    assert.deepEqual(found(routeOf([{}, { after: "context" }], { objectives: [promise("error_rate")] })).length, 1);
+    const hourly = routeDoubts(routeOf([{}, { after: "context" }], { objectives: [promise("error_rate", { window: { kind: "rolling", lengthMs: 3_600_000 } })] }), []);
+    assert.deepEqual(hourly.map((one) => one.found), ["error_rate of at most 0.1%, by c0/m alone"], "as its owner wrote it");
+    assert.match(hourly[0]?.hint ?? "", /more than 0\.1 minutes in 1 hour:/);
     assert.deepEqual(found(routeOf([{}, {}], { objectives: [promise("availability"), promise("error_rate")] })), []);
   });
 

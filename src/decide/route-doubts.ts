@@ -73,14 +73,14 @@ function together(first: Deployment, others: readonly Deployment[]): readonly Ro
 const MINUTE_MS = 60_000;
 const MONTH_MS = 30 * 24 * 60 * MINUTE_MS;
 
-function alone({ name, target, window }: Objective, { id }: Deployment): RouteDoubt {
+function alone({ name, kind, target, window }: Objective, { id }: Deployment): RouteDoubt {
   const spanMs = window.kind === "rolling" ? window.lengthMs : MONTH_MS;
   const minutes = ((1 - target) * spanMs) / MINUTE_MS;
   const shown = minutes >= 10 ? minutes.toFixed(0) : minutes.toFixed(1);
   return {
     path: ["objectives"],
     expected: "at least two candidates where availability is promised",
-    found: `${name} of ${percent(target)}, by ${id} alone`,
+    found: `${name} of ${kind === "error_rate" ? `at most ${percent(1 - target)}` : percent(target)}, by ${id} alone`,
     hint: `it needs one that is never out for more than ${shown} minutes in ${window.kind === "month" ? "a month" : days(spanMs)}: nothing can stand in for it; add a candidate in another failure domain`,
   };
 }
@@ -132,5 +132,6 @@ function percent(share: number): string {
 
 function days(spanMs: number): string {
   const hours = spanMs / (60 * MINUTE_MS);
-  return hours % 24 === 0 ? `${hours / 24} days` : `${Number(hours.toFixed(2))} hours`;
+  const [count, unit] = hours % 24 === 0 ? [hours / 24, "day"] : [Number(hours.toFixed(2)), "hour"];
+  return `${count} ${unit}${count === 1 ? "" : "s"}`;
 }
