@@ -46,6 +46,7 @@ import type { Gateway, GatewayOptions } from "./compose/options.ts";
 import { InFlight } from "./compose/in-flight.ts";
 import { openKeptState, type KeptState } from "./compose/kept-state.ts";
 import { openRepeats, type OpenRepeats } from "./compose/repeats.ts";
+import { Refusals } from "./compose/refusals.ts";
 import { onCredentialsChanged, viewsOf, type Views } from "./compose/own-credentials.ts";
 import { accountOrigins, pipelineSnapshot, type TransportPorts } from "./compose/pipeline-snapshot.ts";
 import type { InboundCall, Log, RequestRecord } from "./ports.ts";
@@ -102,6 +103,7 @@ class Running {
   readonly #metrics = new Metrics();
   readonly #rates = new RateLimits();
   readonly #requestLog: RequestLog | null;
+  readonly #refusals: Refusals;
   readonly #active = new InFlight<Exchange>();
   readonly #ids: BootIds;
   readonly #instance = `spillway-${randomBytes(6).toString("hex")}`;
@@ -139,6 +141,7 @@ class Running {
     this.#kept = openKeptState(config, dataDir, this.#log);
     this.#repeats = openRepeats(dataDir.path, config.ledger.sync, { answers: this.#kept.answers, clock: this.#clock, log: this.#log, attemptsOf: (id) => this.#storage.reader.attemptsOf(id), told: (status) => this.#metrics.refused(status) });
     this.#feedback = openFeedback(dataDir.path, config.ledger.sync, (id) => this.#storage.reader.attemptsOf(id));
+    this.#refusals = new Refusals({ clock: this.#clock, metrics: this.#metrics, records: this.#storage.records, objectives: () => this.#objectives });
     this.#upstream = openUpstream(options.env);
     this.#snapshot = pipelineSnapshot(this.#config, this.#transportPorts(), this.#managed.book);
     this.#views = this.#viewsNow();
@@ -357,7 +360,7 @@ class Running {
         if (exchange !== null) this.#active.delete(exchange);
         call.done();
       };
-      const inbound = { ...call, done, snapshot: this.#views.of(call.caller) };
+      const inbound = { ...call, done, snapshot: this.#views.of(call.caller), refused: this.#refusals.early };
       const started = (running: Exchange | null): void => {
         exchange = running;
         if (exchange === null) this.#metrics.refused(call.reply.status);
@@ -368,7 +371,7 @@ class Running {
     const serve = (call: InboundCall): void => {
       const key = call.header("idempotency-key");
       if (key === undefined) make(call);
-      else this.#repeats.serve(key, { ...call, snapshot: this.#views.of(call.caller) }, make);
+      else this.#repeats.serve(key, { ...call, snapshot: this.#views.of(call.caller), refused: this.#refusals.early }, make);
     };
     return new GatewayServer({
       auth: () => this.#auth,
@@ -380,7 +383,7 @@ class Running {
       version: VERSION,
       encodeError,
       errorHeaders: errorHeadersOf,
-      onRefused: (status) => this.#metrics.refused(status),
+      onRefused: this.#refusals.atTheDoor,
       onCrash: (request, problem) => this.#log.error("request_crashed", { request, error: problem instanceof Error ? (problem.stack ?? problem.message) : String(problem) }),
       log: this.#log,
       tls: this.#options.tls,

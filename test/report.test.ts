@@ -3,7 +3,7 @@
  * tells of each request what its client saw.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -23,8 +23,11 @@ interface Told {
     readonly exclusions: readonly { readonly name: string; readonly count: number }[];
     readonly objectives: readonly { readonly objective: { readonly name: string }; readonly valid: number; readonly bad: number; readonly met: boolean }[];
     readonly contradictions: readonly string[];
+    readonly refused: Refused;
   }[];
+  readonly scopes: readonly { readonly scope: string; readonly objectives: readonly { readonly valid: number; readonly bad: number }[]; readonly refused: Refused }[];
 }
+type Refused = readonly { readonly class: string; readonly why: string; readonly count: number }[];
 
 function report(dataDir: string, cwd: string, nowMs: number, ...args: string[]): { readonly code: number; readonly out: string } {
   let out = "";
@@ -93,6 +96,74 @@ test("the report of a running month tells what clients saw, over kill -9, and is
   } finally {
     await first.kill9();
     await second?.close();
+    await fleet.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("the report counts requests that were refused before anything was called by why, and says of each whether it counts", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "spillway-refused-"));
+  const dataDir = join(folder, "data");
+  const config = checkFleetConfig({ seed: 5, providers: [{ name: "primary", dialect: "openai-chat" as const, models: { chat: { input: 1, output: 2 } } }] });
+  const fleet = await startFleet(config);
+  const objectives = { availability: { target: "90%", window: "30d" } };
+  const yaml = gatewayConfig(config, fleet, {
+    more: {
+      routes: { support: { candidates: ["primary/chat"], strategy: "priority", objectives } },
+      keys: [{ name: "app", key: "app-secret-key-0001" }], objectives: { app: { scopes: ["key/app"], ...objectives } },
+    },
+  });
+  writeFileSync(join(folder, "spillway.yaml"), yaml);
+  let gateway: TestGateway;
+  try {
+    gateway = await testGateway(yaml, { dataDir, maxInFlight: 2 });
+  } catch (error) {
+    await fleet.close();
+    throw error;
+  }
+  const ask = async (more: { readonly headers?: Record<string, string>; readonly body?: string; readonly key?: string; readonly signal?: AbortSignal } = {}): Promise<number> => {
+    const response = await fetch(`${gateway.baseUrl}/chat/completions`, {
+      method: "POST", headers: { "content-type": "application/json", authorization: `Bearer ${more.key ?? "app-secret-key-0001"}`, ...more.headers },
+      body: more.body ?? JSON.stringify({ model: "support", messages: [{ role: "user", content: "hello" }] }), ...(more.signal === undefined ? {} : { signal: more.signal }),
+    });
+    await response.arrayBuffer();
+    return response.status;
+  };
+  const inFlight = async (count: number): Promise<void> => {
+    while (!new RegExp(`^spillway_in_flight ${count}$`, "m").test(await (await fetch(`${gateway.adminUrl}/metrics`)).text())) await sleep(5);
+  };
+  const ended = new AbortController();
+  try {
+    assert.equal(await ask(), 200);
+    await fleet.script("primary", [{ fault: { kind: "stall_before_headers" } }]);
+    const waiting = [ask({ signal: ended.signal }).catch(() => 0)];
+    await inFlight(1);
+    assert.equal(await ask({ headers: { "x-spillway-importance": "low" } }), 429);
+    waiting.push(ask({ signal: ended.signal }).catch(() => 0));
+    await inFlight(2);
+    assert.equal(await ask(), 503);
+    ended.abort();
+    await Promise.all(waiting);
+    await inFlight(0);
+    assert.deepEqual([await ask({ body: "{" }), await ask({ key: "no-such-key" })], [400, 401]);
+    const listed = await fetch(`${gateway.adminUrl}/admin/v1/objectives`, { headers: { authorization: `Bearer ${gateway.adminToken}` } });
+    const watched = ((await listed.json()) as { data: readonly { owner: string; valid: number; bad: number }[] }).data;
+    await gateway.close();
+
+    const file = join(folder, "report.json");
+    const nowMs = Date.now() + 120_000;
+    assert.equal(report(dataDir, folder, nowMs, "--month", new Date().toISOString().slice(0, 7), "--out", file).code, 0);
+    const { routes, scopes } = JSON.parse(readFileSync(file, "utf8")) as Told;
+    const [door, support] = routes;
+    assert.deepEqual(door?.refused, [{ class: "client", why: "invalid_json", count: 1 }, { class: "client", why: "invalid_key", count: 1 }, { class: "failed", why: "too_many_requests_in_flight", count: 1 }]);
+    assert.deepEqual(support?.exclusions, [{ name: "client_gone", count: 2 }, { name: "low_importance (overloaded)", count: 1 }]);
+    assert.deepEqual(support?.objectives.map(({ valid, bad }) => [valid, bad]), [[1, 0]], "of the route: what was refused at the door is of none");
+    assert.deepEqual(scopes.map(({ scope, objectives: kept, refused }) => [scope, kept.map(({ valid, bad }) => [valid, bad]), refused.map(({ why }) => why)]), [["app", [[2, 1]], ["invalid_json", "too_many_requests_in_flight"]]]);
+    assert.deepEqual(watched.map(({ owner, valid, bad }) => [owner, valid, bad]), [["route/support", 1, 0], ["scope/app", 2, 1]], "alerts watch the same");
+    assert.equal(report(dataDir, folder, nowMs, "--verify", file).code, 0);
+  } finally {
+    ended.abort();
+    await gateway.close();
     await fleet.close();
     rmSync(folder, { recursive: true, force: true });
   }

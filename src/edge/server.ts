@@ -28,7 +28,8 @@ export interface ServerSettings {
   /** An error in the form of a surface. */
   readonly encodeError: (error: GatewayError, form: SurfaceName, requestId: string) => JsonObject;
   readonly errorHeaders: (error: GatewayError, form: SurfaceName) => readonly string[];
-  readonly onRefused: (status: number) => void;
+  /** `caller`: null where nobody knows it yet. */
+  readonly onRefused: (error: GatewayError, caller: Caller | null) => void;
   /** What serving a request threw. */
   readonly onCrash: (requestId: string, problem: unknown) => void;
   readonly log: Log;
@@ -45,6 +46,7 @@ export interface ServerSettings {
 const READ: ReadonlySet<EndpointName> = new Set<EndpointName>(["models", "model", "healthz", "readyz", "root", "hello"]);
 const WEBSOCKET = /\bwebsocket\b/i;
 const JSON_TYPE = /^application\/(?:[a-z0-9.+-]*\+)?json\b/i;
+const NO_MORE: readonly string[] = [];
 const GET_ONLY: readonly HttpMethod[] = ["GET"];
 const POST_ONLY: readonly HttpMethod[] = ["POST"];
 const SERVED = "POST /v1/chat/completions, /v1/responses, /v1/messages, /v1/completions, /v1/embeddings, /v1beta/models/{model}:generateContent, /v2/chat, /model/{model}/converse, and what docs/endpoints.md lists; GET /v1/models, /v1/models/{id}";
@@ -165,11 +167,11 @@ export class GatewayServer {
   #call(request: IncomingMessage, response: ServerResponse, caller: InboundCall["caller"], form: SurfaceName, asked: InboundCall["asked"]): void {
     const settings = this.#settings;
     const via = request.headers.via;
-    if (via?.includes(settings.instance) === true) return this.#refuse(request, response, form, gatewayError("request_loop", "This request has passed through this gateway before: a provider's base_url points back at it."));
-    if (settings.draining()) return this.#refuse(request, response, form, gatewayError("draining", "The gateway is shutting down; try another instance."), ["connection", "close"]);
-    if (this.#inFlight >= settings.maxInFlight) return this.#refuse(request, response, form, gatewayError("too_many_requests_in_flight", `${settings.maxInFlight} requests are in flight.`, { retryAfterMs: 1_000 }));
+    if (via?.includes(settings.instance) === true) return this.#refuse(request, response, form, gatewayError("request_loop", "This request has passed through this gateway before: a provider's base_url points back at it."), NO_MORE, caller);
+    if (settings.draining()) return this.#refuse(request, response, form, gatewayError("draining", "The gateway is shutting down; try another instance."), ["connection", "close"], caller);
+    if (this.#inFlight >= settings.maxInFlight) return this.#refuse(request, response, form, gatewayError("too_many_requests_in_flight", `${settings.maxInFlight} requests are in flight.`, { retryAfterMs: 1_000 }), NO_MORE, caller);
     const refusedType = bodyTypeError(request, asked.surface, needsKey(settings.auth()));
-    if (refusedType !== null) return this.#refuse(request, response, form, refusedType);
+    if (refusedType !== null) return this.#refuse(request, response, form, refusedType, NO_MORE, caller);
     this.#inFlight++;
     let counted = true;
     let bodyBytes = 0;
@@ -191,7 +193,7 @@ export class GatewayServer {
     readRequestBody(request, takeRoom, (error, body) => {
       if (error !== null) {
         done();
-        this.#refuse(request, response, form, error);
+        this.#refuse(request, response, form, error, NO_MORE, caller);
         return;
       }
       const { headers } = request;
@@ -215,7 +217,7 @@ export class GatewayServer {
         done();
         settings.onCrash(call.requestId, problem);
         if (response.headersSent) response.destroy();
-        else this.#refuse(request, response, form, gatewayError("internal_error", "The gateway failed at this request; its log says how."));
+        else this.#refuse(request, response, form, gatewayError("internal_error", "The gateway failed at this request; its log says how."), NO_MORE, caller);
       }
     });
   }
@@ -239,10 +241,10 @@ export class GatewayServer {
     return true;
   }
 
-  #refuse(request: IncomingMessage, response: ServerResponse, form: SurfaceName, error: GatewayError, more: readonly string[] = []): void {
+  #refuse(request: IncomingMessage, response: ServerResponse, form: SurfaceName, error: GatewayError, more = NO_MORE, caller: Caller | null = null): void {
     const id = this.#settings.requestId();
     const status = statusOf(error);
-    this.#settings.onRefused(status);
+    this.#settings.onRefused(error, caller);
     // A body that nobody will read: close after the answer instead of reading it all.
     const unread = !request.complete && request.method !== "GET" && request.method !== "HEAD";
     const headers = ["content-type", "application/json", ...this.#settings.errorHeaders(error, form), ...idHeaders(id), "cache-control", "no-store, no-transform", ...more];
@@ -268,7 +270,7 @@ export class GatewayServer {
     const form = formOf(meantBy(targetOf((request.url ?? "/").split("?", 1)[0] as string), request.headers), request.headers);
     const error = gatewayError("upgrade_not_supported", "WebSocket connections are not served; send the same request by HTTP and take the answer as a stream.");
     const id = this.#settings.requestId();
-    this.#settings.onRefused(statusOf(error));
+    this.#settings.onRefused(error, null);
     socket.end(bareAnswer("426 Upgrade Required", JSON.stringify(this.#settings.encodeError(error, form, id)), [...this.#settings.errorHeaders(error, form), ...idHeaders(id)]));
   }
 }

@@ -35,7 +35,7 @@ import { hiddenBytes } from "./hidden-bytes.ts";
 import { bytesOf, HubLane } from "./hub-lane.ts";
 import { turnedAway } from "./importance.ts";
 import { withCanary } from "./canary.ts";
-import { deadlineMsOf, readBody, refuse, resolveRoute, viaOf, type Inbound, type ReadBody } from "./inbound.ts";
+import { deadlineMsOf, readBody, refusalOf, refuse, resolveRoute, viaOf, type Inbound, type ReadBody } from "./inbound.ts";
 import type { LaneSink, StreamLane } from "./lane.ts";
 import { PassLane } from "./pass-lane.ts";
 import { Rescue } from "./rescue.ts";
@@ -84,8 +84,11 @@ export interface WeighedChat {
 /** Serve one chat request. `started` is told once, at once or after a look-up: the running exchange, or null if the request was refused. */
 export function serveChat(deps: Deps, call: Inbound, started: (exchange: Exchange | null) => void, given = NOTHING_MORE): void {
   const client = clientOf(call.asked.surface as SurfaceName, call.snapshot.showsReasoningTwice);
-  const refused = (error: GatewayError): void => {
-    refuse(call, error, (told) => client.encodeError(told, call.requestId), client.errorHeaders?.(error));
+  // What is known of it by then, for whoever counts refusals.
+  let known = call;
+  let asked: Route | undefined;
+  const refused = (error: GatewayError, why?: string): void => {
+    refuse(known, error, (told) => client.encodeError(told, call.requestId), client.errorHeaders?.(error), refusalOf(asked, why));
     started(null);
   };
   const read = given.body ?? readBody(call.body);
@@ -95,14 +98,16 @@ export function serveChat(deps: Deps, call: Inbound, started: (exchange: Exchang
   const wish = wishOf(tagged, read, deps.clock.wallMs());
   if (wish !== null && "code" in wish) return refused(wish);
   const { inbound, body, more } = wish === null ? { inbound: tagged, body: read, more: given } : { ...wish, more: withoutWishes(given) };
+  known = inbound;
   const { model, stream, query } = inbound.asked;
   const outside: AskedOutside = { model, stream, query, header: inbound.header };
   const parsed = withPreferences(client.parse(body.raw, outside), wish);
   if (parsed.kind === "error") return refused(parsed.error);
   const resolved = wish ?? resolveRoute(inbound, parsed.request.model);
   if (resolved.kind === "error") return refused(resolved.error);
+  asked = resolved.route;
   const away = turnedAway(deps, inbound, resolved.route);
-  if (away !== null) return refused(away);
+  if (away !== null) return refused(away.error, away.why);
   const named = cheaperRoute(deps, inbound, resolved.route);
   const tries = named.canary !== undefined && named === resolved.route && wish === null && more.weighed === undefined;
   const route = tries ? withCanary(deps, inbound, named, sessionIn(inbound, named, body.raw, parsed.request)) : named;

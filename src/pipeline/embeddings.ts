@@ -1,6 +1,6 @@
 /** POST /v1/embeddings: the same loop as chat, JSON only, for deployments that speak the client's own dialect. */
 import { choose, type Candidate } from "../decide/choose.ts";
-import type { RequestShape } from "../decide/deployment.ts";
+import type { RequestShape, Route } from "../decide/deployment.ts";
 import { inputEstimateTokens } from "../decide/estimate.ts";
 import { NO_NEEDS } from "../decide/needs.ts";
 import { parseEmbeddingsRequest, readUsage, surfaceDialect, type EmbeddingsRequest } from "../providers/dialects/chat-surface.ts";
@@ -17,7 +17,7 @@ import type { Deps } from "./deps.ts";
 import { Exchange } from "./exchange.ts";
 import { spendingOf } from "./spending.ts";
 import type { Prepared, Surface } from "./surface.ts";
-import { deadlineMsOf, readBody, refuse, resolveRoute, viaOf, type Inbound, type ReadBody } from "./inbound.ts";
+import { deadlineMsOf, readBody, refusalOf, refuse, resolveRoute, viaOf, type Inbound, type ReadBody } from "./inbound.ts";
 import { failure, malformed } from "./lane.ts";
 import { taggedCall } from "./tags.ts";
 
@@ -29,8 +29,9 @@ const decoder = new TextDecoder();
 
 /** Serve one embeddings request. Returns the running exchange, or null if the request was refused at once. */
 export function serveEmbeddings(deps: Deps, call: Inbound): Exchange | null {
+  let asked: Route | undefined;
   const refused = (error: GatewayError): null => {
-    refuse(call, error, (told) => clientOf(formOf(call)).encodeError(told, call.requestId));
+    refuse(call, error, (told) => clientOf(formOf(call)).encodeError(told, call.requestId), [], refusalOf(asked));
     return null;
   };
   const body = readBody(call.body);
@@ -43,6 +44,7 @@ export function serveEmbeddings(deps: Deps, call: Inbound): Exchange | null {
   const resolved = resolveRoute(inbound, request.model);
   if (resolved.kind === "error") return refused(resolved.error);
   const { route } = resolved;
+  asked = route;
   const deadlineMs = deadlineMsOf(route, inbound.header);
   if (typeof deadlineMs !== "number") return refused(deadlineMs);
   const spending = spendingOf(deps, inbound, route);

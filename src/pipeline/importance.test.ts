@@ -8,7 +8,7 @@ function route(importance?: Route["importance"]): Route {
 }
 function code(of: { readonly importance?: Route["importance"]; readonly header?: string; readonly inFlight?: number; readonly refuseLow?: boolean }): string {
   const load = () => ({ inFlight: of.inFlight ?? 0, room: 100, waiting: { high: 0, normal: 0, low: 0 }, refuseLow: of.refuseLow ?? false });
-  return turnedAway({ load }, { header: (name) => (name === "x-spillway-importance" ? of.header : undefined) }, route(of.importance))?.code ?? "taken";
+  return turnedAway({ load }, { header: (name) => (name === "x-spillway-importance" ? of.header : undefined) }, route(of.importance))?.error.code ?? "taken";
 }
 
 describe("a request", () => {

@@ -9,15 +9,15 @@ const HEADER = "x-spillway-importance";
 /** All room is for everything but what is stated to matter less; nothing is kept waiting with its body in memory. */
 const TERMS: SheddingTerms = { share: { high: 1, normal: 1, low: DEFAULT_SHEDDING.share.low }, waitMs: { high: 0, normal: 0, low: 0 }, waitingMost: 0 };
 
-/** Why this request is not taken now; null: it is. Its header may lower its importance, never raise it. */
-export function turnedAway(deps: Pick<Deps, "load">, inbound: Pick<Inbound, "header">, route: Route): GatewayError | null {
+/** Why this request is not taken now, for its client and for reports; null: it is. Its header may lower its importance, never raise it. */
+export function turnedAway(deps: Pick<Deps, "load">, inbound: Pick<Inbound, "header">, route: Route): { readonly error: GatewayError; readonly why?: string } | null {
   if (deps.load === undefined) return null;
   const told = inbound.header(HEADER);
   const asked = IMPORTANCES.find((one) => one === told) ?? null;
-  if (told !== undefined && asked === null) return gatewayError("invalid_header", `${HEADER} must be ${IMPORTANCES.join(", ")}, not ${JSON.stringify(told.slice(0, 80))}.`);
+  if (told !== undefined && asked === null) return { error: gatewayError("invalid_header", `${HEADER} must be ${IMPORTANCES.join(", ")}, not ${JSON.stringify(told.slice(0, 80))}.`) };
   if (lowered(route.importance ?? "normal", asked) !== "low") return null;
   const what = shed("low", deps.load(route.name), TERMS);
   if (what.kind !== "refuse") return null;
   const why = what.why === "error_budget" ? `the error budget of ${JSON.stringify(route.name)} is used up` : "little room is left";
-  return gatewayError("low_importance", `This request is of low importance, and ${why}.`, { retryAfterMs: what.retryAfterMs });
+  return { error: gatewayError("low_importance", `This request is of low importance, and ${why}.`, { retryAfterMs: what.retryAfterMs }), why: `low_importance (${what.why})` };
 }

@@ -12,7 +12,18 @@ import type { Snapshot } from "./deps.ts";
 /** A call together with the configuration it started with. */
 export interface Inbound extends InboundCall {
   readonly snapshot: Snapshot;
+  /** Told of a request that is answered with an error before anything was called, and so has no record. */
+  readonly refused?: (inbound: Inbound, error: GatewayError, told: Refusal) => void;
 }
+
+/** What is known of a request that is refused, besides its error. */
+export interface Refusal {
+  /** Absent: it was not known yet. */
+  readonly route?: string;
+  /** Where the error's code does not tell enough. */
+  readonly why?: string;
+}
+const NOTHING_KNOWN: Refusal = {};
 
 export interface ReadBody {
   readonly kind: "body";
@@ -86,8 +97,14 @@ export function deadlineMsOf(route: Route, header: Inbound["header"], patient = 
 
 export type ErrorEncoder = (error: GatewayError) => JsonObject;
 
+/** What is known of a request on this route that is refused; `undefined`: of none yet. */
+export function refusalOf(route: Pick<Route, "name"> | undefined, why?: string): Refusal {
+  return { ...(route === undefined ? {} : { route: route.name }), ...(why === undefined ? {} : { why }) };
+}
+
 /** Answer with an error before anything was tried. */
-export function refuse(inbound: Inbound, error: GatewayError, encode: ErrorEncoder, more: readonly string[] = []): void {
+export function refuse(inbound: Inbound, error: GatewayError, encode: ErrorEncoder, more: readonly string[] = [], told = NOTHING_KNOWN): void {
+  inbound.refused?.(inbound, error, told);
   const facts = { requestId: inbound.requestId, route: null, deployment: null, attempts: 0, costNanoUsd: undefined, estimated: false, warnings: [], simulated: inbound.snapshot.simulated };
   inbound.reply.head(statusOf(error), answerHeaders(facts, ["content-type", "application/json", ...errorHeaders(error), ...more]));
   inbound.reply.end(new TextEncoder().encode(JSON.stringify(encode(error))));

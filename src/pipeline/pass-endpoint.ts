@@ -3,7 +3,7 @@
  * providers of the same protocol, answers come back as they are; what is read is who serves it and what it costs.
  */
 import { choose, type Candidate } from "../decide/choose.ts";
-import type { RequestShape } from "../decide/deployment.ts";
+import type { RequestShape, Route } from "../decide/deployment.ts";
 import { inputEstimateTokens } from "../decide/estimate.ts";
 import { NO_NEEDS } from "../decide/needs.ts";
 import { expectedUnits, usageOf } from "../decide/pieces.ts";
@@ -24,7 +24,7 @@ import type { Deps } from "./deps.ts";
 import { Exchange } from "./exchange.ts";
 import { isStreamOf } from "./framing.ts";
 import { bytesOf } from "./hub-lane.ts";
-import { deadlineMsOf, refuse, resolveRoute, viaOf, type Inbound } from "./inbound.ts";
+import { deadlineMsOf, refusalOf, refuse, resolveRoute, viaOf, type Inbound } from "./inbound.ts";
 import { failure, malformed } from "./lane.ts";
 import { readPassBody, type PassBody } from "./pass-body.ts";
 import { PassLane } from "./pass-lane.ts";
@@ -42,8 +42,9 @@ const decoder = new TextDecoder();
 export function servePass(deps: Deps, call: Inbound, name: PassName, told: readonly string[] = []): Exchange | null {
   const endpoint = PASS_ENDPOINTS[name];
   const client = clientOf(SERVED[name].form);
+  let asked: Route | undefined;
   const refused = (error: GatewayError): null => {
-    refuse(call, error, (told) => client.encodeError(told, call.requestId), client.errorHeaders?.(error));
+    refuse(call, error, (told) => client.encodeError(told, call.requestId), client.errorHeaders?.(error), refusalOf(asked));
     return null;
   };
   const body = readPassBody(call, endpoint);
@@ -55,6 +56,7 @@ export function servePass(deps: Deps, call: Inbound, name: PassName, told: reado
   const resolved = resolveRoute(inbound, model);
   if (resolved.kind === "error") return refused(resolved.error);
   const { route } = resolved;
+  asked = route;
   const deadlineMs = deadlineMsOf(route, inbound.header);
   if (typeof deadlineMs !== "number") return refused(deadlineMs);
   const spending = spendingOf(deps, inbound, route);

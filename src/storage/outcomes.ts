@@ -63,13 +63,12 @@ export interface OutcomesOptions {
   readonly missed: (after: number, count: number) => Iterable<CountedRequest>;
 }
 
-/** A finished request, with what tells whose it was. */
-export interface CountedRequest extends EndedRequest, Asker {
-  /** Instead of what `Asker` says: all that it is in. */
+/** Whose a request was: as its record tells it, or by all scopes that it was in. */
+export interface Asker extends Partial<Pick<RequestRecord, "tenant" | "key" | "tags">> {
   readonly scopes?: readonly string[];
 }
-/** Of whom a record tells. */
-export type Asker = Partial<Pick<RequestRecord, "tenant" | "key" | "tags">>;
+/** A finished request. */
+export interface CountedRequest extends EndedRequest, Asker {}
 
 /** Promises to keys, teams and others, and which scopes a request is in. */
 export interface ScopedPromises {

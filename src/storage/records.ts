@@ -5,7 +5,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Log, RequestRecord, Records } from "../ports.ts";
 import type { SqliteLedger } from "./ledger.ts";
-import type { OutcomeBook } from "./outcomes.ts";
+import type { CountedRequest, OutcomeBook } from "./outcomes.ts";
 import { BATCH_ROWS, entryOf, lastRecordPosition } from "./record-codec.ts";
 import { messageOf } from "./schema.ts";
 
@@ -22,6 +22,7 @@ export interface RecordsOptions {
 const BATCH_EVERY_MS = 100;
 /** While more waits than one flush takes: small ones close together, so that none holds the event loop for long. */
 const BACKLOG_EVERY_MS = 5;
+const REFUSALS_EVERY_MS = 2_000;
 const FLUSH_ROWS = 4 * BATCH_ROWS;
 
 export class SqliteRecords implements Records {
@@ -33,6 +34,8 @@ export class SqliteRecords implements Records {
   #queue: string[] = [];
   #head = 0;
   #timer: NodeJS.Timeout | null = null;
+  /** Counts of refusals wait for it, where no record comes to write them with. */
+  #refusals: NodeJS.Timeout | null = null;
   #dropped = 0;
   #closed = false;
 
@@ -50,6 +53,17 @@ export class SqliteRecords implements Records {
     this.#queue.push(JSON.stringify(entryOf(record, this.#rowIdsOf(record))));
     if (this.#queue.length - this.#head > this.#options.queueMax) this.#dropOldest();
     this.#wake();
+  }
+
+  /** A request that was refused before anything was called: it has no record, and is only counted. */
+  refused(request: CountedRequest): void {
+    if (this.#closed) return;
+    this.#options.outcomes?.addRefused(request);
+    this.#refusals ??= setTimeout(() => {
+      this.#refusals = null;
+      // While records wait, what is counted goes out with them.
+      if (this.#queue.length === this.#head) this.#options.outcomes?.flush(this.#ledger.recordPosition, true);
+    }, REFUSALS_EVERY_MS).unref();
   }
 
   /** Records that memory could not keep. */
@@ -88,6 +102,7 @@ export class SqliteRecords implements Records {
   close(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
+    if (this.#refusals !== null) clearTimeout(this.#refusals);
     while (this.flush());
     this.#closed = true;
     this.#options.outcomes?.flush(this.#ledger.recordPosition, true);
