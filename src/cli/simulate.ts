@@ -2,37 +2,96 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { loadConfig } from "../config/source.ts";
-import { expectedNanoUsd } from "../decide/balance/expected.ts";
-import { ordinary, type Route } from "../decide/deployment.ts";
 import { chart } from "../sim/chart.ts";
 import type { Report } from "../sim/report.ts";
 import type { Simulation } from "../sim/run.ts";
-import { POLICIES, simulate } from "../sim/simulate.ts";
-import { readTraffic, readWorld, SpecError, type Source, type WorldSpec } from "../sim/spec.ts";
-import { spillway } from "../sim/spillway-policy.ts";
+import { OTHER_STRATEGIES, POLICIES, simulate } from "../sim/simulate.ts";
+import { joinWorlds, readTraffic, readWorld, SpecError, type Source, type WorldSpec } from "../sim/spec.ts";
 import type { PolicyKind } from "../sim/types.ts";
-import { checkConfig } from "./check.ts";
-import { showError } from "../config/report.ts";
-import { EXIT, table, type CommandContext } from "./context.ts";
+import { StorageError } from "../storage/errors.ts";
+import { plainText } from "../wire/plain-text.ts";
+import { EXIT, table, type CommandContext, type LineOutput } from "./context.ts";
+import { fitJson, LedgerFit, ledgerFolderIn, tellFit } from "./simulate-ledger.ts";
+import { policyOfRoute, routeToPlay, simulationOf, type RouteToPlay } from "./simulate-route.ts";
 
 const HELP = `spillway simulate --world FILE --traffic FILE [--config FILE --route NAME] [--seed N] [--policies a,b] [--json] [--chart FILE.svg]
 What a route would come to: the deciding code of this gateway, and of others, over simulated providers on virtual time.
---world     how each deployment answers, fails and costs (docs/simulator.md)
---traffic   when requests come, and how large they are
---config    take candidates, prices and objectives of --route from a configuration
---policies  ${[...POLICIES.keys()].join(", ")} (all)
---seed      another run of the same kind; the same seed gives the same bytes (1)
---json      one JSON object a policy; --chart: the time series as an SVG
+--world       how each deployment answers, fails and costs (docs/simulator.md); ledger:FOLDER: fitted from the requests of a data
+              folder. More than once: what a later one says of a deployment counts
+--traffic     when requests come, and how large they are; ledger:FOLDER: as they came, those of --route where it is given
+--config      take strategy, candidates, prices, contracts and objectives of --route from a configuration
+--at          when it begins, for prices and contracts, such as 2026-11-01 (the day that is on, UTC)
+--policies    ${[...POLICIES.keys()].join(", ")} (all); and
+              ${[...OTHER_STRATEGIES.keys()].join(", ")}
+--seed        another run of the same kind; the same seed gives the same bytes (1)
+--save-world  write the world as it was fitted to a file, to be read and changed; then --traffic may be left out
+--json        one JSON object a policy; --chart: the time series as an SVG
 `;
-const PRICE_TOKENS = 1_000;
+const DAY_MS = 86_400_000;
+
+interface Flags {
+  readonly worlds: readonly string[];
+  readonly traffic: string | null;
+  readonly config: { readonly file: string; readonly route: string } | null;
+  readonly seed: number;
+  readonly atMs: number;
+  /** null: those that fit. */
+  readonly policies: readonly string[] | null;
+  readonly chart: string | null;
+  readonly saveWorld: string | null;
+  readonly json: boolean;
+}
 
 /** Runs the command; gives the exit code. */
 export function runSimulate(args: readonly string[], context: CommandContext, wallMs: number): number {
+  const flags = readFlags(args, context, wallMs);
+  if (typeof flags === "number") return flags;
+  try {
+    return run(flags, context);
+  } catch (error) {
+    if (!(error instanceof SpecError) && !(error instanceof StorageError)) throw error;
+    return wrong(context, error.message, EXIT.wrong);
+  }
+}
+
+function run(flags: Flags, context: CommandContext): number {
+  const fits = new Map<string, LedgerFit>();
+  const fitOf = (folder: string): LedgerFit => fits.get(folder) ?? fits.set(folder, new LedgerFit(folder)).get(folder) as LedgerFit;
+  const folders = [...flags.worlds, ...(flags.traffic === null ? [] : [flags.traffic])].flatMap((given) => ledgerFolderIn(given, context) ?? []);
+  for (const fit of new Set(folders.map(fitOf))) {
+    if (flags.json) context.out.write(`${JSON.stringify({ fitted: fitJson(fit) })}\n`);
+    else tellFit(fit, context.out);
+  }
+  const worldSource = (given: string): Source => {
+    const folder = ledgerFolderIn(given, context);
+    return folder === null ? source(given, context) : { text: fitOf(folder).world(), path: given };
+  };
+  if (flags.saveWorld !== null) {
+    const given = flags.worlds.find((one) => ledgerFolderIn(one, context) !== null);
+    if (given === undefined) return wrong(context, "--save-world writes what is fitted: give --world ledger:FOLDER", EXIT.usage);
+    writeFileSync(resolve(context.cwd, flags.saveWorld), worldSource(given).text);
+  }
+  if (flags.traffic === null) return EXIT.ok;
+  const toPlay = flags.config === null ? null : routeToPlay(flags.config.file, flags.config.route, folders[0] ?? null, flags.atMs, context);
+  const traffic = trafficOf(flags.traffic, toPlay, fitOf, context, flags.json ? context.errors : context.out);
+  const world = joinWorlds(flags.worlds.map((given) => readWorld(worldSource(given), traffic.durationMs)));
+  const lacks = new Map([...fits.values()].flatMap(({ deployments }) => deployments.flatMap(({ id, lacks: why }) => (why === null ? [] : [[id, why] as const]))));
+  const simulation: Simulation = { ...(toPlay === null ? alone(world) : simulationOf(toPlay, world, flags.atMs, lacks)), traffic, seed: flags.seed, spanMs: spanOf(traffic.durationMs) };
+  const policies = policiesOf(flags.policies, toPlay);
+  for (const note of toPlay?.notes ?? []) (flags.json ? context.errors : context.out).write(`  ${plainText(note)}\n`);
+  const reports = simulate(simulation, policies);
+  if (flags.json) for (const report of reports) context.out.write(`${JSON.stringify(report)}\n`);
+  else tell(reports, simulation, toPlay, context);
+  if (flags.chart !== null) writeFileSync(resolve(context.cwd, flags.chart), chart(reports));
+  return EXIT.ok;
+}
+
+function readFlags(args: readonly string[], context: CommandContext, wallMs: number): Flags | number {
   let values;
   try {
     const text = { type: "string" } as const;
-    values = parseArgs({ args: [...args], options: { world: text, traffic: text, config: text, route: text, seed: text, policies: text, chart: text, json: { type: "boolean" }, help: { type: "boolean", short: "h" } } }).values;
+    const options = { world: { type: "string", multiple: true }, traffic: text, config: text, route: text, seed: text, at: text, policies: text, chart: text, "save-world": text, json: { type: "boolean" }, help: { type: "boolean", short: "h" } } as const;
+    values = parseArgs({ args: [...args], options }).values;
   } catch (error) {
     return wrong(context, `${(error as Error).message}\n\n${HELP}`, EXIT.usage);
   }
@@ -40,65 +99,43 @@ export function runSimulate(args: readonly string[], context: CommandContext, wa
     context.out.write(HELP);
     return EXIT.ok;
   }
+  const { world, traffic, config, route, chart: chartFile, policies, "save-world": saveWorld } = values;
   const seed = Number(values.seed ?? "1");
-  if (values.world === undefined || values.traffic === undefined) return wrong(context, `--world and --traffic are needed\n\n${HELP}`, EXIT.usage);
+  const atMs = values.at === undefined ? Math.floor(wallMs / DAY_MS) * DAY_MS : Date.parse(values.at);
+  if (world === undefined || (traffic === undefined && saveWorld === undefined)) return wrong(context, `--world and --traffic are needed\n\n${HELP}`, EXIT.usage);
   if (!Number.isSafeInteger(seed)) return wrong(context, `--seed takes a whole number, got "${values.seed ?? ""}"`, EXIT.usage);
-  if ((values.config === undefined) !== (values.route === undefined)) return wrong(context, "--config and --route go together", EXIT.usage);
-  const names = values.policies?.split(",") ?? [...POLICIES.keys()];
-  const unknown = names.find((name) => !POLICIES.has(name));
-  if (unknown !== undefined) return wrong(context, `there is no policy "${unknown}": ${[...POLICIES.keys()].join(", ")}`, EXIT.usage);
-  try {
-    const traffic = readTraffic(source(values.traffic, context));
-    const world = readWorld(source(values.world, context), traffic.durationMs);
-    const route = values.config === undefined || values.route === undefined ? null : routeOf(values.config, values.route, context);
-    const simulation = joined(world, traffic, route, seed, wallMs);
-    const reports = simulate(simulation, names.map((name) => policyOf(name, route)));
-    if (values.json === true) for (const report of reports) context.out.write(`${JSON.stringify(report)}\n`);
-    else tell(reports, simulation, context);
-    if (values.chart !== undefined) writeFileSync(resolve(context.cwd, values.chart), chart(reports));
-    return EXIT.ok;
-  } catch (error) {
-    if (!(error instanceof SpecError)) throw error;
-    return wrong(context, error.message, EXIT.wrong);
-  }
+  if (!Number.isFinite(atMs)) return wrong(context, `--at takes a date such as 2026-11-01, got "${values.at ?? ""}"`, EXIT.usage);
+  if ((config === undefined) !== (route === undefined)) return wrong(context, "--config and --route go together", EXIT.usage);
+  const names = policies?.split(",") ?? null;
+  const unknown = names?.find((name) => !POLICIES.has(name) && !OTHER_STRATEGIES.has(name));
+  if (unknown !== undefined) return wrong(context, `there is no policy "${unknown}": ${[...POLICIES.keys(), ...OTHER_STRATEGIES.keys()].join(", ")}`, EXIT.usage);
+  return {
+    worlds: world, traffic: traffic ?? null, config: config === undefined || route === undefined ? null : { file: config, route }, seed, atMs,
+    policies: names, chart: chartFile ?? null, saveWorld: saveWorld ?? null, json: values.json === true,
+  };
+}
+
+function trafficOf(given: string, toPlay: RouteToPlay | null, fitOf: (folder: string) => LedgerFit, context: CommandContext, notes: LineOutput): Simulation["traffic"] {
+  const folder = ledgerFolderIn(given, context);
+  if (folder === null) return readTraffic(source(given, context));
+  const { traffic, guessed } = fitOf(folder).traffic(toPlay?.route.name ?? null);
+  if (guessed > 0) notes.write(`  ${guessed} requests have no whole answer, so what is missing of their sizes is that of the one before them\n`);
+  return traffic;
 }
 
 function source(file: string, { cwd }: CommandContext): Source {
   const path = resolve(cwd, file);
   try {
-    return { text: readFileSync(path, "utf8"), path: file.startsWith("/") ? path : resolve(cwd, file) };
+    return { text: readFileSync(path, "utf8"), path };
   } catch (error) {
     throw new SpecError((error as Error).message, { cause: error });
   }
 }
 
-function routeOf(config: string, name: string, context: CommandContext): Route {
-  const checked = checkConfig(loadConfig({ configFile: config, ...context }), context);
-  if (!checked.ok) throw new SpecError(checked.errors.map(showError).join("\n"));
-  const found = checked.snapshot.directory.resolve(name);
-  if (found.kind !== "route") throw new SpecError(`${config}: there is no route "${name}"`);
-  return found.route;
-}
-
-/** The route's candidates, prices and objectives over the world's behaviour; without a route the world's own. */
-function joined(world: WorldSpec, traffic: Simulation["traffic"], route: Route | null, seed: number, wallMs: number): Simulation {
-  const spanMs = spanOf(traffic.durationMs);
-  const deadlineMs = world.deadlineMs ?? route?.clocks.deadlineMs;
-  const more = { traffic, seed, spanMs, ...(deadlineMs === undefined ? {} : { deadlineMs }) };
-  if (route === null) {
-    if (world.unpriced.length > 0) throw new SpecError(`without --config each deployment needs a price: ${world.unpriced.join(", ")}`);
-    return { deployments: world.deployments, objectives: world.objectives, ...more };
-  }
-  const deployments = ordinary(route.candidates).map(({ deployment: { id, pricing } }) => {
-    const behaviour = world.deployments.find((one) => one.id === id);
-    if (behaviour === undefined) throw new SpecError(`the world says nothing of "${id}", a candidate of route "${route.name}"`);
-    if (!world.unpriced.includes(id)) return behaviour;
-    const input = expectedNanoUsd(pricing, PRICE_TOKENS, 0, wallMs);
-    const both = expectedNanoUsd(pricing, PRICE_TOKENS, PRICE_TOKENS, wallMs);
-    if (input === null || both === null) throw new SpecError(`no price is known of "${id}": give it one in the world`);
-    return { ...behaviour, price: { inputNanoUsdPerToken: input / PRICE_TOKENS, outputNanoUsdPerToken: (both - input) / PRICE_TOKENS, requestNanoUsd: 0 } };
-  });
-  return { deployments, objectives: route.objectives ?? world.objectives, ...more };
+/** The world as it stands, where no route is played. */
+function alone(world: WorldSpec): Pick<Simulation, "deployments" | "objectives" | "deadlineMs"> {
+  if (world.unpriced.length > 0) throw new SpecError(`without --config each deployment needs a price: ${world.unpriced.join(", ")}`);
+  return { deployments: world.deployments, objectives: world.objectives, ...(world.deadlineMs === undefined ? {} : { deadlineMs: world.deadlineMs }) };
 }
 
 /** About 240 rows, of a length that an hour is made of. */
@@ -106,21 +143,23 @@ function spanOf(durationMs: number): number {
   return [10_000, 60_000, 300_000, 900_000].find((spanMs) => durationMs / spanMs <= 240) ?? 3_600_000;
 }
 
-function policyOf(name: string, route: Route | null): PolicyKind {
-  if (name === "spillway" && route?.terms !== undefined) return spillway({ strategy: "balanced", terms: route.terms });
-  return POLICIES.get(name) as PolicyKind;
+/** By their names; of a route the one that it has first, and each strategy once. */
+function policiesOf(names: readonly string[] | null, toPlay: RouteToPlay | null): readonly PolicyKind[] {
+  const usual = toPlay === null ? [...POLICIES.keys()] : ["spillway", ...["balanced", "priority"].filter((one) => one !== toPlay.route.strategy).map((one) => `spillway-${one}`), ...[...POLICIES.keys()].filter((one) => !one.startsWith("spillway"))];
+  return (names ?? usual).map((name) => (toPlay === null ? null : policyOfRoute(name, toPlay)) ?? ((POLICIES.get(name) ?? OTHER_STRATEGIES.get(name)) as PolicyKind));
 }
 
-function tell(reports: readonly Report[], { deployments, seed }: Simulation, { out }: CommandContext): void {
+function tell(reports: readonly Report[], { deployments, seed }: Simulation, toPlay: RouteToPlay | null, { out }: CommandContext): void {
   const share = (value: number, digits = 3): string => `${(100 * value).toFixed(digits)} %`;
   const seconds = (ms: number): string => `${(ms / 1_000).toFixed(2)} s`;
   const objectives = reports[0]?.objectives ?? [];
-  out.write(`${reports[0]?.requests ?? 0} requests, ${deployments.length} deployments, seed ${seed}\n`);
+  const rescues = reports.some(({ rescued }) => rescued > 0);
+  out.write(`${reports[0]?.requests ?? 0} requests, ${deployments.length} deployments, seed ${seed}${toPlay === null ? "" : plainText(`; route ${toPlay.route.name}, strategy ${toPlay.route.strategy}`)}\n`);
   out.write(table([
-    ["policy", "answered", "errors", "broken", ...objectives.map(({ name, target }) => `${name} (${share(target, 2)})`), "usd/1,000", "extra", "worst hour", "p50", "p99"],
+    ["policy", "answered", "errors", "broken", ...(rescues ? ["rescued"] : []), ...objectives.map(({ name, target }) => `${name} (${share(target, 2)})`), "usd/1,000", "extra", "worst hour", "p50", "p99"],
     ...reports.map((report) => [
-      report.policy, share(report.answered), String(report.failed), String(report.broken),
-      ...report.objectives.map(({ attainment, met }) => `${share(attainment)} ${met ? "met" : "missed"}`),
+      report.policy, share(report.answered), String(report.failed), String(report.broken), ...(rescues ? [String(report.rescued)] : []),
+      ...report.objectives.map(({ attainment, judged, met }) => (judged === 0 ? "-" : `${share(attainment)} ${met ? "met" : "missed"}`)),
       report.costPerThousandUsd.toFixed(4), share(report.extraShare, 2), share(report.worstHourExtraShare, 1), seconds(report.firstTokenMs.p50), seconds(report.firstTokenMs.p99),
     ]),
   ]));

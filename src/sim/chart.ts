@@ -7,6 +7,9 @@ const LEFT = 70;
 const RIGHT = 20;
 const TOP = 34;
 const POINTS = 320;
+const LEGEND_WIDTH = 175;
+const LEGEND_ROW = 16;
+const PER_LEGEND_ROW = Math.floor((WIDTH - LEFT - RIGHT) / LEGEND_WIDTH);
 const COLOURS = ["#0b6e4f", "#c1292e", "#235789", "#f1a208", "#7a4988", "#555b6e", "#00a6a6", "#b07d62"];
 
 interface Row {
@@ -15,8 +18,9 @@ interface Row {
   readonly unit: (value: number) => string;
 }
 
-/** Draw the reports of one world, side by side. */
+/** Draw the reports of one world, side by side; incidents are grey. */
 export function chart(reports: readonly Report[]): string {
+  const top = TOP + LEGEND_ROW * (Math.ceil(reports.length / PER_LEGEND_ROW) - 1);
   const spans = Math.max(1, ...reports.map(({ series }) => series.rows.length));
   const step = Math.ceil(spans / POINTS);
   const rows: readonly Row[] = [
@@ -25,12 +29,20 @@ export function chart(reports: readonly Report[]): string {
     { title: "extra calls, %", of: (report) => shares(report, step, ({ extra }) => extra), unit: percent },
     { title: "USD per 1,000 requests", of: (report) => shares(report, step, ({ costUsd }) => 1_000 * costUsd), unit: (value) => value.toPrecision(3) },
   ];
-  const height = TOP + rows.length * ROW_HEIGHT + 30;
-  const legend = reports.map(({ policy }, i) => `<text x="${LEFT + i * 150}" y="20" fill="${colour(i)}">${escaped(policy)}</text>`);
-  const drawn = rows.map((row, i) => drawRow(row, reports, TOP + i * ROW_HEIGHT));
+  const height = top + rows.length * ROW_HEIGHT + 30;
+  const legend = reports.map(({ policy }, i) => `<text x="${LEFT + (i % PER_LEGEND_ROW) * LEGEND_WIDTH}" y="${20 + Math.floor(i / PER_LEGEND_ROW) * LEGEND_ROW}" fill="${colour(i)}">${escaped(policy)}</text>`);
   const lastMs = spans * (reports[0]?.series.spanMs ?? 0);
+  const bands = bandsOf(reports[0], lastMs, top, height - 30);
+  const drawn = rows.map((row, i) => drawRow(row, reports, top + i * ROW_HEIGHT));
   const ends = `<text x="${LEFT}" y="${height - 8}">0</text><text x="${WIDTH - RIGHT}" y="${height - 8}" text-anchor="end">${(lastMs / 3_600_000).toFixed(1)} h</text>`;
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="#fff"/>${legend.join("")}${drawn.join("")}${ends}</svg>\n`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="#fff"/>${bands}${legend.join("")}${drawn.join("")}${ends}</svg>\n`;
+}
+
+/** The incidents of the world, behind all rows. */
+function bandsOf(report: Report | undefined, lastMs: number, top: number, bottom: number): string {
+  const x = (ms: number): number => LEFT + (Math.min(ms, lastMs) / Math.max(1, lastMs)) * (WIDTH - LEFT - RIGHT);
+  return (report?.incidents ?? []).filter(({ fromMs }) => fromMs < lastMs).map(({ label, deployment, fromMs, toMs }) =>
+    `<rect x="${x(fromMs).toFixed(1)}" y="${top}" width="${Math.max(0.5, x(toMs) - x(fromMs)).toFixed(1)}" height="${bottom - top}" fill="#000" fill-opacity="0.06"><title>${escaped(`${deployment}: ${label}`)}</title></rect>`).join("");
 }
 
 function drawRow({ title, of, unit }: Row, reports: readonly Report[], y: number): string {

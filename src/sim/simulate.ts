@@ -13,6 +13,11 @@ export const POLICIES: ReadonlyMap<string, PolicyKind> = new Map(
   [spillway({ strategy: "balanced" }), spillway({ strategy: "priority" }), SINGLE, ORDERED_FALLBACK, COOLDOWN_RETRY, INVERSE_SQUARE_PRICE, LEAST_PEAK_EWMA].map((kind) => [kind.name, kind]),
 );
 
+/** This gateway under the strategies by name that are shown only where they are asked for. */
+export const OTHER_STRATEGIES: ReadonlyMap<string, PolicyKind> = new Map(
+  [spillway({ strategy: "balanced", name: "spillway-balanced" }), ...(["weighted", "cheapest", "fastest", "least-busy", "sticky"] as const).map((strategy) => spillway({ strategy }))].map((kind) => [kind.name, kind]),
+);
+
 /** Play each policy to its end. */
 export function simulate(simulation: Simulation, policies: readonly PolicyKind[]): readonly Report[] {
   return policies.map((kind) => reportOf(kind, simulation.seed, simulation.objectives, play(simulation, kind)));

@@ -18,7 +18,18 @@ const times = z.union([
   z.strictObject({ histogram_ms: z.array(z.tuple([z.number().positive(), z.number().nonnegative()])).min(1) }),
   z.strictObject({ file: z.string(), column: z.string(), unit: z.enum(["ms", "s"]).default("ms"), where: z.record(z.string(), z.string()).default({}) }),
 ], { error: "milliseconds, or one of { median_ms, p99_ms }, { values_ms }, { histogram_ms }, { file, column }" });
+const rates = z.union([
+  z.number().positive(),
+  z.strictObject({ values: z.array(z.number().positive()).min(1) }),
+  z.strictObject({ histogram: z.array(z.tuple([z.number().positive(), z.number().nonnegative()])).min(1) }),
+], { error: "tokens a second, or one of { values }, { histogram }" });
+/** Failures before content by what they are told as. */
+const failure = z.strictObject({
+  share, class: z.enum(["rate", "overload", "server", "network", "malformed", "empty", "too_large", "truncated"]).optional(), status: z.number().int().min(0).max(599).default(0),
+  after_ms: z.number().nonnegative().optional(), retry_after_s: z.number().nonnegative().optional(),
+});
 const faults = {
+  failures: z.array(failure).default([]),
   refuse: share.optional(),
   status: z.number().int().min(400).max(599).default(503),
   stall: share.optional(),
@@ -29,22 +40,24 @@ const phaseSchema = z.strictObject({
   from_s: z.number().nonnegative(), to_s: z.number().positive(), incident: z.string().optional(), ...faults,
   first_token: times.optional(), fails_before: share.optional(), fails_after: share.optional(), cap_per_min: z.number().positive().optional(),
 }).refine(({ from_s, to_s }) => from_s < to_s, { error: "a phase ends after it begins" })
-  .refine((one) => (one.refuse ?? 0) + (one.stall ?? 0) + (one.break ?? 0) + (one.fail_first ?? 0) <= 1 + 1e-9, { error: "refuse, stall, break and fail_first are shares of the same calls: at most 1 together" });
+  .refine((one) => (one.refuse ?? 0) + (one.stall ?? 0) + (one.break ?? 0) + (one.fail_first ?? 0) + sumOf(one.failures) <= 1 + 1e-9, { error: "refuse, stall, break, fail_first and failures are shares of the same calls: at most 1 together" });
 const deploymentSchema = z.strictObject({
   price: z.strictObject({ input: z.number().nonnegative(), output: z.number().nonnegative(), request: z.number().nonnegative().default(0) }).optional(),
   first_token: times,
   tail: z.strictObject({ share, times: z.number().positive() }).optional(),
   ms_per_thousand_input: z.number().nonnegative().optional(),
-  tokens_per_s: z.number().positive().default(60),
+  tokens_per_s: rates.default(60),
   fails_before: share.default(0),
   fails_after: share.default(0),
+  failures: z.array(failure).default([]),
+  stalls: share.default(0),
   capacity: z.number().positive().optional(),
   cap_per_min: z.number().positive().optional(),
   phases: z.array(phaseSchema).default([]),
   repeat_every_s: z.number().positive().optional(),
   scenario: z.strictObject({ file: z.string(), id: z.string(), at_s: z.number().nonnegative().default(0) }).optional(),
   outages: z.strictObject({ file: z.string(), service: z.string(), from: z.string(), to: z.string(), by_impact: z.record(z.string(), share).default({}), stalls: share.default(0.2), breaks: share.default(0) }).optional(),
-});
+}).refine((one) => one.fails_before + one.fails_after + one.stalls + sumOf(one.failures) <= 1 + 1e-9, { error: "fails_before, fails_after, stalls and failures are shares of the same calls: at most 1 together" });
 const target = z.number().gt(0).lt(1);
 const worldSchema = z.strictObject({
   deadline_s: z.number().positive().optional(),
@@ -54,7 +67,7 @@ const worldSchema = z.strictObject({
 const fileSizes = z.strictObject({ file: z.string(), input: z.string(), output: z.string() });
 const sizes = z.union([z.strictObject({ input: z.number().int().nonnegative(), output: z.number().int().nonnegative() }), fileSizes], { error: "{ input, output } in tokens, or { file, input, output } with columns" });
 const trafficSchema = z.union([
-  z.strictObject({ rate_per_s: z.number().positive(), duration_s: z.number().positive(), gaps: z.enum(["poisson", "constant"]).default("poisson"), sizes }),
+  z.strictObject({ rate_per_s: z.number().positive(), duration_s: z.number().positive(), gaps: z.enum(["poisson", "constant"]).default("poisson"), sizes, sessions: z.number().int().positive().optional() }),
   z.strictObject({ trace: z.strictObject({ file: z.string(), at: z.string(), unit: z.enum(["ms", "s"]).default("ms"), input: z.string(), output: z.string() }) }),
 ], { error: "rate_per_s, duration_s and sizes, or a trace" });
 
@@ -75,6 +88,17 @@ export interface WorldSpec {
 export class SpecError extends Error {}
 
 const DAY_MS = 86_400_000;
+
+/** The worlds of several files as one: what a later one says of a deployment, or of objectives, stands in place of what earlier ones say. */
+export function joinWorlds(worlds: readonly WorldSpec[]): WorldSpec {
+  const deployments = new Map(worlds.flatMap((world) => world.deployments.map((one) => [one.id, { one, unpriced: world.unpriced.includes(one.id) }] as const)));
+  return {
+    deployments: [...deployments.values()].map(({ one }) => one),
+    unpriced: [...deployments.values()].flatMap(({ one, unpriced }) => (unpriced ? [one.id] : [])),
+    objectives: worlds.findLast(({ objectives }) => objectives.length > 0)?.objectives ?? [],
+    deadlineMs: worlds.findLast(({ deadlineMs }) => deadlineMs !== undefined)?.deadlineMs,
+  };
+}
 
 /** A world's file. Throws a `SpecError` that says where it is wrong. */
 export function readWorld(source: Source, lengthMs: number): WorldSpec {
@@ -98,7 +122,7 @@ export function readTraffic(source: Source): Traffic {
     const firstMs = timeIn(rows[0] ?? {}, at, unit);
     return recorded(rows.map((row) => ({ atMs: timeIn(row, at, unit) - firstMs, inputTokens: numberIn(row, input), outputTokens: numberIn(row, output) })).toSorted((a, b) => a.atMs - b.atMs));
   }
-  return atRate({ perS: spec.rate_per_s, durationMs: spec.duration_s * 1_000, gaps: spec.gaps, sizes: sizesOf(spec.sizes, source) });
+  return atRate({ perS: spec.rate_per_s, durationMs: spec.duration_s * 1_000, gaps: spec.gaps, sizes: sizesOf(spec.sizes, source), ...(spec.sessions === undefined ? {} : { sessions: spec.sessions }) });
 }
 
 function checked<T>(schema: z.ZodType<T>, { text, path }: Source): T {
@@ -120,14 +144,15 @@ function deploymentOf(id: string, spec: z.infer<typeof deploymentSchema>, source
     id,
     price: { inputNanoUsdPerToken: price.input * 1_000, outputNanoUsdPerToken: price.output * 1_000, requestNanoUsd: price.request * 1e9 },
     latency: spec.tail === undefined ? usual : sometimesSlower(usual, spec.tail.share, spec.tail.times),
-    tokensPerS: spec.tokens_per_s, failsBefore: spec.fails_before, failsAfter: spec.fails_after,
+    ...paceOf(spec.tokens_per_s), failsBefore: spec.fails_before, failsAfter: spec.fails_after,
+    ...(spec.failures.length === 0 && spec.stalls === 0 ? {} : { faults: [...spec.failures.map(faultOf), { kind: "stall", p: spec.stalls } as const] }),
     ...(capacity === undefined ? {} : { capacity }), ...(capPerMin === undefined ? {} : { capPerMin }), ...(msPerThousandInput === undefined ? {} : { msPerThousandInput }),
     phases: [...repeated(spec.phases.map((one) => phaseOf(one, source)), spec.repeat_every_s, lengthMs), ...scenarioOfSpec(spec, source), ...outagesOfSpec(spec, source)],
   };
 }
 
 function phaseOf(one: z.infer<typeof phaseSchema>, source: Source): Phase {
-  const drawn: Fault[] = [];
+  const drawn: Fault[] = one.failures.map(faultOf);
   if (one.refuse !== undefined) drawn.push({ kind: "refuse", p: one.refuse, status: one.status });
   if (one.stall !== undefined) drawn.push({ kind: "stall", p: one.stall });
   if (one.break !== undefined) drawn.push({ kind: "break", p: one.break });
@@ -138,6 +163,23 @@ function phaseOf(one: z.infer<typeof phaseSchema>, source: Source): Phase {
     ...(one.fails_before === undefined ? {} : { failsBefore: one.fails_before }), ...(one.fails_after === undefined ? {} : { failsAfter: one.fails_after }),
     ...(one.cap_per_min === undefined ? {} : { capPerMin: one.cap_per_min }),
   };
+}
+
+function faultOf({ share: p, status, class: kind, after_ms: afterMs, retry_after_s: retryAfterS }: z.infer<typeof failure>): Fault {
+  return {
+    kind: "refuse", p, status,
+    ...(kind === undefined ? {} : { class: kind }), ...(afterMs === undefined ? {} : { afterMs }), ...(retryAfterS === undefined ? {} : { retryAfterMs: retryAfterS * 1_000 }),
+  };
+}
+
+function sumOf(failures: readonly { readonly share: number }[]): number {
+  return failures.reduce((sum, one) => sum + one.share, 0);
+}
+
+function paceOf(spec: z.infer<typeof rates>): Pick<DeploymentSpec, "tokensPerS" | "rates"> {
+  if (typeof spec === "number") return { tokensPerS: spec };
+  const drawn = "values" in spec ? empirical(spec.values) : histogram(spec.histogram);
+  return { tokensPerS: drawn.mean(0), rates: drawn };
 }
 
 /** The same phases again and again, to the end of the traffic. */
