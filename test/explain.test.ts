@@ -4,6 +4,7 @@ import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { runExplain } from "../src/cli/explain.ts";
+import { withoutPriceFields } from "../src/admin/reports.ts";
 import { createObject } from "../src/control/manage.ts";
 import { loadCatalogue } from "../src/providers/catalog/index.ts";
 import { PROVIDERS } from "../src/providers/registry.ts";
@@ -154,5 +155,15 @@ routes:
     assert.equal((await admin(keys.blind, "explain", { request })).status, 403);
     assert.equal((await admin(gateway.adminToken, "explain", { requst: request })).status, 400);
     assert.equal((await admin(gateway.adminToken, "explain", { request: { model: "r", messages: long, max_tokens: 5 }, surface: "messages" })).status, 200);
+  });
+
+  it("tells whoever is not to know prices none in its words either", () => {
+    const decision = {
+      candidates: [{ deployment: "b/m", bound_nano_usd: 5, cost_spike: "its price list changed: output from 1 to 2 USD per million" }],
+      filtered: [{ deployment: "c/m", reason: "over_cap", detail: "may cost up to $0.20, the cap is $0.10" }, { deployment: "d/m", reason: "excluded", detail: "auth" }],
+    };
+    const shown = JSON.stringify(withoutPriceFields(decision));
+    assert.doesNotMatch(shown, /USD|\$|nano/);
+    assert.match(shown, /"cost_spike":".*"reason":"over_cap".*"detail":"auth"/);
   });
 });

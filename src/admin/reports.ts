@@ -140,7 +140,13 @@ function withoutPrices(found: JsonObject): JsonObject {
 export function withoutPriceFields(value: Json): Json {
   if (Array.isArray(value)) return (value as readonly Json[]).map(withoutPriceFields);
   if (!isObject(value)) return value;
-  return Object.fromEntries(Object.entries(value).filter(([name]) => !/_usd(?:_|$)|price/.test(name)).map(([name, inner]) => [name, withoutPriceFields(inner as Json)]));
+  const shown = Object.entries(value).filter(([name]) => !/_usd(?:_|$)|price/.test(name));
+  return Object.fromEntries(shown.map(([name, inner]) => [name, saysPrices(name, value) ? "not for everybody: it tells prices" : withoutPriceFields(inner as Json)]));
+}
+
+/** Words of a decision in which prices stand: that a deployment became dearer, or may cost too much. */
+function saysPrices(name: string, { reason }: JsonObject): boolean {
+  return name === "cost_spike" || (name === "detail" && reason === "over_cap");
 }
 
 function without(value: JsonObject, field: string): JsonObject {

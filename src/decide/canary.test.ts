@@ -193,6 +193,13 @@ describe("a mirror's day", () => {
     assert.deepEqual([cap.reserve(200, 1_000, DAY), cap.reserve(100, 1_000, DAY)], [false, true]);
   });
 
+  it("spends a day's money once, though the clock is set back over midnight", () => {
+    const cap = new MirrorCap();
+    assert.ok(cap.reserve(600, 1_000, DAY + 5));
+    cap.settle(600, 600, DAY + 6);
+    assert.deepEqual([cap.reserve(600, 1_000, DAY - 5), cap.reserve(600, 1_000, DAY + 7), cap.reserve(600, 1_000, 2 * DAY)], [false, false, true]);
+  });
+
   it("knows after a death what may have been spent, and after an end what was", () => {
     const cap = new MirrorCap();
     assert.ok(cap.reserve(600, 1_000, 0));

@@ -52,7 +52,8 @@ export class MirrorCap {
 
   #turnTo(wallMs: number): void {
     const day = Math.floor(wallMs / DAY_MS);
-    if (day === this.#day) return;
+    // A clock that was set back over midnight brings no day's money again.
+    if (day === this.#day || day === this.#day - 1) return;
     this.#day = day;
     this.#spent = this.#noted = 0;
   }
