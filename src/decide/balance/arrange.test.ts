@@ -18,11 +18,14 @@ const VIEWS: Readonly<Record<string, HealthView>> = {
   full: { ...HEALTHY, full: true }, paced: { ...HEALTHY, pausedUntilMs: NOW + 5_000 },
 };
 
-function stateOf(): RouteState {
-  return new RouteState({
+/** A route that has had requests, so that it can pay for a probe beside one of them. */
+function stateOf(requests = 40): RouteState {
+  const state = new RouteState({
     objectives: [{ name: "up", kind: "availability", target: 0.999, window: { kind: "rolling", lengthMs: 86_400_000 }, within: [], atLeast: null, unit: null }],
     terms: { costOfFailureNanoUsd: 0, costOfDelayNanoUsdPerS: 0, hedgeShare: 0, exploreShare: 0 }, wallAheadMs: 0, hedgeTokens: hedgeTokens(0), exploreTokens: exploreTokens(0),
   });
+  for (let i = 0; i < requests; i++) state.began({ order: [], scores: [], pressure: { availabilityNanoUsd: 0, latencyNanoUsd: 0 }, riskFails: 0, riskLate: 0, hedge: null, race: null }, NOW);
+  return state;
 }
 
 /** Candidates `c0`, `c1`, … at the prices given; c0 fails most. */
@@ -76,6 +79,17 @@ describe("candidates of a plan", () => {
     assert.equal(order, "c2 c1 c0");
     assert.deepEqual(plan?.race, { candidate: 2, why: "probe" });
     assert.equal(arranged(["race", "ok"], [1, 2], { alone: true }).plan?.race, null);
+  });
+
+  it("have another's probe before them, or their hedge, where one beside the first cannot be had", () => {
+    for (const more of [{ alone: true }, { state: stateOf(0) }]) {
+      const { order, plan } = arranged(["race", "due", "ok"], [1, 2, 3], more);
+      assert.deepEqual([order, plan?.race], ["c1 c2 c0", null]);
+    }
+    const hedged = new RouteState({
+      objectives: [], terms: { costOfFailureNanoUsd: 0, costOfDelayNanoUsdPerS: 1_000_000, hedgeShare: 0.05, exploreShare: 0.03 }, wallAheadMs: 0, hedgeTokens: hedgeTokens(), exploreTokens: exploreTokens(),
+    });
+    assert.notEqual(arranged(["race", "ok", "ok"], [1, 2, 3], { state: hedged }).plan?.hedge, null);
   });
 
   it("book the probe that goes first as called, and what would have been first without it as not", () => {

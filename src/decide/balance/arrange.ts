@@ -107,10 +107,12 @@ interface Probe {
   readonly raced: boolean;
 }
 
-function probeOf(candidates: readonly Candidate[], views: readonly HealthView[], { alone, nowMs, repeats }: Balance): Probe | null {
-  const candidate = views.findIndex((view, i) => candidates[i]?.of === undefined && candidates[i]?.after === undefined && view.state === "probe-ready" && view.excluded === null && view.pausedUntilMs <= nowMs);
-  if (candidate < 0) return null;
-  const raced = (views[candidate] as HealthView).raced === true;
-  if (raced ? alone : repeats < REPEATS_FOR_PROBE) return null;
-  return { candidate, raced };
+/** The first that is due and can be had: one that waits for a race to be paid for keeps no other from its probe, nor the request from its hedge. */
+function probeOf(candidates: readonly Candidate[], views: readonly HealthView[], { state, alone, nowMs, repeats }: Balance): Probe | null {
+  for (const [candidate, view] of views.entries()) {
+    if (view.state !== "probe-ready" || view.excluded !== null || view.pausedUntilMs > nowMs || candidates[candidate]?.of !== undefined || candidates[candidate]?.after !== undefined) continue;
+    const raced = view.raced === true;
+    if (raced ? !alone && state.paysForProbe : repeats >= REPEATS_FOR_PROBE) return { candidate, raced };
+  }
+  return null;
 }

@@ -177,6 +177,11 @@ export class RouteState {
     return plan.race.why === "probe" ? this.#probeTokens.tryTake() : this.#exploreTokens.tryTake();
   }
 
+  /** Would a race that health asks for be paid for now? */
+  get paysForProbe(): boolean {
+    return this.#probeTokens.tokens() >= 1;
+  }
+
   /** A deployment was called for another reason: as a fallback, as a hedge. */
   called(id: string, nowMs: number): void {
     this.#exploration.called(id, nowMs);
