@@ -17,7 +17,8 @@ function heading(told: JsonObject): string {
   if (told["dry_run"] === true) return told["error"] === undefined ? `route ${word(told["route"])}; nothing was sent\n` : "nothing was sent\n";
   const times = [["first content", "ttft_ms"], ["whole", "total_ms"]].flatMap(([name = "", field = ""]) => (typeof told[field] === "number" ? [`${name} after ${Math.round(told[field])} ms`] : []));
   const ended = [word(told["outcome"]), ...(told["error_code"] == null ? [] : [word(told["error_code"])]), ...times].join(", ");
-  return `${word(told["request_id"])} at ${word(told["at"])}\nmodel ${word(told["model"])}, route ${word(told["route"])}: ${ended}\n`;
+  const flags = texts(told["flags"]);
+  return `${word(told["request_id"])} at ${word(told["at"])}\nmodel ${word(told["model"])}, route ${word(told["route"])}: ${ended}\n${flags.length === 0 ? "" : `flags ${flags.join(", ")}\n`}`;
 }
 
 function errorLine(error: Json | undefined): string {
@@ -29,18 +30,34 @@ function decisionText(told: JsonObject, decision: JsonObject): string {
   const candidates = objects(decision["candidates"]);
   const scores = objects(plan["scores"]);
   const estimates = objects(told["estimates"]);
-  const rows = candidates.map((one, i) => candidateRow(one, i, byName(scores, one) ?? byName(estimates, one)));
+  const rows = candidates.map((one, i) => candidateRow(one, i, byName(scores, one) ?? byName(estimates, one), byName(estimates, one)));
   const strategy = `strategy ${word(decision["strategy"])}${decision["hold_nano_usd"] == null ? "" : `, at most ${usd(decision["hold_nano_usd"])} held`}\n`;
   const parts = [
     strategy,
-    candidates.length === 0 ? "no candidates\n" : `candidates, the first choice first\n${table(withoutEmpty([["", "deployment", "health", "fails", "breaks", "slow", "by calls", "price", "score", "at most", ""], ...rows]))}`,
+    decision["mirror_of"] === undefined ? "" : `a copy of ${word(decision["mirror_of"])}, for the mirror of the route\n`,
+    candidates.length === 0 ? "no candidates\n" : `candidates, the first choice first\n${table(withoutEmpty([["", "deployment", "health", "fails", "breaks", "slow", "by calls", "first content", "load", "price", "score", "at most", ""], ...rows]))}`,
     planText(plan),
     leftOut(decision["filtered"]),
-    listing("could not carry it", objects(decision["unsupported"]).map((one) => [word(one["deployment"]), word(one["message"])])),
+    unsupportedText(objects(decision["unsupported"])),
     takenText(told, decision),
+    texts(decision["written_by"]).length === 0 ? "" : `its answer broke off; written by ${texts(decision["written_by"]).join(", then ")}\n`,
     ...texts(told["warnings"]).map((warning) => `warning: ${warning}\n`),
   ];
   return parts.join("");
+}
+
+/** Of those who wrote at a broken answer, and of the others: each is told once, wherever it stands in the lists. */
+function unsupportedText(all: readonly JsonObject[]): string {
+  const of = (rescue: boolean): readonly (readonly string[])[] => {
+    const rows = all.filter((one) => (one["param"] === "rescue") === rescue).map((one) => [word(one["deployment"]), word(one["message"])] as const);
+    return rows.filter(([name, message], i) => rows.findIndex((row) => row[0] === name && row[1] === message) === i);
+  };
+  return `${listing("could not carry it", of(false))}${listing("could not carry on what broke off", of(true))}`;
+}
+
+/** Half of its calls are expected by the first, all but one of twenty by the second. */
+function times(half: Json | undefined, most: Json | undefined): string {
+  return half == null ? "-" : `${count(half)} ms${most == null ? "" : ` (p95 ${count(most)})`}`;
 }
 
 /** Without columns in which nothing is known of anybody. */
@@ -50,14 +67,16 @@ function withoutEmpty(rows: readonly (readonly string[])[]): readonly (readonly 
   return rows.map((row) => row.filter((_, column) => kept[column] === true));
 }
 
-function candidateRow(one: JsonObject, i: number, believed: JsonObject | undefined): readonly string[] {
+function candidateRow(one: JsonObject, i: number, believed: JsonObject | undefined, estimate: JsonObject | undefined): readonly string[] {
   const notes = [
+    one["canary"] === true ? "canary: its share goes there first" : "",
     one["automatic"] === true ? "automatic fallback" : "", one["of"] === undefined ? "" : `of ${word(one["of"])}`, one["after"] === undefined ? "" : `after ${word(one["after"])}`,
     one["may_not_fit"] === true ? "may not fit" : "", one["cost_spike"] === undefined ? "" : word(one["cost_spike"]), one["emulates"] === undefined ? "" : `makes up for ${texts(one["emulates"]).join(", ")}`,
   ];
   return [
     String(i + 1), word(one["deployment"]), word(one["health"]),
     percent(believed?.["fails_before"]), percent(believed?.["fails_after"]), percent(believed?.["slow"]), count(believed?.["calls"]),
+    times(estimate?.["first_content_p50_ms"], estimate?.["first_content_p95_ms"]), estimate?.["load_ms"] == null ? "-" : `${count(estimate["load_ms"])} ms`,
     usd(believed?.["price_nano_usd"]), usd(believed?.["score_nano_usd"]), usd(one["bound_nano_usd"]),
     notes.filter((note) => note !== "").join(", "),
   ];
@@ -80,11 +99,17 @@ function leftOut(filtered: Json | undefined): string {
 function takenText(told: JsonObject, decision: JsonObject): string {
   const attempts = objects(told["attempts"]);
   if (attempts.length > 0) {
-    const rows = attempts.map((one, i) => [String(i + 1), word(one["deployment"]), word(one["outcome"]), one["total_ms"] == null ? "" : `${count(one["total_ms"])} ms`, usd(one["cost_nano_usd"]), texts(one["flags"]).join(", ")]);
+    const rows = attempts.map((one, i) => [String(i + 1), word(one["deployment"]), outcomeOf(one), one["total_ms"] == null ? "" : `${count(one["total_ms"])} ms`, usd(one["cost_nano_usd"]), texts(one["flags"]).join(", ")]);
     return `called\n${table(rows)}`;
   }
   const taken = texts(decision["taken"]);
   return taken.length > 0 ? `called: ${taken.join(", ")}\n` : told["dry_run"] === true ? "" : "nobody was called\n";
+}
+
+/** With the status where it says more than the outcome. */
+function outcomeOf(one: JsonObject): string {
+  const status = asNumber(one["status"]);
+  return status === undefined || status < 400 ? word(one["outcome"]) : `${word(one["outcome"])} (${status})`;
 }
 
 function listing(title: string, rows: readonly (readonly string[])[]): string {

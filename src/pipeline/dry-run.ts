@@ -4,7 +4,8 @@
  */
 import { describeChoice } from "../decide/choose.ts";
 import { expectedNanoUsd } from "../decide/balance/expected.ts";
-import type { Deployment } from "../decide/deployment.ts";
+import { OUTPUT_TOKENS_PRIOR } from "../decide/balance/route-book.ts";
+import type { Deployment, Route } from "../decide/deployment.ts";
 import { sizeClassOf } from "../decide/observed/types.ts";
 import type { Caller, ClientReply } from "../ports.ts";
 import { asString, isObject, type Json, type JsonObject } from "../wire/json.ts";
@@ -50,21 +51,24 @@ function described(deps: Deps, { route, choice, shape, pace, warnings }: Weighed
     dry_run: true,
     route: route.name,
     decision: describeChoice(choice, views.map((view) => view.state)),
-    estimates: choice.candidates.map(({ deployment }) => estimateJson(deps, deployment, shape, thresholdMs)),
+    estimates: choice.candidates.map(({ deployment }) => estimateJson(deps, deployment, route, shape, thresholdMs)),
     ...(thresholdMs > 0 ? { slow_above_ms: thresholdMs } : {}),
     warnings,
   };
 }
 
 /** What is believed of a deployment's next call, and how many calls stand behind that. */
-function estimateJson(deps: Deps, deployment: Deployment, shape: WeighedChat["shape"], thresholdMs: number): JsonObject {
-  const estimate = deps.health.estimate(deployment.id, shape.endpoint, thresholdMs, sizeClassOf(shape.inputEstimateTokens), deps.clock.nowMs());
-  const price = expectedNanoUsd(deployment.pricing, shape.inputEstimateTokens, shape.maxOutputTokens ?? 0, deps.clock.wallMs());
+function estimateJson(deps: Deps, deployment: Deployment, route: Route, shape: WeighedChat["shape"], thresholdMs: number): JsonObject {
+  const nowMs = deps.clock.nowMs();
+  const estimate = deps.health.estimate(deployment.id, shape.endpoint, thresholdMs, sizeClassOf(shape.inputEstimateTokens), nowMs);
+  // As long an answer as the route is used to, which is what strategies reckon with too.
+  const output = Math.min(deps.routes?.all().get(route.name)?.outputTokens ?? OUTPUT_TOKENS_PRIOR, shape.maxOutputTokens ?? Number.POSITIVE_INFINITY) * shape.choiceCount;
+  const price = expectedNanoUsd(deployment.pricing, shape.inputEstimateTokens, shape.writesTokens === false ? 0 : output, deps.clock.wallMs());
   return {
     deployment: deployment.id,
     fails_before: rounded(estimate.failsBefore), fails_after: rounded(estimate.failsAfter), ...(thresholdMs > 0 ? { slow: rounded(estimate.slow) } : {}), calls: rounded(estimate.calls),
     first_content_p50_ms: wholeOf(estimate.quantile(0.5)), first_content_p95_ms: wholeOf(estimate.quantile(0.95)),
-    // With the output that was asked for; where none was, of the prompt alone.
+    ...(route.strategy === "least-busy" ? { load_ms: wholeOf(deps.health.loadMs(deployment.id, shape.endpoint, nowMs)) } : {}),
     price_nano_usd: wholeOf(price),
   };
 }
