@@ -105,6 +105,8 @@ export interface Caller {
   readonly scopes: readonly string[];
   /** What the key may use, and what it is told; absent: everything, as for keys of the configuration. */
   readonly policy?: CallerPolicy;
+  /** The most that its requests matter, whatever a route or a header says. Absent: nothing is said of it. */
+  readonly importance?: "high" | "normal" | "low";
   /** Of this request; they are among its scopes. Absent: none. */
   readonly tags?: Readonly<Record<string, string>>;
 }

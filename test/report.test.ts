@@ -110,7 +110,7 @@ test("the report counts requests that were refused before anything was called by
   const yaml = gatewayConfig(config, fleet, {
     more: {
       routes: { support: { candidates: ["primary/chat"], strategy: "priority", objectives } },
-      keys: [{ name: "app", key: "app-secret-key-0001" }], objectives: { app: { scopes: ["key/app"], ...objectives } },
+      keys: [{ name: "app", key: "app-secret-key-0001" }, { name: "batch", key: "batch-secret-key-01", importance: "low" }], objectives: { app: { scopes: ["key/app"], ...objectives } },
     },
   });
   writeFileSync(join(folder, "spillway.yaml"), yaml);
@@ -139,6 +139,7 @@ test("the report counts requests that were refused before anything was called by
     const waiting = [ask({ signal: ended.signal }).catch(() => 0)];
     await inFlight(1);
     assert.equal(await ask({ headers: { "x-spillway-importance": "low" } }), 429);
+    assert.equal(await ask({ key: "batch-secret-key-01", headers: { "x-spillway-importance": "high" } }), 429);
     waiting.push(ask({ signal: ended.signal }).catch(() => 0));
     await inFlight(2);
     assert.equal(await ask(), 503);
@@ -156,7 +157,7 @@ test("the report counts requests that were refused before anything was called by
     const { routes, scopes } = JSON.parse(readFileSync(file, "utf8")) as Told;
     const [door, support] = routes;
     assert.deepEqual(door?.refused, [{ class: "client", why: "invalid_json", count: 1 }, { class: "client", why: "invalid_key", count: 1 }, { class: "failed", why: "too_many_requests_in_flight", count: 1 }]);
-    assert.deepEqual(support?.exclusions, [{ name: "client_gone", count: 2 }, { name: "low_importance (overloaded)", count: 1 }]);
+    assert.deepEqual(support?.exclusions, [{ name: "client_gone", count: 2 }, { name: "low_importance (overloaded)", count: 2 }]);
     assert.deepEqual(support?.objectives.map(({ valid, bad }) => [valid, bad]), [[1, 0]], "of the route: what was refused at the door is of none");
     assert.deepEqual(scopes.map(({ scope, objectives: kept, refused }) => [scope, kept.map(({ valid, bad }) => [valid, bad]), refused.map(({ why }) => why)]), [["app", [[2, 1]], ["invalid_json", "too_many_requests_in_flight"]]]);
     assert.deepEqual(watched.map(({ owner, valid, bad }) => [owner, valid, bad]), [["route/support", 1, 0], ["scope/app", 2, 1]], "alerts watch the same");

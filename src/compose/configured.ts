@@ -14,7 +14,7 @@ import { usdShort } from "../wire/money.ts";
 export function configuredObjects(kind: string, config: Config): readonly ConfiguredObject[] {
   switch (kind) {
     case "key":
-      return config.keys.map(({ name }) => ({ id: name, fields: {} }));
+      return config.keys.map(({ name, importance }) => ({ id: name, fields: importance === undefined ? {} : { importance } }));
     case "budget":
       return grouped(config.budgets, budgetFields);
     case "limit":

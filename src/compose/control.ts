@@ -72,7 +72,8 @@ function isConfigured(config: Config, scope: string): boolean {
 
 /** Who may call, by the configuration and by the book. `host`: where we listen. */
 export function authSettings(config: Config, book: CallerBook, loopback: boolean): AuthSettings {
-  return { keys: new Map(config.keys.map((key) => [key.sha256, key.name])), book, corsOrigins: config.cors.origins, exposed: !loopback };
+  const importances = new Map(config.keys.flatMap(({ name, importance }) => (importance === undefined ? [] : [[name, importance] as const])));
+  return { keys: new Map(config.keys.map((key) => [key.sha256, key.name])), importances, book, corsOrigins: config.cors.origins, exposed: !loopback };
 }
 
 /** Seals with the folder's key, which is made when the first credential comes. */

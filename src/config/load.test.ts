@@ -125,13 +125,14 @@ const BAD: readonly (readonly [string, string, readonly string[]])[] = [
     '13 providers.l.models.e.capabilities.tools | true or false | "maybe" | ',
     "14 providers.l.models.f.capabilities.vision | either vision or image_in | both | they are the same",
   ]],
-  ["keys", 'version: 1\nkeys:\n  - { name: app }\n  - { name: app, key: "${CALLER}" }\n  - { name: b, key: "${CALLER}" }\n  - { name: c, sha256: 12ab }\n  - { name: d, key: "x", sha256: "y" }\n', [
+  ["keys", 'version: 1\nkeys:\n  - { name: app }\n  - { name: app, key: "${CALLER}" }\n  - { name: b, key: "${CALLER}" }\n  - { name: c, sha256: 12ab }\n  - { name: d, key: "x", sha256: "y" }\n  - { name: e, key: "z", importance: urgent }\n', [
     '3 keys[0] | either key or sha256 | neither | write { name: app, key: "${SPILLWAY_API_KEY}" }',
     '4 keys[1].name | a name of its own for each key | "app" | ',
     "5 keys[2] | a key of its own for each name | the key of app again | ",
     "6 keys[3].sha256 | 64 hexadecimal digits | a text that is not shown | ",
     '7 keys[4] | either key or sha256 | both | write { name: app, key: "${SPILLWAY_API_KEY}" }',
     "7 keys[4].sha256 | 64 hexadecimal digits | a text that is not shown | ",
+    '8 keys[5].importance | high, normal or low | "urgent" | ',
   ]],
   ["a longest rest below the first", "version: 1\nhealth: { rest: 10s, rest_max: 5s }\n", ['2 health.rest_max | at least health.rest, 10s | "5s" | ']],
   ["probes of health", "version: 1\nhealth: { probes: { every: 500ms, max_usd_per_day: -1 } }\n", [
@@ -221,6 +222,11 @@ describe("a good configuration", () => {
       health: { restMs: 5_000, restMaxMs: 300_000 }, ledger: { sync: "process" }, cors: { origins: [] }, responses: { store: "memory", ttlMs: 3_600_000, key: null }, reasoningState: { store: "memory", ttlMs: 3_600_000 }, budgets: [], limits: [], channels: [], display: null, prices: [], contracts: [], objectives: [], chat: { reasoningField: "reasoning_content" },
       simulated: false,
     });
+  });
+
+  it("says of a key how much its requests matter at most, or nothing", () => {
+    const { keys } = good('version: 1\nkeys: [{ name: a, key: "${CALLER}" }, { name: batch, key: "other-key-0001", importance: low }]\n');
+    assert.deepEqual(keys.map(({ name, importance }) => [name, importance]), [["a", undefined], ["batch", "low"]]);
   });
 
   it("may have sections with every line commented out", () => {

@@ -3,6 +3,7 @@
  * environment and files that it is handed for `${…}` references.
  */
 import { stepTimes } from "../decide/clocks.ts";
+import { IMPORTANCES } from "../decide/objective/shedding.ts";
 import type { ProviderFacts } from "../wire/facts.ts";
 import { readAccounts } from "./accounts.ts";
 import { ConfigDocument, type ConfigError, type Finding, type Path, type Place, type ReadEnvironment } from "./document.ts";
@@ -184,7 +185,8 @@ function readKeys(list: readonly unknown[], found: Finding[], warnings: Finding[
     const other = digests.get(digest);
     if (other !== undefined) found.push({ path, expected: "a key of its own for each name", found: `the key of ${other} again`, hint: "" });
     digests.set(digest, name);
-    keys.push({ name, sha256: digest });
+    const importance = IMPORTANCES.find((one) => one === map["importance"]);
+    keys.push({ name, sha256: digest, ...(importance === undefined ? {} : { importance }) });
   }
   return keys;
 }

@@ -9,6 +9,7 @@ import { budget } from "../control/kinds/budget.ts";
 import { limit } from "../control/kinds/limit.ts";
 import { price } from "../control/kinds/price.ts";
 import { priceSchema } from "../control/price-schema.ts";
+import { IMPORTANCES } from "../decide/objective/shedding.ts";
 import type { Capability } from "../wire/capability.ts";
 import { objectiveKinds, routeTerms } from "./objective-schema.ts";
 import { STRATEGIES } from "./route-terms.ts";
@@ -193,6 +194,7 @@ export function configSchema(forEditor: boolean) {
         z.string({ error: "64 hexadecimal digits" }).regex(/^[0-9a-fA-F]{64}$/, { error: "64 hexadecimal digits" }),
         "SHA-256 of the key in hexadecimal, in place of the key",
       ).optional(),
+      importance: oneOf(IMPORTANCES, "The most that its requests matter, whatever a route or x-spillway-importance says: low is refused first when room is short").optional(),
     },
     { error: "a map with name and key, or name and sha256" },
   );

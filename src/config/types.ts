@@ -62,6 +62,8 @@ export interface CallerKey {
   readonly name: string;
   /** SHA-256 of the key, base64url; the key itself is not kept. */
   readonly sha256: string;
+  /** The most that its requests matter. Absent: nothing is said of it. */
+  readonly importance?: Importance;
 }
 export interface Account {
   readonly name: string;

@@ -93,6 +93,22 @@ describe("a managed key", () => {
     });
   });
 
+  it("matters at most as much as it, and its team, are said to, and follows both", () => {
+    const world = new World();
+    world.make("team", "batch", { name: "Batch" });
+    world.make("project", "bot", { name: "Bot", team: "batch" });
+    const [plain, ofTeam, ofProject] = [world.make("key", "plain", {}), world.make("key", "app", { team: "batch", importance: "high" }), world.make("key", "bot", { project: "bot" })];
+    const told = (): unknown => [plain, ofTeam, ofProject].map((key) => world.find(key)?.caller.importance);
+    assert.deepEqual(told(), [undefined, "high", undefined]);
+    world.change("team", "batch", { importance: "low" });
+    assert.deepEqual(told(), [undefined, "low", "low"]);
+    world.change("team", "batch", { importance: "normal" });
+    world.change("key", "plain", { importance: "low" });
+    assert.deepEqual(told(), ["low", "normal", "normal"]);
+    world.change("project", "bot", { team: null });
+    assert.deepEqual(told(), ["low", "normal", undefined]);
+  });
+
   it("is none while the configuration has one of its name", () => {
     const world = new World();
     const key = world.make("key", "app", {});

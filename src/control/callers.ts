@@ -2,6 +2,7 @@
  * Who a key stands for: from the hash of its secret to the caller, ready to be taken. Followed from change to change, so
  * that a request costs one look-up and nothing else, however many keys there are.
  */
+import { IMPORTANCES, lowered, type Importance } from "../decide/objective/shedding.ts";
 import type { Caller, CallerPolicy } from "../ports.ts";
 import { asString, type JsonObject } from "../wire/json.ts";
 import { parseUsd } from "../wire/money.ts";
@@ -21,8 +22,8 @@ type ChangedObject = { readonly kind: string; readonly id: string; readonly obje
 export class CallerBook {
   readonly #store: Pick<ControlStore, "get" | "all">;
   readonly #byHash = new Map<string, KnownCaller>();
-  /** What of a key is in the book: its hashes, and the project whose team it pays by. */
-  readonly #ofKey = new Map<string, { readonly hashes: readonly string[]; readonly project: string | undefined }>();
+  /** What of a key is in the book: its hashes, the team that pays, and the project by which it does. */
+  readonly #ofKey = new Map<string, { readonly hashes: readonly string[]; readonly team: string | undefined; readonly project: string | undefined }>();
   readonly #ofProject = new Map<string, Set<string>>();
   #reserved: ReadonlySet<string>;
   #keys = 0;
@@ -56,7 +57,9 @@ export class CallerBook {
   #follow(changed: readonly ChangedObject[]): void {
     for (const { kind, id } of changed) {
       if (kind === "key") this.#renew(id);
-      else if (kind === "project") for (const key of Array.from(this.#ofProject.get(id) ?? [])) this.#renew(key);
+      else if (kind === "team") for (const [key, { team }] of Array.from(this.#ofKey)) {
+        if (team === id) this.#renew(key);
+      } else if (kind === "project") for (const key of Array.from(this.#ofProject.get(id) ?? [])) this.#renew(key);
     }
   }
 
@@ -78,9 +81,11 @@ export class CallerBook {
   #enter(object: StoredObject): void {
     const { id, body } = object;
     const project = asString(body["project"]);
+    const ofProject = project === undefined ? undefined : this.#store.get("project", project);
+    const team = teamOf(object, ofProject);
     const hashes: string[] = [];
     if (body["disabled"] !== true && !this.#reserved.has(id)) {
-      const caller = callerOf(object, project === undefined ? undefined : this.#store.get("project", project));
+      const caller = callerOf(object, ofProject, team === undefined ? undefined : this.#store.get("team", team));
       const expires = asString(body["expires_at"]);
       const endMs = expires === undefined ? Number.POSITIVE_INFINITY : Date.parse(expires);
       for (const { hash, untilMs } of secretsOf(body)) {
@@ -89,7 +94,7 @@ export class CallerBook {
       }
     }
     this.#keys++;
-    this.#ofKey.set(id, { hashes, project });
+    this.#ofKey.set(id, { hashes, team, project });
     if (project === undefined) return;
     let keys = this.#ofProject.get(project);
     if (keys === undefined) this.#ofProject.set(project, (keys = new Set()));
@@ -97,10 +102,15 @@ export class CallerBook {
   }
 }
 
-/** The caller that a stored key stands for. Frozen: every request of the key shares it. */
-export function callerOf(key: StoredObject, project: StoredObject | undefined): Caller {
+/** The team that pays for a key. */
+function teamOf({ body }: StoredObject, project: StoredObject | undefined): string | undefined {
+  return asString(project?.body["team"]) ?? asString(body["team"]);
+}
+
+/** The caller that a stored key stands for. Frozen: every request of the key shares it. `ofTeam`: the team that pays, where its word counts. */
+export function callerOf(key: StoredObject, project: StoredObject | undefined, ofTeam?: StoredObject): Caller {
   const { body } = key;
-  const team = asString(project?.body["team"]) ?? asString(body["team"]);
+  const team = teamOf(key, project);
   const member = asString(body["member"]);
   const scopes = [
     `tenant/${key.tenant}`,
@@ -110,7 +120,17 @@ export function callerOf(key: StoredObject, project: StoredObject | undefined): 
     ...(member === undefined ? [] : [`member/${member}`]),
   ];
   const policy = policyOf(body);
-  return Object.freeze({ tenant: key.tenant, key: key.id, scopes: Object.freeze(scopes), ...(policy === null ? {} : { policy }) });
+  const importance = least(importanceIn(body), importanceIn(ofTeam?.body));
+  return Object.freeze({ tenant: key.tenant, key: key.id, scopes: Object.freeze(scopes), ...(policy === null ? {} : { policy }), ...(importance === null ? {} : { importance }) });
+}
+
+function importanceIn(body: JsonObject | undefined): Importance | null {
+  return IMPORTANCES.find((one) => one === body?.["importance"]) ?? null;
+}
+
+/** Of two that both bind; null: neither is given. */
+function least(one: Importance | null, other: Importance | null): Importance | null {
+  return one === null ? other : lowered(one, other);
 }
 
 /** What a key narrows; null where it narrows nothing, so that its requests are asked nothing. */

@@ -16,7 +16,7 @@ before(async () => {
     const url = request.url ?? "";
     const question = url.indexOf("?");
     const found = authenticate(request, question < 0 ? "" : url.slice(question + 1), settings);
-    response.end(found.kind === "caller" ? `caller ${found.caller.key} ${found.caller.tenant} ${found.caller.scopes.join(",")}` : `refused ${found.error.code}`);
+    response.end(found.kind === "caller" ? `caller ${found.caller.key} ${found.caller.tenant} ${found.caller.scopes.join(",")}${found.caller.importance === undefined ? "" : ` ${found.caller.importance}`}` : `refused ${found.error.code}`);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   port = (server.address() as AddressInfo).port;
@@ -60,6 +60,11 @@ describe("with keys, the caller", () => {
   for (const [what, headers, query, expected] of ROWS) {
     it(what, async () => assert.equal(await asked(headers, query), expected));
   }
+
+  it("matters at most as much as its key is said to now, and after a reload", async () => {
+    const of = (importances: NonNullable<AuthSettings["importances"]>): Promise<string> => asked(["x-api-key: app-key"], "", { importances });
+    assert.deepEqual([await of(new Map([["app", "low"]])), await of(new Map([["app", "normal"]])), await of(new Map([["other", "low"]]))], [`${APP} low`, `${APP} normal`, APP]);
+  });
 
   it("of two x-api-key headers with different keys is nobody", async () => {
     assert.match(await asked(["x-api-key: app-key", "x-api-key: other-key"]), /^refused/);

@@ -11,6 +11,8 @@ import { gatewayError, type GatewayError } from "../wire/errors.ts";
 export interface AuthSettings {
   /** base64url SHA-256 → name of the key. With none here and none in the book: loopback only. */
   readonly keys: ReadonlyMap<string, string>;
+  /** By the name of a key here: the most that its requests matter. Absent: nothing is said of any. */
+  readonly importances?: ReadonlyMap<string, NonNullable<Caller["importance"]>>;
   /** Keys that are managed. Absent: there are none. */
   readonly book?: CallerLookup;
   readonly corsOrigins: readonly string[];
@@ -60,17 +62,17 @@ export function authenticate(request: IncomingMessage, query: string, settings: 
 /** Who shows a key of this hash. One that has expired is as unknown as one that never was. */
 export function callerBy(sha256: string, settings: AuthSettings): Caller | undefined {
   const name = settings.keys.get(sha256);
-  if (name !== undefined) return callerOf(name);
+  if (name !== undefined) return callerOf(name, settings.importances?.get(name));
   const known = settings.book?.get(sha256);
   return known === undefined || (known.untilMs !== Number.POSITIVE_INFINITY && known.untilMs <= Date.now()) ? undefined : known.caller;
 }
 
 const SIGNED = "Requests signed by Signature Version 4 cannot be verified here: give the client the gateway's key as a bearer key in place of its access keys.";
 
-function callerOf(name: string): Caller {
+function callerOf(name: string, importance: Caller["importance"]): Caller {
   let caller = callers.get(name);
-  if (caller === undefined) {
-    caller = { tenant: "default", key: name, scopes: ["tenant/default", `key/${name}`] };
+  if (caller === undefined || caller.importance !== importance) {
+    caller = { tenant: "default", key: name, scopes: ["tenant/default", `key/${name}`], ...(importance === undefined ? {} : { importance }) };
     if (callers.size < 100_000) callers.set(name, caller);
   }
   return caller;

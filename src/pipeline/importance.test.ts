@@ -1,14 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { DEFAULT_CLOCKS, type Route } from "../decide/deployment.ts";
+import type { Caller } from "../ports.ts";
 import { turnedAway } from "./importance.ts";
 
 function route(importance?: Route["importance"]): Route {
   return { name: "support", candidates: [], strategy: "priority", clocks: DEFAULT_CLOCKS, keepalive: true, forwardHeaders: [], defaultMaxOutput: 1, automatic: false, ...(importance === undefined ? {} : { importance }) };
 }
-function code(of: { readonly importance?: Route["importance"]; readonly header?: string; readonly inFlight?: number; readonly refuseLow?: boolean }): string {
+function code(of: { readonly importance?: Route["importance"]; readonly key?: Caller["importance"]; readonly header?: string; readonly inFlight?: number; readonly refuseLow?: boolean }): string {
   const load = () => ({ inFlight: of.inFlight ?? 0, room: 100, waiting: { high: 0, normal: 0, low: 0 }, refuseLow: of.refuseLow ?? false });
-  return turnedAway({ load }, { header: (name) => (name === "x-spillway-importance" ? of.header : undefined) }, route(of.importance))?.error.code ?? "taken";
+  const caller: Caller = { tenant: "default", key: "app", scopes: [], ...(of.key === undefined ? {} : { importance: of.key }) };
+  return turnedAway({ load }, { caller, header: (name) => (name === "x-spillway-importance" ? of.header : undefined) }, route(of.importance))?.error.code ?? "taken";
 }
 
 describe("a request", () => {
@@ -25,5 +27,10 @@ describe("a request", () => {
     assert.equal(code({ header: "low", inFlight: 80 }), "low_importance");
     assert.equal(code({ importance: "low", header: "high", inFlight: 80 }), "low_importance");
     assert.equal(code({ header: "urgent" }), "invalid_header");
+  });
+
+  it("matters no more than its key, whatever its route and its header say, and no more than its route by any key", () => {
+    assert.deepEqual([undefined, "low", "normal", "high"].map((header) => code({ key: "low", importance: "high", inFlight: 80, ...(header === undefined ? {} : { header }) })), Array.from({ length: 4 }, () => "low_importance"));
+    assert.deepEqual([code({ key: "high", importance: "low", inFlight: 80 }), code({ key: "high", inFlight: 80 }), code({ key: "normal", header: "low", inFlight: 80 })], ["low_importance", "taken", "low_importance"]);
   });
 });

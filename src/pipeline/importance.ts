@@ -9,13 +9,13 @@ const HEADER = "x-spillway-importance";
 /** All room is for everything but what is stated to matter less; nothing is kept waiting with its body in memory. */
 const TERMS: SheddingTerms = { share: { high: 1, normal: 1, low: DEFAULT_SHEDDING.share.low }, waitMs: { high: 0, normal: 0, low: 0 }, waitingMost: 0 };
 
-/** Why this request is not taken now, for its client and for reports; null: it is. Its header may lower its importance, never raise it. */
-export function turnedAway(deps: Pick<Deps, "load">, inbound: Pick<Inbound, "header">, route: Route): { readonly error: GatewayError; readonly why?: string } | null {
+/** Why this request is not taken now, for its client and for reports; null: it is. Of what its route, its key and its header say, the least counts. */
+export function turnedAway(deps: Pick<Deps, "load">, inbound: Pick<Inbound, "header" | "caller">, route: Route): { readonly error: GatewayError; readonly why?: string } | null {
   if (deps.load === undefined) return null;
   const told = inbound.header(HEADER);
   const asked = IMPORTANCES.find((one) => one === told) ?? null;
   if (told !== undefined && asked === null) return { error: gatewayError("invalid_header", `${HEADER} must be ${IMPORTANCES.join(", ")}, not ${JSON.stringify(told.slice(0, 80))}.`) };
-  if (lowered(route.importance ?? "normal", asked) !== "low") return null;
+  if (lowered(lowered(route.importance ?? "normal", inbound.caller.importance ?? null), asked) !== "low") return null;
   const what = shed("low", deps.load(route.name), TERMS);
   if (what.kind !== "refuse") return null;
   const why = what.why === "error_budget" ? `the error budget of ${JSON.stringify(route.name)} is used up` : "little room is left";

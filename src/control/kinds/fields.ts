@@ -1,5 +1,6 @@
 /** The kinds of fields that objects are made of. Each says what was expected. */
 import { z } from "zod";
+import { IMPORTANCES, type Importance } from "../../decide/objective/shedding.ts";
 import { isTimeZone } from "../../decide/zone.ts";
 import { isObject, type Json, type JsonObject } from "../../wire/json.ts";
 import { parseUsd } from "../../wire/money.ts";
@@ -8,6 +9,11 @@ import type { ControlStore, FieldProblem, Kind } from "../types.ts";
 
 /** Reads what a check may look at. */
 export type Reads = Pick<ControlStore, "get" | "all">;
+
+/** The most that requests of somebody's matter. */
+export function importance(whose: string): z.ZodType<Importance> {
+  return z.enum(IMPORTANCES, { error: IMPORTANCES.join(", ") }).describe(`The most that ${whose} requests matter, whatever a route or x-spillway-importance says: low is refused first; nothing is said of it where absent`);
+}
 
 /** Absent, or null, which means the same. */
 export function maybe<T extends z.ZodType>(schema: T): z.ZodOptional<z.ZodNullable<T>> {

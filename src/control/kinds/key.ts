@@ -4,7 +4,7 @@ import { asString, type Json, type JsonObject } from "../../wire/json.ts";
 import { hashOfKey, newKeyText, shownPart } from "../seal.ts";
 import type { FieldProblem, Kind, Sealed, StoredObject } from "../types.ts";
 import { EVERYBODY, ADMINS } from "./access.ts";
-import { dollars, instant, line, listOf, maybe, missing, objectSchema, PATTERN, reference, texts, whole, type Reads } from "./fields.ts";
+import { dollars, importance, instant, line, listOf, maybe, missing, objectSchema, PATTERN, reference, texts, whole, type Reads } from "./fields.ts";
 
 /** One secret of a key: by its hash. `untilMs`: after a rotation, when it ends; null: while the key does. */
 export interface KeySecret {
@@ -42,6 +42,7 @@ export const key: Kind = {
       expose: maybe(z.enum(["none", "id", "id+cost"], { error: "none, id or id+cost" }).describe("What answers tell in their headers: nothing, the deployment, or its cost too (default)")),
       max_request_usd: maybe(dollars("Most that one request may cost with all its attempts")),
       default_max_output: maybe(whole("Output limit where a hard limit applies and the client asks none", 1)),
+      importance: maybe(importance("its")),
       note: maybe(line("A note", 2_000)),
     }),
   ),
@@ -71,6 +72,8 @@ export const key: Kind = {
       run: ({ body }) => ({ body: { ...body, disabled: false } }),
     },
   },
+  // Whoever is held to little by a key should not lift that himself.
+  fields: { importance: { write: ADMINS } },
   access: { create: DEVELOPERS, read: EVERYBODY, update: DEVELOPERS, delete: DEVELOPERS },
 };
 
