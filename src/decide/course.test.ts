@@ -69,6 +69,41 @@ describe("the course of a request", () => {
     assert.equal(one.next(80_000).kind, "launch");
   });
 
+  it("pays once for a repeat, however often it has to wait again before it is made", () => {
+    const health = new HealthBook({ restMs: 5_000, restMaxMs: 300_000 });
+    const allowance = new Allowance();
+    const one = course(["a"], 100_000, { health, allowance });
+    const refused = (retryAfterMs: number): Outcome => ({ ...failed("rate"), error: { ...(failed("rate") as Extract<Outcome, { kind: "failed" }>).error, retryAfterMs } }) as Outcome;
+    const other = (retryAfterMs: number, nowMs: number): void => health.observe(health.sent({ deployment: "a/m", account: "a", endpoint: "chat" }, nowMs, false), refused(retryAfterMs), nowMs, 0);
+    const first = launched(one, 0);
+    one.called(first, 30_000, 0);
+    one.ended(first, refused(1_000), 0);
+    let nowMs = 0;
+    for (let times = 0; times < 5; times++) {
+      assert.equal(one.next(nowMs).kind, "idle");
+      nowMs = one.wakeMs;
+      other(1_000, nowMs - 1);
+    }
+    assert.equal(one.next(nowMs).kind, "idle");
+    assert.equal(one.next((nowMs = one.wakeMs)).kind, "launch");
+    assert.equal(allowance.tokens(nowMs), allowance.capacity(nowMs) - 1);
+  });
+
+  it("pays for a move to one that came to rest while its pause was waited for", () => {
+    const health = new HealthBook({ restMs: 60_000, restMaxMs: 300_000 });
+    const allowance = new Allowance();
+    const one = course(["a", "b"], 100_000, { health, allowance });
+    const tell = (outcome: Outcome, nowMs: number): void => health.observe(health.sent({ deployment: "b/m", account: "b", endpoint: "chat" }, nowMs, false), outcome, nowMs, 0);
+    tell(failed("rate"), 0);
+    const first = launched(one, 0);
+    one.called(first, 30_000, 0);
+    one.ended(first, failed("not_found"), 10);
+    assert.deepEqual([one.next(10).kind, one.wakeMs], ["idle", 1_000]);
+    for (let i = 0; i < 5; i++) tell(failed("server"), 500);
+    while (allowance.tryTake(600));
+    assert.deepEqual(one.next(1_000), { kind: "stop", why: "allowance", retryAfterMs: null });
+  });
+
   it("counts no hold that was refused on a candidate's own account, and halts on one that was not", () => {
     const own = course(["a", "b"]);
     const first = launched(own, 0);

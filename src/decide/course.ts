@@ -91,6 +91,8 @@ export class Course {
   #winner: number | null = null;
   #hedgeAtMs = NEVER;
   #raceDue: boolean;
+  /** A metered step was paid for that has not come to a call yet: what takes its place is paid as well. */
+  #paid = false;
   #lacksAllowance = false;
   /** So often did the answer break off and was to be carried on. */
   #breaks = 0;
@@ -142,6 +144,7 @@ export class Course {
     const ticket = this.#facts.health.sent({ deployment: deployment.id, account: deployment.account, endpoint: this.#facts.endpoint }, nowMs, step.probe, this.#facts.pace);
     // A hedge stands beside a first attempt that is alone: its time may be over before it would have come.
     if (this.#runs.length > 0) this.#hedgeAtMs = NEVER;
+    if (step.metered) this.#paid = false;
     if (step.why !== "first" && step.why !== "race") this.#facts.steering?.state.called(deployment.id, nowMs);
     return this.#runs.push({ candidate: step.candidate, ticket, outcome: null, lateAtMs: NEVER, late: false, slowAtMs: NEVER, raced: step.why === "race", content: false, void: false, reserved: null }) - 1;
   }
@@ -335,10 +338,11 @@ export class Course {
     const next = this.#nextStep(null, nowMs);
     const step = this.#breaks > 0 ? this.#rescuing(next) : next;
     if (step.kind === "stop") return inFlight === 0 ? step : IDLE;
-    if (step.metered && !this.#facts.allowance.tryTake(nowMs)) {
+    if (step.metered && !this.#paid && !this.#facts.allowance.tryTake(nowMs)) {
       this.#lacksAllowance = true;
       return inFlight === 0 ? stop("allowance") : IDLE;
     }
+    this.#paid ||= step.metered;
     if (step.waitMs <= 0) return step;
     this.#pending = { atMs: nowMs + step.waitMs, step };
     return IDLE;
@@ -355,7 +359,9 @@ export class Course {
   #afterWait(step: Launch, nowMs: number): Command {
     this.#pending = null;
     const view = this.view(step.candidate, nowMs);
-    if (view.excluded === null && view.pausedUntilMs <= nowMs) return { ...step, probe: view.state === "probe-ready" };
+    // Who rests by now is asked as one that rests: after others, and paid for.
+    const rests = view.state === "resting" && !step.metered && this.#runs.length > 0;
+    if (view.excluded === null && view.pausedUntilMs <= nowMs && !rests) return { ...step, probe: view.state === "probe-ready" };
     this.#due = false;
     const inFlight = this.#inFlight();
     return inFlight >= MAX_IN_FLIGHT ? IDLE : this.#step(nowMs, inFlight);
@@ -374,7 +380,7 @@ export class Course {
       this.#roomAtMs = nowMs + step.waitMs;
       return IDLE;
     }
-    if (step.metered && this.#facts.allowance.tokens(nowMs) < 1) return IDLE;
+    if (step.metered && !this.#paid && this.#facts.allowance.tokens(nowMs) < 1) return IDLE;
     this.#dropping = true;
     return { kind: "drop", attempt: elder };
   }
