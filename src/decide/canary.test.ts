@@ -132,6 +132,14 @@ describe("a canary", () => {
     assert.equal(rollback?.fields["objective"], "availability");
   });
 
+  it("has a last minute again after a clock that was a day ahead is set back", () => {
+    const trial = new CanaryTrial(TERMS, [AVAILABLE], T0);
+    const lastMinute = (wallMs: number): number | undefined => trial.burns(wallMs).find(({ span }) => span === "60s")?.rest.valid;
+    trial.add(request("rest", GOOD), T0 + 86_400_000);
+    for (let i = 0; i < 10; i++) trial.add(request("rest", GOOD), T0 + i * 1_000);
+    assert.deepEqual([lastMinute(T0 + 10_000), lastMinute(T0 + 200_000)], [10, 0]);
+  });
+
   it("is rolled back for feedback that is worse by more than may be, and not for a few bad words", () => {
     const trial = new CanaryTrial(TERMS, [AVAILABLE], T0);
     const random = drawn(7);

@@ -160,7 +160,12 @@ class Tally {
 
   #turnTo(wallMs: number): void {
     const slot = Math.floor(wallMs / SLOT_MS);
-    // A clock that was set back stands still until it has caught up.
+    // A clock that was set back a little stands still until it has caught up; by more than is held, what is held would never pass.
+    if (slot <= this.#slot - SLOTS) {
+      this.#valid.fill(0);
+      this.#bad.fill(0);
+      this.#slot = slot;
+    }
     if (slot <= this.#slot) return;
     for (let next = Math.max(this.#slot + 1, slot - SLOTS + 1); next <= slot; next++) this.#valid[next % SLOTS] = this.#bad[next % SLOTS] = 0;
     this.#slot = slot;
