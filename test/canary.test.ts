@@ -65,6 +65,7 @@ routes:
     assert.match(metrics, /^spillway_requests_total\{[^}]*\} 5$/m);
     const { mirrors } = JSON.parse((await told("--json")).out) as { mirrors: { calls: number; spent_today_usd: string }[] };
     assert.deepEqual(mirrors.map(({ calls, spent_today_usd: spent }) => [calls, spent]), [[5, "0.000100000"]]);
+    assert.match((await told()).out, /^q +a\/n +[\d.]+% +5 +0 +\$0\.0001 +\$\d+\.00$/m);
   });
 
   it("is rolled back when the canary alone fails, while every client is served, and stays so over a restart until it is resumed", async () => {

@@ -78,7 +78,7 @@ function list({ canaries = [], mirrors = [] }: Reply, { out }: CommandContext): 
     for (const { route, use, rolled_back: back } of canaries) if (back !== null) out.write(`${route}: ${use} was rolled back at ${back.at}: ${back.reason}.\n`);
   }
   if (canaries.length > 0 && mirrors.length > 0) out.write("\n");
-  if (mirrors.length > 0) out.write(table([["route", "mirror", "share", "calls", "failed", "spent today", "of"], ...mirrors.map((one) => [one.route, one.use, percent(one.share), String(one.calls), String(one.failed), `$${one.spent_today_usd}`, `$${one.max_usd_per_day}`])], ""));
+  if (mirrors.length > 0) out.write(table([["route", "mirror", "share", "calls", "failed", "spent today", "of"], ...mirrors.map((one) => [one.route, one.use, percent(one.share), String(one.calls), String(one.failed), dollars(one.spent_today_usd), dollars(one.max_usd_per_day)])], ""));
 }
 
 /** One line for each objective, over the whole trial. */
@@ -86,12 +86,17 @@ function rowsOf({ route, use, share, min_requests: least, state, canary, rest, c
   const rows = objectives.filter(({ span }) => span === "trial");
   return rows.map((one, i) => [
     ...(i > 0 ? Array.from({ length: 9 }, () => "") : [route, use, percent(share), state.replace("_", " "), `${canary.requests} of ${least}`, String(rest.requests), ratio === null ? "" : String(ratio), score(canary), score(rest)]),
-    one.objective, `${one.canary.bad} of ${one.canary.valid}`, String(one.canary.burn), String(one.rest.burn),
+    one.objective, ...(one.canary.valid === 0 ? ["", ""] : [`${one.canary.bad} of ${one.canary.valid}`, String(one.canary.burn)]), one.rest.valid === 0 ? "" : String(one.rest.burn),
   ]);
 }
 
 function score({ scores, mean_score: mean }: Arm): string {
   return mean === null ? "" : `${mean} (${scores})`;
+}
+
+/** Nine places as a person writes them. */
+function dollars(text: string): string {
+  return `$${text.replace(/0{1,7}$/, "")}`;
 }
 
 function percent(share: number): string {

@@ -9,8 +9,10 @@ import { buildSnapshot, type Snapshot } from "../config/snapshot.ts";
 import { loadConfig, type LoadedConfig } from "../config/source.ts";
 import { MAX_ATTEMPTS, stepTimes } from "../decide/clocks.ts";
 import type { ReliefClass } from "../decide/deployment.ts";
+import type { Objective } from "../decide/objective/types.ts";
 import { routeDoubts } from "../decide/route-doubts.ts";
 import { EXIT, showMs, table, type CommandContext } from "./context.ts";
+import { objectiveText, percentText } from "./promise-text.ts";
 import { SIMULATED_NOTE, withSimulated } from "./simulated.ts";
 
 const HELP = `spillway check [--config FILE] [--json]
@@ -46,10 +48,10 @@ export function checkConfig(loaded: LoadedConfig, context: Pick<CommandContext, 
   return { ok: true, snapshot, warnings: inOrder([...loaded.warnings, ...carriedByNothing(snapshot, loaded), ...doubtsOf(snapshot, loaded)]) };
 }
 
-/** Budgets and limits whose scopes nothing can carry: they bind nobody, which nobody would notice. */
+/** Budgets, limits and objectives whose scopes nothing can carry: they bind and watch nobody, which nobody would notice. */
 function carriedByNothing(snapshot: Snapshot, { config, locate }: Extract<LoadedConfig, { ok: true }>): readonly ConfigError[] {
   const told = new Map<string, ConfigError>();
-  for (const [section, list] of [["budgets", config.budgets], ["limits", config.limits]] as const) {
+  for (const [section, list] of [["budgets", config.budgets], ["limits", config.limits], ["objectives", config.objectives]] as const) {
     for (const { id, scopes } of list) {
       const path = [section, id.replace(/^config:/, "").replace(/#.*$/, "")];
       for (const scope of scopes) {
@@ -99,6 +101,10 @@ interface RouteSteps {
   readonly steps: readonly StepLine[];
   /** Asked only once others refuse the request for this reason. */
   readonly heldBack: readonly { readonly deployment: string; readonly after: ReliefClass }[];
+  /** Beside the others: on trial, or of whom copies are made. */
+  readonly tried: readonly { readonly deployment: string; readonly as: "canary" | "mirror"; readonly share: number }[];
+  /** What is promised of it. */
+  readonly promises: readonly Objective[];
   /** Asked in place of all of them once a budget is nearly spent. */
   readonly cheaper: readonly string[];
 }
@@ -109,7 +115,8 @@ export function routeSteps(snapshot: Snapshot): readonly RouteSteps[] {
     const { latestStartsMs } = stepTimes(route.clocks, route.candidates.length);
     const steps = route.candidates.map(({ use }, index) => ({ step: index + 1, deployment: use, latestStartMs: latestStartsMs[index] ?? null }));
     const heldBack = [...route.onContextWindow.map(({ use }) => ({ deployment: use, after: "context" as const })), ...route.onContentPolicy.map(({ use }) => ({ deployment: use, after: "content_policy" as const }))];
-    return { route: route.name, strategy: route.strategy, deadlineMs: route.clocks.deadlineMs, steps, heldBack, cheaper: route.cheaper.map(({ use }) => use) };
+    const tried = (["canary", "mirror"] as const).flatMap((as) => (route[as] === undefined ? [] : [{ deployment: route[as].use, as, share: route[as].share }]));
+    return { route: route.name, strategy: route.strategy, deadlineMs: route.clocks.deadlineMs, steps, heldBack, tried, promises: route.objectives, cheaper: route.cheaper.map(({ use }) => use) };
   });
 }
 
@@ -124,14 +131,18 @@ function textReport(snapshot: Snapshot, warnings: readonly ConfigError[]): strin
   ];
   let text = `${config.source}: good. ${counts.join(", ")}.\n`;
   if (config.simulated) text += `${SIMULATED_NOTE}\n`;
-  for (const { route, strategy, deadlineMs, steps, heldBack, cheaper } of routeSteps(snapshot)) {
+  for (const { route, strategy, deadlineMs, steps, heldBack, tried, promises, cheaper } of routeSteps(snapshot)) {
     text += `\nroute ${route}: ${strategy}, deadline ${showMs(deadlineMs)}\n`;
     const inOrder = steps.map((line) => [String(line.step), line.deployment, line.latestStartMs === null ? `stands in: at most ${MAX_ATTEMPTS} attempts` : `starts at ${showMs(line.latestStartMs)} at the latest`]);
     const instead = cheaper.map((deployment) => ["-", deployment, "instead, once a budget with cheaper_at is spent that far"]);
-    text += table([...inOrder, ...instead, ...heldBack.map((one) => ["-", one.deployment, one.after === "context" ? "where the prompt does not fit the others" : "where a content policy refuses"])]);
+    const held = heldBack.map((one) => ["-", one.deployment, one.after === "context" ? "where the prompt does not fit the others" : "where a content policy refuses"]);
+    const trials = tried.map((one) => ["-", one.deployment, one.as === "canary" ? `canary: first for ${percentText(one.share)} of the requests` : `mirror: a copy of ${percentText(one.share)} of the requests`]);
+    text += table([...inOrder, ...instead, ...held, ...trials]);
+    text += promises.map((one) => `  promises ${objectiveText(one)}\n`).join("");
   }
+  for (const { scopes, objectives } of config.objectives) text += `\n${scopes.join(" and ")}\n${objectives.map((one) => `  promises ${objectiveText(one)}\n`).join("")}`;
   const unmetered = config.accounts.filter((account) => account.unmetered).map((account) => account.name);
-  if (unmetered.length > 0) text += `\nunmetered (cost is recorded as unknown unless a price is given): ${unmetered.join(", ")}\n`;
+  if (unmetered.length > 0) text += `\nunmetered, but for models with a price (their cost is recorded as unknown): ${unmetered.join(", ")}\n`;
   if (warnings.length > 0) text += `\nwarnings\n${warnings.map((warning) => `${showError(warning)}\n`).join("")}`;
   return text;
 }
@@ -143,11 +154,13 @@ function jsonReport(snapshot: Snapshot, warnings: readonly ConfigError[]): strin
     aliases: config.aliases.length, deployments: snapshot.deployments.size, ...(config.simulated ? { simulated: true } : {}),
     unmetered: config.accounts.filter((account) => account.unmetered).map((account) => account.name),
   };
-  const routes = routeSteps(snapshot).map(({ route, strategy, deadlineMs, steps, heldBack, cheaper }) => ({
+  const routes = routeSteps(snapshot).map(({ route, strategy, deadlineMs, steps, heldBack, tried, promises, cheaper }) => ({
     kind: "route", route, strategy, deadline_ms: deadlineMs,
     steps: steps.map((line) => ({ step: line.step, deployment: line.deployment, latest_start_ms: line.latestStartMs })),
     ...(cheaper.length === 0 ? {} : { cheaper }),
     ...(heldBack.length === 0 ? {} : { held_back: heldBack }),
+    ...(tried.length === 0 ? {} : { tried }),
+    ...(promises.length === 0 ? {} : { promises: promises.map(objectiveText) }),
   }));
   const lines = [summary, ...routes, ...warnings.map((warning) => ({ kind: "warning", ...warning }))];
   return lines.map((line) => `${JSON.stringify(line)}\n`).join("");

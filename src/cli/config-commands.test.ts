@@ -50,6 +50,17 @@ describe("spillway check", () => {
     assert.match(out, /\n {2}4 {2}openai\/gpt-4\.1-mini +stands in: at most 3 attempts\n/);
   });
 
+  it("shows what is promised of a route or a scope, and who is tried beside its candidates", () => {
+    const text = `${HEAD}routes:\n  r:\n    candidates: [openai/gpt-4o, anthropic/claude-sonnet-4-5]\n    objectives: { first_token: { p99: 4s, window: 30d }, error_rate: { at_most: 1%, window: month } }\n    canary: { use: openai/gpt-4.1, share: 5% }\n    mirror: { use: openai/gpt-4.1-mini, share: 1% }\nobjectives:\n  a: { scopes: [team/search], availability: { target: 99.5%, window: 12h } }\n  b: { scopes: [key/nosuch], availability: { target: 99.5%, window: 12h } }\n`;
+    const { out } = run(runCheck, text);
+    assert.match(out, /\n +- +openai\/gpt-4\.1 +canary: first for 5% of the requests\n +- +openai\/gpt-4\.1-mini +mirror: a copy of 1% of the requests\n {2}promises first_token: 99% in 4 s, over 30d\n {2}promises error_rate: at most 1% fail, over a month\n/);
+    assert.match(out, /\nteam\/search\n {2}promises availability: 99\.5%, over 12h\n/);
+    const told = lines(run(runCheck, text, ["--json"]).out);
+    const route = told.find((one) => one["route"] === "r");
+    assert.deepEqual([route?.["tried"], route?.["promises"]], [[{ deployment: "openai/gpt-4.1", as: "canary", share: 0.05 }, { deployment: "openai/gpt-4.1-mini", as: "mirror", share: 0.01 }], ["first_token: 99% in 4 s, over 30d", "error_rate: at most 1% fail, over a month"]]);
+    assert.deepEqual(told.filter((one) => one["kind"] === "warning" && String(one["key"]).startsWith("objectives.")).map((one) => [one["key"], one["found"]]), [["objectives.b", "key/nosuch"]]);
+  });
+
   it("warns of budgets and limits whose scopes nothing can carry, and of no others", () => {
     const own = 'budgets:\n  b: { scopes: [route/nosuch, provider/nosuch], period: day, limit_usd: 1 }\n  good: { scopes: [route/support, model/gpt-4o-mini, provider/openai, team/search], period: day, limit_usd: 1 }\nlimits:\n  l: { scope: key/nosuch, models: [nosuch, gpt-4o], concurrency: 1 }\n';
     const warned = lines(run(runCheck, `${ROUTE}${own}`, ["--json"]).out).filter(({ kind, key }) => kind === "warning" && !String(key).startsWith("routes."));

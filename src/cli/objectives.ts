@@ -1,6 +1,7 @@
 /** `spillway objectives`: what the running gateway promises, how it is kept, and how fast error budgets go. */
 import { askOwner, ownerFlags } from "./ask-owner.ts";
-import { EXIT, showMs, table, type CommandContext } from "./context.ts";
+import { EXIT, table, type CommandContext } from "./context.ts";
+import { percentText, promiseText, windowText, type Promised } from "./promise-text.ts";
 
 export const OBJECTIVES_HELP = `spillway objectives [--json] [--data-dir <folder>]
                                   what is promised, what was kept, what is left of each error budget and how fast it goes
@@ -9,12 +10,12 @@ export const OBJECTIVES_HELP = `spillway objectives [--json] [--data-dir <folder
 export interface ObjectiveRow {
   readonly owner: string;
   readonly objective: string;
-  readonly kind: string;
+  readonly kind: Promised["kind"];
   readonly target: number;
   readonly window: { readonly hours?: number; readonly month?: boolean; readonly zone?: string };
   readonly within: readonly { readonly up_to_input_tokens: number | null; readonly within_ms: number }[];
   readonly at_least: number | null;
-  readonly unit: string | null;
+  readonly unit: Promised["unit"];
   readonly valid: number;
   readonly attained: number;
   readonly budget_left: number;
@@ -48,25 +49,11 @@ function cellsOf(row: ObjectiveRow): readonly string[] {
   const { owner, objective, kind, valid, attained, budget_left: left, burn, alerts, in_force: acts } = row;
   const firing = alerts.filter(({ state }) => state !== "quiet").map(({ rule, state }) => (state === "firing" ? rule : `${rule} (low traffic)`));
   // Cut off and never rounded up: what was missed by little was missed.
-  const kept = valid === 0 ? "" : kind === "error_rate" ? `${percent(1 - attained)} failed` : `${Math.floor(attained * 1e5 + 1e-6) / 1e3}%`;
+  const kept = valid === 0 ? "" : kind === "error_rate" ? `${percentText(1 - attained)} failed` : `${Math.floor(attained * 1e5 + 1e-6) / 1e3}%`;
   const counted = `${valid} ${kind === "throughput" ? "minute" : owner.startsWith("contract/") ? "call" : "request"}${valid === 1 ? "" : "s"}`;
-  return [owner, objective, promised(row), windowText(row.window), kept, counted, percent(left), ...["5m", "1h", "6h", "3d"].map((span) => (burn[span] ?? 0).toFixed(1)), firing.join(", "), acts.join(", ")];
+  return [owner, objective, promised(row), windowText(row.window.hours ?? null, row.window.zone ?? "UTC"), kept, counted, percentText(left), ...["5m", "1h", "6h", "3d"].map((span) => (burn[span] ?? 0).toFixed(1)), firing.join(", "), acts.join(", ")];
 }
 
 function promised({ kind, target, within, at_least: atLeast, unit }: ObjectiveRow): string {
-  if (kind === "error_rate") return `at most ${percent(1 - target)} fail`;
-  if (kind === "output_rate") return `${percent(target)} at ${atLeast} tokens/s`;
-  if (kind === "throughput") return `${percent(target)} of minutes with ${atLeast} ${unit ?? "requests"}`;
-  if (within.length === 0) return percent(target);
-  const sizes = within.map(({ up_to_input_tokens: upTo, within_ms: ms }, i) => `${showMs(ms)}${upTo === null ? (i > 0 ? " beyond" : "") : ` up to ${upTo} tokens`}`);
-  return `${percent(target)} in ${sizes.join(", ")}`;
-}
-
-function windowText({ hours, zone = "UTC" }: ObjectiveRow["window"]): string {
-  if (hours === undefined) return zone === "UTC" ? "month" : `month of ${zone}`;
-  return hours % 24 === 0 ? `${hours / 24}d` : `${hours}h`;
-}
-
-function percent(share: number): string {
-  return `${Number((share * 100).toFixed(3))}%`;
+  return promiseText({ kind, target, atLeast, unit, within: within.map((one) => ({ upToInputTokens: one.up_to_input_tokens, withinMs: one.within_ms })) });
 }
