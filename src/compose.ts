@@ -458,6 +458,7 @@ class Running {
       log: this.#log,
       book: this.#storage.budgets.book,
       objectives: { watched: () => this.#objectives.watched(), effectsOf: (route) => this.#objectives.effectsOf(route) },
+      trials: () => this.#canaries.listing(),
       ledgerPath: this.#dataDir.ledgerPath,
       wallMs: () => this.#clock.wallMs(),
       feedback: this.#feedback.list,

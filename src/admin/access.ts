@@ -25,6 +25,7 @@ const OTHERS: Readonly<Record<string, readonly Who[]>> = {
   "GET /admin/v1/usage/movers": EVERYBODY,
   "GET /admin/v1/budgets/:id/balance": EVERYBODY,
   "GET /admin/v1/objectives": EVERYBODY,
+  "GET /admin/v1/canaries": EVERYBODY,
   "GET /admin/v1/audit": ADMINS,
   "GET /admin/v1/audit/verify": ADMINS,
 };

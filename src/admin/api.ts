@@ -5,6 +5,7 @@ import { accessTable } from "./access.ts";
 import { adminApp, type AppSettings } from "./app.ts";
 import { auditRoutes } from "./audit.ts";
 import { balanceRoute, type BalanceSettings } from "./balance.ts";
+import { canaryRoute, type CanarySettings } from "./canaries.ts";
 import { objectiveRoute, type ObjectiveSettings } from "./objectives.ts";
 import { explainRoutes, type ExplainSettings } from "./explain.ts";
 import { feedbackRoute, type FeedbackSettings } from "./feedback.ts";
@@ -14,7 +15,7 @@ import { docsPage, type DocsPage } from "./page.ts";
 import { requestRoutes, usageRoutes, type ReportSettings } from "./reports.ts";
 import { ok, type AdminRoute } from "./types.ts";
 
-export interface ApiSettings extends ObjectSettings, ReportSettings, BalanceSettings, FeedbackSettings, ExplainSettings, ObjectiveSettings, Pick<AppSettings, "identify" | "onCrash"> {
+export interface ApiSettings extends ObjectSettings, ReportSettings, BalanceSettings, FeedbackSettings, ExplainSettings, ObjectiveSettings, CanarySettings, Pick<AppSettings, "identify" | "onCrash"> {
   readonly version: string;
 }
 
@@ -29,7 +30,7 @@ export interface AdminApi {
 export function adminApi(settings: ApiSettings): AdminApi {
   const { managed, identify, onCrash } = settings;
   const access = accessTable(managed.kinds);
-  const routes = [...objectRoutes(settings), balanceRoute(settings), objectiveRoute(settings), ...usageRoutes(settings), ...requestRoutes(settings), feedbackRoute(settings), ...explainRoutes(settings), ...auditRoutes({ store: managed.store, kinds: managed.kinds, queries: settings.queries }), ME, ...describedBy(() => document)];
+  const routes = [...objectRoutes(settings), balanceRoute(settings), objectiveRoute(settings), canaryRoute(settings), ...usageRoutes(settings), ...requestRoutes(settings), feedbackRoute(settings), ...explainRoutes(settings), ...auditRoutes({ store: managed.store, kinds: managed.kinds, queries: settings.queries }), ME, ...describedBy(() => document)];
   const document = openApiDocument({ routes, access, kinds: managed.kinds, version: settings.version });
   const organisationExists = (id: string): boolean => managed.store.get("organisation", id) !== undefined;
   const app = adminApp({ routes, access, identify, organisationExists, onCrash });

@@ -29,6 +29,7 @@ export interface AdminParts {
   readonly log: Log;
   readonly book: BudgetBook;
   readonly objectives: ApiSettings["objectives"];
+  readonly trials: ApiSettings["trials"];
   /** The data folder's. */
   readonly ledgerPath: string;
   readonly wallMs: () => number;
@@ -57,6 +58,7 @@ export function openAdmin(parts: AdminParts): OpenAdmin {
     feedback: parts.feedback,
     dryRun: parts.dryRun,
     objectives: parts.objectives,
+    trials: parts.trials,
     providerOf: (account) => config().accounts.find(({ name }) => name === account)?.provider.name ?? null,
     teamName: (tenant, id) => teamName(managed, tenant, id),
     standing: (budgetId) => [...parts.book.accounts.values()].filter(({ budget }) => baseOf(budget.id) === budgetId && budget.period !== "request").map((account) => viewOf(account, parts.wallMs())),

@@ -120,9 +120,14 @@ export class Canaries implements Trials {
     if (rollback !== null) this.#rolledBack(route, trial, rollback);
   }
 
+  /** How all stand. */
+  listing(): { readonly canaries: readonly JsonObject[]; readonly mirrors: readonly JsonObject[] } {
+    return { canaries: [...this.#trials].map(([route, trial]) => this.#trialJson(route, trial)), mirrors: this.#mirrorsJson() };
+  }
+
   /** `""`: how all stand; `resume <route>`; `promote <route>`: what to write into the configuration. */
   command(argument: string): JsonObject {
-    if (argument === "") return { canaries: [...this.#trials].map(([route, trial]) => this.#trialJson(route, trial)), mirrors: this.#mirrorsJson() };
+    if (argument === "") return { ...this.listing() };
     const space = argument.indexOf(" ");
     const [what, route] = [argument.slice(0, space), argument.slice(space + 1)];
     const trial = this.#trials.get(route);
@@ -171,9 +176,9 @@ export class Canaries implements Trials {
     };
   }
 
-  #mirrorsJson(): Json[] {
+  #mirrorsJson(): JsonObject[] {
     const wallMs = this.#parts.clock.wallMs();
-    return [...this.#configured.values()].flatMap(({ name, mirror }): Json[] => {
+    return [...this.#configured.values()].flatMap(({ name, mirror }): JsonObject[] => {
       if (mirror === undefined) return [];
       const { calls, failed } = this.#copied.get(name) ?? { calls: 0, failed: 0 };
       return [{ route: name, use: mirror.use, share: mirror.share, calls, failed, spent_today_usd: usdText(this.mirrors.capOf(name).spentNanoUsd(wallMs)), max_usd_per_day: usdText(mirror.maxNanoUsdPerDay) }];

@@ -83,6 +83,7 @@ export function memoryApi(organisation = "default"): MemoryApi {
     teamName: () => null,
     standing: () => [],
     objectives: { watched: () => [], effectsOf: () => NO_EFFECTS },
+    trials: () => ({ canaries: [], mirrors: [] }),
     queries: {
       usage: () => Promise.resolve({ rows: [], total: NOTHING, groups: 0 }),
       usageRows: async function* () {
