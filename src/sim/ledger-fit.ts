@@ -2,16 +2,15 @@
  * What a data folder's calls say of how a deployment behaves: distributions, shares by kind of failure, outages. Each with the number of
  * calls that it rests on. What too few calls tell is not filled in: it is said, and whoever simulates has to state it.
  */
-import { incidentsOf, type TroubleMinute } from "../decide/report/incidents.ts";
 import type { FailureClass } from "../wire/outcome.ts";
 import type { CallSample, DeploymentSamples } from "./ledger-samples.ts";
 import { quantileOf, shareWithin, survivalOf, type Survival } from "./survival.ts";
+import { troubleIn, type Trouble } from "./trouble.ts";
 
 /** With fewer answers nothing is fitted. */
 export const LEAST_ANSWERS = 20;
 /** The slowest one in a hundred is known from three of them at least. */
 export const LEAST_FOR_P99 = 300;
-const MINUTE_MS = 60_000;
 /** A rate of fewer tokens is mostly the time of the last event. */
 const RATE_FROM_TOKENS = 20;
 
@@ -99,13 +98,12 @@ export function fitDeployment(samples: DeploymentSamples): FittedDeployment {
 
 const ALWAYS = "it was in trouble most of the time, so no incidents are told apart from how it usually is";
 
-/** Calls in incidents and besides. Where most of them would be in incidents, that is how the deployment is. */
-function apart(samples: DeploymentSamples): { readonly spans: readonly Span[]; readonly usual: readonly CallSample[]; readonly always: boolean } {
-  const spans = incidentSpans(samples);
-  const { calls } = samples;
-  if (spans.length === 0) return { spans, usual: calls, always: false };
-  const usual = calls.filter(({ atMs }) => !spans.some(({ fromMs, toMs }) => atMs >= fromMs && atMs < toMs));
-  return usual.length * 2 < calls.length ? { spans: [], usual: calls, always: true } : { spans, usual, always: false };
+/** Calls in trouble that stands out, and besides. A 429 is no trouble, a call that was late is. */
+function apart({ calls }: DeploymentSamples): { readonly spans: readonly Trouble[]; readonly usual: readonly CallSample[]; readonly always: boolean } {
+  const told = calls.filter(({ failure, end, late }) => failure !== "rate" && (end !== "aborted" || late));
+  const spans = troubleIn(told.map(({ atMs, totalMs, end }) => ({ atMs, untilMs: atMs + totalMs, failed: end !== "answered" })).toSorted((a, b) => a.atMs - b.atMs));
+  if (spans === null) return { spans: [], usual: calls, always: true };
+  return { spans, usual: spans.length === 0 ? calls : calls.filter(({ atMs }) => !spans.some(({ fromMs, toMs }) => atMs >= fromMs && atMs < toMs)), always: false };
 }
 
 function timesOf(calls: readonly CallSample[]): FittedTimes {
@@ -151,41 +149,11 @@ function shareOf(count: number, of: number): FittedShare {
   return { count, of, share: of === 0 ? 0 : count / of, low, high };
 }
 
-interface Span {
-  readonly fromMs: number;
-  readonly toMs: number;
-  readonly cause: string;
-}
-
-/** Times of trouble by the rule of the monthly report; a call that was late is trouble as well, a 429 is not. */
-function incidentSpans({ calls, diverted }: DeploymentSamples): readonly Span[] {
-  const minutes = new Map<number, { all: number; trouble: number; causes: Map<string, number> }>();
-  const minuteAt = (minute: number): { all: number; trouble: number; causes: Map<string, number> } => {
-    let found = minutes.get(minute);
-    if (found === undefined) minutes.set(minute, (found = { all: 0, trouble: 0, causes: new Map() }));
-    return found;
-  };
-  for (const { atMs, end, failure, late } of calls) {
-    if (failure === "rate" || (end === "aborted" && !late)) continue;
-    const minute = minuteAt(Math.floor(atMs / MINUTE_MS));
-    minute.all += 1;
-    if (end === "answered") continue;
-    minute.trouble += 1;
-    const cause = failure ?? "late";
-    minute.causes.set(cause, (minute.causes.get(cause) ?? 0) + 1);
-  }
-  for (const minute of diverted.keys()) minuteAt(minute);
-  const series = [...minutes].toSorted((a, b) => a[0] - b[0]).map(([minute, { all, trouble, causes }]): TroubleMinute => ({
-    minuteMs: minute * MINUTE_MS, all, trouble, lost: 0, saved: 0, late: 0, diverted: diverted.get(minute) ?? 0, causes, deployments: NOWHERE,
-  }));
-  return incidentsOf(series).map(({ from, until, cause }) => ({ fromMs: Date.parse(from), toMs: Date.parse(until), cause }));
-}
-const NOWHERE: ReadonlyMap<string, number> = new Map();
-
-function incidentIn({ fromMs, toMs, cause }: Span, all: readonly CallSample[]): FittedIncident {
+function incidentIn({ fromMs, toMs }: Trouble, all: readonly CallSample[]): FittedIncident {
   const calls = all.filter(({ atMs }) => atMs >= fromMs && atMs < toMs);
   const { failures, stalls, breaks } = sharesOf(calls, 0);
-  return { fromMs, toMs, cause, calls: calls.length, failures, stalls: { ...stalls, share: stalls.of === 0 ? 0 : stalls.count / stalls.of }, breaks };
+  const causes = [...failures.map((one) => [one.class, one.count] as const), ["no answer", stalls.count] as const, ["broke off", breaks.count] as const];
+  return { fromMs, toMs, cause: causes.toSorted((a, b) => b[1] - a[1])[0]?.[0] ?? "", calls: calls.length, failures, stalls: { ...stalls, share: stalls.of === 0 ? 0 : stalls.count / stalls.of }, breaks };
 }
 
 type Fitted = Omit<FittedDeployment, "lacks" | "doubts">;

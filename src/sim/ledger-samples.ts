@@ -6,7 +6,6 @@ import { MIRROR_FLAG } from "../decide/canary.ts";
 import { PROBE_FLAG } from "../decide/health/due.ts";
 import { CLIENT_ERRORS } from "../decide/objective/judge.ts";
 import type { AttemptRecord, RequestRecord } from "../ports.ts";
-import { isObject, type Json } from "../wire/json.ts";
 import { faultOf, type FailureClass } from "../wire/outcome.ts";
 import { SERVED, type SurfaceName } from "../wire/surfaces.ts";
 import { inputTokens, outputTokens, type UnitCounts } from "../wire/usage.ts";
@@ -32,8 +31,6 @@ export interface CallSample {
 export interface DeploymentSamples {
   readonly id: string;
   readonly calls: CallSample[];
-  /** Minutes in which requests went elsewhere while it rested, and how many. */
-  readonly diverted: Map<number, number>;
   /** Calls that say nothing of how it answers, by what they came to. */
   readonly passedOver: Map<string, number>;
 }
@@ -46,7 +43,6 @@ export interface ArrivalSample {
   readonly outputTokens: number | null;
 }
 
-const MINUTE_MS = 60_000;
 const PROVIDER_CLASSES: ReadonlySet<string> = new Set(
   (["rate", "overload", "server", "network", "timeout", "malformed", "truncated", "empty", "too_large"] satisfies FailureClass[]).filter((one) => faultOf(one) === "provider"),
 );
@@ -69,7 +65,6 @@ export class LedgerSamples {
     this.fromMs = Math.min(this.fromMs, record.atMs);
     this.untilMs = Math.max(this.untilMs, record.atMs + record.totalMs);
     for (const attempt of record.attempts) this.#addCall(record, attempt);
-    this.#addDetour(record);
     if (record.flags.includes(MIRROR_FLAG)) return this.#leaveOut("copies for a mirror");
     if (record.errorCode !== null && record.outcome !== "client_gone" && CLIENT_ERRORS.has(record.errorCode)) return this.#leaveOut("refused for what was asked, or by a limit");
     this.promptTokens += inputTokens(record.units);
@@ -91,23 +86,9 @@ export class LedgerSamples {
     });
   }
 
-  /** Candidates that rested when it began, and were not called. */
-  #addDetour({ atMs, decision, attempts }: RequestRecord): void {
-    const { candidates } = decision;
-    if (!Array.isArray(candidates)) return;
-    for (const candidate of candidates as readonly Json[]) {
-      if (!isObject(candidate) || candidate["health"] !== "resting") continue;
-      const { deployment } = candidate;
-      if (typeof deployment !== "string" || attempts.some((one) => one.deployment === deployment)) continue;
-      const { diverted } = this.#of(deployment);
-      const minute = Math.floor(atMs / MINUTE_MS);
-      diverted.set(minute, (diverted.get(minute) ?? 0) + 1);
-    }
-  }
-
   #of(id: string): DeploymentSamples {
     let samples = this.deployments.get(id);
-    if (samples === undefined) this.deployments.set(id, (samples = { id, calls: [], diverted: new Map(), passedOver: new Map() }));
+    if (samples === undefined) this.deployments.set(id, (samples = { id, calls: [], passedOver: new Map() }));
     return samples;
   }
 

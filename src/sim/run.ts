@@ -271,7 +271,7 @@ class PlayedCall extends SimEvent implements SimCall {
     const { run } = this.#open;
     run.engine.cancel(this);
     const { contentMs, failure } = this.#fate;
-    run.tally.callAborted(this.deployment, failure === null && contentMs === Number.POSITIVE_INFINITY, run.engine.nowMs);
+    run.tally.callAborted(this.deployment, failure === null && contentMs === Number.POSITIVE_INFINITY, this.sentMs);
     this.#over(this.#share());
     if (this.#open.served === this) this.#open.servedEnded(false);
   }

@@ -110,13 +110,13 @@ export class Tally {
     for (const one of this.#at(nowMs)) if (one.incident.deployment === deployment) one.failures += 1;
   }
 
-  /** Somebody gave it up; `stalled`: it would never have answered. */
-  callAborted(deployment: number, stalled: boolean, nowMs: number): void {
+  /** Somebody gave it up; `stalled`: it would never have answered, which is a failure of the time at which it was sent. */
+  callAborted(deployment: number, stalled: boolean, sentMs: number): void {
     const counted = this.deployments[deployment] as DeploymentCounts;
     counted.aborted += 1;
     if (!stalled) return;
     counted.stalled += 1;
-    for (const one of this.#at(nowMs)) if (one.incident.deployment === deployment) one.failures += 1;
+    for (const one of this.#during(sentMs)) if (one.incident.deployment === deployment) one.failures += 1;
   }
 
   /** A request has come to its end now. */

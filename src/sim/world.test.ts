@@ -88,6 +88,33 @@ describe("a simulated world", () => {
     const { requests, calls, failures, extra, failed } = incidents[0] ?? assert.fail();
     assert.deepEqual({ requests, calls, failures, extra, failed }, { requests: 100, calls: 100, failures: 99, extra: 99, failed: 0 });
   });
+
+  it("counts the calls of an incident that never answered among its failures", () => {
+    const outage: Phase = { fromMs: 10_000, toMs: 20_000, incident: "silent", faults: [{ kind: "stall", p: 1 }] };
+    const { incidents, deployments } = play(world([{ phases: [outage] }, {}], 400), ORDERED_FALLBACK).tally;
+    assert.equal(deployments[0]?.stalled, 100);
+    // They were given up after 30 s, long after its end.
+    assert.deepEqual([incidents[0]?.calls, incidents[0]?.failures], [100, 100]);
+  });
+
+  it("tells of every incident what became of its requests, however many have ended since", () => {
+    const short = Array.from({ length: 12 }, (_, i): Phase => ({ fromMs: 1_000 + i * 100, toMs: 1_100 + i * 100, incident: `${i}` }));
+    // Answers take two seconds and a half: all incidents have passed before the first of them ends.
+    const { incidents } = play(world([{ phases: short }], 40), SINGLE).tally;
+    assert.deepEqual(incidents.map(({ requests }) => requests), short.map(() => 1));
+  });
+
+  it("has shares of its base faults in phases as well, among the calls that these spare", () => {
+    const half: Phase = { fromMs: 0, toMs: 1e9, faults: [{ kind: "refuse", p: 0.5, status: 503 }] };
+    const { deployments } = play(world([{ phases: [half], faults: [{ kind: "stall", p: 0.2 }] }], 4_000), SINGLE).tally;
+    assert.ok(Math.abs((deployments[0]?.failedBefore ?? 0) / 4_000 - 0.5) < 0.03);
+    assert.ok(Math.abs((deployments[0]?.stalled ?? 0) / 4_000 - 0.1) < 0.02);
+  });
+
+  it("that lasts less than an hour has a worst hour all the same", () => {
+    const [report] = simulate(world([{ failsBefore: 0.3 }, {}], 400), [ORDERED_FALLBACK]);
+    assert.ok((report?.worstHourExtraShare ?? 0) > 0.15, String(report?.worstHourExtraShare));
+  });
 });
 
 test("one seed, one result: the same simulation gives the same bytes, for every policy", () => {
