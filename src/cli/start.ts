@@ -8,6 +8,7 @@ import { loadConfig, type LoadedConfig } from "../config/source.ts";
 import { openLog, type LogMode } from "../edge/log.ts";
 import { simulatedFleet, startFleet, type Fleet } from "../fleet/index.ts";
 import { StorageError } from "../storage/errors.ts";
+import { keepCompiledCode } from "./compiled-code.ts";
 import { EXIT, type CommandContext } from "./context.ts";
 import { startTable } from "./discover.ts";
 import { simulatedConfig } from "./simulated.ts";
@@ -71,6 +72,7 @@ export async function runStart(args: readonly string[], context: CommandContext)
     (asked ? context.out : context.errors).write(parsed);
     return asked ? EXIT.ok : EXIT.usage;
   }
+  keepCompiledCode();
   let fleet: Fleet | null = null;
   try {
     const found = loadConfig({ configFile: parsed.config, env: context.env, cwd: context.cwd, providers: context.providers });
