@@ -112,7 +112,7 @@ describe("a simulated world", () => {
   });
 
   it("that lasts less than an hour has a worst hour all the same", () => {
-    const [report] = simulate(world([{ failsBefore: 0.3 }, {}], 400), [ORDERED_FALLBACK]);
+    const [report] = simulate({ ...world([{ failsBefore: 0.3 }, {}], 400), spanMs: 10_000 }, [ORDERED_FALLBACK]);
     assert.ok((report?.worstHourExtraShare ?? 0) > 0.15, String(report?.worstHourExtraShare));
   });
 });
