@@ -7,10 +7,21 @@ import { turnedAway } from "./importance.ts";
 function route(importance?: Route["importance"]): Route {
   return { name: "support", candidates: [], strategy: "priority", clocks: DEFAULT_CLOCKS, keepalive: true, forwardHeaders: [], defaultMaxOutput: 1, automatic: false, ...(importance === undefined ? {} : { importance }) };
 }
-function code(of: { readonly importance?: Route["importance"]; readonly key?: Caller["importance"]; readonly header?: string; readonly inFlight?: number; readonly refuseLow?: boolean }): string {
+interface Of {
+  readonly importance?: Route["importance"];
+  readonly key?: Caller["importance"];
+  readonly header?: string;
+  readonly inFlight?: number;
+  readonly refuseLow?: boolean;
+}
+
+function away(of: Of): ReturnType<typeof turnedAway> {
   const load = () => ({ inFlight: of.inFlight ?? 0, room: 100, waiting: { high: 0, normal: 0, low: 0 }, refuseLow: of.refuseLow ?? false });
   const caller: Caller = { tenant: "default", key: "app", scopes: [], ...(of.key === undefined ? {} : { importance: of.key }) };
-  return turnedAway({ load }, { caller, header: (name) => (name === "x-spillway-importance" ? of.header : undefined) }, route(of.importance))?.error.code ?? "taken";
+  return turnedAway({ load }, { caller, header: (name) => (name === "x-spillway-importance" ? of.header : undefined) }, route(of.importance));
+}
+function code(of: Of): string {
+  return away(of)?.error.code ?? "taken";
 }
 
 describe("a request", () => {
@@ -21,6 +32,8 @@ describe("a request", () => {
 
   it("of low importance is refused where its route's error budget is used up and says so", () => {
     assert.deepEqual([code({ importance: "low", refuseLow: true }), code({ refuseLow: true })], ["low_importance", "taken"]);
+    const retry = (more: Of): boolean | undefined => away({ importance: "low", ...more })?.error.retry;
+    assert.deepEqual([retry({ refuseLow: true }), retry({ inFlight: 80 })], [false, true], "SDKs try again where room comes back, and do not wait for an error budget");
   });
 
   it("may call itself less important than its route, and no more", () => {

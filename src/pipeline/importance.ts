@@ -18,6 +18,7 @@ export function turnedAway(deps: Pick<Deps, "load">, inbound: Pick<Inbound, "hea
   if (lowered(lowered(route.importance ?? "normal", inbound.caller.importance ?? null), asked) !== "low") return null;
   const what = shed("low", deps.load(route.name), TERMS);
   if (what.kind !== "refuse") return null;
+  // Room comes back within seconds. An error budget does not: an SDK that was told to try again would hang for minutes, and be refused.
   const why = what.why === "error_budget" ? `the error budget of ${JSON.stringify(route.name)} is used up` : "little room is left";
-  return { error: gatewayError("low_importance", `This request is of low importance, and ${why}.`, { retryAfterMs: what.retryAfterMs }), why: `low_importance (${what.why})` };
+  return { error: gatewayError("low_importance", `This request is of low importance, and ${why}.`, { retryAfterMs: what.retryAfterMs, retry: what.why === "overloaded" }), why: `low_importance (${what.why})` };
 }
