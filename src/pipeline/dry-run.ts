@@ -51,22 +51,24 @@ function described(deps: Deps, { route, choice, shape, pace, warnings }: Weighed
     dry_run: true,
     route: route.name,
     decision: describeChoice(choice, views.map((view) => view.state)),
-    estimates: choice.candidates.map(({ deployment }) => estimateJson(deps, deployment, route, shape, thresholdMs)),
+    estimates: choice.candidates.map(({ deployment }) => estimateJson(deps, deployment, route, shape, pace)),
     ...(thresholdMs > 0 ? { slow_above_ms: thresholdMs } : {}),
+    ...(pace?.wholeMs === undefined ? {} : { whole_slow_above_ms: pace.wholeMs }),
     warnings,
   };
 }
 
 /** What is believed of a deployment's next call, and how many calls stand behind that. */
-function estimateJson(deps: Deps, deployment: Deployment, route: Route, shape: WeighedChat["shape"], thresholdMs: number): JsonObject {
+function estimateJson(deps: Deps, deployment: Deployment, route: Route, shape: WeighedChat["shape"], pace: WeighedChat["pace"]): JsonObject {
   const nowMs = deps.clock.nowMs();
-  const estimate = deps.health.estimate(deployment.id, shape.endpoint, thresholdMs, sizeClassOf(shape.inputEstimateTokens), nowMs);
+  const { thresholdMs = 0, wholeMs = 0 } = pace ?? {};
+  const estimate = deps.health.estimate(deployment.id, shape.endpoint, thresholdMs, sizeClassOf(shape.inputEstimateTokens), nowMs, wholeMs);
   // As long an answer as the route is used to, which is what strategies reckon with too.
   const output = Math.min(deps.routes?.all().get(route.name)?.outputTokens ?? OUTPUT_TOKENS_PRIOR, shape.maxOutputTokens ?? Number.POSITIVE_INFINITY) * shape.choiceCount;
   const price = expectedNanoUsd(deployment.pricing, shape.inputEstimateTokens, shape.writesTokens === false ? 0 : output, deps.clock.wallMs());
   return {
     deployment: deployment.id,
-    fails_before: rounded(estimate.failsBefore), fails_after: rounded(estimate.failsAfter), ...(thresholdMs > 0 ? { slow: rounded(estimate.slow) } : {}), calls: rounded(estimate.calls),
+    fails_before: rounded(estimate.failsBefore), fails_after: rounded(estimate.failsAfter), ...(thresholdMs > 0 || wholeMs > 0 ? { slow: rounded(estimate.slow) } : {}), calls: rounded(estimate.calls),
     first_content_p50_ms: wholeOf(estimate.quantile(0.5)), first_content_p95_ms: wholeOf(estimate.quantile(0.95)),
     ...(route.strategy === "least-busy" ? { load_ms: wholeOf(deps.health.loadMs(deployment.id, shape.endpoint, nowMs)) } : {}),
     price_nano_usd: wholeOf(price),

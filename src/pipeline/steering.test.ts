@@ -56,6 +56,34 @@ describe("a route that promises something", () => {
     assertBooksAgree(world);
   });
 
+  it("is steered by whole answers of streams where those are promised: who begins late and ends in time goes before who does the contrary", async () => {
+    const within = [{ upToInputTokens: null, withinMs: 10_000 }];
+    const whole: Objective = { ...IN_TIME, name: "latency", kind: "latency", within };
+    const times = { cheap: { first: 300, end: 20_000 }, dear: { first: 3_000, end: 5_000 } } as const;
+    const world = promised({ objectives: [AVAILABLE, whole], terms: { costOfFailureNanoUsd: 0, costOfDelayNanoUsdPerS: 0, hedgeShare: 0.05, exploreShare: 0.03 } });
+    for (let i = 0; i < 30; i++) {
+      const before = world.upstream.calls.length;
+      await world.ask({ stream: true });
+      for (let ms = 100; ms <= 20_000; ms += 100) {
+        await world.pass(100);
+        for (const call of world.upstream.calls.slice(before)) {
+          const { first, end } = times[call.to as keyof typeof times];
+          if (call.aborted) continue;
+          if (ms === first) call.stream(ROLE, text("Hello"));
+          if (ms === end) call.say(text(" there."), finish(), usage(), DONE).end();
+        }
+      }
+      await world.pass(1_000);
+    }
+    const lately = world.records.slice(-10);
+    assert.deepEqual(lately.map(({ deployment }) => deployment), Array.from({ length: 10 }, () => "dear/m"));
+    assert.ok(lately.every(({ outcome, totalMs }) => outcome === "ok" && totalMs <= 10_000));
+    const plan = lately.at(-1)?.decision["plan"] as { scores: { deployment: string; slow: number }[] };
+    const slow = Object.fromEntries(plan.scores.map((one) => [one.deployment, one.slow]));
+    assert.ok((slow["cheap/m"] ?? 0) > 0.04 && (slow["dear/m"] ?? 1) < 0.01, JSON.stringify(slow));
+    assertBooksAgree(world);
+  });
+
   it("starts another beside a call that takes longer than its like, shows the first that comes, and books both", async () => {
     const world = promised({ terms: { costOfFailureNanoUsd: 0, costOfDelayNanoUsdPerS: 50_000_000, hedgeShare: 0.05, exploreShare: 0 } });
     await served(world, 30, () => 300);

@@ -37,7 +37,7 @@ export function steeringOf(deps: Deps, route: Route, shape: RequestShape, endpoi
   const output = Math.min(memory.outputTokens, shape.maxOutputTokens ?? Number.POSITIVE_INFINITY) * shape.choiceCount;
   const balance: Balance = {
     state: memory.state,
-    estimate: ({ deployment }) => deps.health.estimate(deployment.id, endpoint, pace.thresholdMs, pace.sizeClass, nowMs),
+    estimate: ({ deployment }) => deps.health.estimate(deployment.id, endpoint, pace.thresholdMs, pace.sizeClass, nowMs, pace.wholeMs),
     expectedNanoUsd: ({ deployment }) => priceOf(deps.routes, deployment.pricing, { input: shape.inputEstimateTokens, output: shape.writesTokens === false ? 0 : output }, pace.thresholdMs, nowMs, wallMs),
     thresholdMs: pace.thresholdMs,
     alone: once,
@@ -84,12 +84,14 @@ export function orderOf(deps: Deps, route: Route, shape: RequestShape, endpoint:
   };
 }
 
-/** What a call of this request is slow against: first content of a stream, the whole of a JSON answer. */
+/** What a call of this request is slow against: first content of a stream, the whole of a JSON answer; of a stream's whole it is told apart. */
 function paceOf({ objectives }: RouteMemory, { stream, inputEstimateTokens }: RequestShape): CallFacts {
   const objective = latencyObjectiveOf(objectives);
-  const counts = objective !== null && objective.kind === (stream ? "first_token" : "latency");
-  const thresholdMs = counts ? withinMsOf(objective.within, inputEstimateTokens) : 0;
-  return { thresholdMs: Number.isFinite(thresholdMs) ? thresholdMs : 0, sizeClass: sizeClassOf(inputEstimateTokens), slowBudget: counts ? 1 - objective.target : 0 };
+  const sizeClass = sizeClassOf(inputEstimateTokens);
+  const withinMs = objective === null ? Number.POSITIVE_INFINITY : withinMsOf(objective.within, inputEstimateTokens);
+  if (objective === null || !Number.isFinite(withinMs) || (objective.kind === "first_token" && !stream)) return { thresholdMs: 0, sizeClass, slowBudget: 0 };
+  if (objective.kind === "latency" && stream) return { thresholdMs: 0, sizeClass, slowBudget: 0, wholeMs: withinMs };
+  return { thresholdMs: withinMs, sizeClass, slowBudget: 1 - objective.target };
 }
 
 /** The request runs by its choice's plan. */

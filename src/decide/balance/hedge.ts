@@ -122,7 +122,8 @@ export function bestHedge(weighed: readonly Weighed[], index: number, fallback: 
   const started = afterMs === null ? 0 : first.later(afterMs);
   if (afterMs === null || started <= 0) return;
   // The two lean on assumptions of their own, so that more may be told to be slow than to be that late.
-  const late = Math.min(started, first.slow);
+  // Another call brings content sooner, not the end: of whole answers it is no help.
+  const late = thresholdMs > 0 ? Math.min(started, first.slow) : 0;
   const lateNanoUsd = (latencyNanoUsd * late) / started;
   const beyondMs = delayNanoUsdPerS > 0 ? first.meanBeyondMs(afterMs) : 0;
   const beyondNanoUsd = (delayNanoUsdPerS * beyondMs) / 1_000;

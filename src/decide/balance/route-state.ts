@@ -237,7 +237,8 @@ export class RouteState {
   }
 
   /** Of those not chosen, the one whose probe is due longest runs beside the first. */
-  #withRace(scored: Plan, weighed: readonly Weighed[], nowMs: number, { idOf, covers }: PlanRequest): Plan {
+  #withRace(scored: Plan, weighed: readonly Weighed[], nowMs: number, request: PlanRequest): Plan {
+    const { idOf, covers } = request;
     const { exploreShare } = this.#terms;
     const chosen = scored.scores[0];
     if (idOf === undefined || chosen === undefined || scored.scores.length < 2 || exploreShare <= 0 || this.#exploreTokens.tokens() < 1) return scored;
@@ -256,8 +257,8 @@ export class RouteState {
       due = one;
     }
     if (due === null) return scored;
-    // Late only if both are.
-    const riskLate = scored.riskLate * Math.min(1, due.slow + due.failsBefore);
+    // Late only if both are; by its end only the first to have content counts.
+    const riskLate = request.thresholdMs > 0 ? scored.riskLate * Math.min(1, due.slow + due.failsBefore) : scored.riskLate;
     return { ...scored, riskLate, hedge: null, race: { candidate: due.candidate, why: "explore" } };
   }
 

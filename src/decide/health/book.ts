@@ -89,8 +89,8 @@ export class HealthBook {
   }
 
   /** What its next call is like. */
-  estimate(deployment: string, endpoint: string, thresholdMs: number, sizeClass: SizeClass, nowMs: number): Estimate {
-    return (this.#find(deployment, endpoint)?.observed ?? this.#unknown).estimate(thresholdMs, sizeClass, nowMs);
+  estimate(deployment: string, endpoint: string, thresholdMs: number, sizeClass: SizeClass, nowMs: number, wholeMs = 0): Estimate {
+    return (this.#find(deployment, endpoint)?.observed ?? this.#unknown).estimate(thresholdMs, sizeClass, nowMs, wholeMs);
   }
 
   /** How long one more call would wait there, were it to stand behind those in flight: see `PeakEwma`. */
@@ -178,6 +178,7 @@ export class HealthBook {
     else if (observation.kind === "failed") this.#failed(ticket, observation.error, observation.phase === "after-content", observation.fault, nowMs, random);
     else if (observation.phase === "after-content") this.#leftAmid(ticket, observation.kind === "superseded", nowMs);
     else this.#leftBefore(ticket, observation.kind === "superseded", nowMs, random);
+    if (ticket.call.wholeMs !== undefined) this.#tookAll(ticket, ticket.call.wholeMs, observation.kind === "answered", nowMs);
     ticket.over = true;
     ticket.entry.concurrency.inFlight -= 1;
     const { load } = ticket.entry;
@@ -225,6 +226,12 @@ export class HealthBook {
     }
     took = excluding.takeTrial(accountExclusion, seq, nowMs) || took;
     return excluding.takeTrial(entry.exclusion, seq, nowMs) || took;
+  }
+
+  /** A stream that broke off in time says nothing of how long its like take. */
+  #tookAll(ticket: Ticket, wholeMs: number, whole: boolean, nowMs: number): void {
+    const tookMs = nowMs - ticket.sentMs;
+    if (ticket.content && (whole || tookMs > wholeMs)) observedOf(ticket.entry, ticket.sentMs).whole(ticket.call.sizeClass, tookMs, wholeMs, nowMs);
   }
 
   /** No content for long: for health that is a failure, though the call may live on. */

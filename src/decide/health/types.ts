@@ -16,6 +16,8 @@ export interface CallFacts {
   /** Its content is slow after this; 0: nobody asks for a time. */
   readonly thresholdMs: number;
   readonly sizeClass: SizeClass;
+  /** By when all of its stream should have come. Absent: nobody asks that. */
+  readonly wholeMs?: number;
   /** The share of slow calls that the objective allows; 0 where it is not told. */
   readonly slowBudget?: number;
 }

@@ -64,6 +64,19 @@ describe("an estimate", () => {
     assert.equal(new Observed().estimate(0, 1, 0).slow, 0, "nobody asks for a time");
   });
 
+  it("of whole streams is by what was promised of them, by counts of its own, and nothing else moves by it", () => {
+    const calls = new Calls().content(1_000, 40);
+    const { observed } = calls;
+    const late = (): number => observed.estimate(0, 0, calls.nowMs, 30_000).slow;
+    assert.equal(late(), 0.02, "nobody has told of one");
+    for (let i = 0; i < 40; i++) observed.whole(0, i % 2 === 0 ? 10_000 : 40_000, 30_000, calls.nowMs);
+    within(late(), 0.3, 0.6);
+    assert.ok(calls.estimate().slow < 0.02 && observed.estimate(0, 0, calls.nowMs).slow === 0);
+    assert.equal(observed.estimate(0, 0, calls.nowMs, 60_000).slow, 0.02, "of another length it says nothing");
+    for (let i = 0; i < 400; i++) observed.whole(0, 10_000, 30_000, calls.nowMs);
+    within(late(), 0.03, 0.1);
+  });
+
   it("is not moved by one bad answer, and is by ten", () => {
     const calm = new Calls().content(1_000, 100);
     const before = calm.estimate().failsBefore;

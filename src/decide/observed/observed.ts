@@ -58,6 +58,8 @@ export class Observed {
   #sizesSeen = false;
   readonly #allTimes = new Histogram(this.#timesMemory);
   readonly #thresholds = new Thresholds(this.#shortMemory, this.#longMemory);
+  /** Whole answers against what was promised of them; null: nobody promises anything of them here. */
+  #wholes: Thresholds | null = null;
   #kept: Belief[] = [];
   #keptNext = 0;
   #version = 0;
@@ -116,6 +118,15 @@ export class Observed {
     this.#after(ENDED, LONG_ENDED, 1);
   }
 
+  /** A stream ended, or went on for longer than `wholeMs`, by when all of it should have come. */
+  whole(sizeClass: SizeClass, tookMs: number, wholeMs: number, nowMs: number): void {
+    this.#advance(nowMs);
+    this.#wholes ??= new Thresholds(this.#shortMemory, this.#longMemory);
+    // Taken so that it is counted; a new one knows nothing, for times here are of first content.
+    const own = this.#wholes.take(wholeMs, () => null);
+    this.#wholes.add(own, sizeClass, tookMs > wholeMs ? 0 : 1, tookMs > wholeMs ? 1 : 0);
+  }
+
   /**
    * The call was aborted after `waitedMs` without content, since another brought it first. It is censored, not absent: one call
    * is spread over the times beyond, and its chance to have been slow is counted as slow, the rest as in time. Gives that
@@ -139,14 +150,14 @@ export class Observed {
     return chance;
   }
 
-  /** What its next call is like. `thresholdMs` 0: nobody asks for a time. */
-  estimate(thresholdMs: number, sizeClass: SizeClass, nowMs: number): Estimate {
+  /** What its next call is like. `thresholdMs` 0: nobody asks for a time. `wholeMs`: by when all of a stream should have come, which `slow` is then about. */
+  estimate(thresholdMs: number, sizeClass: SizeClass, nowMs: number, wholeMs = 0): Estimate {
     const stepMs = tauMs(SHORT, this.#gap.ms) / STEPS;
     const step = Math.max(0, Math.floor((nowMs - this.#writtenMs) / stepMs));
     for (const kept of this.#kept) {
-      if (kept.version === this.#version && kept.step === step && kept.thresholdMs === thresholdMs && kept.sizeClass === sizeClass) return kept;
+      if (kept.version === this.#version && kept.step === step && kept.thresholdMs === thresholdMs && kept.sizeClass === sizeClass && kept.wholeMs === wholeMs) return kept;
     }
-    const estimate = this.#estimateAt(thresholdMs, sizeClass, step, this.#writtenMs + step * stepMs);
+    const estimate = this.#estimateAt(thresholdMs, wholeMs, sizeClass, step, this.#writtenMs + step * stepMs);
     if (this.#kept.length < KEPT_MAX) this.#kept = [...this.#kept, estimate];
     else this.#kept[this.#keptNext++ % KEPT_MAX] = estimate;
     return estimate;
@@ -175,7 +186,7 @@ export class Observed {
     };
   }
 
-  #estimateAt(thresholdMs: number, sizeClass: SizeClass, step: number, atMs: number): Belief {
+  #estimateAt(thresholdMs: number, wholeMs: number, sizeClass: SizeClass, step: number, atMs: number): Belief {
     const gapMs = this.#gap.ms;
     const short = this.#shortMemory.leftAt(atMs, gapMs) / this.#shortMemory.weight;
     const long = this.#longMemory.leftAt(atMs, gapMs) / this.#longMemory.weight;
@@ -185,7 +196,8 @@ export class Observed {
     belief.version = this.#version;
     belief.failsBefore = this.#failsBefore(sizeClass, short, long);
     belief.failsAfter = this.#failsAfter(atMs, short, long);
-    belief.slow = thresholdMs > 0 ? this.#slowShare(thresholdMs, sizeClass, belief, short, long) : 0;
+    belief.wholeMs = wholeMs;
+    belief.slow = wholeMs > 0 ? this.#lateShare(wholeMs, sizeClass, short, long) : thresholdMs > 0 ? this.#slowShare(thresholdMs, sizeClass, belief, short, long) : 0;
     belief.calls = ((this.#long[POOLED + CONTENT] as number) + (this.#long[POOLED + HARD] as number)) * long;
     belief.meanMs = belief.meanBeyondMs(0);
     return belief;
@@ -219,13 +231,12 @@ export class Observed {
       const own = times.counted(thresholdMs);
       return leaning(own.slow, own.calls, leaning(own.othersSlow, own.othersCalls, SLOW_PRIOR));
     }
-    const slow = counts.slowOf(sizeClass) * long;
-    const calls = slow + counts.inTimeOf(sizeClass) * long;
-    const allSlow = counts.slow * long;
-    const allCalls = allSlow + counts.inTime * long;
-    const prior = leaning(Math.max(0, allSlow - slow), Math.max(0, allCalls - calls), SLOW_PRIOR);
-    const recentSlow = counts.recentSlow * short;
-    return believed(leaning(slow, calls, prior), recentSlow, recentSlow + counts.recentInTime * short, SLOW_PRIOR);
+    return shareIn(counts, sizeClass, short, long);
+  }
+
+  #lateShare(wholeMs: number, sizeClass: SizeClass, short: number, long: number): number {
+    const counts = this.#wholes?.find(wholeMs) ?? null;
+    return counts === null ? SLOW_PRIOR : shareIn(counts, sizeClass, short, long);
   }
 
   #before(sizeClass: SizeClass, which: number): void {
@@ -281,10 +292,22 @@ export class Observed {
   }
 }
 
+/** The share of calls that counts say to be late: of this size, leaning on the others, and no less than recent ones prove. */
+function shareIn(counts: ThresholdCounts, sizeClass: SizeClass, short: number, long: number): number {
+  const slow = counts.slowOf(sizeClass) * long;
+  const calls = slow + counts.inTimeOf(sizeClass) * long;
+  const allSlow = counts.slow * long;
+  const allCalls = allSlow + counts.inTime * long;
+  const prior = leaning(Math.max(0, allSlow - slow), Math.max(0, allCalls - calls), SLOW_PRIOR);
+  const recentSlow = counts.recentSlow * short;
+  return believed(leaning(slow, calls, prior), recentSlow, recentSlow + counts.recentInTime * short, SLOW_PRIOR);
+}
+
 /** Its numbers are of the moment at which it was asked for; what it is asked about times, of that at which it is first asked. */
 class Belief extends Times implements Estimate {
   readonly thresholdMs: number;
   sizeClass: SizeClass = 0;
+  wholeMs = 0;
   step = 0;
   version = 0;
   failsBefore = 0;

@@ -6,7 +6,7 @@ export interface Estimate {
   readonly failsBefore: number;
   /** It breaks after content. */
   readonly failsAfter: number;
-  /** Its content comes later than the threshold that was asked for; 0 where none was. */
+  /** Its content, or where that was asked for its end, comes later than the threshold that was asked for; 0 where none was. */
   readonly slow: number;
   /** Calls that stand behind `failsBefore`, decayed: 0 says that it is all prior. */
   readonly calls: number;
