@@ -1,5 +1,5 @@
 /** What was fitted from a data folder, as a world's file: the same text that an owner may save, read and change. */
-import { stringify } from "yaml";
+import { Document, isScalar, visit } from "yaml";
 import type { FittedDeployment, FittedFailure, FittedIncident } from "./ledger-fit.ts";
 import type { ArrivalSample } from "./ledger-samples.ts";
 import { bucketsOf } from "./survival.ts";
@@ -11,7 +11,10 @@ const AT_ONCE = 1_000_000;
 /** The file's text; what cannot be fitted is left out of it. `fromMs`: the instant of virtual time 0. */
 export function worldText(deployments: readonly FittedDeployment[], fromMs: number): string {
   const entries = deployments.flatMap((one) => (one.lacks === null && one.firstToken !== null ? [[one.id, deploymentOf(one, one.firstToken, fromMs)] as const] : []));
-  return stringify({ deployments: Object.fromEntries(entries) }, { collectionStyle: "any", lineWidth: 160, flowCollectionPadding: true });
+  const document = new Document({ deployments: Object.fromEntries(entries) });
+  // A bucket is a line.
+  visit(document, { Seq: (_key, node) => void (node.flow = node.items.every(isScalar)) });
+  return document.toString({ lineWidth: 160 });
 }
 
 function deploymentOf({ rate, whole, failures, stalls, breaks, incidents }: FittedDeployment, firstToken: NonNullable<FittedDeployment["firstToken"]>, fromMs: number): object {
