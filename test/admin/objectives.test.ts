@@ -48,7 +48,7 @@ describe("objectives", () => {
   it("are told on the command line and as metrics", async () => {
     const { code, out } = await runCommand(["objectives", "--data-dir", dataDir]);
     assert.equal(code, 0);
-    assert.match(out, /^route\/support\s+availability\s+99%\s+100%\s+4\s+100%\s+0\.0/m);
+    assert.match(out, /^route\/support\s+availability\s+99%\s+30d\s+100%\s+4 requests\s+100%\s+0\.0/m);
     const json = await runCommand(["objectives", "--json", "--data-dir", dataDir]);
     assert.deepEqual(shown(json.out.trim().split("\n").map((line) => JSON.parse(line) as unknown)), EXPECTED);
     const metrics = await (await fetch(`${world.gateway.adminUrl}/metrics`)).text();
