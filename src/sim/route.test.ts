@@ -86,6 +86,9 @@ describe("a route's terms", () => {
     assert.ok((slow.objectives[1]?.judged ?? 0) >= 15);
     const [quick] = simulate(world([{ id: "a/m", tokensPerS: 400 }], { objectives: [latency] }), [spillway({ strategy: "balanced", route: route(["a/m"]) })]) as [Report];
     assert.equal(quick.objectives[0]?.attainment, 1);
+    // And steered by them: the cheaper one starts at once and takes three seconds for the rest.
+    const drip = world([{ id: "a/m", latency: constant(100), tokensPerS: 66 }, { id: "b/m", price: priced(2), tokensPerS: 400 }], { objectives: [latency] });
+    assert.ok((shares(simulate(drip, [spillway({ strategy: "balanced", route: route(["a/m", "b/m"]) })])[0] as Report)[1] ?? 0) > 0.85);
     // As in the gateway, a stream's first content is not held against it.
     const late = world([{ id: "a/m", latency: constant(2_500) }, { id: "b/m" }], { objectives: [latency] });
     assert.deepEqual(shares(simulate(late, [spillway({ strategy: "priority", route: route(["a/m", "b/m"]) })])[0] as Report), [1, 0]);

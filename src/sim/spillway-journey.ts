@@ -17,8 +17,6 @@ export interface Itinerary {
   /** null: by no score. */
   readonly plan: Plan | null;
   readonly pace: CallFacts;
-  /** The whole answer is promised by then; 0: it is not. */
-  readonly wholeWithinMs: number;
   readonly inputTokens: number;
 }
 
@@ -161,9 +159,9 @@ export class Journey implements CallListener {
   }
 
   #requestEnded(isFailed: boolean): void {
-    const { plan, wholeWithinMs } = this.#itinerary;
+    const { plan, pace } = this.#itinerary;
     if (plan === null) return;
-    const late = wholeWithinMs > 0 ? this.#api.nowMs - this.#startMs > wholeWithinMs : this.#late;
+    const late = pace.wholeMs === undefined ? this.#late : this.#api.nowMs - this.#startMs > pace.wholeMs;
     this.#policy.route.ended({ failed: isFailed, late, valid: true }, this.#api.nowMs);
   }
 }

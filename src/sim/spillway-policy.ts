@@ -11,7 +11,7 @@ import { exploreTokens, hedgeTokens } from "../decide/balance/tokens.ts";
 import type { RouteTerms } from "../decide/balance/types.ts";
 import type { Candidate } from "../decide/choose.ts";
 import { softTimeoutMs, type Deployment, type RouteCandidate, type RouteClocks, type Strategy } from "../decide/deployment.ts";
-import { HealthBook, type HealthSettings } from "../decide/health/book.ts";
+import { HealthBook, type CallFacts, type HealthSettings } from "../decide/health/book.ts";
 import type { Objective } from "../decide/objective/types.ts";
 import { sizeClassOf } from "../decide/observed/types.ts";
 import type { ProviderFacts } from "../wire/facts.ts";
@@ -106,7 +106,7 @@ export class SpillwayPolicy implements Policy {
     this.#strategy = strategy;
     this.#reserves = world.tariffs.some(({ pricing }) => pricing?.kind === "sheet" && (pricing.meters ?? []).some(({ contract }) => contract.terms.kind === "provisioned"));
     this.#latency = latencyObjectiveOf(world.objectives);
-    this.#slowBudget = this.#latency?.kind === "first_token" ? 1 - this.#latency.target : 0;
+    this.#slowBudget = this.#latency === null ? 0 : 1 - this.#latency.target;
   }
 
   request(request: SimRequest, api: RequestApi): void {
@@ -140,17 +140,18 @@ export class SpillwayPolicy implements Policy {
   #itinerary(request: SimRequest, nowMs: number): Itinerary {
     const { inputTokens } = request;
     const withinMs = this.#latency === null ? 0 : thresholdOf(this.#latency, inputTokens);
-    // All of it streams, so what is promised of whole answers says nothing of a call before its end.
-    const isFirst = this.#latency?.kind === "first_token";
-    const thresholdMs = isFirst ? withinMs : 0;
     const sizeClass = sizeClassOf(inputTokens);
-    const about = { pace: { thresholdMs, sizeClass, slowBudget: this.#slowBudget }, wholeWithinMs: isFirst ? 0 : withinMs, inputTokens };
+    // All of it streams, so what is promised of whole answers is no matter of the first content.
+    const isWhole = this.#latency?.kind === "latency";
+    const thresholdMs = isWhole ? 0 : withinMs;
+    const pace: CallFacts = isWhole ? { thresholdMs, sizeClass, slowBudget: 0, wholeMs: withinMs } : { thresholdMs, sizeClass, slowBudget: this.#slowBudget };
+    const about = { pace, inputTokens };
     if (this.#strategy !== "balanced") return { ...about, candidates: this.#ordered(request, nowMs), plan: null };
     const candidates = [...this.#candidates];
     const views = candidates.map(({ deployment }) => this.health.view(deployment.id, deployment.account, ENDPOINT, nowMs, thresholdMs));
     const balance = {
       state: this.route,
-      estimate: ({ deployment }: Candidate) => this.health.estimate(deployment.id, ENDPOINT, thresholdMs, sizeClass, nowMs),
+      estimate: ({ deployment }: Candidate) => this.health.estimate(deployment.id, ENDPOINT, thresholdMs, sizeClass, nowMs, pace.wholeMs),
       expectedNanoUsd: ({ deployment }: Candidate) => this.#priceOf(deployment, inputTokens, thresholdMs, nowMs),
       thresholdMs, alone: false, nowMs, repeats: Math.floor(this.allowance.tokens(nowMs)),
     };
