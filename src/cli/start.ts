@@ -8,9 +8,9 @@ import { loadConfig, type LoadedConfig } from "../config/source.ts";
 import { openLog, type LogMode } from "../edge/log.ts";
 import { simulatedFleet, startFleet, type Fleet } from "../fleet/index.ts";
 import { StorageError } from "../storage/errors.ts";
-import { keepCompiledCode } from "./compiled-code.ts";
 import { EXIT, type CommandContext } from "./context.ts";
 import { startTable } from "./discover.ts";
+import { keepWarm } from "./keep-warm.ts";
 import { simulatedConfig } from "./simulated.ts";
 
 export const START_HELP = `spillway start [options]
@@ -72,7 +72,7 @@ export async function runStart(args: readonly string[], context: CommandContext)
     (asked ? context.out : context.errors).write(parsed);
     return asked ? EXIT.ok : EXIT.usage;
   }
-  keepCompiledCode();
+  keepWarm();
   let fleet: Fleet | null = null;
   try {
     const found = loadConfig({ configFile: parsed.config, env: context.env, cwd: context.cwd, providers: context.providers });
