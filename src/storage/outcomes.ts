@@ -10,11 +10,12 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { MIRROR_FLAG } from "../decide/canary.ts";
 import { PROBE_FLAG } from "../decide/health/due.ts";
 import { concerns } from "../decide/objective/concerns.ts";
-import { classOf, judge } from "../decide/objective/judge.ts";
+import { classOf } from "../decide/objective/judge.ts";
 import type { Objective, ScopedObjectives } from "../decide/objective/types.ts";
 import { canonical, scopedVersionOf, versionOf, type NewHash } from "../decide/report/canonical.ts";
+import { judgedBy } from "../decide/report/judged.ts";
 import { scopedRow, tally, tallyRefused, type Cell, type EndedRequest } from "../decide/report/tally.ts";
-import { MINUTE_MS, type BadRequest, type Judged } from "../decide/report/types.ts";
+import { MINUTE_MS, type BadRequest } from "../decide/report/types.ts";
 import type { Log, RequestRecord } from "../ports.ts";
 import type { Json } from "../wire/json.ts";
 import { StorageError } from "./errors.ts";
@@ -317,19 +318,6 @@ export class OutcomeBook {
     this.#db.prepare("DELETE FROM minutes WHERE minute < ?").run(Math.floor(beforeMs / MINUTE_MS));
     this.#db.prepare("DELETE FROM bad WHERE at_ms < ?").run(Math.floor(beforeMs / MINUTE_MS) * MINUTE_MS);
   }
-}
-
-function judgedBy(version: string, objectives: readonly Objective[], request: EndedRequest): Judged {
-  const kind = classOf(request);
-  if (objectives.length === 0) return { class: kind, version, objectives: [] };
-  return {
-    class: kind,
-    version,
-    objectives: objectives.map((objective) => {
-      const verdict = judge(objective, request, kind);
-      return { name: objective.name, valid: verdict !== null, good: verdict === "good" };
-    }),
-  };
 }
 
 /** Where events stand, beside the ledger at `path`. */

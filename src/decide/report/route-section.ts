@@ -5,6 +5,7 @@ import { attainment, percentOf, ThroughputMinutes, type Attainment } from "./att
 import { badLine, canonical, compare, hashed, minuteLine, type Hash, type NewHash } from "./canonical.ts";
 import { distributionOf, type Distribution } from "./distribution.ts";
 import { incidentsOf, named, type Incident, type Named } from "./incidents.ts";
+import { latenessOf, type Lateness } from "./lateness.ts";
 import { isFailure } from "./tally.ts";
 import { MINUTE_MS, type BadRequest, type Counts, type MinuteEvent } from "./types.ts";
 import { isWhole } from "../objective/judge.ts";
@@ -105,6 +106,7 @@ interface Minute {
   version: string;
   causes: ReadonlyMap<string, number>;
   deployments: ReadonlyMap<string, number>;
+  lateness: readonly Lateness[];
 }
 
 export class RouteFold {
@@ -152,7 +154,10 @@ export class RouteFold {
     const ends = endsOf(counts);
     const lost = counts["lost"] ?? 0;
     const saved = counts["saved"] ?? 0;
-    const late = counts["late"] ?? 0;
+    // Where it is told which objectives they were against, those that are allowed are no trouble.
+    const lateness = this.#latenessIn(counts, version);
+    const late = lateness === null ? (counts["late"] ?? 0) : 0;
+    if (lateness !== null) minute.lateness = latenessOf([minute, { lateness }]);
     minute.all += ends.valid;
     minute.asked += ends.valid;
     minute.whole += ends.whole;
@@ -166,7 +171,7 @@ export class RouteFold {
     for (const name of BAD_CLASSES) this.#differ(minuteMs, name, event.counts[`class:${name}`] ?? 0);
     for (const name in event.counts) {
       if (!name.startsWith("valid:")) continue;
-      const missed = (event.counts[name] ?? 0) - (event.counts[`good:${name.slice(6)}`] ?? 0);
+      const missed = (event.counts[name] ?? 0) - (event.counts[`good:${name.slice(6)}`] ?? 0) - (event.counts[`counted:${name.slice(6)}`] ?? 0);
       if (missed !== 0) this.#differ(minuteMs, `missed ${name.slice(6)}`, missed);
     }
   }
@@ -220,10 +225,19 @@ export class RouteFold {
   #minuteAt(minuteMs: number, version: string): Minute {
     const last = this.#minutes.at(-1);
     if (last?.minuteMs === minuteMs) return last;
-    const minute = { minuteMs, all: 0, trouble: 0, lost: 0, saved: 0, late: 0, diverted: 0, asked: 0, whole: 0, tokens: 0, version, causes: NONE, deployments: NONE };
+    const minute = { minuteMs, all: 0, trouble: 0, lost: 0, saved: 0, late: 0, diverted: 0, asked: 0, whole: 0, tokens: 0, version, causes: NONE, deployments: NONE, lateness: [] };
     this.#minutes.push(minute);
     this.#minuteAtMs.set(minuteMs, minute);
     return minute;
+  }
+
+  /** By the objectives that the section tells; null: it is not told which ones requests were against. */
+  #latenessIn(counts: Counts, version: string): readonly Lateness[] | null {
+    if (counts["late"] !== undefined && !Object.keys(counts).some((name) => name.startsWith("late:"))) return null;
+    return (this.#span.objectives.get(version) ?? []).flatMap(({ name, target }): Lateness[] => {
+      const valid = counts[`valid:${name}`] ?? 0;
+      return valid === 0 ? [] : [{ by: `${version} ${name}`, allowed: 1 - target, valid, late: counts[`late:${name}`] ?? 0 }];
+    });
   }
 
   #noteCauses(minute: Minute, deployment: string, counts: Counts, late: number): void {

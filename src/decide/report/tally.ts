@@ -69,17 +69,36 @@ export function tally(request: EndedRequest, judged: Judged, cellOf: (deployment
     if (good) add(own, keys.good, 1);
     else missed = true;
   }
+  const row = isBad(judged) ? rowOf(request, judged) : null;
   const firstFailed = countCalls(request, cellOf);
   const lost = !served && judged.class !== "client";
   if (lost) add(cellOf(firstFailed ?? ""), "lost", 1);
   else if (missed) add(own, "late", 1);
+  if (missed) countMissed(judged, own, lost, row === null);
   if (served) {
     if (firstFailed !== null) add(cellOf(firstFailed), "saved", 1);
     countDetour(request, cellOf);
     const dearer = dearerNanoUsd(request);
     if (dearer > 0) add(own, "dearer_cost", dearer);
   }
-  return missed || (judged.class !== "ok" && judged.class !== "client") ? rowOf(request, judged) : null;
+  return row;
+}
+
+/** Is it to be kept as a row: not answered as it was meant, or against an objective that few requests may be against? */
+function isBad({ class: kind, objectives }: Judged): boolean {
+  if (kind !== "ok" && kind !== "client") return true;
+  for (const one of objectives) if (one.valid && !one.good && one.common !== true) return true;
+  return false;
+}
+
+/** By objective: what was late, and what is counted alone. */
+function countMissed({ objectives }: Judged, own: Cell, lost: boolean, rowless: boolean): void {
+  for (const { name, valid, good } of objectives) {
+    if (!valid || good) continue;
+    const keys = keysOf(name);
+    if (!lost) add(own, keys.late, 1);
+    if (rowless) add(own, keys.counted, 1);
+  }
 }
 
 /** Counts the calls; gives the deployment of the first that failed. */
@@ -107,11 +126,40 @@ function countCalls(request: EndedRequest, cellOf: (deployment: string) => Cell)
 
 /** A request whose first choice was resting, and that began elsewhere for it. */
 function countDetour(request: EndedRequest, cellOf: (deployment: string) => Cell): void {
-  const first = listed(request.decision["candidates"])[0];
-  const deployment = first?.["deployment"];
-  const health = first?.["health"];
-  if (typeof deployment !== "string" || typeof health !== "string" || health === "admitting" || health === "unknown") return;
-  if (request.attempts.length > 0 && request.attempts.every((call) => call.deployment !== deployment)) add(cellOf(deployment), "diverted", 1);
+  const candidates = listed(request.decision["candidates"]);
+  const begun = request.attempts[0]?.deployment;
+  const first = candidates[0];
+  if (begun === undefined || first === undefined) return;
+  const rests = isResting(first) ? first : request.decision["plan"] === undefined ? null : cheaperAtRest(candidates, begun);
+  const deployment = rests?.["deployment"];
+  if (typeof deployment === "string" && request.attempts.every((call) => call.deployment !== deployment)) add(cellOf(deployment), "diverted", 1);
+}
+
+/**
+ * A plan has who rests behind who does not, so that the list does not tell who would have been first: it is taken to be the cheapest
+ * of those at rest, if it may cost no more than what was called.
+ */
+function cheaperAtRest(candidates: readonly JsonObject[], begun: string): JsonObject | null {
+  let found: JsonObject | null = null;
+  let leastNanoUsd = Infinity;
+  for (const one of candidates) {
+    if (!isResting(one) || one["after"] !== undefined || one["of"] !== undefined || one["cost_spike"] !== undefined || one["may_not_fit"] === true) continue;
+    const boundNanoUsd = boundOf(one);
+    if (boundNanoUsd < leastNanoUsd) [found, leastNanoUsd] = [one, boundNanoUsd];
+  }
+  if (found === null) return null;
+  const called = candidates.find((one) => one["deployment"] === begun);
+  return called !== undefined && leastNanoUsd <= boundOf(called) ? found : null;
+}
+
+/** What it may cost at most; what is not metered costs nothing. */
+function boundOf(candidate: JsonObject): number {
+  const bound = candidate["bound_nano_usd"];
+  return typeof bound === "number" ? bound : 0;
+}
+
+function isResting({ health }: JsonObject): boolean {
+  return typeof health === "string" && health !== "admitting" && health !== "unknown";
 }
 
 /**
@@ -164,15 +212,21 @@ function whyOf({ errorCode, outcome, why }: EndedRequest): string {
 }
 
 /** Names of counts of an objective, made once. */
-function keysOf(objective: string): { readonly valid: string; readonly good: string } {
+function keysOf(objective: string): ObjectiveKeys {
   let keys = keysByName.get(objective);
   if (keys === undefined) {
     if (keysByName.size >= KEYS_MAX) keysByName.clear();
-    keysByName.set(objective, (keys = { valid: `valid:${objective}`, good: `good:${objective}` }));
+    keysByName.set(objective, (keys = { valid: `valid:${objective}`, good: `good:${objective}`, late: `late:${objective}`, counted: `counted:${objective}` }));
   }
   return keys;
 }
-const keysByName = new Map<string, { readonly valid: string; readonly good: string }>();
+interface ObjectiveKeys {
+  readonly valid: string;
+  readonly good: string;
+  readonly late: string;
+  readonly counted: string;
+}
+const keysByName = new Map<string, ObjectiveKeys>();
 const KEYS_MAX = 4_096;
 
 function listed(value: Json | undefined): readonly JsonObject[] {

@@ -1,10 +1,11 @@
 /** October 2026 as it may have been, for tests: two requests a minute, two incidents, and what else a month has. */
 import { createHash } from "node:crypto";
-import { classOf, judge } from "../objective/judge.ts";
+import { classOf } from "../objective/judge.ts";
 import type { Objective } from "../objective/types.ts";
 import { inOrder, scopedVersionOf, versionOf, type NewHash } from "./canonical.ts";
+import { judgedBy } from "./judged.ts";
 import { scopedRow, tally, tallyRefused, type Cell, type EndedCall, type EndedRequest } from "./tally.ts";
-import { MINUTE_MS, type BadRequest, type Judged, type MinuteEvent, type ScopedPromise } from "./types.ts";
+import { MINUTE_MS, type BadRequest, type MinuteEvent, type ScopedPromise } from "./types.ts";
 
 export const sha256: NewHash = () => {
   const hash = createHash("sha256");
@@ -82,10 +83,10 @@ export function eventsOf(requests: Iterable<EndedRequest>, objectives: readonly 
   for (const request of requests) {
     const kind = classOf(request);
     if (request.route === "") tallyRefused(request, kind, own.of(request, "", "")(""), []);
-    const row = request.route === "" ? null : tally(request, judgedBy(objectives, version, request), own.of(request, request.route, version));
+    const row = request.route === "" ? null : tally(request, judgedBy(version, objectives, request), own.of(request, request.route, version));
     const rows = promises.filter(({ takes }) => takes(request)).flatMap((promise) => {
       const { id, scopes, objectives: promised } = promise;
-      const judged = judgedBy(promised, scopedVersionOf(id, { scopes, objectives: promised }, sha256), request);
+      const judged = judgedBy(scopedVersionOf(id, { scopes, objectives: promised }, sha256), promised, request);
       const cellOf = scoped.of(request, id, judged.version);
       if (request.route === "") tallyRefused(request, kind, cellOf(""), judged.objectives.flatMap(({ name, valid, good }) => (valid && !good ? [name] : [])));
       const found = request.route === "" ? null : tally(request, judged, cellOf);
@@ -95,12 +96,6 @@ export function eventsOf(requests: Iterable<EndedRequest>, objectives: readonly 
     if (told !== null) bad.push(told);
   }
   return { minutes: own.events(), scopeMinutes: scoped.events(), bad };
-}
-
-function judgedBy(objectives: readonly Objective[], version: string, request: EndedRequest): Judged {
-  const kind = classOf(request);
-  const verdicts = objectives.map((objective) => ({ name: objective.name, verdict: judge(objective, request, kind) }));
-  return { class: kind, version, objectives: verdicts.map(({ name, verdict }) => ({ name, valid: verdict !== null, good: verdict === "good" })) };
 }
 
 class Cells {

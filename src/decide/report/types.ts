@@ -12,6 +12,8 @@ import type { Objective, RequestClass } from "../objective/types.ts";
  *   valid:<name> good:<name>      for an objective, as it was judged when the request ended
  *   tokens                        tokens of answers that were given, prompts included
  *   late                          not lost, but against an objective
+ *   late:<name>                   of those: against this one. Absent where `late` is not: counted before it was told apart
+ *   counted:<name>                against this objective, and without a row (see `ROWS_FROM_TARGET`)
  *   lost saved                    bad, and answered after all; at the deployment whose call was the first to fail
  *   diverted                      began elsewhere, since this deployment was resting
  *   call:<outcome>                upstream calls to the deployment
@@ -70,7 +72,14 @@ export interface ScopedVerdict {
 export interface Judged {
   readonly class: RequestClass;
   readonly version: string;
-  readonly objectives: readonly { readonly name: string; readonly valid: boolean; readonly good: boolean }[];
+  readonly objectives: readonly JudgedBy[];
+}
+export interface JudgedBy {
+  readonly name: string;
+  readonly valid: boolean;
+  readonly good: boolean;
+  /** The promise itself lets so many miss it that one more is nothing to keep a row of: it is counted. */
+  readonly common?: boolean;
 }
 
 /** What was promised to requests in all of some scopes, as it was when events were judged by it. */
@@ -78,6 +87,12 @@ export interface ScopedPromise {
   readonly scopes: readonly string[];
   readonly objectives: readonly Objective[];
 }
+
+/**
+ * Whoever is against an objective of this target or a higher one leaves a row. A median lets half of all be late: that is no bad
+ * request, and rows of them would be most of what is kept.
+ */
+export const ROWS_FROM_TARGET = 0.9;
 
 export const MINUTE_MS = 60_000;
 
