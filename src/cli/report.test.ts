@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -107,7 +107,7 @@ describe("spillway report", () => {
     assert.deepEqual(scopes[0]?.objectives.map(({ valid, bad, attained_percent: attained, met }) => [valid, bad, attained, met]), [[33, 11, "66.66666", true]]);
     assert.deepEqual([run("--verify", file).code, run("--month", "2026-10", "--route", "support", "--format", "json").out.includes('"scopes": []')], [0, true]);
     assert.match(run("--month", "2026-10", "--scope", "search").out, /\| objectives search \| availability \| 50 % \| 66\.66666 % \| yes \|/);
-    assert.equal(run("--month", "2026-10", "--scope", "nosuch").errors.startsWith('nothing of the objectives "nosuch" in 2026-10'), true);
+    assert.equal(run("--month", "2026-10", "--scope", "nosuch").errors.startsWith('spillway: nothing of the objectives "nosuch" in 2026-10'), true);
   });
 
   test("writes HTML for paper: one file, no script, nothing from elsewhere, all names escaped", () => {
@@ -126,6 +126,9 @@ describe("spillway report", () => {
     assert.equal(code, 0);
     assert.match(out, /^# Service report 2026-10\n/);
     assert.match(out, /\| support \| availability \| 50 % \| 66\.66666 % \| yes \|/);
+    // 10 of 44,640 minutes were down, and 10 of 32 calls failed.
+    assert.match(out, /\| contract alpha-2026 \| uptime by minutes \| 99\.99 % \| 99\.977 % \| NO \|\n\| contract alpha-2026 \| good calls \| 99\.99 % \| 68\.75 % \| NO \|/);
+    assert.match(out, /\nalpha, all models; /);
     assert.match(out, /\| 2026-10-03 12:10 \| 2026-10-03 12:20 \| 10 \| server \| 10 \| 10 \| 0 \| 0 \| 0 \| server 10 \| alpha\/small 10 \|/);
     assert.ok(!out.includes("<script>") && !/^# x/m.test(out));
     assert.ok(!out.includes("\u001b") && !out.includes("\u202e"));
@@ -139,15 +142,19 @@ describe("spillway report", () => {
     const { out } = run("--month", "2026-11", "--route", "berlin", "--format", "json");
     assert.equal((JSON.parse(out) as { complete: boolean }).complete, false);
     const none = run("--month", "2026-08", "--route", "support");
-    assert.deepEqual([none.code, none.errors], [1, 'nothing of the route "support" in 2026-08: there are events from 2026-09-30 to 2026-10-31\n']);
+    assert.deepEqual([none.code, none.errors], [1, 'spillway: nothing of the route "support" in 2026-08: there are events from 2026-09-30 to 2026-10-31\n']);
   });
 
   test("refuses what it cannot read, with what to write instead", () => {
     for (const [args, code, problem] of [
-      [[], 2, /^--month is missing/],
-      [["--month", "2026-13"], 2, /^--month takes a year and a month such as 2026-10/],
-      [["--month", "2026-10", "--format", "pdf"], 2, /^--format takes json, md, html, got "pdf"/],
-      [["--month", "2026-10", "--down-from", "0"], 2, /^--down-from takes a percentage/],
+      [[], 2, /^spillway: --month is missing/],
+      [["--month", "2026-13"], 2, /^spillway: --month takes a year and a month such as 2026-10/],
+      [["--month", "2026-10", "--format", "pdf"], 2, /^spillway: --format takes json, md, html, got "pdf"/],
+      [["--month", "2026-10", "--out", inFolder("october.pdf")], 2, /^spillway: --out ends in \.json, \.md or \.html, or --format says what is to be written: got ".*october\.pdf"/],
+      [["--month", "2026-10", "--out", inFolder("october")], 2, /^spillway: --out ends in/],
+      [["--month", "2026-10", "--out", inFolder("nosuch/october.md")], 1, /^spillway: .*october\.md cannot be written: there is no folder .*nosuch\n$/],
+      [["--month", "2026-10", "--out", folder, "--format", "md"], 1, /^spillway: .* is a folder\n$/],
+      [["--month", "2026-10", "--down-from", "0"], 2, /^spillway: --down-from takes a percentage/],
       [["--verify", inFolder("spillway.yaml")], 1, /is no report as JSON/],
       [["--verify", inFolder("nosuch.json")], 1, /ENOENT/],
     ] as const) {
@@ -155,8 +162,11 @@ describe("spillway report", () => {
       assert.equal(got, code, errors);
       assert.match(errors, problem);
     }
+    assert.ok(!existsSync(inFolder("october.pdf")) && !existsSync(inFolder("october")));
+    assert.equal(run("--month", "2026-10", "--out", inFolder("october.txt"), "--format", "md").code, 0);
+    assert.match(readFileSync(inFolder("october.txt"), "utf8"), /^# Service report/);
     writeFileSync(inFolder("odd.json"), JSON.stringify({ format: "spillway-report-1", month: "2026-10", complete: true, digest: "", routes: [{ route: "support", zone: "UTC", from: "soon", until: "later", promised: [] }], contracts: [] }));
     const odd = run("--verify", inFolder("odd.json"));
-    assert.deepEqual([odd.code, odd.errors], [1, `${inFolder("odd.json")} cannot be made again by what it says itself: "soon" is no instant\n`]);
+    assert.deepEqual([odd.code, odd.errors], [1, `spillway: ${inFolder("odd.json")} cannot be made again by what it says itself: "soon" is no instant\n`]);
   });
 });

@@ -1,5 +1,6 @@
 /** `spillway report`: what was promised in a month, what was kept, and what a provider owes; made from events, and made again to check it. */
 import { readFileSync, writeFileSync } from "node:fs";
+import { basename, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { showError } from "../config/report.ts";
 import { loadConfig } from "../config/source.ts";
@@ -17,12 +18,14 @@ import type { Json } from "../wire/json.ts";
 import { plainText } from "../wire/plain-text.ts";
 import { EXIT, type CommandContext } from "./context.ts";
 import { knownContracts } from "./contracts.ts";
+import { isFileError, unwritable } from "./output-file.ts";
 import { isEmpty, planReport } from "./report-plan.ts";
 
 const HELP = `spillway report --month 2026-10 [--route NAME] [--scope ID] [--contract ID] [--format json|md|html]
                 [--out FILE]
 What was promised in a month and what was kept: attainment, exclusions, incidents, latency, cost of reliability, and each
-provider's uptime with the credit that its contract gives. --format: by the ending of --out, else md.
+provider's uptime with the credit that its contract gives. --format: by the ending of --out
+(.json, .md, .html), else md.
 --scope ID         a promise of the section \`objectives\`, to keys, teams and others
 --verify FILE      make the report FILE (JSON) again from the events: are they, its digest and its figures the same?
 --verify           with --month: do counts and rows of the month agree?
@@ -31,7 +34,7 @@ provider's uptime with the credit that its contract gives. --format: by the endi
 `;
 const FORMATS = ["json", "md", "html"] as const;
 type Format = (typeof FORMATS)[number];
-const FORMAT_OF_ENDING: Readonly<Record<string, Format>> = { json: "json", md: "md", html: "html", htm: "html" };
+const FORMAT_OF_ENDING: Readonly<Record<string, Format>> = { json: "json", md: "md", markdown: "md", html: "html", htm: "html" };
 
 interface Flags {
   readonly month: { readonly year: number; readonly month: number; readonly label: string } | null;
@@ -72,7 +75,7 @@ function tell(flags: Flags, events: OutcomeReader, context: CommandContext, nowM
   const text = textOf(report, flags.format);
   if (flags.out === null) context.out.write(text);
   else {
-    writeFileSync(flags.out, text);
+    writeFileSync(resolve(context.cwd, flags.out), text);
     context.out.write(`${flags.out}: ${report.month}${report.complete ? "" : " so far"}, digest ${report.digest}\n`);
   }
   return EXIT.ok;
@@ -99,7 +102,7 @@ function planOfMonth(flags: Flags, events: OutcomeReader, context: CommandContex
   const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
   const there = extent === null ? "there are no events yet" : `there are events from ${day(extent.fromMs)} to ${day(extent.untilMs - 1)}`;
   const whose = route !== null ? ` of the route ${JSON.stringify(route)}` : scope !== null ? ` of the objectives ${JSON.stringify(scope)}` : contract !== null ? ` of the contract ${JSON.stringify(contract)}` : "";
-  context.errors.write(`nothing${whose} in ${month.label}: ${there}\n`);
+  context.errors.write(`spillway: nothing${plainText(whose)} in ${month.label}: ${there}\n`);
   return null;
 }
 
@@ -159,11 +162,15 @@ function readFlags(args: readonly string[], context: CommandContext): Flags | nu
       return EXIT.ok;
     }
     const month = monthIn(values.month);
-    const format = values.format ?? FORMAT_OF_ENDING[/\.(\w+)$/.exec(values.out ?? "")?.[1] ?? ""] ?? "md";
+    const ending = /\.(\w+)$/.exec(basename(values.out ?? ""))?.[1]?.toLowerCase() ?? "";
+    const format = values.format ?? (values.out === undefined ? "md" : FORMAT_OF_ENDING[ending]);
+    const noPlace = values.out === undefined ? null : unwritable(resolve(context.cwd, values.out));
     const down = scaled(values["down-from"] ?? "50", 1);
     const verifying = values.verify ?? null;
     if (values.month !== undefined && month === null) problem = `--month takes a year and a month such as 2026-10, got "${values.month}"`;
     else if (month === null && (verifying === null || verifying === "")) problem = "--month is missing";
+    else if (format === undefined) problem = `--out ends in .json, .md or .html, or --format says what is to be written: got "${values.out ?? ""}"`;
+    else if (noPlace !== null) return wrong(context, noPlace);
     else if (!isFormat(format)) problem = `--format takes ${FORMATS.join(", ")}, got "${format}"`;
     else if (down === null || down < 1n || down > 1_000n) problem = `--down-from takes a percentage above 0 up to 100, got "${values["down-from"] ?? ""}"`;
     else {
@@ -175,7 +182,7 @@ function readFlags(args: readonly string[], context: CommandContext): Flags | nu
   } catch (error) {
     problem = error instanceof Error ? error.message : String(error);
   }
-  context.errors.write(`${problem}\n${HELP}`);
+  context.errors.write(`spillway: ${problem}\n${HELP}`);
   return EXIT.usage;
 }
 
@@ -193,11 +200,7 @@ function isFormat(word: string): word is Format {
   return FORMATS.some((one) => one === word);
 }
 
-function isFileError(error: unknown): error is Error {
-  return error instanceof Error && "syscall" in error;
-}
-
 function wrong(context: CommandContext, message: string): number {
-  context.errors.write(`${plainText(message)}\n`);
+  context.errors.write(`spillway: ${plainText(message)}\n`);
   return EXIT.wrong;
 }

@@ -3,6 +3,7 @@
  * what Markdown or HTML would read as a mark is still that.
  */
 import { plainText } from "../../wire/plain-text.ts";
+import { decimal, scaled } from "../contract/exact.ts";
 import type { Objective } from "../objective/types.ts";
 import type { Attainment } from "./attainment.ts";
 import type { ContractSection } from "./contract-section.ts";
@@ -31,14 +32,26 @@ export function documentOf(report: Report): readonly Block[] {
   ];
 }
 
+const NOTHING = "nothing to judge";
 const NO_ROUTE = "Requests that were refused before it was known which route they ask for. Those that are ours count as bad, but no route can be told to have missed them; objectives of keys and teams count them where it was known who asked.";
 
 function summaryRows({ routes, scopes, contracts }: Report): readonly (readonly string[])[] {
-  const row = (of: string, one: Attainment): readonly string[] => [of, one.objective.name, `${one.targetPercent} %`, share(one.attainedPercent), metText(one)];
+  const row = (of: string, one: Attainment): readonly string[] => [of, one.objective.name, targetText(one), attainedText(one), metText(one)];
   return [
     ...routes.flatMap(({ route, objectives, requests }) => (objectives.length > 0 ? objectives.map((one) => row(route, one)) : route === "" ? [] : [[route, "none", "", share(requests.answeredPercent), ""]])),
     ...scopes.flatMap(({ scope, objectives }) => objectives.map((one) => row(`objectives ${scope}`, one))),
-    ...contracts.flatMap(({ contract, objective }) => (objective == null ? [] : [row(`contract ${contract}`, objective)])),
+    ...contracts.flatMap((section) => contractRows(section, row)),
+  ];
+}
+
+/** By minutes, which is what the contract goes by, and by calls, which is what alerts go by. */
+function contractRows({ contract, terms, minutes, claim, objective }: ContractSection, row: (of: string, one: Attainment) => readonly string[]): readonly (readonly string[])[] {
+  const of = `contract ${contract}`;
+  if (terms.sla === null) return [[of, "none", "", "", ""]];
+  const met = minutes.measured === 0 ? NOTHING : claim.result === "kept" ? "yes" : "NO";
+  return [
+    [of, "uptime by minutes", `${terms.sla.uptimePercent} %`, minutes.measured === 0 ? NOTHING : `${claim.uptimePercent} %`, met],
+    ...(objective == null ? [] : [row(of, objective).with(1, "good calls")]),
   ];
 }
 
@@ -65,7 +78,7 @@ function sectionBlocks(title: string, about: readonly Block[], section: Omit<Rou
     heading(3, "Deployments"),
     table(["deployment", "answered", "calls", "failed", "USD"], section.deployments.map((one) => [one.deployment, number(one.answered), number(one.calls), number(one.failed), one.usd]), []),
     ...section.contradictions.map((one) => text(`Counts and rows contradict each other: ${one}.`)),
-    text(`${count(section.events.minutes, "count")} of minutes, ${count(section.events.badRequests, "row")} of bad requests. Digest: ${section.digest}`),
+    ...eventsText(section),
   ];
 }
 
@@ -73,8 +86,8 @@ function contractBlocks(section: ContractSection): readonly Block[] {
   const { calls, minutes, claim, terms } = section;
   return [
     heading(2, `Contract ${section.contract}`),
-    text(`${terms.account}, ${terms.models.join(", ")}${terms.except.length === 0 ? "" : ` except ${terms.except.join(", ")}`}; ${minute(section.from)} to ${minute(section.until)} (UTC), a month of ${terms.zone}.`),
-    text(`${count(calls.all, "call")} that say something of the provider, ${number(calls.bad)} of them failed (${share(calls.goodPercent)} good). ${number(minutes.measured)} of ${number(minutes.all)} minutes have such calls; ${number(minutes.down)} were down, and ${number(minutes.bridged)} between them without a call.`),
+    text(`${terms.account}, ${modelsText(terms)}; ${minute(section.from)} to ${minute(section.until)} (UTC), a month of ${terms.zone}.`),
+    text(`${count(calls.all, "call")} that say something of the provider, ${number(calls.bad)} of them failed (${share(calls.goodPercent)} good). Of ${count(minutes.all, "minute")} ${number(minutes.measured)} had such calls; ${number(minutes.down)} went down by them, ${number(minutes.bridged)} between those without a call.`),
     heading(3, "The provider's promise"),
     ...(terms.sla === null
       ? [text("Nothing was promised.")]
@@ -95,8 +108,17 @@ function contractBlocks(section: ContractSection): readonly Block[] {
     ]),
     ...named("How calls ended", "outcome", calls.outcomes),
     ...incidentBlocks(section.incidents, "calls"),
-    text(`${count(section.events.minutes, "count")} of minutes, ${count(section.events.badRequests, "row")} of bad requests. Digest: ${section.digest}`),
+    ...eventsText(section),
   ];
+}
+
+function eventsText({ events, digest }: Pick<RouteSection, "events" | "digest">): readonly Block[] {
+  return [text(`Made of ${count(events.minutes, "event")} with counts and ${count(events.badRequests, "row")} of bad requests. Digest: ${digest}`)];
+}
+
+function modelsText({ models, except }: ContractSection["terms"]): string {
+  const all = models.length === 1 && models[0] === "*" ? "all models" : models.join(", ");
+  return except.length === 0 ? all : `${all} except ${except.join(", ")}`;
 }
 
 function resultText({ claim, terms }: ContractSection): string {
@@ -115,22 +137,37 @@ function resultText({ claim, terms }: ContractSection): string {
 const OBJECTIVE_HEAD = ["objective", "promise", "target", "valid", "bad", "attained", "budget used", "met"];
 
 function attainmentRow(one: Attainment, of: "request" | "call" = "request"): readonly string[] {
-  const unit = one.objective.kind === "throughput" ? " minutes" : of === "call" ? " calls" : "";
+  const counted = (n: number): string => (one.objective.kind === "throughput" ? count(n, "minute") : of === "call" ? count(n, "call") : number(n));
   return [
-    one.objective.name, promiseText(one.objective), `${one.targetPercent} %`, `${number(one.valid)}${unit}`, `${number(one.bad)}${unit}`, share(one.attainedPercent),
+    one.objective.name, promiseText(one.objective), targetText(one), counted(one.valid), counted(one.bad), attainedText(one),
     one.budgetUsedPercent === null ? "" : `${one.budgetUsedPercent} %`, metText(one),
   ];
 }
 
 function metText({ met }: Attainment): string {
-  return met === null ? "nothing to judge" : met ? "yes" : "NO";
+  return met === null ? NOTHING : met ? "yes" : "NO";
+}
+
+/** An error rate is told as the rate that was promised, and not as what is left of it. */
+function targetText({ objective, targetPercent }: Attainment): string {
+  return objective.kind === "error_rate" ? `at most ${leftOf(targetPercent)} %` : `${targetPercent} %`;
+}
+
+function attainedText({ objective, attainedPercent }: Attainment): string {
+  return attainedPercent !== null && objective.kind === "error_rate" ? `${leftOf(attainedPercent)} %` : share(attainedPercent);
+}
+
+/** Of a hundred. What was cut off from the one is on the other, so that neither looks better than it was. */
+function leftOf(percent: string): string {
+  return decimal(100n * 10n ** 9n - (scaled(percent, 9) ?? 0n), 9);
 }
 
 /** What is promised, in a few words. */
 export function promiseText({ kind, within, atLeast, unit, window }: Objective): string {
-  const times = within.map(({ upToInputTokens, withinMs }) => `${number(withinMs)} ms${upToInputTokens === null ? "" : ` up to ${number(upToInputTokens)} tokens`}`).join(", ");
+  const beyond = within.length > 1 ? " beyond" : "";
+  const times = within.map(({ upToInputTokens, withinMs }) => `${number(withinMs)} ms${upToInputTokens === null ? beyond : ` up to ${number(upToInputTokens)} tokens`}`).join(", ");
   const what: Record<Objective["kind"], string> = {
-    availability: "answered to the end", error_rate: "answered to the end", latency: `whole answer within ${times}`, first_token: `first content within ${times}`,
+    availability: "answered to the end", error_rate: "not answered to the end", latency: `whole answer within ${times}`, first_token: `first content within ${times}`,
     output_rate: `${number(atLeast ?? 0)} tokens/s or more`, throughput: `${number(atLeast ?? 0)} ${unit ?? "requests"} a minute or all that is asked`,
   };
   const span = window.kind === "month" ? `a month of ${window.zone}` : `any ${number(Math.round(window.lengthMs / 3_600_000))} h`;
@@ -176,7 +213,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[], wo
   return { kind: "table", head, rows: rows.map((row) => row.map(plainText)), words };
 }
 function share(percent: string | null): string {
-  return percent === null ? "nothing to judge" : `${percent} %`;
+  return percent === null ? NOTHING : `${percent} %`;
 }
 function list(counts: readonly Named[]): string {
   return counts.map((one) => `${one.name} ${number(one.count)}`).join(", ");
