@@ -6,7 +6,7 @@ import { GOOD_ANSWER } from "./test-upstream.ts";
 
 const SECOND = 1_000;
 
-/** Ten calls that were taken, one a second, then one that was refused. */
+/** Ten calls that were taken, one a second, then one that was refused, and again the first one after its pause. */
 async function capped(): Promise<World> {
   const world = new World({ candidates: ["a"] });
   for (let i = 0; i < 10; i++) {
@@ -16,6 +16,8 @@ async function capped(): Promise<World> {
   }
   world.told("a", "rate");
   await world.pass(2 * SECOND);
+  world.told("a", "rate");
+  await world.pass(3 * SECOND);
   return world;
 }
 
@@ -49,5 +51,16 @@ describe("a learned pace", () => {
     const taken = world.upstream.order.length - 10;
     assert.ok(taken >= 3 && taken <= 8, `${taken} were taken`);
     assert.equal(asked.filter(({ reply }) => reply.status === 429).length, 20 - taken);
+  });
+
+  it("is not learned from one refusal among calls that are taken: who comes then waits for a moment, and is answered", async () => {
+    const world = new World({ candidates: ["a"] });
+    for (let i = 0; i < 10; i++) await world.ask();
+    world.told("a", "rate");
+    const asked = [];
+    for (let i = 0; i < 20; i++) asked.push(await world.ask());
+    await world.pass(2 * SECOND);
+    assert.equal(world.upstream.order.length, 30);
+    assert.ok(asked.every(({ reply }) => reply.status !== 429));
   });
 });

@@ -306,7 +306,7 @@ export class HealthBook {
     const hit = this.#hit(ticket, nowMs, random);
     const inOutage = breaker.resting || breaker.run.length >= HARD_RUN;
     const isNews = seq > pace.refusedSeq;
-    const senseless = pacing.recordRefusal(pace, { seq, sentMs: ticket.sentMs, lastSentSeq: this.#lastSeq, retryAfterMs, teaches: !inOutage, nowMs });
+    const senseless = pacing.recordRefusal(pace, { seq, nth: ticket.nth, sentMs: ticket.sentMs, lastSentSeq: this.#lastSeq, retryAfterMs, teaches: !inOutage, nowMs });
     breaking.giveBack(breaker, seq, ticket.drained);
     if (breaker.resting) breaking.refuseProbe(breaker, this.#settings, hit);
     else if (senseless) breaking.trip(breaker, this.#settings, hit);

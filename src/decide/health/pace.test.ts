@@ -1,7 +1,22 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { hintOf, isCapped, newPace, pausedUntilMs, recordAcceptance, recordHint, recordRefusal, recordSent, PAUSE_MAX_MS, type Pace } from "./pace.ts";
+import { hintOf, isCapped, newPace, pausedUntilMs, recordAcceptance, recordHint, recordRefusal, recordSent, PAUSE_MAX_MS, type Pace, type Refusal } from "./pace.ts";
+
+/** The `nth` call is refused, where this is the only deployment. True where it is no matter of pace. */
+function refuse(pace: Pace, nth: number, sentMs: number, nowMs: number, more: Partial<Refusal> = {}): boolean {
+  return recordRefusal(pace, { seq: nth, nth, sentMs, lastSentSeq: pace.sent, retryAfterMs: null, teaches: true, nowMs, ...more });
+}
+
+/** So many calls at once, of which the last is refused; then one alone after each pause, until a limit is shown. */
+function learn(pace: Pace, calls: number, nowMs: number): void {
+  for (let i = 0; i < calls; i += 1) recordSent(pace, nowMs);
+  refuse(pace, pace.sent, nowMs, nowMs);
+  while (pace.limit === Number.POSITIVE_INFINITY) {
+    const atMs = pace.pauseToMs;
+    refuse(pace, recordSent(pace, atMs), atMs, atMs);
+  }
+}
 
 /** A provider that takes so many calls a minute. */
 type Provider = (nowMs: number) => boolean;
@@ -37,7 +52,6 @@ function fixedWindow(perMinute: number): Provider {
 function drive(provider: Provider, perS: number, minutes: number, retryAfterMs: number | null = null, delayMs = 200): { accepted: number; refused: number; pace: Pace } {
   const pace = newPace();
   const flying: { seq: number; sentMs: number; ok: boolean }[] = [];
-  let seq = 0;
   let accepted = 0;
   let refused = 0;
   const stepMs = 1_000 / perS;
@@ -45,11 +59,10 @@ function drive(provider: Provider, perS: number, minutes: number, retryAfterMs: 
     while (flying[0] !== undefined && flying[0].sentMs + delayMs <= nowMs) {
       const call = flying.shift() as (typeof flying)[number];
       if (call.ok) recordAcceptance(pace, call.seq);
-      else recordRefusal(pace, { seq: call.seq, sentMs: call.sentMs, lastSentSeq: seq, retryAfterMs, teaches: true, nowMs });
+      else refuse(pace, call.seq, call.sentMs, nowMs, { retryAfterMs });
     }
     if (pausedUntilMs(pace, nowMs) > nowMs) continue;
-    seq += 1;
-    recordSent(pace, nowMs);
+    const seq = recordSent(pace, nowMs);
     const ok = provider(nowMs);
     if (ok) accepted += 1;
     else refused += 1;
@@ -84,56 +97,117 @@ describe("a learned pace", () => {
     assert.ok(pace.limit > 600, `still ${pace.limit} a minute at 600 a minute`);
   });
 
-  it("is nine tenths of what the last minute accepted, at least 1, and never above what it was", () => {
+  it("is nine tenths of what the last minute accepted, at least 1, and never above what it was; or stays", () => {
     fc.assert(
       fc.property(fc.array(fc.record({ gapMs: fc.constantFrom(10, 500, 2_000, 70_000), refused: fc.boolean() }), { maxLength: 200 }), (calls) => {
         const pace = newPace();
         let nowMs = 0;
-        for (const [i, { gapMs, refused }] of calls.entries()) {
+        for (const { gapMs, refused } of calls) {
           nowMs += gapMs;
-          recordSent(pace, nowMs);
+          const nth = recordSent(pace, nowMs);
           if (!refused) continue;
           const before = pace.limit;
           const accepted = pace.accepted - 1;
-          const outage = recordRefusal(pace, { seq: i + 1, sentMs: nowMs, lastSentSeq: i + 1, retryAfterMs: null, teaches: true, nowMs });
+          const outage = refuse(pace, nth, nowMs, nowMs);
           assert.equal(pace.accepted, accepted);
           // What looked like a pace was none, so that the cuts since the last call that was accepted are taken back.
           if (outage) assert.equal(pace.limit, pace.provenLimit);
-          else if (Number.isFinite(before) || accepted >= 3) assert.equal(pace.limit, Math.max(1, Math.floor(0.9 * Math.min(before, accepted))));
+          else if (pace.cutAtMs === nowMs) assert.equal(pace.limit, Math.max(1, Math.floor(0.9 * Math.min(before, accepted))));
+          else assert.equal(pace.limit, before);
         }
       }),
     );
   });
 
+  it("is shown by the first calls after two pauses in a row, or by a tenth of the calls, and by no refusal now and then", () => {
+    const pace = newPace();
+    for (let i = 0; i < 100; i += 1) recordSent(pace, 0);
+    refuse(pace, 100, 0, 0);
+    assert.equal(pace.limit, Number.POSITIVE_INFINITY);
+    refuse(pace, recordSent(pace, 1_000), 1_000, 1_000);
+    assert.equal(pace.limit, Number.POSITIVE_INFINITY);
+    refuse(pace, recordSent(pace, 3_000), 3_000, 3_000);
+    assert.equal(pace.limit, 89);
+
+    const tenth = newPace();
+    for (let i = 0; i < 10; i += 1) recordSent(tenth, 0);
+    refuse(tenth, 10, 0, 0);
+    recordSent(tenth, 1_000);
+    refuse(tenth, recordSent(tenth, 1_500), 1_500, 1_500);
+    assert.equal(tenth.limit, 9);
+  });
+
+  it("is not learned from refusals that come now and then: beside pauses, all calls go on", (t) => {
+    for (const [perS, every] of [[10, 33], [10, 300], [50, 33]] as const) {
+      let calls = 0;
+      const { accepted, refused, pace } = drive(() => (calls += 1) % every !== 0, perS, 30);
+      t.diagnostic(`one of ${every} at ${perS}/s: ${accepted} accepted, ${refused} refused`);
+      assert.equal(pace.limit, Number.POSITIVE_INFINITY);
+      // Each of them costs a second and a half at most.
+      assert.ok(accepted + refused + 1.5 * perS * refused >= 30 * 60 * perS, `${accepted} of ${30 * 60 * perS}`);
+    }
+  });
+
+  it("is tried by one call alone after a pause", () => {
+    const pace = newPace();
+    for (let i = 0; i < 10; i += 1) recordSent(pace, 0);
+    refuse(pace, 10, 0, 0);
+    assert.equal(pausedUntilMs(pace, 500), 1_000);
+    recordSent(pace, 1_000);
+    assert.equal(pausedUntilMs(pace, 1_000), 1_500);
+    recordSent(pace, 1_500);
+    assert.equal(pausedUntilMs(pace, 1_500), 0);
+  });
+
+  it("pauses no longer after each of two refusals between which calls were taken, though their answers were slower", () => {
+    const pace = newPace();
+    let nowMs = 0;
+    const pausesMs = [0, 1, 2, 3].map(() => {
+      const before = pace.sent;
+      for (let i = 0; i < 5; i += 1) recordSent(pace, nowMs);
+      refuse(pace, pace.sent, nowMs, nowMs);
+      const pauseMs = pace.pauseToMs - nowMs;
+      for (let nth = before + 1; nth < pace.sent; nth += 1) recordAcceptance(pace, nth);
+      nowMs = pace.pauseToMs;
+      return pauseMs;
+    });
+    assert.deepEqual(pausesMs, [1_000, 2_000, 2_000, 2_000]);
+  });
+
   it("is cut once for calls that were sent together, and reckoned from those of them that were accepted", () => {
     const pace = newPace();
     for (let i = 0; i < 20; i += 1) recordSent(pace, 0);
-    const refuse = (seq: number): boolean => recordRefusal(pace, { seq, sentMs: 0, lastSentSeq: 20, retryAfterMs: null, teaches: true, nowMs: 10 });
-    refuse(11);
-    assert.deepEqual([pace.limit, pace.step], [17, 1]);
-    for (let seq = 12; seq <= 20; seq += 1) refuse(seq);
-    assert.deepEqual([pace.limit, pace.step, pace.accepted], [9, 1, 10]);
+    refuse(pace, 1, 0, 10);
+    recordSent(pace, 1_010);
+    for (let i = 0; i < 20; i += 1) recordSent(pace, 1_510);
+    // Of 40 three, then all that were sent after the first.
+    for (const nth of [2, 3, 4]) refuse(pace, nth, 0, 1_600);
+    refuse(pace, 22, 1_510, 1_700);
+    assert.deepEqual([pace.limit, pace.step], [32, 2]);
+    for (let nth = 23; nth <= 41; nth += 1) refuse(pace, nth, 1_510, 1_710);
+    assert.deepEqual([pace.limit, pace.step, pace.accepted], [15, 2, 17]);
   });
 
   it("is not learned where none of the calls that were sent together was accepted", () => {
     const pace = newPace();
     for (let i = 0; i < 20; i += 1) recordSent(pace, 0);
-    for (let seq = 1; seq <= 20; seq += 1) recordRefusal(pace, { seq, sentMs: 0, lastSentSeq: 20, retryAfterMs: null, teaches: true, nowMs: 10 });
+    for (let nth = 1; nth <= 20; nth += 1) refuse(pace, nth, 0, 10);
+    for (const atMs of [1_010, 3_010]) refuse(pace, recordSent(pace, atMs), atMs, atMs);
     assert.equal(pace.limit, Number.POSITIVE_INFINITY);
   });
 
   it("is not learned from what an outage let through", () => {
     const pace = newPace();
     for (let i = 0; i < 20; i += 1) recordSent(pace, 0);
-    recordRefusal(pace, { seq: 20, sentMs: 0, lastSentSeq: 20, retryAfterMs: null, teaches: false, nowMs: 10 });
-    assert.equal(pace.limit, Number.POSITIVE_INFINITY);
+    refuse(pace, 20, 0, 10, { teaches: false });
     assert.equal(pausedUntilMs(pace, 10), 1_010);
+    for (const atMs of [1_010, 3_010]) refuse(pace, recordSent(pace, atMs), atMs, atMs, { teaches: false });
+    assert.equal(pace.limit, Number.POSITIVE_INFINITY);
   });
 
   it("is forgotten when nothing has met it for an hour", () => {
     const pace = newPace();
-    for (let i = 0; i < 10; i += 1) recordSent(pace, 0);
-    recordRefusal(pace, { seq: 10, sentMs: 0, lastSentSeq: 10, retryAfterMs: null, teaches: true, nowMs: 10 });
+    learn(pace, 10, 0);
     recordSent(pace, 3_500_000);
     assert.equal(pace.limit, 8);
     recordSent(pace, 3_700_000);
@@ -142,26 +216,22 @@ describe("a learned pace", () => {
 
   it("grows back where calls come together and seldom, and each time all that it lets through is taken", () => {
     const pace = newPace();
-    let seq = 0;
     let [sent, held] = [0, 0];
-    const burst = (nowMs: number, refused: boolean): void => {
+    const burst = (nowMs: number): void => {
       for (let i = 0; i < 5; i += 1) {
         if (pausedUntilMs(pace, nowMs) > nowMs) {
           held += 1;
           continue;
         }
-        recordSent(pace, nowMs);
         sent += 1;
-        seq += 1;
-        if (refused && i === 3) recordRefusal(pace, { seq, sentMs: nowMs, lastSentSeq: seq, retryAfterMs: null, teaches: true, nowMs });
-        else recordAcceptance(pace, seq);
+        recordAcceptance(pace, recordSent(pace, nowMs));
       }
     };
-    burst(0, true);
+    learn(pace, 4, 0);
     assert.equal(pace.limit, 2);
-    for (let nowMs = 120_000; nowMs < 6 * 3_600_000; nowMs += 120_000) burst(nowMs, false);
+    for (let nowMs = 120_000; nowMs < 6 * 3_600_000; nowMs += 120_000) burst(nowMs);
     [sent, held] = [0, 0];
-    for (let nowMs = 6 * 3_600_000; nowMs < 7 * 3_600_000; nowMs += 120_000) burst(nowMs, false);
+    for (let nowMs = 6 * 3_600_000; nowMs < 7 * 3_600_000; nowMs += 120_000) burst(nowMs);
     assert.deepEqual([sent, held], [150, 0], `still ${pace.limit} a minute`);
   });
 
@@ -169,10 +239,10 @@ describe("a learned pace", () => {
     fc.assert(
       fc.property(fc.integer({ min: 3, max: 50 }), fc.array(fc.integer({ min: 0, max: 30_000 }), { maxLength: 200 }), (cap, gapsMs) => {
         const pace = newPace();
-        for (let i = 0; i <= cap; i += 1) recordSent(pace, 0);
-        recordRefusal(pace, { seq: 1, sentMs: 0, lastSentSeq: cap + 1, retryAfterMs: 0, teaches: true, nowMs: 0 });
+        learn(pace, cap + 1, 0);
         const { limit } = pace;
-        let nowMs = 0;
+        assert.equal(limit, Math.floor(0.9 * cap));
+        let nowMs = pace.pauseToMs;
         for (const gapMs of gapsMs) {
           nowMs += gapMs;
           const untilMs = pausedUntilMs(pace, nowMs);
@@ -218,11 +288,9 @@ describe("what headers leave", () => {
 describe("a learned limit holds a call back", () => {
   it("where it says later than every pause that was told", () => {
     const pace = newPace();
-    for (let i = 0; i < 5; i++) recordSent(pace, i * 1_000);
-    assert.equal(isCapped(pace, 5_000), false);
-    recordRefusal(pace, { seq: 5, sentMs: 4_000, lastSentSeq: 5, retryAfterMs: 2_000, teaches: true, nowMs: 5_000 });
-    assert.equal(isCapped(pace, 5_500), true);
-    recordRefusal(pace, { seq: 6, sentMs: 5_600, lastSentSeq: 6, retryAfterMs: 300_000, teaches: true, nowMs: 6_000 });
-    assert.equal(isCapped(pace, 6_500), false);
+    learn(pace, 5, 1_000);
+    assert.equal(isCapped(pace, pace.pauseToMs - 1), true);
+    refuse(pace, recordSent(pace, 9_000), 9_000, 9_000, { retryAfterMs: 300_000 });
+    assert.equal(isCapped(pace, 9_500), false);
   });
 });

@@ -1,7 +1,8 @@
 /**
- * The pace of one deployment. A 429 (or any Retry-After) keeps us away for a while, and from what was accepted before it the
- * pace that is accepted at all is learned; where headers tell what is left, it is known before the first refusal. Nothing of
- * this touches a breaker's bucket.
+ * The pace of one deployment. A 429 (or any Retry-After) keeps us away for a while. Where calls are refused again as soon as they go
+ * out again, or many of them are, the pace that is accepted at all is learned from what was accepted before; where headers tell what is
+ * left, it is known before the first refusal. A 429 now and then among calls that are taken is no limit: it pauses, and teaches nothing.
+ * Nothing of this touches a breaker's bucket.
  */
 
 /** First pause where the provider names none; doubles with each 429 in a row. */
@@ -17,6 +18,13 @@ const WINDOW_MS = WINDOW_S * 1_000;
 const CUT_SHARE = 0.9;
 /** Fewer than these show no pace: a first call that is refused says nothing of how many would have been taken. */
 const SHOWS_PACE = 3;
+/** The first call after a refusal's pause goes out so long before the next. */
+const ALONE_MS = 500;
+/** So many first calls in a row that are refused show a limit. */
+const SHOWS_LIMIT = 2;
+/** So does a second refusal within two minutes, where this share of the calls of about a minute was refused. */
+const REFUSED_SHARE = 0.1;
+const SECOND_MS = 120_000;
 /** A raise needs the limit to be in full use for a minute, doubled for each recent cut. */
 const HOLD_MS = 60_000;
 const CUTS_MAX = 4;
@@ -64,6 +72,16 @@ export interface Pace {
   step: number;
   /** Calls up to this one were sent before the latest refusal that counted: their 429s are the same event. */
   refusedSeq: number;
+  /** The same of the refusal before. */
+  refusedBeforeSeq: number;
+  /** Of the latest refusal that counted: when it came, and the calls sent here until then. */
+  refusedAtMs: number;
+  sentAtRefusal: number;
+  /** First calls after a refusal's pause, one after the other, that were refused. */
+  atOnce: number;
+  /** Refused calls, each for about a minute, as of `latelyMs`. */
+  refusedLately: number;
+  latelyMs: number;
   /** Calls accepted per sliding minute; infinite: not known. */
   limit: number;
   /** Calls per second, those that were refused taken out again. */
@@ -96,6 +114,8 @@ export interface Pace {
 
 export interface Refusal {
   readonly seq: number;
+  /** Among the deployment's calls. */
+  readonly nth: number;
   readonly sentMs: number;
   /** The latest call sent anywhere. */
   readonly lastSentSeq: number;
@@ -109,7 +129,7 @@ export interface Refusal {
 /** A pace that has seen nothing. */
 export function newPace(): Pace {
   return {
-    pauseToMs: 0, step: 0, refusedSeq: 0, limit: Number.POSITIVE_INFINITY, counts: new Uint16Array(WINDOW_S), second: 0, accepted: 0,
+    pauseToMs: 0, step: 0, refusedSeq: 0, refusedBeforeSeq: 0, refusedAtMs: Number.NEGATIVE_INFINITY, sentAtRefusal: Number.NEGATIVE_INFINITY, atOnce: 0, refusedLately: 0, latelyMs: 0, limit: Number.POSITIVE_INFINITY, counts: new Uint16Array(WINDOW_S), second: 0, accepted: 0,
     heldSinceMs: 0, cuts: 0, cutAtMs: 0, limitBefore: Number.POSITIVE_INFINITY, acceptedBefore: 0, provenLimit: Number.POSITIVE_INFINITY, growth: GROWTH_MIN, fullSinceMs: 0, fullAtMs: 0, empty: 0, sent: 0, left: Number.POSITIVE_INFINITY, hintUntilMs: 0, hintSeen: false,
   };
 }
@@ -122,37 +142,51 @@ export function recordSent(pace: Pace, nowMs: number): number {
   pace.accepted += 1;
   pace.sent += 1;
   pace.left -= 1;
+  if (pace.sent - pace.sentAtRefusal === 1) pauseFor(pace, ALONE_MS, nowMs);
   if (pace.limit !== Number.POSITIVE_INFINITY) watchLimit(pace, nowMs);
   return pace.sent;
 }
 
 /**
- * A call was answered 429. Pauses for Retry-After, else 1 s × 2^j up to 60 s, and cuts the limit. A burst of refusals for
- * calls that were sent together is one event. True where it is no matter of pace any more: for the third time in a row
+ * A call was answered 429. Pauses for Retry-After, else 1 s × 2^j up to 60 s, and cuts the limit where it shows one. A burst of refusals
+ * for calls that were sent together is one event. True where it is no matter of pace any more: for the third time in a row
  * nothing was accepted in the minute before.
  */
 export function recordRefusal(pace: Pace, refusal: Refusal): boolean {
   const { seq, lastSentSeq, retryAfterMs, nowMs } = refusal;
   advance(pace, nowMs);
   takeOut(pace, refusal.sentMs);
+  pace.refusedLately = 1 + pace.refusedLately * Math.exp((pace.latelyMs - nowMs) / WINDOW_MS);
+  pace.latelyMs = nowMs;
   if (retryAfterMs !== null) pauseFor(pace, retryAfterMs, nowMs);
   if (seq <= pace.refusedSeq) {
     correctCut(pace, refusal.sentMs);
     return false;
   }
+  const showsLimit = isLimit(pace, refusal);
+  pace.refusedBeforeSeq = pace.refusedSeq;
   pace.refusedSeq = lastSentSeq;
+  pace.refusedAtMs = nowMs;
+  pace.sentAtRefusal = pace.sent;
   if (retryAfterMs === null) {
     const pauseMs = Math.min(PAUSE_MAX_MS, PAUSE_BASE_MS * 2 ** pace.step);
     if (pauseMs < PAUSE_MAX_MS) pace.step += 1;
     pauseFor(pace, pauseMs, nowMs);
   }
   if (!refusal.teaches) return false;
-  cut(pace, nowMs);
+  if (showsLimit) cut(pace, nowMs);
   pace.empty = pace.accepted === 0 ? pace.empty + 1 : 0;
   if (pace.empty < EMPTY_LIMIT) return false;
   // What looked like a pace was an outage: cuts since the last call that was accepted were no lesson.
   pace.limit = pace.provenLimit;
   return true;
+}
+
+/** Is this refusal one of a limit, and none that comes now and then? Counts it. */
+function isLimit(pace: Pace, { nth, nowMs }: Refusal): boolean {
+  pace.atOnce = nth - pace.sentAtRefusal === 1 ? pace.atOnce + 1 : 0;
+  if (pace.atOnce >= SHOWS_LIMIT) return true;
+  return nowMs - pace.refusedAtMs <= SECOND_MS && pace.refusedLately >= REFUSED_SHARE * (pace.refusedLately + pace.accepted);
 }
 
 /** Stay away for at least `retryAfterMs` from now; a longer pause that runs already stays. */
@@ -162,7 +196,11 @@ export function pauseFor(pace: Pace, retryAfterMs: number, nowMs: number): void 
 
 /** The call `seq` was answered. Only one that was sent after the latest refusal shows that the pace is right again. */
 export function recordAcceptance(pace: Pace, seq: number): void {
-  if (seq <= pace.refusedSeq) return;
+  if (seq <= pace.refusedSeq) {
+    // Sent between the last two: they were none in a row. Content is slower than a refusal, so that nothing told so when the second came.
+    if (seq > pace.refusedBeforeSeq && pace.step > 1) pace.step = 1;
+    return;
+  }
   pace.step = 0;
   pace.empty = 0;
   pace.provenLimit = pace.limit;
