@@ -195,7 +195,7 @@ class Running {
       health: this.#health, config: () => this.#config.config, deployments: () => this.#config.deployments.values(), accounts: () => this.#accounts(), joined: (options.authority ?? null) !== null,
     });
     this.#objectives = new Objectives({
-      clock: this.#clock, log: this.#log, folder: dataDir.path, store: this.#managed.store, outcomes: this.#storage.outcomes, config: () => this.#config.config, contracts: () => this.#config.contracts, notify: (notice) => this.#alerts.tell(notice),
+      clock: this.#clock, log: this.#log, folder: dataDir.path, store: this.#managed.store, outcomes: this.#storage.outcomes, endings: this.#storage.endings, config: () => this.#config.config, contracts: () => this.#config.contracts, notify: (notice) => this.#alerts.tell(notice),
     });
     this.#server = this.#makeServer();
   }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -9,6 +9,9 @@ import type { StoredObject } from "../control/types.ts";
 import { PROVIDERS } from "../providers/registry.ts";
 import type { RequestRecord } from "../ports.ts";
 import type { Notice } from "../wire/notice.ts";
+import { aHold, aRecord, START_MS } from "../storage/conformance.ts";
+import type { Endings } from "../storage/outcomes-recovery.ts";
+import { SqliteStorage } from "../storage/sqlite.ts";
 import { objectiveGauges, Objectives } from "./objectives.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "spillway-objectives-"));
@@ -22,13 +25,14 @@ contracts: { openai: { account: openai, models: ["*"], kind: pay_as_you_go, star
 `;
 
 class World {
-  wallMs = Date.UTC(2026, 10, 23, 8);
+  wallMs: number;
   readonly told: Notice[] = [];
   readonly warned: string[] = [];
   readonly config: Config;
   readonly objectives: Objectives;
 
-  constructor(at: string, text = TEXT) {
+  constructor(at: string, text = TEXT, endings?: Endings) {
+    this.wallMs = endings === undefined ? Date.UTC(2026, 10, 23, 8) : START_MS;
     const parsed = parseConfig(text, { source: "t", env: {}, readFile: () => "", providers: PROVIDERS });
     assert.ok(parsed.ok, parsed.ok ? "" : JSON.stringify(parsed.errors));
     this.config = parsed.config;
@@ -37,6 +41,7 @@ class World {
     this.objectives = new Objectives({
       clock: { wallMs: () => this.wallMs }, log, folder: at, config: () => this.config, contracts: () => this.config.contracts,
       store: { get: (kind, id) => (kind === "key" && id === "app" ? key : undefined), onChange: () => undefined }, outcomes: { promise: () => undefined }, notify: (notice) => void this.told.push(notice),
+      ...(endings === undefined ? {} : { endings }),
     });
   }
 
@@ -87,6 +92,39 @@ describe("objectives of a gateway", () => {
     killed.ask(10, false);
     killed.objectives.close();
     assert.deepEqual(new World(at).standing(), ["route/support 60 50", "scope/search 60 50", "contract/openai 60 50"]);
+  });
+
+  it("are counted again from the records where a process was killed, each request once, with those that died with it", async () => {
+    const at = mkdtempSync(join(folder, "h"));
+    const wallMs = (): number => START_MS;
+    const storage = new SqliteStorage(join(at, "ledger.db"), { wallMs, checkpointEveryMs: 0 });
+    const first = new World(at, TEXT, storage.endings);
+    const end = (number: number, over: Partial<RequestRecord> = {}): void => {
+      const record = aRecord(number, { atMs: START_MS, key: "app", ...over });
+      storage.records.append(record);
+      if (!record.flags.includes("mirror")) first.objectives.recorded(record);
+    };
+    const lost = { outcome: "error", status: 502, errorCode: "upstream_error", deployment: null, ttftMs: null } as const;
+    end(1);
+    end(2, lost);
+    first.objectives.tick();
+    end(3);
+    end(4, lost);
+    end(5, { flags: ["mirror"] });
+    storage.records.flush();
+    const before = first.standing();
+    assert.deepEqual(before.slice(0, 2), ["route/support 4 2", "scope/search 4 2"]);
+    await storage.ledger.reserve([aHold(6, { scopes: ["tenant/default", "key/app", "team/search", "route/support"] })]);
+    const copy = mkdtempSync(join(folder, "i"));
+    cpSync(at, copy, { recursive: true });
+    await storage.close();
+    for (const _start of [1, 2]) {
+      const again = new SqliteStorage(join(copy, "ledger.db"), { wallMs, checkpointEveryMs: 0 });
+      const world = new World(copy, TEXT, again.endings);
+      assert.deepEqual(world.standing().slice(0, 2), ["route/support 5 3", "scope/search 5 3"]);
+      world.objectives.tick();
+      await again.close();
+    }
   });
 
   it("tell nothing twice where the process dies right after it told", () => {

@@ -8,6 +8,7 @@ import type { Config } from "../config/types.ts";
 import { callerOf } from "../control/callers.ts";
 import type { ControlStore } from "../control/types.ts";
 import type { Contract } from "../decide/contract/types.ts";
+import { MIRROR_FLAG } from "../decide/canary.ts";
 import { PROBE_FLAG } from "../decide/health/due.ts";
 import { EVALUATE_EVERY_MS } from "../decide/objective/alerts.ts";
 import { ObjectiveBook, type FinishedRequest, type Watched } from "../decide/objective/book.ts";
@@ -15,11 +16,14 @@ import type { BudgetEffects } from "../decide/objective/policy.ts";
 import type { Clock, Log } from "../ports.ts";
 import { JsonFile } from "../storage/json-file.ts";
 import type { Asker, OutcomeBook } from "../storage/outcomes.ts";
-import { asString, type JsonObject } from "../wire/json.ts";
+import type { Endings } from "../storage/outcomes-recovery.ts";
+import { asString, isObject, type Json, type JsonObject } from "../wire/json.ts";
 import type { Notice } from "../wire/notice.ts";
 import { burnNotice } from "./objective-notice.ts";
 
 const SAVE_EVERY_MS = 60_000;
+/** So many requests at most are counted again at a start: those of a minute, and of an hour where no file could be written. */
+const RECOVERED_MAX = 200_000;
 /** Keys whose scopes are known at hand. */
 const KEYS_MAX = 10_000;
 
@@ -33,6 +37,8 @@ export interface ObjectiveParts {
   readonly notify: (notice: Notice) => void;
   /** Counts for reports, by the same promises. */
   readonly outcomes: Pick<OutcomeBook, "promise">;
+  /** Where requests are recorded: what a killed process had counted and not kept. Absent: nowhere. */
+  readonly endings?: Endings;
 }
 
 export class Objectives {
@@ -46,11 +52,13 @@ export class Objectives {
   constructor(parts: ObjectiveParts) {
     this.#parts = parts;
     this.#file = new JsonFile(join(parts.folder, "objectives.json"), "objectives", parts.log);
-    this.book.restore(this.#file.load());
+    const saved = this.#file.load();
+    this.book.restore(saved);
     parts.store.onChange((changes) => {
       if (changes.some(({ kind }) => kind === "key" || kind === "project")) this.#scopes.clear();
     });
     this.reloaded();
+    this.#recover(saved);
   }
 
   start(): void {
@@ -62,7 +70,7 @@ export class Objectives {
   close(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
-    if (!this.book.empty) this.#file.save(this.book.save());
+    if (!this.book.empty) this.#save();
   }
 
   /** Another configuration or other contracts are in force. */
@@ -86,7 +94,29 @@ export class Objectives {
     for (const event of events) this.#parts.notify(burnNotice(event, wallMs));
     if (events.length === 0 && wallMs - this.#savedAtMs < SAVE_EVERY_MS && wallMs >= this.#savedAtMs) return;
     this.#savedAtMs = wallMs;
-    this.#file.save(this.book.save());
+    this.#save();
+  }
+
+  #save(): void {
+    this.#file.save({ ...this.book.save(), place: this.#parts.endings?.place() ?? null });
+  }
+
+  /** Counts again what was recorded after the counts were kept, each request at its end. */
+  #recover(saved: Json | null): void {
+    const place = isObject(saved) ? saved["place"] : null;
+    const { endings, log, clock } = this.#parts;
+    if (endings === undefined || typeof place !== "number" || this.book.empty) return;
+    let requests = 0;
+    try {
+      for (const request of endings.since(place, RECOVERED_MAX)) {
+        if (request.flags.includes(PROBE_FLAG) || request.flags.includes(MIRROR_FLAG)) continue;
+        this.book.recorded(request, this.book.needsScopes ? this.scopesOf(request) : NONE, Math.min(clock.wallMs(), request.atMs + request.totalMs));
+        requests++;
+      }
+      if (requests > 0) log.info("objectives_recovered", { requests });
+    } catch (error) {
+      log.error("objectives_not_recovered", { message: error instanceof Error ? error.message : String(error), requests });
+    }
   }
 
   /** What a route's error budget has it do now. */

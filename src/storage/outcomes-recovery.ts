@@ -6,6 +6,14 @@ import type { LedgerReader, RequestView } from "./rows.ts";
 /** Why a request was lost whose gateway died: no provider is to blame, and no client. */
 export const GATEWAY_DIED = "gateway_died";
 
+/** For whoever counts requests and keeps the counts elsewhere: how far they got, and what a killed process did not come to keep. */
+export interface Endings {
+  /** The place of the last record; all that were appended are written by then. null: some still wait. */
+  place(): number | null;
+  /** Requests behind a place, up to this start. `most`: where there are more, none. */
+  since(place: number, most: number): Iterable<CountedRequest>;
+}
+
 /** The next `limit` requests behind a place in the listing, in its order. */
 export function* requestsMissed(reader: Pick<LedgerReader, "requests">, after: number, limit: number): Generator<CountedRequest> {
   for (const view of reader.requests({ after, limit })) yield view.record ?? died(view);

@@ -248,7 +248,36 @@ describe("events of finished requests", () => {
     wallMs = START_MS + 400 * 86_400_000 + 60_000;
     book.add(aRecord(2, { atMs: wallMs }));
     book.flush(2, true);
-    assert.equal(minutes(), 1, "the old minute made room");
+    wallMs += 3_600_000;
+    book.add(aRecord(3, { atMs: wallMs }));
+    book.flush(3, true);
+    assert.equal(minutes(), 2, "the old minute made room");
     book.close();
+  });
+
+  test("are not thrown away by a clock that leapt ahead, while it runs or over a start, before it is kept to", () => {
+    const path = outcomesPathOf(newFile());
+    let wallMs = START_MS;
+    const open = (): OutcomeBook => new OutcomeBook(path, { log: SILENT, wallMs: () => wallMs, lastPosition: 0, missed: () => [] });
+    const count = (book: OutcomeBook): number => {
+      book.add(aRecord(1, { atMs: wallMs }));
+      book.flush(1, true);
+      return Number(new DatabaseSync(path, { readOnly: true }).prepare("SELECT count(*) AS n FROM minutes").get()?.["n"]);
+    };
+    const book = open();
+    assert.equal(count(book), 1);
+    wallMs = START_MS + 500 * 86_400_000;
+    assert.equal(count(book), 2);
+    wallMs = START_MS + 60_000;
+    assert.equal(count(book), 3, "the clock was set right, and nothing is gone");
+    book.close();
+    wallMs = START_MS + 2_000 * 86_400_000;
+    const later = open();
+    assert.equal(count(later), 4);
+    wallMs += 60_000;
+    assert.equal(count(later), 5);
+    wallMs += 3_600_000;
+    assert.equal(count(later), 3, "it goes on by that clock");
+    later.close();
   });
 });

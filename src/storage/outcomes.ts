@@ -118,6 +118,8 @@ export class OutcomeBook {
   #last: Waiting | null = null;
   #flushedMs = 0;
   #prunedMs = 0;
+  /** By the clock, when something was written last; before anything was: the newest minute of the file. null: there is none. */
+  #writtenMs: number | null;
   #dropped = 0;
   #recovered = false;
 
@@ -126,6 +128,8 @@ export class OutcomeBook {
     this.#options = options;
     this.#db = open(path);
     this.#names = new CountNames(this.#db);
+    const newest = this.#db.prepare("SELECT max(minute) AS newest FROM minutes").get()?.["newest"];
+    this.#writtenMs = typeof newest === "number" ? newest * MINUTE_MS : null;
     this.#pairOf = this.#db.prepare("SELECT id FROM pairs WHERE route = ? AND deployment = ? AND version = ?");
     this.#addPair = this.#db.prepare("INSERT INTO pairs (route, deployment, version, scope) VALUES (?, ?, ?, ?)");
     this.#counts = this.#db.prepare("SELECT counts FROM minutes WHERE minute = ? AND pair = ?");
@@ -311,7 +315,10 @@ export class OutcomeBook {
     return id;
   }
 
+  /** What is too old goes. A clock that leapt over a day may be wrong: it has to be kept to for an hour before anything goes by it. */
   #prune(wallMs: number): void {
+    if (this.#writtenMs !== null && wallMs - this.#writtenMs > DAY_MS) this.#prunedMs = wallMs;
+    this.#writtenMs = wallMs;
     if (wallMs >= this.#prunedMs && wallMs - this.#prunedMs < PRUNE_EVERY_MS) return;
     this.#prunedMs = wallMs;
     const beforeMs = wallMs - (this.#options.keepDays ?? 400) * DAY_MS;

@@ -71,6 +71,11 @@ export class SqliteRecords implements Records {
     return this.#dropped;
   }
 
+  /** Records that are not written yet. */
+  get waiting(): number {
+    return this.#queue.length - this.#head;
+  }
+
   /** Writes some batches now. Returns whether more waits. Never throws: what cannot be written stays queued. */
   flush(): boolean {
     const end = Math.min(this.#queue.length, this.#head + FLUSH_ROWS);

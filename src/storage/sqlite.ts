@@ -8,7 +8,7 @@ import { StorageError } from "./errors.ts";
 import { SqliteKeptCalls } from "./kept-calls.ts";
 import { SqliteLedger } from "./ledger.ts";
 import { OutcomeBook, outcomesPathOf } from "./outcomes.ts";
-import { requestsMissed } from "./outcomes-recovery.ts";
+import { requestsMissed, type Endings } from "./outcomes-recovery.ts";
 import { Lease, nextAttemptId, sweepOrphans, takeOwnership } from "./owner.ts";
 import type { Owner } from "./owner.ts";
 import { lastRecordPosition } from "./record-codec.ts";
@@ -53,6 +53,8 @@ export class SqliteStorage {
   readonly records: SqliteRecords;
   /** How requests ended, minute by minute, for reports. */
   readonly outcomes: OutcomeBook;
+  /** For counts that are kept elsewhere. */
+  readonly endings: Endings;
   readonly kept: SqliteKeptCalls;
   /** Open rows of dead processes found at this start. */
   readonly orphansFound: number;
@@ -95,6 +97,11 @@ export class SqliteStorage {
       keepMax: options.recordsKeepMax ?? 1_000_000,
       queueMax: options.recordsQueueMax ?? 20_000,
     });
+    const started = this.ledger.recordPosition;
+    this.endings = {
+      place: () => (this.records.flush() || this.records.waiting > 0 ? null : this.ledger.recordPosition),
+      since: (place, most) => (place >= started || started - place > most ? [] : requestsMissed(this.reader, place, started - place)),
+    };
     this.#lease = new Lease(this.#db, owner.id, leaseMs, this.ledger.floor());
     this.#renewal = setInterval(() => this.renewLease(), options.renewEveryMs ?? 60_000).unref();
     const everyMs = options.checkpointEveryMs ?? 1_000;
