@@ -171,7 +171,7 @@ describe("a data folder as a world", () => {
     const config = writeFile("well.yaml", ["acme/well"]);
     const { code, out, errors } = run("--world", `ledger:${folder}`, "--traffic", `ledger:${folder}`, "--config", config, "--route", "support", "--policies", "single", "--json");
     assert.equal(code, 0, errors);
-    assert.match(errors, /requests have no whole answer, so what is missing of their sizes is that of the one before/);
+    assert.match(errors, /requests without a whole answer, so what is missing of a size is that of the one before/);
     const report = linesOf(out)[1] as { requests: number; failed: number; broken: number; firstTokenMs: { p50: number }; costPerThousandUsd: number; incidents: { fromMs: number; toMs: number; requests: number; failed: number }[] };
     assert.equal(report.requests, 5_406);
     assert.ok(Math.abs(report.firstTokenMs.p50 / 800 - 1) < 0.06, String(report.firstTokenMs.p50));

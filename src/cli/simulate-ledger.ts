@@ -73,7 +73,7 @@ function* recordsIn(folder: string): Generator<NonNullable<ReturnType<typeof rec
 /** What was fitted, with the numbers of calls that it rests on, and what is doubtful. */
 export function tellFit({ folder, samples, deployments }: LedgerFit, out: LineOutput): void {
   const day = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
-  out.write(plainText(`fitted from ${folder}: ${samples.arrivals.length} chat requests, ${day(samples.fromMs)} to ${day(samples.untilMs)}${leftOutOf(samples)}`));
+  out.write(plainText(`fitted from ${folder}: ${counted(samples.arrivals.length, "chat request")}, ${day(samples.fromMs)} to ${day(samples.untilMs)}${leftOutOf(samples)}`));
   out.write("\n");
   out.write(table([
     ["deployment", "calls", "first content p50/p95/p99 s (calls)", "tokens/s p50 (calls)", "answer p50/p95 tokens", "failed before", "429", "no answer", "broke off", "incidents"],
@@ -86,7 +86,7 @@ export function tellFit({ folder, samples, deployments }: LedgerFit, out: LineOu
     if (lacks !== null) out.write(`${plainText(`  ${id} is left out: ${lacks}. Describe it in a world's file`)}\n`);
     for (const one of incidents) {
       const kinds = [...one.failures.map((kind) => `${kind.class} ${kind.count}`), ...(one.stalls.count > 0 ? [`no answer ${one.stalls.count}`] : []), ...(one.breaks.count > 0 ? [`broke off ${one.breaks.count}`] : [])];
-      out.write(`${plainText(`  ${id}: incident ${day(one.fromMs)} to ${day(one.toMs)}: of ${one.calls} calls ${kinds.join(", ")}`)}\n`);
+      out.write(`${plainText(`  ${id}: incident ${day(one.fromMs)} to ${day(one.toMs)}: of ${counted(one.calls, "call")} ${kinds.join(", ")}`)}\n`);
     }
     if (passedOver.length > 0) out.write(`${plainText(`  ${id}: passed over, since they say nothing of how it answers: ${passedOver.map(({ outcome, count }) => `${count} ${outcome}`).join(", ")}`)}\n`);
     for (const doubt of doubts) out.write(`${plainText(`  ${id}: ${doubt}`)}\n`);
@@ -105,6 +105,11 @@ export function fitJson({ folder, samples, deployments }: LedgerFit): object {
       incidents: incidents.map(({ fromMs, toMs, ...one }) => ({ from: new Date(fromMs).toISOString(), until: new Date(toMs).toISOString(), ...one })),
     })),
   };
+}
+
+/** `1 request`, `2 requests` */
+export function counted(n: number, word: string): string {
+  return `${n} ${word}${n === 1 ? "" : "s"}`;
 }
 
 function leftOutOf({ leftOut }: LedgerSamples): string {

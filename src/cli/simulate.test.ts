@@ -135,6 +135,27 @@ test("no name of a chart's legend lies outside of it", () => {
   assert.equal(new Set(names.map(([, x, y]) => `${x} ${y}`)).size, 7);
 });
 
+test("a file that cannot be written is told before anything is played", () => {
+  for (const flag of ["--chart", "--save-world"]) {
+    const { code, out, errors } = run("--world", WORLD, "--traffic", TRAFFIC, flag, "nosuch/x.svg");
+    assert.deepEqual([code, out], [1, ""]);
+    assert.match(errors, /^spillway: .*x\.svg cannot be written: there is no folder .*nosuch\n$/);
+  }
+  assert.match(run("--world", WORLD, "--traffic", TRAFFIC, "--chart", ".").errors, /^spillway: .* is a folder\n$/);
+  assert.match(run("--world", WORLD, "--traffic", TRAFFIC, "--chart", `${WORLD}/x.svg`).errors, /is no folder\n$/);
+});
+
+test("a share of good ones is cut off, so that what missed its target does not look as if it met it", () => {
+  // 2,998 of 2,999 come to 99.96665 %.
+  const traffic = file("even.yaml", "rate_per_s: 5\nduration_s: 600\ngaps: constant\nsizes: { input: 100, output: 20 }\n");
+  const world = file("cut.yaml", "objectives: { availability: 0.99999 }\ndeployments: { a: { price: { input: 1, output: 4 }, first_token: 100, phases: [{ from_s: 10, to_s: 10.1, refuse: 1 }] } }\n");
+  const { out, errors } = run("--world", world, "--traffic", traffic, "--policies", "single");
+  assert.equal(errors, "");
+  assert.match(out, /^2999 requests, 1 deployment, seed 1\n/);
+  assert.match(out, /availability \(99\.999 %\)/);
+  assert.match(out, /single +99\.966 % +1 +0 +99\.966 % missed/);
+});
+
 test("what is wrong with a file is said with its place", () => {
   const wrong = (world: string, traffic = TRAFFIC): string => {
     const { code, errors } = run("--world", file("wrong.yaml", world), "--traffic", traffic);
@@ -154,5 +175,7 @@ test("what is wrong with a file is said with its place", () => {
   assert.equal(run("--world", WORLD).code, 2);
   assert.equal(run("--world", WORLD, "--traffic", TRAFFIC, "--at", "soon").code, 2);
   assert.equal(run("--world", WORLD, "--traffic", TRAFFIC, "--policies", "luck").code, 2);
+  const twice = run("--world", WORLD, "--traffic", TRAFFIC, "--policies", "single,spillway,single");
+  assert.deepEqual([twice.code, twice.errors], [2, 'spillway: --policies names "single" twice: one seed gives one result\n']);
   assert.equal(run("--world", WORLD, "--traffic", TRAFFIC, "--seed", "x").code, 2);
 });

@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { decimal } from "../decide/contract/exact.ts";
 import { chart } from "../sim/chart.ts";
 import type { Report } from "../sim/report.ts";
 import type { Simulation } from "../sim/run.ts";
@@ -11,7 +12,8 @@ import type { PolicyKind } from "../sim/types.ts";
 import { StorageError } from "../storage/errors.ts";
 import { plainText } from "../wire/plain-text.ts";
 import { EXIT, table, type CommandContext, type LineOutput } from "./context.ts";
-import { fitJson, LedgerFit, ledgerFolderIn, tellFit } from "./simulate-ledger.ts";
+import { isFileError, unwritable } from "./output-file.ts";
+import { counted, fitJson, LedgerFit, ledgerFolderIn, tellFit } from "./simulate-ledger.ts";
 import { policyOfRoute, routeToPlay, simulationOf, type RouteToPlay } from "./simulate-route.ts";
 
 const HELP = `spillway simulate --world FILE --traffic FILE [--config FILE --route NAME] [--seed N] [--policies a,b] [--json] [--chart FILE.svg]
@@ -49,7 +51,7 @@ export function runSimulate(args: readonly string[], context: CommandContext, wa
   try {
     return run(flags, context);
   } catch (error) {
-    if (!(error instanceof SpecError) && !(error instanceof StorageError)) throw error;
+    if (!(error instanceof SpecError) && !(error instanceof StorageError) && !isFileError(error)) throw error;
     return wrong(context, error.message, EXIT.wrong);
   }
 }
@@ -109,6 +111,12 @@ function readFlags(args: readonly string[], context: CommandContext, wallMs: num
   const names = policies?.split(",") ?? null;
   const unknown = names?.find((name) => !POLICIES.has(name) && !OTHER_STRATEGIES.has(name));
   if (unknown !== undefined) return wrong(context, `there is no policy "${unknown}": ${[...POLICIES.keys(), ...OTHER_STRATEGIES.keys()].join(", ")}`, EXIT.usage);
+  const twice = names?.find((name, i) => names.indexOf(name) < i);
+  if (twice !== undefined) return wrong(context, `--policies names "${twice}" twice: one seed gives one result`, EXIT.usage);
+  for (const file of [chartFile, saveWorld]) {
+    const noPlace = file === undefined ? null : unwritable(resolve(context.cwd, file));
+    if (noPlace !== null) return wrong(context, noPlace, EXIT.wrong);
+  }
   return {
     worlds: world, traffic: traffic ?? null, config: config === undefined || route === undefined ? null : { file: config, route }, seed, atMs,
     policies: names, chart: chartFile ?? null, saveWorld: saveWorld ?? null, json: values.json === true,
@@ -119,7 +127,7 @@ function trafficOf(given: string, toPlay: RouteToPlay | null, fitOf: (folder: st
   const folder = ledgerFolderIn(given, context);
   if (folder === null) return readTraffic(source(given, context));
   const { traffic, guessed } = fitOf(folder).traffic(toPlay?.route.name ?? null);
-  if (guessed > 0) notes.write(`  ${guessed} requests have no whole answer, so what is missing of their sizes is that of the one before them\n`);
+  if (guessed > 0) notes.write(`  ${counted(guessed, "request")} without a whole answer, so what is missing of a size is that of the one before\n`);
   return traffic;
 }
 
@@ -150,16 +158,16 @@ function policiesOf(names: readonly string[] | null, toPlay: RouteToPlay | null)
 }
 
 function tell(reports: readonly Report[], { deployments, seed }: Simulation, toPlay: RouteToPlay | null, { out }: CommandContext): void {
-  const share = (value: number, digits = 3): string => `${(100 * value).toFixed(digits)} %`;
+  const share = (value: number, digits: number): string => `${(100 * value).toFixed(digits)} %`;
   const seconds = (ms: number): string => `${(ms / 1_000).toFixed(2)} s`;
   const objectives = reports[0]?.objectives ?? [];
   const rescues = reports.some(({ rescued }) => rescued > 0);
-  out.write(`${reports[0]?.requests ?? 0} requests, ${deployments.length} deployments, seed ${seed}${toPlay === null ? "" : plainText(`; route ${toPlay.route.name}, strategy ${toPlay.route.strategy}`)}\n`);
+  out.write(`${counted(reports[0]?.requests ?? 0, "request")}, ${counted(deployments.length, "deployment")}, seed ${seed}${toPlay === null ? "" : plainText(`; route ${toPlay.route.name}, strategy ${toPlay.route.strategy}`)}\n`);
   out.write(table([
-    ["policy", "answered", "errors", "broken", ...(rescues ? ["rescued"] : []), ...objectives.map(({ name, target }) => `${name} (${share(target, 2)})`), "usd/1,000", "extra", "worst hour", "p50", "p99"],
+    ["policy", "answered", "errors", "broken", ...(rescues ? ["rescued"] : []), ...objectives.map(({ name, target }) => `${name} (${decimal(BigInt(Math.round(target * 1e9)), 7)} %)`), "usd/1,000", "extra", "worst hour", "p50", "p99"],
     ...reports.map((report) => [
-      report.policy, share(report.answered), String(report.failed), String(report.broken), ...(rescues ? [String(report.rescued)] : []),
-      ...report.objectives.map(({ attainment, judged, met }) => (judged === 0 ? "-" : `${share(attainment)} ${met ? "met" : "missed"}`)),
+      report.policy, shareOf(report.requests - report.failed - report.broken, report.requests), String(report.failed), String(report.broken), ...(rescues ? [String(report.rescued)] : []),
+      ...report.objectives.map(({ attainment, judged, met }) => (judged === 0 ? "-" : `${shareOf(Math.round(attainment * judged), judged)} ${met ? "met" : "missed"}`)),
       report.costPerThousandUsd.toFixed(4), share(report.extraShare, 2), share(report.worstHourExtraShare, 1), seconds(report.firstTokenMs.p50), seconds(report.firstTokenMs.p99),
     ]),
   ]));
@@ -174,6 +182,11 @@ function tell(reports: readonly Report[], { deployments, seed }: Simulation, toP
       return [...name, report.policy, String(one.requests), String(one.failed), String(one.broken), String(one.missed), String(one.callsThere), String(one.failuresThere), String(one.extraCalls)];
     })),
   ]));
+}
+
+/** In percent, cut off after the third place as reports do: what misses a target is never shown as it. */
+function shareOf(part: number, whole: number): string {
+  return `${decimal(whole === 0 ? 0n : (BigInt(part) * 100_000n) / BigInt(whole), 3, 3)} %`;
 }
 
 function wrong({ errors }: CommandContext, message: string, code: number): number {
