@@ -50,7 +50,11 @@ export function rawExchange(port: number, bytes: string | Uint8Array, options: R
     socket.on("error", () => finish(true));
     socket.on("close", () => finish(true));
     socket.write(bytes);
-    for (const { afterMs, bytes: later } of options.more ?? []) timers.push(setTimeout(() => socket.writable && socket.write(later), afterMs));
+    // On a busy machine timers of several lengths can run out of turn; bytes may not.
+    const waiting = [...(options.more ?? [])];
+    for (const piece of waiting.slice()) timers.push(setTimeout(() => {
+      for (const { bytes: later } of waiting.splice(0, waiting.indexOf(piece) + 1)) if (socket.writable) socket.write(later);
+    }, piece.afterMs));
   });
 }
 
