@@ -134,6 +134,16 @@ describe("events of finished requests", () => {
     reader.close();
   });
 
+  test("keep no row of who is late by a median alone, over a file and back", async () => {
+    const path = newFile();
+    const storage = new SqliteStorage(path, OPTIONS);
+    storage.outcomes.promise([["support", [{ ...AVAILABLE, name: "p50", kind: "latency", target: 0.5, within: [{ upToInputTokens: null, withinMs: 20 }] }]]]);
+    for (const totalMs of [10, 44]) storage.records.append(aRecord(totalMs, { totalMs }));
+    await storage.close();
+    const { "valid:p50": valid, "good:p50": good, late, "late:p50": byName, "counted:p50": counted } = totals(path);
+    assert.deepEqual([eventsOf(path).bad, valid, good, late, byName, counted], [[], 2, 1, 1, 1, 1]);
+  });
+
   test("are judged by promises to whoever asked as well, apart from routes, by whom a record or a dead process tells", async () => {
     const path = newFile();
     const team: ScopedPromises = {

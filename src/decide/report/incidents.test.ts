@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Objective } from "../objective/types.ts";
-import { badInOrder, versionOf } from "./canonical.ts";
+import { badInOrder, scopedVersionOf, versionOf } from "./canonical.ts";
 import { beyondAllowed } from "./lateness.ts";
 import { makeReport, REPORT_FORMAT } from "./report.ts";
 import type { RouteSection } from "./route-section.ts";
 import type { EndedRequest } from "./tally.ts";
-import { aCall, aRequest, AVAILABLE, eventsOf, MONTH_END_MS, MONTH_MS, sha256 } from "./test-month.ts";
+import { aCall, aRequest, AVAILABLE, eventsOf, MONTH_END_MS, MONTH_MS, sha256, type TestPromise } from "./test-month.ts";
 import type { MinuteEvent } from "./types.ts";
 
 const within = (name: string, target: number, withinMs: number): Objective => ({ ...AVAILABLE, name, kind: "first_token", target, within: [{ upToInputTokens: null, withinMs }] });
@@ -71,6 +71,21 @@ describe("a promise that lets many requests miss it", () => {
     const events = eventsFor([slow, { ...lost, ...LOST, totalMs: 9_000 }], [MEDIAN, RARELY]);
     assert.deepEqual(events.bad.map(({ class: kind, missed }) => [kind, missed]), [["ok", ["first_token_p50", "first_token_p99"]], ["failed", ["first_token_p50", "first_token_p99"]]]);
     assert.deepEqual(sectionOf(events, [MEDIAN, RARELY]).contradictions, []);
+  });
+
+  test("to a team is proven so too, whether or not the request's route has a row of it", () => {
+    const promise: TestPromise = { id: "search", scopes: ["team/search"], objectives: [MEDIAN], takes: () => true };
+    const slow = requests(1, 2, (n) => (n === 0 ? 300 : 5_000));
+    const { bad, ...counts } = eventsOf(slow, [RARELY], [promise]);
+    assert.deepEqual(bad.map(({ requestId, missed, scoped }) => [requestId, missed, scoped]), [["r1", ["first_token_p99"], undefined]]);
+    const { id, scopes, objectives } = promise;
+    const span = { zone: "UTC", fromMs: MONTH_MS, untilMs: MONTH_END_MS } as const;
+    const { routes: [route], scopes: [scope] } = makeReport({
+      format: REPORT_FORMAT, month: "2026-10", complete: true, contracts: [],
+      routes: [{ route: "support", ...span, objectives: new Map([[versionOf([RARELY], sha256), [RARELY]]]) }],
+      scopes: [{ scope: id, ...span, promises: new Map([[scopedVersionOf(id, { scopes, objectives }, sha256), { scopes, objectives }]]) }],
+    }, { ...counts, bad }, sha256);
+    assert.deepEqual([route?.contradictions, scope?.contradictions, scope?.objectives.map(({ valid, bad: late }) => [valid, late])], [[], [], [[2, 2]]]);
   });
 });
 
