@@ -36,6 +36,7 @@ providers:
   c: { type: openai-compatible, base_url: "${upstream.url}", api_key: c, ${models} }
 routes:
   r: { candidates: [a/short, b/m, c/m] }
+  tried: { candidates: [b/m], canary: { use: c/m, share: 20% }, mirror: { use: a/m, share: 5%, max_usd_per_day: 1 } }
   promised:
     candidates: [b/m, c/m]
     strategy: balanced
@@ -125,6 +126,28 @@ routes:
     assert.match((await command("--dry-run", file({ model: "promised", input: "hi" }))).text, /route promised; nothing was sent\nstrategy balanced/);
     assert.deepEqual({ calls: upstream.seen.length, requests: (await gateway.requests()).length }, before);
     assert.deepEqual(readdirSync(gateway.dataDir).filter((name) => name.startsWith("explain-")), []);
+  });
+
+  it("of any route's record tells what was believed of each candidate, and on how many calls that stands", async () => {
+    const id = await ask({ model: "r", messages: long });
+    const told = JSON.parse((await command(id, "--json")).text) as { decision: { estimates: { deployment: string; calls: number; price_nano_usd: number }[] } };
+    assert.deepEqual(told.decision.estimates.map((one) => [one.deployment, one.calls > 0, one.price_nano_usd > 0]), [["b/m", true, true], ["c/m", true, true]]);
+    assert.match((await command(id)).text, /deployment +health +fails +breaks +by calls +price\n +1 +b\/m +admitting +[\d.]+ % +[\d.]+ % +[\d.]+ +\$0\.\d+/);
+    const own = (await admin("key-of-the-app", `requests/${id}/explanation`)).told.decision as { estimates?: readonly JsonObject[] } | undefined;
+    assert.deepEqual([own?.estimates?.length, own?.estimates?.some((one) => "price_nano_usd" in one)], [2, false]);
+  });
+
+  it("of a request that is not sent tells what its route tries, to whom that is open, where such a request may go there", async () => {
+    const { text } = await command("--dry-run", file({ model: "tried", messages: long }));
+    assert.match(text, /\ncanary: c\/m is tried first by 20 % of the requests\nmirror: a\/m gets copies of 5 % of the requests that were served\n/);
+    const request = { model: "tried", messages: long };
+    const { told } = await admin(gateway.adminToken, "explain", { request });
+    assert.deepEqual([told["canary"], told["mirror"]], [{ deployment: "c/m", share: 0.2, takes_requests: true }, { deployment: "a/m", share: 0.05 }]);
+    for (const [who, asked] of [[keys.narrow, request], [gateway.adminToken, { ...request, provider: { order: ["b"] } }]] as const) {
+      const shown = (await admin(who, "explain", { request: asked })).told;
+      assert.deepEqual([shown["route"], shown["canary"], shown["mirror"]], ["tried", undefined, undefined]);
+    }
+    assert.doesNotMatch((await command("--dry-run", file({ model: "r", messages: long }))).text, /canary|mirror/);
   });
 
   it("by the admin API tells a key of its own requests alone, and of what is not for it nothing", async () => {

@@ -29,14 +29,15 @@ function decisionText(told: JsonObject, decision: JsonObject): string {
   const plan = isObject(decision["plan"]) ? decision["plan"] : {};
   const candidates = objects(decision["candidates"]);
   const scores = objects(plan["scores"]);
-  const estimates = objects(told["estimates"]);
+  const estimates = objects(told["estimates"] ?? decision["estimates"]);
   const rows = candidates.map((one, i) => candidateRow(one, i, byName(scores, one) ?? byName(estimates, one), byName(estimates, one)));
   const strategy = `strategy ${word(decision["strategy"])}${decision["hold_nano_usd"] == null ? "" : `, at most ${usd(decision["hold_nano_usd"])} held`}\n`;
   const parts = [
     strategy,
     decision["mirror_of"] === undefined ? "" : `a copy of ${word(decision["mirror_of"])}, for the mirror of the route\n`,
-    candidates.length === 0 ? "no candidates\n" : `candidates, the first choice first\n${table(withoutEmpty([["", "deployment", "health", "fails", "breaks", "slow", "by calls", "first content", "load", "price", "score", "at most", ""], ...rows]))}`,
+    candidates.length === 0 ? "no candidates\n" : `candidates, the first choice first\n${table(withoutEmpty([["", "deployment", "health", "fails", "breaks", "slow", "by calls", "first content", "a token", "load", "weight", "price", "score", "at most", ""], ...rows]))}`,
     planText(plan),
+    trialsText(told, decision),
     leftOut(decision["filtered"]),
     unsupportedText(objects(decision["unsupported"])),
     takenText(told, decision),
@@ -60,6 +61,10 @@ function times(half: Json | undefined, most: Json | undefined): string {
   return half == null ? "-" : `${count(half)} ms${most == null ? "" : ` (p95 ${count(most)})`}`;
 }
 
+function milliseconds(value: Json | undefined): string {
+  return value == null ? "-" : `${count(value)} ms`;
+}
+
 /** Without columns in which nothing is known of anybody. */
 function withoutEmpty(rows: readonly (readonly string[])[]): readonly (readonly string[])[] {
   const [head = [], ...others] = rows;
@@ -76,7 +81,7 @@ function candidateRow(one: JsonObject, i: number, believed: JsonObject | undefin
   return [
     String(i + 1), word(one["deployment"]), word(one["health"]),
     percent(believed?.["fails_before"]), percent(believed?.["fails_after"]), percent(believed?.["slow"]), count(believed?.["calls"]),
-    times(estimate?.["first_content_p50_ms"], estimate?.["first_content_p95_ms"]), estimate?.["load_ms"] == null ? "-" : `${count(estimate["load_ms"])} ms`,
+    times(estimate?.["first_content_recent_ms"] ?? estimate?.["first_content_p50_ms"], estimate?.["first_content_p95_ms"]), milliseconds(estimate?.["token_ms"]), milliseconds(estimate?.["load_ms"]), count(estimate?.["weight"]),
     usd(believed?.["price_nano_usd"]), usd(believed?.["score_nano_usd"]), usd(one["bound_nano_usd"]),
     notes.filter((note) => note !== "").join(", "),
   ];
@@ -92,6 +97,16 @@ function planText(plan: JsonObject): string {
   return lines.map((line) => `${line}\n`).join("");
 }
 
+/** What the route tries besides, of a choice that nothing was sent by; and the canary that a request was drawn for. */
+function trialsText({ canary, mirror }: JsonObject, decision: JsonObject): string {
+  const drawn = objects(decision["candidates"]).find((one) => one["canary"] === true);
+  const lines: string[] = [];
+  if (isObject(canary)) lines.push(`canary: ${word(canary["deployment"])} is tried first by ${percent(canary["share"])} of the requests${canary["takes_requests"] === false ? ", and takes none now: it is frozen or was rolled back (spillway canary)" : ""}`);
+  else if (drawn !== undefined) lines.push(`canary: the request was drawn for ${word(drawn["deployment"])}, which stands first whatever the strategy`);
+  if (isObject(mirror)) lines.push(`mirror: ${word(mirror["deployment"])} gets copies of ${percent(mirror["share"])} of the requests that were served`);
+  return lines.map((line) => `${line}\n`).join("");
+}
+
 function leftOut(filtered: Json | undefined): string {
   return listing("left out", objects(filtered).map((one) => [word(one["deployment"]), word(one["reason"]), word(one["detail"])]));
 }
@@ -99,11 +114,29 @@ function leftOut(filtered: Json | undefined): string {
 function takenText(told: JsonObject, decision: JsonObject): string {
   const attempts = objects(told["attempts"]);
   if (attempts.length > 0) {
-    const rows = attempts.map((one, i) => [String(i + 1), word(one["deployment"]), outcomeOf(one), one["total_ms"] == null ? "" : `${count(one["total_ms"])} ms`, usd(one["cost_nano_usd"]), texts(one["flags"]).join(", ")]);
+    const why = reasons(decision, attempts);
+    const rows = attempts.map((one, i) => [String(i + 1), word(one["deployment"]), outcomeOf(one), one["total_ms"] == null ? "" : `${count(one["total_ms"])} ms`, usd(one["cost_nano_usd"]), [why[i] ?? "", ...texts(one["flags"])].filter((note) => note !== "").join(", ")]);
     return `called\n${table(rows)}`;
   }
   const taken = texts(decision["taken"]);
   return taken.length > 0 ? `called: ${taken.join(", ")}\n` : told["dry_run"] === true ? "" : "nobody was called\n";
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  hedge: "hedge: the one before had no content in time", race: "called beside the one before, to learn of it", failover: "after the one before failed or was late",
+  probe: "a probe of one that rested", repeat: "a repeat", "last-resort": "a last resort: it rested", paced: "once its pause was over", repair: "asked again, to mend its answer", rescue: "carried on what broke off",
+};
+
+/** Why each call was made, where there was more than one. Calls that got no hold stand in the one list and may not in the other. */
+function reasons(decision: JsonObject, attempts: readonly JsonObject[]): readonly string[] {
+  const [taken, as] = [texts(decision["taken"]), texts(decision["taken_as"])];
+  let next = 0;
+  return attempts.map((one) => {
+    const at = taken.indexOf(word(one["deployment"]), next);
+    if (at < 0) return "";
+    next = at + 1;
+    return REASONS[as[at] ?? ""] ?? "";
+  });
 }
 
 /** With the status where it says more than the outcome. */

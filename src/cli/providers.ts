@@ -11,12 +11,15 @@ interface Row {
   readonly deployment: string;
   readonly endpoint: string;
   readonly state: string;
-  readonly pausedUntilMs: number;
+  /** ISO times; null: it does not rest, nobody told it to wait. */
+  readonly restsUntil: string | null;
+  readonly pausedUntil: string | null;
   readonly run: number;
   readonly slow: readonly { readonly thresholdMs: number; readonly state: string }[];
   readonly acceptsPerMinute: number | null;
   readonly takesAtOnce: number | null;
-  readonly excluded: { readonly reason: string } | null;
+  /** `until`: when it is tried again; null: once somebody has mended it. */
+  readonly excluded: { readonly reason: string; readonly until: string | null } | null;
 }
 
 /** Run the command against the gateway that owns the data folder. Resolves with the exit code. */
@@ -38,11 +41,21 @@ export async function runProviders(args: readonly string[], context: CommandCont
   if (flags.json) for (const row of rows) context.out.write(`${JSON.stringify(row)}\n`);
   else if (reply.providers === undefined) context.out.write(`${JSON.stringify(reply)}\n`);
   else if (rows.length === 0) context.out.write("No deployment has been called yet.\n");
-  else context.out.write(table([["deployment", "endpoint", "state", "failures in a row", "too slow for", "a minute", "at once", "excluded"], ...rows.map(cellsOf)], ""));
+  else context.out.write(table([["deployment", "endpoint", "state", "until", "failures in a row", "too slow for", "a minute", "at once", "excluded"], ...rows.map(cellsOf)], ""));
   return EXIT.ok;
 }
 
 function cellsOf(row: Row): readonly string[] {
   const slow = row.slow.filter(({ state }) => state !== "admitting").map(({ thresholdMs }) => `${thresholdMs / 1_000} s`);
-  return [row.deployment, row.endpoint, row.state, String(row.run), slow.join(", "), String(row.acceptsPerMinute ?? ""), String(row.takesAtOnce ?? ""), row.excluded?.reason ?? ""];
+  return [row.deployment, row.endpoint, stateOf(row), untilOf(row), String(row.run), slow.join(", "), String(row.acceptsPerMinute ?? ""), String(row.takesAtOnce ?? ""), row.excluded?.reason ?? ""];
+}
+
+/** Who is told to wait is well, and is not called either. */
+function stateOf({ state, pausedUntil }: Row): string {
+  return state === "admitting" && pausedUntil !== null ? "paused" : state;
+}
+
+/** The latest of what keeps it from calls. */
+function untilOf({ restsUntil, pausedUntil, excluded }: Row): string {
+  return [restsUntil, pausedUntil, excluded?.until ?? null].reduce((latest: string, one) => (one !== null && one > latest ? one : latest), "");
 }

@@ -1,6 +1,6 @@
 /** What a command on the same machine asks of a running gateway, through the socket in its data folder. */
 import { rotateAdminToken } from "../admin/identity.ts";
-import type { HealthBook } from "../decide/health/book.ts";
+import type { HealthBook, HealthRow } from "../decide/health/book.ts";
 import type { Managed } from "../control/manage.ts";
 import { adjustByFile, type AdjustParts } from "./adjust.ts";
 import { LOCAL_ACTOR } from "./control.ts";
@@ -9,6 +9,7 @@ import { runManage } from "./manage.ts";
 import type { Canaries } from "./canary.ts";
 import type { Alerts } from "./notify.ts";
 import type { Objectives } from "./objectives.ts";
+import type { JsonObject } from "../wire/json.ts";
 import { importFile } from "./prices.ts";
 
 export interface CommandParts {
@@ -27,13 +28,28 @@ export interface CommandParts {
   readonly canaries: Pick<Canaries, "command">;
 }
 
+/** A row whose times are those of the wall, as people read them too: health tells them by a clock that begins with the process. */
+function byWallClock({ restsUntilMs, pausedUntilMs, excluded, ...row }: HealthRow, aheadMs: number): JsonObject {
+  const wallMs = (ms: number): number | null => (ms > 0 && Number.isFinite(ms) ? Math.round(ms + aheadMs) : null);
+  const [rests, paused, out] = [wallMs(restsUntilMs), wallMs(pausedUntilMs), wallMs(excluded?.untilMs ?? 0)];
+  return {
+    ...row, slow: row.slow.map((one) => ({ ...one })),
+    restsUntilMs: rests ?? 0, restsUntil: isoOf(rests), pausedUntilMs: paused ?? 0, pausedUntil: isoOf(paused),
+    excluded: excluded === null ? null : { ...excluded, untilMs: out, until: isoOf(out) },
+  };
+}
+
+function isoOf(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
+}
+
 /** Does it. The answer is JSON; `error` where there is no such command. */
 export async function runCommand(parts: CommandParts, command: string, argument: string): Promise<unknown> {
   switch (command) {
     case "reload":
       return { errors: await parts.reload() };
     case "providers":
-      return { providers: parts.health.snapshot(parts.nowMs()) };
+      return { providers: parts.health.snapshot(parts.nowMs()).map((row) => byWallClock(row, parts.wallMs() - parts.nowMs())) };
     case "import-prices":
       return importFile(parts.managed().store, parts.folder, argument, parts.wallMs());
     case "adjust":

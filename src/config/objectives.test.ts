@@ -189,6 +189,7 @@ describe("costs and extra calls of a route that nothing weighs", () => {
       assert.ok(parsed.ok);
       return parsed.warnings.filter(({ line }) => line > 7).map(({ line, key, expected, found }) => `${line} ${key} | ${expected} | ${found}`);
     };
+    assert.deepEqual([warned("    strategy: fastest\n    explore: 1%\n"), warned("    explore: 1%\n")], [[], ["8 routes.a.explore | strategy: balanced or fastest, where explore is stated | priority"]]);
     assert.deepEqual(warned("    hedge: 5%\n"), ["8 routes.a.hedge | strategy: balanced, where hedge is stated | priority"]);
     assert.deepEqual(warned("    strategy: cheapest\n    cost_of_failure_usd: 0.05\n    objectives: { availability: { target: 99.9%, window: 30d } }\n"), ["9 routes.a.cost_of_failure_usd | strategy: balanced, where cost_of_failure_usd is stated | cheapest"]);
     assert.deepEqual(warned("    strategy: balanced\n    hedge: 5%\n"), []);

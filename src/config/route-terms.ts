@@ -40,12 +40,12 @@ export function readTerms(map: Raw, path: Path, deadlineMs: number, found: Findi
 
 const TERM_KEYS = ["cost_of_failure_usd", "cost_of_delay_usd_per_s", "hedge", "explore"] as const;
 
-/** What only the balanced choice reads, where a route is ordered otherwise: nobody would notice that it does nothing. */
+/** What only the balanced choice reads (`explore` the order by times too), where a route is ordered otherwise: nobody would notice that it does nothing. */
 export function idleTerms(map: Raw, strategy: Strategy, path: Path): readonly Finding[] {
   if (strategy === "balanced") return [];
-  return TERM_KEYS.filter((key) => Object.hasOwn(map, key)).map((key) => ({
-    path: [...path, key], expected: `strategy: balanced, where ${key} is stated`, found: strategy, at: "key" as const,
-    hint: "it does nothing under any other strategy: add strategy: balanced, or objectives, which bring it",
+  return TERM_KEYS.filter((key) => Object.hasOwn(map, key) && !(key === "explore" && strategy === "fastest")).map((key) => ({
+    path: [...path, key], expected: `strategy: balanced${key === "explore" ? " or fastest" : ""}, where ${key} is stated`, found: strategy, at: "key" as const,
+    hint: "it does nothing under this strategy: add strategy: balanced, or objectives, which bring it",
   }));
 }
 

@@ -120,6 +120,24 @@ describe("a canary", () => {
     assert.equal(rollback?.fields["canary_bad"], 20);
   });
 
+  it("that could not be called fails what is promised of answers, and says nothing of their times and rates", () => {
+    const rate: Objective = { ...AVAILABLE, name: "rate", kind: "output_rate", atLeast: 30 };
+    const latency: Objective = { ...IN_TIME, name: "whole", kind: "latency" };
+    const trial = new CanaryTrial(TERMS, [AVAILABLE, IN_TIME, latency, rate], T0);
+    trial.add(request("canary", GOOD, { rested: true }), T0);
+    trial.add(request("canary", BAD), T0);
+    trial.add(request("canary", { ...GOOD, units: { output: 60 } }), T0);
+    const all = trial.burns(T0).filter(({ span }) => span === "trial").map(({ objective, canary }) => [objective.name, canary.bad, canary.valid]);
+    assert.deepEqual(all, [["availability", 2, 3], ["p98", 0, 1], ["whole", 0, 1], ["rate", 0, 1]]);
+  });
+
+  it("is rolled back for never answering where the route promises only times", () => {
+    const trial = new CanaryTrial(TERMS, [IN_TIME], T0);
+    const { rollback } = driven(trial, 600, (arm) => (arm === "canary" ? 1 : 0));
+    assert.equal(rollback?.fields["objective"], "availability");
+    assert.deepEqual(trial.resumed(T0).burns(T0).map(({ objective }) => objective.name), ["availability", "availability", "availability", "p98", "p98", "p98"]);
+  });
+
   it("with little traffic is judged by the whole trial", () => {
     const trial = new CanaryTrial(TERMS, [AVAILABLE], T0);
     let rollback: Rollback | null = null;

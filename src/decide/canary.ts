@@ -109,7 +109,10 @@ function meanVariance({ count, sum, squares }: Scores): number {
   return Math.max(0, (squares - (sum * sum) / count) / (count - 1)) / count;
 }
 
-/** Where a route promises nothing, a canary has to answer so many of its calls. */
+/** A call that could not be made: it failed, and of times and rates says nothing. */
+const UNCALLED: FirstCall = { outcome: "network", flags: [], ttftMs: null, totalMs: 0, units: {} };
+
+/** Where a route promises nothing of answers at all, a canary has to answer so many of its calls. */
 const DEFAULT_OBJECTIVE: Objective = { name: "availability", kind: "availability", target: 0.99, window: { kind: "rolling", lengthMs: 86_400_000 }, within: [], atLeast: null, unit: null };
 
 export type TrialSpan = "60s" | "5m" | "trial";
@@ -218,7 +221,9 @@ export class CanaryTrial {
   constructor(terms: CanaryTerms, objectives: readonly Objective[], startedMs: number, saved?: Json) {
     this.terms = terms;
     const judged = objectives.filter(({ kind }) => kind !== "throughput");
-    this.#judged = (judged.length === 0 ? [DEFAULT_OBJECTIVE] : judged).map((objective) => ({ objective, arms: { canary: new Tally(), rest: new Tally() } }));
+    // Times and rates are told of answers alone: one that never answers would keep all of them.
+    const answers = judged.some(({ kind }) => kind === "availability" || kind === "error_rate");
+    this.#judged = (answers ? judged : [DEFAULT_OBJECTIVE, ...judged]).map((objective) => ({ objective, arms: { canary: new Tally(), rest: new Tally() } }));
     // Another candidate is another trial.
     const earlier = isObject(saved) && saved["use"] === terms.use ? saved : {};
     const began = earlier["started_ms"];
@@ -232,7 +237,7 @@ export class CanaryTrial {
     this.#arms[arm] = { ...before, requests: before.requests + 1, ...(costNanoUsd === null ? {} : { priced: before.priced + 1, costNanoUsd: before.costNanoUsd + costNanoUsd }) };
     let bad = false;
     for (const { objective, arms } of this.#judged) {
-      const verdict = rested ? "bad" : call === null ? null : verdictOf(objective, call, stream);
+      const verdict = rested ? verdictOf(objective, UNCALLED, stream) : call === null ? null : verdictOf(objective, call, stream);
       if (verdict !== null) arms[arm].add(verdict === "bad", wallMs);
       bad ||= verdict === "bad";
     }

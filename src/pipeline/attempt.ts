@@ -47,6 +47,8 @@ export type AnswerReading =
 export interface AttemptSettings {
   readonly id: string;
   readonly number: number;
+  /** Why it was called: see `Launch`. */
+  readonly why?: string;
   readonly candidate: Candidate;
   readonly stream: boolean;
   readonly idleMs: number;
@@ -74,6 +76,8 @@ export class Attempt implements UpstreamHandler, LaneSink {
   heldNanoUsd: number | null = null;
   /** Its soft timeout had passed before it ended; set for the record. */
   late = false;
+  /** It failed as providers fail, and by our doing or the client's. */
+  notTheirs = false;
   /** Drained for its usage after the client left: nothing is delivered any more. */
   draining = false;
   sent = false;
@@ -415,6 +419,7 @@ export class Attempt implements UpstreamHandler, LaneSink {
     if (this.#ended) return;
     this.#ended = true;
     this.endedMs = this.#deps.clock.nowMs();
+    this.notTheirs = outcome.kind === "failed" && outcome.fault !== "provider" && faultOf(outcome.error.class) === "provider";
     this.#idle?.cancel();
     this.#lifetime?.cancel();
     this.#usageWait?.cancel();

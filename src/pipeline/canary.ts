@@ -2,6 +2,7 @@
 import { isChosen } from "../decide/canary.ts";
 import type { Deployment, Route } from "../decide/deployment.ts";
 import { withheldFor } from "../decide/permit.ts";
+import type { JsonObject } from "../wire/json.ts";
 import type { Deps } from "./deps.ts";
 import type { Inbound } from "./inbound.ts";
 
@@ -18,6 +19,21 @@ export function withCanary(deps: Pick<Deps, "trials">, inbound: Pick<Inbound, "r
   const { deployment, terms } = canary;
   if (!isChosen(session ?? inbound.requestId, `canary ${route.name} ${terms.use}`, terms.share) || !deps.trials.takes(route.name) || !isOpenTo(deployment, inbound)) return route;
   return { ...route, candidates: [{ deployment, weight: 1, automatic: false, trial: true }, ...route.candidates] };
+}
+
+/** The route without what such a request is not tried by: one that says itself who is to serve it, or for which cheaper candidates stand in. */
+export function untried(route: Route, wished: boolean, cheaper: boolean): Route {
+  if ((!wished && !cheaper) || (route.canary === undefined && route.mirror === undefined)) return route;
+  const { canary: _, mirror, ...rest } = route;
+  return { ...rest, ...(wished || mirror === undefined ? {} : { mirror }) };
+}
+
+/** What a route tries, of which this caller may know; nothing where it tries nothing. `canary` says whether requests go there now. */
+export function trialsJson(deps: Pick<Deps, "trials" | "mirrors">, { name, canary, mirror }: Route, inbound: Pick<Inbound, "caller" | "header">): JsonObject {
+  return {
+    ...(canary === undefined || deps.trials === undefined || !isOpenTo(canary.deployment, inbound) ? {} : { canary: { deployment: canary.deployment.id, share: canary.terms.share, takes_requests: deps.trials.takes(name) } }),
+    ...(mirror === undefined || deps.mirrors === undefined || !isOpenTo(mirror.deployment, inbound) ? {} : { mirror: { deployment: mirror.deployment.id, share: mirror.terms.share } }),
+  };
 }
 
 /** May this caller's request be processed there? */

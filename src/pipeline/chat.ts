@@ -26,6 +26,7 @@ import type { SurfaceName } from "../wire/surfaces.ts";
 import { usd } from "./answer-headers.ts";
 import { readChatAnswer } from "./answer.ts";
 import type { Attempt, Reading } from "./attempt.ts";
+import { believedOf } from "./believed.ts";
 import { beyondMeasure, beyondShape, unboundedProblem, unpricedWarning, type Beyond } from "./beyond.ts";
 import { ByteLane } from "./byte-lane.ts";
 import type { Deps } from "./deps.ts";
@@ -34,7 +35,7 @@ import { encodeFor, Fitting, passedWithout, tableOf } from "./fitting.ts";
 import { hiddenBytes } from "./hidden-bytes.ts";
 import { bytesOf, HubLane } from "./hub-lane.ts";
 import { turnedAway } from "./importance.ts";
-import { withCanary } from "./canary.ts";
+import { untried, withCanary } from "./canary.ts";
 import { deadlineMsOf, readBody, refusalOf, refuse, resolveRoute, viaOf, type Inbound, type ReadBody } from "./inbound.ts";
 import type { LaneSink, StreamLane } from "./lane.ts";
 import { PassLane } from "./pass-lane.ts";
@@ -110,7 +111,7 @@ export function serveChat(deps: Deps, call: Inbound, started: (exchange: Exchang
   if (away !== null) return refused(away.error, away.why);
   const named = cheaperRoute(deps, inbound, resolved.route);
   const tries = named.canary !== undefined && named === resolved.route && wish === null && more.weighed === undefined;
-  const route = tries ? withCanary(deps, inbound, named, sessionIn(inbound, named, body.raw, parsed.request)) : named;
+  const route = tries ? withCanary(deps, inbound, named, sessionIn(inbound, named, body.raw, parsed.request)) : more.weighed === undefined ? named : untried(named, wish !== null, named !== resolved.route);
   const deadlineMs = deadlineMsOf(route, inbound.header, more.patient);
   if (typeof deadlineMs !== "number") return refused(deadlineMs);
   const spending = spendingOf(deps, inbound, route);
@@ -211,7 +212,7 @@ function begin(deps: Deps, inbound: Inbound, ready: Ready): Exchange | null {
     serviceTier: unbounded.extras?.serviceTier,
     binding: spending === undefined ? undefined : { spending, shape },
     features: surchargedBy(needs),
-    steering,
+    steering, believed: believedOf(deps, { route, shape, pace: steering?.pace }, choice),
     once: ready.once === true,
     snapshot: inbound.snapshot,
   });

@@ -1,6 +1,7 @@
 /** One deadline for a request: the smallest that anyone named, shared by all attempts, and over with the first content. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { judgeCall } from "../decide/objective/judge.ts";
 import { assertBooksAgree, World, type Ask } from "./test-world.ts";
 import { DONE, GOOD_STREAM, ROLE, finish, text, usage } from "./test-upstream.ts";
 
@@ -54,6 +55,17 @@ describe("the deadline", () => {
     assert.equal(world.record.errorCode, "deadline_exceeded");
     assert.equal(asked.done, true);
     assertBooksAgree(world);
+  });
+
+  it("that is shorter than a provider's own time says nothing of the provider, and one that had been late is blamed", async () => {
+    const world = new World({ candidates: ["a", "b"], clocks: { deadlineMs: 600_000, attemptMs: 300_000, firstTokenMs: 300_000 } });
+    await world.ask({ headers: { "x-spillway-deadline-ms": "2000" } });
+    await world.pass(2_000);
+    const late = new World({ candidates: ["a"], clocks: { deadlineMs: 50_000, attemptMs: 20_000 } });
+    await late.ask();
+    await late.pass(50_000);
+    const verdicts = [world, late].map(({ record }) => record.attempts.map((one) => [one.outcome, judgeCall(one)]));
+    assert.deepEqual([verdicts[0]?.at(-1), verdicts[1]], [["timeout", null], [["timeout", "bad"]]]);
   });
 
   it("tells its error only when the charges are durable", async () => {

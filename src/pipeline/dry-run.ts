@@ -3,13 +3,11 @@
  * recorded, and no route learns of it.
  */
 import { describeChoice } from "../decide/choose.ts";
-import { expectedNanoUsd } from "../decide/balance/expected.ts";
-import { OUTPUT_TOKENS_PRIOR } from "../decide/balance/route-book.ts";
-import type { Deployment, Route } from "../decide/deployment.ts";
-import { sizeClassOf } from "../decide/observed/types.ts";
 import type { Caller, ClientReply } from "../ports.ts";
 import { asString, isObject, type Json, type JsonObject } from "../wire/json.ts";
 import type { SurfaceName } from "../wire/surfaces.ts";
+import { estimateJson } from "./believed.ts";
+import { trialsJson } from "./canary.ts";
 import { serveChat, type WeighedChat } from "./chat.ts";
 import type { Deps, Snapshot } from "./deps.ts";
 
@@ -39,11 +37,11 @@ export function dryRun(deps: Deps, { surface, caller, body, headers, snapshot }:
       header: (name: string) => headers[name],
       done: () => void (told !== null && resolve(told)),
     };
-    serveChat(deps, inbound, () => undefined, { weighed: (weighed) => void (told = described(deps, weighed)) });
+    serveChat(deps, inbound, () => undefined, { weighed: (weighed) => void (told = described(deps, weighed, inbound)) });
   });
 }
 
-function described(deps: Deps, { route, choice, shape, pace, warnings }: WeighedChat): JsonObject {
+function described(deps: Deps, { route, choice, shape, pace, warnings }: WeighedChat, inbound: Parameters<typeof trialsJson>[2]): JsonObject {
   const nowMs = deps.clock.nowMs();
   const thresholdMs = pace?.thresholdMs ?? 0;
   const views = choice.candidates.map(({ deployment }) => deps.health.view(deployment.id, deployment.account, shape.endpoint, nowMs, thresholdMs));
@@ -51,36 +49,12 @@ function described(deps: Deps, { route, choice, shape, pace, warnings }: Weighed
     dry_run: true,
     route: route.name,
     decision: describeChoice(choice, views.map((view) => view.state)),
-    estimates: choice.candidates.map(({ deployment }) => estimateJson(deps, deployment, route, shape, pace)),
+    estimates: choice.candidates.map((candidate) => estimateJson(deps, { route, shape, pace }, candidate, true)),
     ...(thresholdMs > 0 ? { slow_above_ms: thresholdMs } : {}),
     ...(pace?.wholeMs === undefined ? {} : { whole_slow_above_ms: pace.wholeMs }),
+    ...trialsJson(deps, route, inbound),
     warnings,
   };
-}
-
-/** What is believed of a deployment's next call, and how many calls stand behind that. */
-function estimateJson(deps: Deps, deployment: Deployment, route: Route, shape: WeighedChat["shape"], pace: WeighedChat["pace"]): JsonObject {
-  const nowMs = deps.clock.nowMs();
-  const { thresholdMs = 0, wholeMs = 0 } = pace ?? {};
-  const estimate = deps.health.estimate(deployment.id, shape.endpoint, thresholdMs, sizeClassOf(shape.inputEstimateTokens), nowMs, wholeMs);
-  // As long an answer as the route is used to, which is what strategies reckon with too.
-  const output = Math.min(deps.routes?.all().get(route.name)?.outputTokens ?? OUTPUT_TOKENS_PRIOR, shape.maxOutputTokens ?? Number.POSITIVE_INFINITY) * shape.choiceCount;
-  const price = expectedNanoUsd(deployment.pricing, shape.inputEstimateTokens, shape.writesTokens === false ? 0 : output, deps.clock.wallMs());
-  return {
-    deployment: deployment.id,
-    fails_before: rounded(estimate.failsBefore), fails_after: rounded(estimate.failsAfter), ...(thresholdMs > 0 || wholeMs > 0 ? { slow: rounded(estimate.slow) } : {}), calls: rounded(estimate.calls),
-    first_content_p50_ms: wholeOf(estimate.quantile(0.5)), first_content_p95_ms: wholeOf(estimate.quantile(0.95)),
-    ...(route.strategy === "least-busy" ? { load_ms: wholeOf(deps.health.loadMs(deployment.id, shape.endpoint, nowMs)) } : {}),
-    price_nano_usd: wholeOf(price),
-  };
-}
-
-function rounded(value: number): number {
-  return Math.round(value * 1e6) / 1e6;
-}
-
-function wholeOf(value: number | null): number | null {
-  return value === null || !Number.isFinite(value) ? null : Math.round(value);
 }
 
 /** Takes the refusal that is written where nothing can be chosen. */

@@ -13,6 +13,7 @@ import { asArray, isObject, member, type Json, type JsonObject } from "../wire/j
 import { removalOf, splice, type Edit } from "../wire/scan.ts";
 import type { SurfaceName } from "../wire/surfaces.ts";
 import type { AnswerReading, Reading } from "./attempt.ts";
+import { believedOf } from "./believed.ts";
 import type { Deps } from "./deps.ts";
 import { Exchange } from "./exchange.ts";
 import { spendingOf } from "./spending.ts";
@@ -72,6 +73,7 @@ export function serveEmbeddings(deps: Deps, call: Inbound): Exchange | null {
     deadlineMs,
     warnings: [],
     binding: spending === undefined ? undefined : { spending, shape },
+    believed: believedOf(deps, { route, shape: { ...shape, inputEstimateTokens: estimateTokens, writesTokens: false } }, choice),
     snapshot: inbound.snapshot,
   });
   exchange.onRecorded = inbound.done;

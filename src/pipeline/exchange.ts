@@ -275,7 +275,7 @@ export class Exchange implements AttemptOwner {
     const transport = this.settings.snapshot.transport(deployment);
     const id = this.#deps.ids.attemptId();
     const attempt = new Attempt(this.#deps, this, {
-      id,
+      id, why: step.why,
       number: this.#granted().length + 1,
       candidate,
       stream: this.#surface.stream,

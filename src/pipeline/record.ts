@@ -1,6 +1,7 @@
 /** The record of a finished request, from which ledger listing, log line, metric and tail are derived. */
 import { CANARY_FLAG } from "../decide/canary.ts";
 import { describeChoice } from "../decide/choose.ts";
+import { OURS_FLAG } from "../decide/objective/judge.ts";
 import { standsInFor } from "../decide/stand-in.ts";
 import type { AttemptRecord, RequestRecord } from "../ports.ts";
 import type { GatewayError } from "../wire/errors.ts";
@@ -32,6 +33,9 @@ export interface RecordFacts {
   readonly unfit: ReadonlyMap<number, { readonly param: string; readonly message: string }>;
 }
 
+/** In the record of a request that called another candidate beside one that was slow to begin. */
+const HEDGED_FLAG = "hedged";
+
 /** Assemble the record. */
 export function recordOf(facts: RecordFacts): RequestRecord {
   const { settings, winner } = facts;
@@ -40,6 +44,7 @@ export function recordOf(facts: RecordFacts): RequestRecord {
   for (const attempt of attempts) for (const flag of attempt.flags) flags.add(flag);
   if (winner !== null && standsInFor(settings.route, winner.settings.candidate.deployment) !== null) flags.add("fallback_model");
   if (settings.choice.candidates[0]?.trial === true) flags.add(CANARY_FLAG);
+  if (facts.attempts.some((attempt) => attempt.settings.why === "hedge")) flags.add(HEDGED_FLAG);
   const firstMs = (facts.lost[0] ?? winner)?.firstContentMs ?? null;
   return {
     requestId: settings.requestId,
@@ -66,11 +71,14 @@ export function recordOf(facts: RecordFacts): RequestRecord {
   };
 }
 
-function decisionOf({ settings: { choice }, attempts, winner, lost, startStates, unfit }: RecordFacts): JsonObject {
+function decisionOf({ settings: { choice, believed }, attempts, winner, lost, startStates, unfit }: RecordFacts): JsonObject {
   return {
     ...describeChoice(choice, startStates),
+    ...(believed === undefined ? {} : { estimates: believed }),
     unsupported: [...unfit].map(([i, one]) => ({ deployment: choice.candidates[i]?.deployment.id ?? "", param: one.param, message: one.message })),
     taken: attempts.map((attempt) => attempt.settings.candidate.deployment.id),
+    // Why each of them, where one call was not enough: two may have been under way at a time.
+    ...(attempts.length < 2 ? {} : { taken_as: attempts.map((attempt) => attempt.settings.why ?? "first") }),
     // Whose words the answer is made of.
     ...(lost.length === 0 ? {} : { written_by: [...new Set([...lost, ...(winner === null ? [] : [winner])])].map((attempt) => attempt.settings.candidate.deployment.id) }),
   };
@@ -102,7 +110,8 @@ function attemptRecord(attempt: Attempt, charge: Booked | undefined): AttemptRec
     status: attempt.status,
     units: charge?.units ?? {},
     costNanoUsd: charge?.costNanoUsd ?? null,
-    flags: [...(charge?.flags ?? []), ...(attempt.late ? ["late"] : [])],
+    // What got no hold was no call.
+    flags: [...(charge?.flags ?? []), ...(attempt.late ? ["late"] : []), ...(attempt.notTheirs && charge?.outcome !== "unheld" ? [OURS_FLAG] : [])],
     ttftMs: firstContentMs === null ? null : round(firstContentMs - startedMs),
     totalMs: endedMs === null ? 0 : round(endedMs - startedMs),
   };

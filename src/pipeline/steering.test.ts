@@ -99,6 +99,8 @@ describe("a route that promises something", () => {
     const record = world.records.at(-1);
     assert.deepEqual(record?.attempts.map(({ outcome }) => outcome).toSorted(), ["answered", "superseded"]);
     assert.equal(record?.deployment, `${hedge.to}/m`);
+    assert.deepEqual([record.decision["taken_as"], record.flags.includes("hedged"), world.records.filter(({ flags }) => flags.includes("hedged")).length], [["first", "hedge"], true, 1]);
+    assert.equal(world.records[0]?.decision["taken_as"], undefined);
     assertBooksAgree(world);
   });
 
@@ -216,6 +218,56 @@ describe("a strategy by name", () => {
     const world = new World({ candidates: ["slow", "quick"], strategy: "fastest" });
     await served(world, 30, (name) => (name === "slow" ? 3_000 : 300));
     assert.deepEqual(world.records.slice(-5).map(({ deployment }) => deployment), ["quick/m", "quick/m", "quick/m", "quick/m", "quick/m"]);
+  });
+
+  /** So many JSON requests, 2 s apart at least; `answer` gives how long the whole answer takes and how many tokens it has. */
+  async function whole(world: World, count: number, answer: (name: string) => { readonly ms: number; readonly tokens: number }): Promise<readonly string[]> {
+    const first: string[] = [];
+    for (let i = 0; i < count; i++) {
+      await world.ask();
+      const call = world.upstream.calls.at(-1) as ScriptedCall;
+      const { ms, tokens } = answer(call.to);
+      await world.pass(ms);
+      call.json({ ...GOOD_ANSWER, usage: { prompt_tokens: 9, completion_tokens: tokens, total_tokens: 9 + tokens } });
+      await world.pass(2_000);
+      first.push(call.to);
+    }
+    return first;
+  }
+
+  it("fastest: whole answers go by the time for a token, since who writes more is no slower, and the record says so", async () => {
+    const world = new World({ candidates: ["slow", "quick"], strategy: "fastest" });
+    const first = await whole(world, 20, (name) => (name === "slow" ? { ms: 1_000, tokens: 20 } : { ms: 3_000, tokens: 300 }));
+    assert.deepEqual([first.slice(0, 10).filter((name) => name === "slow").length, new Set(first.slice(10))], [5, new Set(["quick"])]);
+    const estimates = world.records.at(-1)?.decision["estimates"] as { deployment: string; token_ms: number; calls: number }[];
+    assert.deepEqual(estimates.map((one) => [one.deployment, one.token_ms]), [["quick/m", 10], ["slow/m", 50]]);
+  });
+
+  it("fastest: streams go by their first content, whatever whole answers took there", async () => {
+    const world = new World({ candidates: ["a", "b"], strategy: "fastest" });
+    // a is slow to begin and quick to write; b the contrary.
+    await whole(world, 12, (name) => (name === "a" ? { ms: 3_000, tokens: 300 } : { ms: 6_000, tokens: 300 }));
+    await served(world, 20, (name) => (name === "a" ? 2_000 : 300));
+    assert.deepEqual(new Set(world.records.slice(-5).map(({ deployment }) => deployment)), new Set(["b/m"]));
+    assert.deepEqual(new Set(await whole(world, 3, (name) => (name === "a" ? { ms: 3_000, tokens: 300 } : { ms: 6_000, tokens: 300 }))), new Set(["a"]));
+  });
+
+  it("fastest: tries a slower one again within what may be explored, and goes back to it once it is quicker", async () => {
+    const world = new World({ candidates: ["a", "b"], strategy: "fastest" });
+    await whole(world, 30, (name) => ({ ms: name === "a" ? 4_000 : 1_000, tokens: 50 }));
+    world.random = 0.01;
+    const tried = await whole(world, 30, (name) => ({ ms: name === "a" ? 4_000 : 1_000, tokens: 50 }));
+    const count = tried.filter((name) => name === "a").length;
+    assert.ok(count >= 3 && count <= 12, `${count} of 30 where chance always falls on it: every ten seconds`);
+    world.random = 0.03;
+    assert.equal((await whole(world, 30, (name) => ({ ms: name === "a" ? 4_000 : 1_000, tokens: 50 }))).includes("a"), false);
+    world.random = 0.01;
+    await whole(world, 150, (name) => ({ ms: name === "a" ? 200 : 1_000, tokens: 50 }));
+    world.random = 0.5;
+    assert.deepEqual(new Set(await whole(world, 5, (name) => ({ ms: name === "a" ? 200 : 1_000, tokens: 50 }))), new Set(["a"]));
+    const off = new World({ candidates: ["a", "b"], strategy: "fastest", terms: { costOfFailureNanoUsd: 0, costOfDelayNanoUsdPerS: null, hedgeShare: 0.05, exploreShare: 0 } });
+    off.random = 0;
+    assert.equal((await whole(off, 40, (name) => ({ ms: name === "a" ? 4_000 : 1_000, tokens: 50 }))).slice(10).includes("a"), false);
   });
 
   it("least-busy: leaves the one that has calls waiting", async () => {

@@ -7,6 +7,7 @@ import { expectedNanoUsd } from "../decide/balance/expected.ts";
 import { provisionedOf, type Reserving } from "../decide/balance/reserved.ts";
 import { OUTPUT_TOKENS_PRIOR, type RouteBook, type RouteMemory } from "../decide/balance/route-book.ts";
 import { latencyObjectiveOf } from "../decide/balance/route-state.ts";
+import { Speeds } from "../decide/balance/speeds.ts";
 import type { Plan } from "../decide/balance/types.ts";
 import type { Choice, ChoiceFacts } from "../decide/choose.ts";
 import type { Pricing, RequestShape, Route } from "../decide/deployment.ts";
@@ -25,12 +26,14 @@ export interface Steering {
   readonly balance?: Balance;
 }
 
-/** undefined: the route promises nothing, and is not weighed. */
+/** undefined: the route promises nothing, and is not weighed, nor ordered by how quick its own calls were. */
 export function steeringOf(deps: Deps, route: Route, shape: RequestShape, endpoint: string, once = false): Steering | undefined {
   const balanced = route.strategy === "balanced";
-  if (deps.routes === undefined || (!balanced && route.objectives === undefined)) return undefined;
+  const quick = route.strategy === "fastest";
+  if (deps.routes === undefined || (!balanced && !quick && route.objectives === undefined)) return undefined;
   const nowMs = deps.clock.nowMs();
   const memory = deps.routes.of(route, nowMs);
+  if (quick) memory.speeds ??= new Speeds();
   const pace = paceOf(memory, shape);
   if (!balanced) return { memory, pace };
   const wallMs = deps.clock.wallMs();
@@ -81,6 +84,18 @@ export function orderOf(deps: Deps, route: Route, shape: RequestShape, endpoint:
     loadMs: ({ id }) => health.loadMs(id, endpoint, nowMs),
     usable: ({ id, account }) => isUsable(health.view(id, account, endpoint, nowMs), nowMs),
     session,
+    ...(strategy === "fastest" ? quickness(deps, route, shape, endpoint, nowMs) : {}),
+  };
+}
+
+/** Of a stream its first content, of a whole answer the time for a token; and how rarely those are tried that were slower. */
+function quickness({ health, routes }: Deps, { name }: Route, { stream }: RequestShape, endpoint: string, nowMs: number): Pick<NonNullable<ChoiceFacts["order"]>, "paceMs" | "explore"> {
+  const memory = routes?.all().get(name);
+  if (memory?.speeds === undefined) return {};
+  const { speeds, terms } = memory;
+  return {
+    ...(!stream ? { paceMs: ({ id }) => speeds.tokenMs(id) } : speeds.mixed ? { paceMs: ({ id }) => speeds.firstMs(id) } : {}),
+    explore: { share: terms.exploreShare, idleMs: ({ id }) => nowMs - (health.calledMs(id, endpoint) ?? Number.NEGATIVE_INFINITY) },
   };
 }
 
@@ -109,4 +124,13 @@ export function learnFrom(deps: Deps, { memory }: Steering, record: RequestRecor
   const timed = latencyObjectiveOf(memory.objectives);
   memory.state.ended({ valid: kind !== "client", failed: !whole, late: timed !== null && judge(timed, record, kind) === "bad" }, deps.clock.nowMs());
   if (whole) deps.routes?.answered(memory, outputTokens(record.units));
+  if (memory.speeds !== undefined) learnSpeeds(memory.speeds, record, deps.clock.nowMs());
+}
+
+/** Calls that were given up since they took too long tell of times as well as those that were answered. */
+function learnSpeeds(speeds: Speeds, { stream, attempts }: RequestRecord, nowMs: number): void {
+  for (const { deployment, outcome, flags, ttftMs, totalMs, units } of attempts) {
+    const answered = outcome === "answered";
+    if (answered || flags.includes("late")) speeds.ended(deployment, { answered, stream, ttftMs, totalMs, outputTokens: outputTokens(units) }, nowMs);
+  }
 }

@@ -5,6 +5,7 @@ import type { RequestShape, Route } from "../decide/deployment.ts";
 import type { Caller, Charge, Timer } from "../ports.ts";
 import type { GatewayError } from "../wire/errors.ts";
 import type { SurchargedFeature } from "../wire/facts.ts";
+import type { JsonObject } from "../wire/json.ts";
 import type { HttpMethod, ServedName } from "../wire/surfaces.ts";
 import type { UnitCounts } from "../wire/usage.ts";
 import type { Attempt, Reading } from "./attempt.ts";
@@ -99,5 +100,7 @@ export interface ExchangeSettings {
   readonly once?: boolean;
   /** What its route promises, and how it is weighed; absent: nothing. */
   readonly steering?: Steering | undefined;
+  /** What was believed of the candidates, for its record; absent: nothing that the choice does not tell itself. */
+  readonly believed?: readonly JsonObject[] | undefined;
   readonly snapshot: Snapshot;
 }

@@ -2,6 +2,7 @@
 import type { Route } from "../deployment.ts";
 import { ReservedPools, type SavedPools } from "./reserved.ts";
 import { RouteState, type SavedRoute } from "./route-state.ts";
+import type { Speeds } from "./speeds.ts";
 import { exploreTokens, hedgeTokens } from "./tokens.ts";
 import type { RouteTerms } from "./types.ts";
 
@@ -22,6 +23,8 @@ export interface RouteMemory {
   /** Mean length of its answers, tokens. */
   outputTokens: number;
   answers: number;
+  /** How quick its deployments were; absent: nothing is ordered by that. */
+  speeds?: Speeds | undefined;
   readonly objectives: NonNullable<Route["objectives"]>;
   readonly terms: RouteTerms;
 }
@@ -56,7 +59,7 @@ export class RouteBook {
     if (earlier !== undefined) state.restore(earlier.state, nowMs);
     this.#saved.delete(route.name);
     const { outputTokens, answers } = earlier !== undefined && Number.isFinite(earlier.outputTokens) && Number.isFinite(earlier.answers) ? earlier : UNANSWERED;
-    const memory: RouteMemory = { state, objectives, terms, outputTokens, answers };
+    const memory: RouteMemory = { state, objectives, terms, outputTokens, answers, speeds: found?.speeds };
     if (found === undefined && this.#routes.size >= ROUTES_MAX) this.#routes.delete(this.#routes.keys().next().value as string);
     this.#routes.set(route.name, memory);
     return memory;

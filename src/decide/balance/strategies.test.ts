@@ -102,6 +102,28 @@ describe("fastest", () => {
   });
 });
 
+describe("fastest, of what can be compared", () => {
+  const known = (): Estimate => seen(1_000, 100);
+
+  it("is by what is given in place of times, who is not known first, failures counted", () => {
+    const paces: Readonly<Record<string, number | null>> = { a: 20, b: 8, c: null, d: 9 };
+    const facts = { ...NOTHING, estimate: (one: Deployment) => (one.id === "b" ? seen(1_000, 100, 1) : known()), paceMs: (one: Deployment) => paces[one.id] ?? null };
+    assert.equal(ids(inOrder("fastest", candidates("a", "b", "c", "d"), facts)), "cdba");
+  });
+
+  it("tries a slower one again once it was long not called: the one longest, by the share that may, if it can be called", () => {
+    const paces: Readonly<Record<string, number>> = { a: 1, b: 2, c: 3, d: 4 };
+    const order = (idle: Readonly<Record<string, number>>, chance: number | null, share = 0.03, down = ""): string =>
+      ids(inOrder("fastest", candidates("d", "c", "b", "a"), {
+        ...NOTHING, estimate: known, paceMs: (one) => paces[one.id] ?? null, usable: (one) => one.id !== down, random: () => chance ?? assert.fail("chance was asked"),
+        explore: { share, idleMs: (one) => idle[one.id] ?? 0 },
+      }));
+    const idle = { a: 99_000, b: 9_999, c: 20_000, d: 30_000 };
+    assert.deepEqual([order(idle, 0.02), order(idle, 0.03), order(idle, 0.02, 0.03, "d")], ["dabc", "abcd", "cabd"]);
+    assert.deepEqual([order({ a: 99_000, b: 5_000 }, null), order(idle, null, 0)], ["abcd", "abcd"], "nobody is due, or nobody may");
+  });
+});
+
 describe("least-busy", () => {
   it("calls the less busy of two drawn at random, and never the busiest", () => {
     const random = seeded(2);

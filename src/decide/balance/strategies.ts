@@ -22,7 +22,14 @@ export interface StrategyFacts {
   readonly session: string | null;
   /** `fastest`: by when this share of calls has first content; absent: half. */
   readonly share?: number;
+  /** `fastest`: what is compared in place of times to first content, in ms; null: too little is known of it. Absent: nothing is. */
+  readonly paceMs?: (deployment: Deployment) => number | null;
+  /** `fastest`: this share of the requests may try one again that was not called for so long; absent: none. */
+  readonly explore?: { readonly share: number; readonly idleMs: (deployment: Deployment) => number };
 }
+
+/** `fastest`: one that was called since is known well enough. Where requests are many, they try it this often and not by their share. */
+export const EXPLORE_AFTER_MS = 10_000;
 
 /** A candidate with those that follow it, wherever it goes. */
 type Group = readonly RouteCandidate[];
@@ -37,7 +44,7 @@ export function inOrder(strategy: Strategy, candidates: readonly RouteCandidate[
     case "cheapest":
       return byKey(groups, ({ deployment }) => facts.priceNanoUsd(deployment) ?? Number.POSITIVE_INFINITY).flat();
     case "fastest":
-      return byKey(groups, ({ deployment }) => waitOf(facts.estimate(deployment), facts.share ?? 0.5)).flat();
+      return exploring(byKey(groups, ({ deployment }) => waitOf(deployment, facts)), facts).flat();
     case "least-busy":
       return leastBusy(groups, facts).flat();
     case "sticky": {
@@ -87,9 +94,27 @@ function drawn(groups: readonly Group[], random: () => number): readonly Group[]
  * What a call waits for first content, for each that has any: what fails fast is not quick. One of whose times too little is known comes
  * first, so that it becomes known.
  */
-function waitOf(estimate: Estimate, share: number): number {
-  const waitMs = estimate.quantile(share);
-  return waitMs === null ? 0 : waitMs / Math.max(1e-9, 1 - estimate.failsBefore);
+function waitOf(deployment: Deployment, { estimate, paceMs, share = 0.5 }: StrategyFacts): number {
+  const believed = estimate(deployment);
+  const waitMs = paceMs === undefined ? believed.quantile(share) : paceMs(deployment);
+  return waitMs === null ? 0 : waitMs / Math.max(1e-9, 1 - believed.failsBefore);
+}
+
+/** Who was slower may have become quicker, which nobody would notice: of a few requests it is the first. */
+function exploring(groups: readonly Group[], { explore, usable, random }: StrategyFacts): readonly Group[] {
+  if (explore === undefined || explore.share <= 0) return groups;
+  let due: Group | null = null;
+  let longestMs = EXPLORE_AFTER_MS;
+  for (let i = 1; i < groups.length; i++) {
+    const group = groups[i] as Group;
+    const { deployment } = leaderOf(group);
+    const idleMs = explore.idleMs(deployment);
+    if (idleMs < longestMs || !usable(deployment)) continue;
+    longestMs = idleMs;
+    due = group;
+  }
+  // Chance is asked only where it decides.
+  return due === null || random() >= explore.share ? groups : [due, ...groups.filter((one) => one !== due)];
 }
 
 /**

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ERRORS } from "../../wire/errors.ts";
-import { classOf, CLIENT_ERRORS, judge, judgeCall, ServedMinutes, withinMsOf, type Finished } from "./judge.ts";
+import { classOf, CLIENT_ERRORS, judge, judgeCall, OURS_FLAG, ServedMinutes, withinMsOf, type Finished } from "./judge.ts";
 import type { Objective, RequestClass } from "./types.ts";
 
 const WINDOW = { kind: "rolling", lengthMs: 2_592_000_000 } as const;
@@ -131,5 +131,9 @@ describe("a provider's call", () => {
   it("is bad by the provider's doing alone", () => {
     const verdicts = ["answered", "server", "overload", "network", "timeout", "truncated", "malformed", "empty", "rate", "bad_request", "auth", "superseded", "client_gone"].map((outcome) => judgeCall({ outcome, flags: [] }));
     assert.deepEqual(verdicts, ["good", "bad", "bad", "bad", "bad", "bad", "bad", "bad", null, null, null, null, null]);
+  });
+
+  it("says nothing of the provider where it ended by our doing or the client's", () => {
+    assert.deepEqual(["timeout", "network"].map((outcome) => judgeCall({ outcome, flags: ["estimated", OURS_FLAG] })), [null, null]);
   });
 });

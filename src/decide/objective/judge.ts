@@ -22,7 +22,7 @@ export interface Finished {
 export interface FinishedCall {
   /** `answered`, a class of failure, `superseded`, `client_gone`. */
   readonly outcome: string;
-  /** The call was late before it ended. */
+  /** Of these `OURS_FLAG` alone is looked at. */
   readonly flags: readonly string[];
 }
 
@@ -99,12 +99,18 @@ export function withinMsOf(within: readonly SizeThreshold[], tokens: number | nu
   return within.at(-1)?.withinMs ?? Number.POSITIVE_INFINITY;
 }
 
-/** Was a provider's call good? null: it says nothing of the provider. A 429 is: a limit that was agreed is no outage. */
+/** In the record of a call that came to nothing by our doing or the client's: its deadline was short, the gateway stopped, nobody read. */
+export const OURS_FLAG = "not_the_provider";
+
+/**
+ * Was a provider's call good? null: it says nothing of the provider, as a 429: a limit that was agreed is no outage. A connection that could
+ * not be made is bad: from here nobody tells an address that is gone from one that is down.
+ */
 export function judgeCall({ outcome, flags }: FinishedCall): Verdict {
   if (outcome === "answered") return "good";
-  // Put aside for a faster one after it was late: whether it would have come nobody knows.
+  // Among them those put aside for a faster one: whether they would have come nobody knows.
   if (outcome === "rate" || NOT_THE_PROVIDERS.has(outcome)) return null;
-  return flags.includes("unsent") ? null : "bad";
+  return flags.includes(OURS_FLAG) ? null : "bad";
 }
 
 /**
