@@ -46,7 +46,10 @@ describe("a route's strategy", () => {
     assert.ok(Math.abs(a - 0.75) < 0.04, String(a));
   });
   it("cheapest: the cheaper one, wherever it stands", () => assert.deepEqual(shares(by("cheapest")), [0, 1]));
-  it("fastest: the quicker one, once both are known", () => assert.ok((shares(by("fastest"))[1] ?? 0) > 0.98));
+  it("fastest: the quicker one, once both are known, but for the few that try the other again", () => {
+    const quick = shares(by("fastest"))[1] ?? 0;
+    assert.ok(quick > 0.96 && quick < 0.99, String(quick));
+  });
   it("least-busy: more where content comes sooner, and not all of it", () => {
     const [a = 0, b = 0] = shares(by("least-busy", world(TWO, { perS: 20 })));
     assert.ok(b > 0.6 && a > 0.02, `${a} ${b}`);

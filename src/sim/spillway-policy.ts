@@ -86,6 +86,7 @@ export class SpillwayPolicy implements Policy {
   readonly #reserves: boolean;
   readonly #latency: Objective | null;
   readonly #slowBudget: number;
+  readonly #exploreShare: number;
 
   constructor(world: PolicyWorld, { strategy, terms, route }: SpillwayOptions, replica: number) {
     const chance = new Chance(world.seed, `spillway ${replica}`);
@@ -102,6 +103,7 @@ export class SpillwayPolicy implements Policy {
       objectives: world.objectives, terms: all, wallAheadMs: world.wallAheadMs,
       hedgeTokens: hedgeTokens(all.hedgeShare), exploreTokens: exploreTokens(all.exploreShare),
     });
+    this.#exploreShare = all.exploreShare;
     this.#world = world;
     this.#strategy = strategy;
     this.#reserves = world.tariffs.some(({ pricing }) => pricing?.kind === "sheet" && (pricing.meters ?? []).some(({ contract }) => contract.terms.kind === "provisioned"));
@@ -168,6 +170,7 @@ export class SpillwayPolicy implements Policy {
       estimate: ({ id }) => health.estimate(id, ENDPOINT, 0, sizeClassOf(inputTokens), nowMs),
       loadMs: ({ id }) => health.loadMs(id, ENDPOINT, nowMs),
       usable: ({ id, account }) => isUsable(health.view(id, account, ENDPOINT, nowMs), nowMs),
+      explore: { share: this.#exploreShare, idleMs: ({ id }) => nowMs - (health.calledMs(id, ENDPOINT) ?? Number.NEGATIVE_INFINITY) },
       session: session === undefined ? null : `session ${session}`,
     });
     return order.map(({ deployment }) => this.#candidates[this.#indexes.get(deployment) as number] as Candidate);
