@@ -52,6 +52,23 @@ describe("the multiple of the reference price", () => {
     }
   });
 
+  it("is hardly moved by an hour of wrong predictions once it has seen a day, but while it is new", () => {
+    const burnAfter = (hours: number): number => {
+      const pressure = new ObjectivePressure(0.99, DAY);
+      const nowMs = run(pressure, 3_600 * hours, 0.009, 111);
+      run(pressure, 3_600, 0.018, 111, nowMs);
+      return pressure.view(nowMs).burn;
+    };
+    const [young, old] = [burnAfter(2), burnAfter(30)];
+    assert.ok(young > 1.25 && old < 1.15, `${young}, ${old}`);
+  });
+
+  it("forgets within the hour where its window is four", () => {
+    const pressure = new ObjectivePressure(0.99, { kind: "rolling", lengthMs: 4 * 3_600_000 });
+    const nowMs = run(pressure, 30 * 3_600, 0.009, 111);
+    assert.ok(pressure.view(run(pressure, 3_600, 0.018, 56, nowMs)).burn > 1.5);
+  });
+
   it("rises where more comes than was predicted, and falls where less does", () => {
     const [worse, as, better] = [25, 100, Number.POSITIVE_INFINITY].map((badEach) => {
       const pressure = new ObjectivePressure(0.99, DAY);
@@ -63,10 +80,11 @@ describe("the multiple of the reference price", () => {
 });
 
 describe("the budget of the window", () => {
-  it("presses in its last tenth only", () => {
-    for (const left of [1, 0.5, 0.1]) assert.equal(allowanceOf(left), 1);
-    assert.ok(Math.abs(allowanceOf(0.05) - 0.55) < 1e-9);
-    for (const left of [0, -5, Number.NEGATIVE_INFINITY]) assert.equal(allowanceOf(left), 0.1);
+  it("presses in its last twentieth only, for chance alone takes half of the tenth that is kept", () => {
+    for (const left of [1, 0.5, 0.1, 0.06]) assert.equal(allowanceOf(left), 1);
+    assert.ok(Math.abs(allowanceOf(0.025) - 0.75) < 1e-9);
+    assert.ok(Math.abs(allowanceOf(0) - 0.5) < 1e-9);
+    for (const left of [-0.05, -5, Number.NEGATIVE_INFINITY]) assert.equal(allowanceOf(left), 0.1);
   });
 
   it("is counted for the whole window while it fills, at the rate of requests so far", () => {
@@ -148,7 +166,7 @@ describe("its state", () => {
 
   it("is a number whatever was saved", () => {
     const whole = JSON.parse(JSON.stringify(new ObjectivePressure(0.999, DAY).save()));
-    for (const name of ["window", "predicted", "predictedSum", "realisedSum", "theta", "boundFor", "ring"]) {
+    for (const name of ["window", "predicted", "predictedSum", "realisedSum", "theta", "boundFor", "ring", "seen"]) {
       for (const wrong of [null, undefined, "x", -1e300, [], {}]) {
         const pressure = new ObjectivePressure(0.999, DAY);
         pressure.restore({ ...whole, [name]: wrong }, START_MS);

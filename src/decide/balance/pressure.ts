@@ -17,8 +17,16 @@ const EXPONENT_MOST = 8;
 const OFFSET = 0.075;
 /** As if half of what may go wrong were predicted and more: a new route begins careful, at about 14 times the reference price. */
 const START_BURN = 0.75;
-/** The span of requests by which the prediction and θ move is at least this long. */
+/** θ moves by the requests of so long, and the prediction by those of so long at least. */
 export const MEMORY_S = 1_200;
+/**
+ * What is predicted errs for as long as what few failures taught is remembered, an hour or so, and λ would go after each such error. So the
+ * mean reaches over a tenth of all that was chosen, up to a ninth of the window, or eight times the span above: it errs less, and still
+ * follows sooner than λ comes to rest.
+ */
+const PART_OF_SEEN = 0.1;
+const PART_OF_WINDOW = 1 / 9;
+const SPANS_MOST = 8;
 const LEAST_PREDICTIONS = 500;
 const LEAST_STEPS = 1_000;
 const LEAST_REALISED = 2_000;
@@ -26,12 +34,17 @@ const LEAST_REALISED = 2_000;
 const PRIOR_FAILURES = 10;
 const CORRECTION_LEAST = 0.3;
 const CORRECTION_MOST = 20;
-/** The outer loop acts in the last tenth of the budget only: a stronger one swings with the window. */
-const LAST_PART = 0.1;
+/**
+ * The outer loop acts in the last twentieth of the budget only: a stronger one swings with the window, and one that begins at the tenth
+ * that is kept would act on chance alone, every other hour.
+ */
+const LAST_PART = 0.05;
+const ALLOWED_AT_END = 0.5;
+const ALLOWED_LEAST = 0.1;
 
 /** Which share of the budget may be burnt by the requests to come, by what is left of it in the window. */
 export function allowanceOf(left: number): number {
-  return left >= LAST_PART ? 1 : Math.max(LAST_PART, LAST_PART + 9 * left);
+  return left >= LAST_PART ? 1 : Math.max(ALLOWED_LEAST, ALLOWED_AT_END + ((1 - ALLOWED_AT_END) / LAST_PART) * left);
 }
 
 /** λ as a multiple of the reference price. */
@@ -48,6 +61,8 @@ export interface PressureState {
   readonly theta: number;
   readonly boundFor: number;
   readonly ring: RingState | null;
+  /** Absent: it was saved before this was. */
+  readonly seen?: number;
 }
 
 /** What an owner is shown. */
@@ -71,6 +86,10 @@ export class ObjectivePressure {
   readonly #ring: BudgetRing;
   /** p: mean predicted risk of what is chosen. */
   #predicted: number;
+  /** How many choices were made. */
+  #seen = 0;
+  /** The longest memory of p, in spans of `MEMORY_S`. */
+  readonly #spans: number;
   /** H and B: what was predicted, and what came. */
   #predictedSum = 0;
   #realisedSum = 0;
@@ -87,6 +106,7 @@ export class ObjectivePressure {
     this.#window = window;
     this.#budget = 1 - target;
     this.#windowS = (window.kind === "rolling" ? window.lengthMs : 30 * 86_400_000) / 1_000;
+    this.#spans = Math.min(SPANS_MOST, (PART_OF_WINDOW * this.#windowS) / MEMORY_S);
     this.#ring = new BudgetRing(window);
     this.#predicted = START_BURN * this.#budget;
     this.#multiple = multipleOf(THETA_START, START_BURN);
@@ -94,7 +114,9 @@ export class ObjectivePressure {
 
   /** A choice was made whose predicted risk is `risk`; `recent`: the requests of the last `MEMORY_S`, decayed. */
   chosen(risk: number, recent: number, wallMs: number): void {
-    this.#predicted += (risk - this.#predicted) / Math.max(LEAST_PREDICTIONS, recent);
+    const memory = Math.max(LEAST_PREDICTIONS, recent, Math.min(PART_OF_SEEN * this.#seen, this.#spans * recent));
+    this.#seen += 1;
+    this.#predicted += (risk - this.#predicted) / memory;
     const fade = 1 / Math.max(LEAST_REALISED, (recent / MEMORY_S) * (this.#windowS / 3));
     this.#predictedSum += risk - fade * this.#predictedSum;
     this.#realisedSum -= fade * this.#realisedSum;
@@ -139,6 +161,7 @@ export class ObjectivePressure {
       theta: this.#theta,
       boundFor: this.#boundFor,
       ring: this.#ring.save(),
+      seen: this.#seen,
     };
   }
 
@@ -151,6 +174,7 @@ export class ObjectivePressure {
     this.#theta = Math.max(THETA_LEAST, Math.min(EXPONENT_MOST, state.theta));
     this.#boundFor = state.boundFor;
     this.#ring.restore(state.ring ?? null, wallMs);
+    this.#seen = Number.isFinite(state.seen) ? Math.max(0, state.seen as number) : 0;
     this.#stale = true;
     return true;
   }
