@@ -78,7 +78,8 @@ const TABLE: readonly (readonly [what: string, views: readonly Word[], tries: re
   ["a due probe rather than a resting one", ["rest", "due"], [], "probe 1 probing"],
   ["a due probe not while it is paced", ["due+5000", "ok"], [], "first 1"],
   ["past one that is being probed", ["probing", "ok"], [], "first 1"],
-  ["one of the resting in their order, though another is slow alone", ["rest", "slow"], [], "last-resort 0"],
+  ["who is slow alone rather than who fails, where both rest", ["rest", "slow"], [], "first 1"],
+  ["who is slow alone past the paced", ["ok+1000", "slow"], [], "first 1"],
   ["one of the resting where all rest, unmetered", ["rest", "rest"], [], "last-resort 0"],
   ["the one that is being probed where nothing else is left", ["probing"], [], "last-resort 0"],
   ["a resting one rather than a pause", ["ok+5000", "rest"], [], "last-resort 1"],
@@ -157,6 +158,15 @@ describe("the next step is", () => {
       assert.equal(words(step(views, tries)), expected);
     });
   }
+
+  it("one that rests since it failed for a tenth of the first attempts beside one that is slow alone, and for all while it is probed", () => {
+    assert.equal(words(step(["slow", "rest"], [], { random: 0.09 })), "last-resort 1");
+    assert.equal(words(step(["slow", "rest"], [], { random: 0.1 })), "first 0");
+    assert.equal(words(step(["slow", "rest+5000"], [], { random: 0 })), "first 0");
+    assert.equal(words(step(["slow", "probing"], [], { random: 0.9 })), "last-resort 1");
+    assert.equal(words(step(["slow", "slow"], [], { random: 0 })), "first 0");
+    assert.equal(words(step(["ok", "slow", "rest"], ["0:server"], { random: 0 })), "failover 1");
+  });
 
   it("a call beyond a learned pace in a tenth of the cases where the wait were too long, and never while a provider's pause lasts", () => {
     assert.equal(words(step(["cap+20000"], [], { random: 0.09 })), "paced 0");

@@ -57,6 +57,9 @@ export type Step =
   | Launch
   | { readonly kind: "stop"; readonly why: "final" | "attempts" | "deadline" | "nothing_left" | "paced"; readonly retryAfterMs: number | null };
 
+/** Of the first attempts beside one that is slow alone, this share goes to one that rests since it failed. */
+const BESIDE_SLOW = 0.1;
+
 const FIRST: Step = Object.freeze({ kind: "launch", candidate: 0, why: "first", metered: false, probe: false, waitMs: 0 });
 
 function isOpen(view: HealthView, nowMs: number): boolean {
@@ -103,10 +106,15 @@ export function nextStep(facts: StepFacts): Step {
     const probe = views[next]?.state === "probe-ready";
     return { kind: "launch", candidate: next, why: probe ? "probe" : first ? "first" : "failover", metered: false, probe, waitMs: 0 };
   }
-  // Late is better than nothing, and one that is slow alone will answer: no repeat of a call that failed, so nothing meters it. Not at
-  // first: whoever rests for what may have passed would never be tried beside one that is slow for certain.
-  const slow = first ? undefined : untried.find((i) => usable(i) && !paced(i) && views[i]?.slowOnly === true);
-  if (slow !== undefined) return { kind: "launch", candidate: slow, why: "failover", metered: false, probe: false, waitMs: 0 };
+  // Late is better than nothing, and one that is slow alone will answer: no repeat of a call that failed, so nothing meters it. Of first
+  // attempts a tenth goes to whoever rests all the same, and where that has begun to answer, all: it may be well again long before its
+  // rest ends, and the slow one is slow for certain.
+  const slow = untried.find((i) => usable(i) && !paced(i) && views[i]?.slowOnly === true);
+  const failed = first && slow !== undefined ? untried.find((i) => usable(i) && !paced(i) && views[i]?.slowOnly !== true) : undefined;
+  if (failed !== undefined && (views[failed]?.state !== "resting" || facts.random() < BESIDE_SLOW)) {
+    return { kind: "launch", candidate: failed, why: "last-resort", metered: false, probe: false, waitMs: 0 };
+  }
+  if (slow !== undefined) return { kind: "launch", candidate: slow, why: first ? "first" : "failover", metered: false, probe: false, waitMs: 0 };
   const again = !inFlight && facts.untried !== true;
   if (again) {
     const repeat = repeatable(facts, views, may);

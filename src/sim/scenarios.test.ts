@@ -40,15 +40,26 @@ for (const id of IDS) {
   });
 }
 
-test("both down for ten minutes at 100/s: at most 1.2 calls for a request and ten a second, and none waits when they are back", (t) => {
-  const down: Phase = { fromMs: MINUTE_MS, toMs: 11 * MINUTE_MS, incident: "down", faults: [{ kind: "refuse", p: 1, status: 503 }] };
-  const [report] = simulate(pair([down], [{ ...down, incident: "down too" }], 100, 13), [OURS]) as [Report];
+for (const perS of [10, 100]) {
+  test(`both down for ten minutes at ${perS}/s: at most 1.2 calls for a request and ten a second, and none waits when they are back`, (t) => {
+    const down: Phase = { fromMs: MINUTE_MS, toMs: 11 * MINUTE_MS, incident: "down", faults: [{ kind: "refuse", p: 1, status: 503 }] };
+    const [report] = simulate(pair([down], [{ ...down, incident: "down too" }], perS, 13), [OURS]) as [Report];
+    const during = report.incidents[0] ?? assert.fail();
+    const there = report.incidents.reduce((sum, { callsThere }) => sum + callsThere, 0);
+    t.diagnostic(`${line(report)}; ${there} calls for ${during.requests} requests`);
+    assert.ok(there <= 1.2 * during.requests + 10 * 600, `${there} for ${during.requests}`);
+    const after = report.series.rows.filter(({ atMs }) => atMs >= down.toMs + MINUTE_MS);
+    assert.ok(after.length > 0 && after.every(({ failed }) => failed === 0));
+  });
+}
+
+test("a quarter of the calls fails, each in another way: at most one in a thousand requests does", (t) => {
+  const faults: Phase["faults"] = [{ kind: "refuse", p: 0.08, status: 500 }, { kind: "refuse", p: 0.09, status: 503 }, { kind: "stall", p: 0.05 }, { kind: "refuse", p: 0.03, status: 0, connect: true }];
+  const [report] = simulate(pair([{ fromMs: MINUTE_MS, toMs: 21 * MINUTE_MS, incident: "partial", faults }], [], 10, 22), [OURS]) as [Report];
   const during = report.incidents[0] ?? assert.fail();
-  const there = report.incidents.reduce((sum, { callsThere }) => sum + callsThere, 0);
-  t.diagnostic(`${line(report)}; ${there} calls for ${during.requests} requests`);
-  assert.ok(there <= 1.2 * during.requests + 10 * 600, `${there} for ${during.requests}`);
-  const after = report.series.rows.filter(({ atMs }) => atMs >= down.toMs + MINUTE_MS);
-  assert.ok(after.length > 0 && after.every(({ failed }) => failed === 0));
+  t.diagnostic(`${line(report)}; ${during.callsThere} calls there, ${during.failuresThere} failed`);
+  assert.ok(during.failuresThere > 10);
+  assert.ok(report.failed + report.broken <= 0.001 * during.requests, `${report.failed} failed of ${during.requests}`);
 });
 
 for (const [upS, downS] of [[5, 5], [60, 20], [300, 60]] as const) {

@@ -62,6 +62,26 @@ export function leftAtOnce(evidence: Evidence, phase = 0): void {
   assert.ok(failures <= FAILURES_TO_LEAVE || spanMs <= LEAVE_MS, `${failures} failures in ${Math.round(spanMs)} ms before the primary was left`);
 }
 
+/** Beyond a slow answer's own time: what a call lasts that failed before it, and a machine that stands still for a moment. */
+const MOVED_MS = 1_500;
+
+/** All that is left is slow: those who come while the primary is down have its answers, each within its time, and are asked for once there. */
+export function notStarved({ plan, seen, bill, phases }: Evidence): void {
+  const { fromMs = 0 } = phases[0] ?? {};
+  const toMs = Math.max(...phases.map((phase) => phase.toMs));
+  const during = seen.filter(({ startedMs }) => startedMs >= fromMs && startedMs < toMs);
+  const answerMs = (plan.fallbackFirstTokenMs ?? 0) + (plan.words * 1_000) / plan.wordsPerSecond;
+  const slowest = Math.max(...during.map(({ startedMs, endedMs }) => endedMs - startedMs));
+  assert.ok(slowest <= answerMs + MOVED_MS, `an answer took ${Math.round(slowest)} ms, of which the fallback's time is ${answerMs}`);
+  const there = bill.filter(({ provider, at }) => provider === "fallback" && at >= fromMs && at < toMs).length;
+  const slow = during.filter(({ deployment }) => deployment === "fallback/chat").length;
+  assert.ok(slow >= 0.9 * during.length, `only ${slow} of ${during.length} were answered by the fallback`);
+  assert.ok(there <= 1.1 * during.length, `${there} calls at the fallback for ${during.length} requests`);
+  // Probes, and a tenth of the requests: slow for certain is better than dead for all that is known.
+  const lost = bill.filter((row) => row.provider === "primary" && row.at >= fromMs && row.at < toMs && isSpoilt(row)).length;
+  assert.ok(lost <= during.length / 4, `${lost} of ${during.length} requests asked the dead one first`);
+}
+
 /** Nobody noticed that streams broke off: some were carried on, and every answer is the whole of what was said. */
 export function carriedOn(evidence: Evidence): void {
   noError(evidence);

@@ -24,6 +24,8 @@ export interface Plan {
   /** Who has the outage: the primary, or both. */
   readonly down?: "primary" | "all";
   readonly perSecond?: number;
+  /** First tokens of the fallback come after so long, each of them; as those of the primary where absent. */
+  readonly fallbackFirstTokenMs?: number;
   /** With each request for chat one for a picture, of the same model. */
   readonly pictures?: boolean;
   readonly seed?: number;
@@ -109,7 +111,7 @@ function asItIs({ scenario, playedMs = PLAYED_MS }: Plan): Timetable {
 }
 
 function fleetOf(plan: Plan): FleetConfig {
-  const { dialect = "openai-chat", words, wordsPerSecond } = plan;
+  const { dialect = "openai-chat", words, wordsPerSecond, fallbackFirstTokenMs } = plan;
   // Pictures have one dialect.
   const other = plan.pictures === true || dialect === "anthropic-messages" ? "openai-chat" : "anthropic-messages";
   const pace = { first_token: FIRST_TOKEN, token_rate: wordsPerSecond, tokens_out: words };
@@ -118,7 +120,7 @@ function fleetOf(plan: Plan): FleetConfig {
     seed: plan.seed ?? 1,
     providers: [
       { name: "primary", dialect, models: { chat: model(PRICES.primary) }, ...pace },
-      { name: "fallback", dialect: other, models: { chat: model(PRICES.fallback) }, ...pace },
+      { name: "fallback", dialect: other, models: { chat: model(PRICES.fallback) }, ...pace, ...(fallbackFirstTokenMs !== undefined && { first_token: fallbackFirstTokenMs }) },
     ],
   };
 }
