@@ -9,7 +9,7 @@ import { createObject } from "../../src/control/manage.ts";
 import { gatewayConfig, startFleet, type Fleet, type FleetConfig, type RuleInput } from "../../src/fleet/index.ts";
 import { testGateway, type TestGateway } from "../support/gateway.ts";
 
-const REQUESTS = 320;
+const REQUESTS = 800;
 const AT_ONCE = 8;
 
 /** All that is billed though nothing useful comes, and some that is not. */
