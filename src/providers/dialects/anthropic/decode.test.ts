@@ -224,6 +224,14 @@ describe("property: decoders never throw", () => {
     );
   });
 
+  test("and nothing follows an error that was found in what a message brought along", () => {
+    const early = (content: Json): Json => ({ type: "message_start", message: { id: "msg_1", content, usage: { input_tokens: 9 } } });
+    for (const next of [piece(3, { type: "text_delta", text: "more" }), begin(3, { type: "text", text: "more" }), early([7]), stopped("end_turn")]) {
+      const kinds = streamed([early([7]), next, STOP]).map((event) => event.kind);
+      assert.deepEqual(kinds, ["start", "usage", "error"], JSON.stringify(next));
+    }
+  });
+
   test("on any text as an event, and any JSON as an answer", () => {
     fc.assert(fc.property(fc.string(), fc.string(), (event, data) => void anthropicMessages.openStream(CONTEXT).push({ event, data })));
     fc.assert(fc.property(anything, (body) => assert.ok(anthropicMessages.decodeAnswer(body, CONTEXT).some((event) => event.kind === "error" || event.kind === "end"))));

@@ -92,7 +92,7 @@ class AnswerReader implements StreamDecoder {
   #read(event: SseEvent): void {
     const data = event.data.trim();
     if (data === "" || data === "[DONE]") {
-      if (event.event === "ping") this.#out.push({ kind: "ping" });
+      if (event.event === "ping") this.#tell({ kind: "ping" });
       return;
     }
     let value: Json;
@@ -122,7 +122,7 @@ class AnswerReader implements StreamDecoder {
       case "message_stop":
         return this.#messageStop();
       case "ping":
-        this.#out.push({ kind: "ping" });
+        this.#tell({ kind: "ping" });
         return;
       default:
         this.#warn(`events of type ${shown(type)} have no counterpart and were left out`);
@@ -146,7 +146,7 @@ class AnswerReader implements StreamDecoder {
     if (this.#started) return;
     this.#started = true;
     this.#id = asString(message.id);
-    this.#out.push({
+    this.#tell({
       kind: "start",
       id: this.#id,
       model: asString(message.model),
@@ -178,7 +178,7 @@ class AnswerReader implements StreamDecoder {
         return;
       case "redacted_thinking":
         this.#blocks.set(index, { kind: "skipped" });
-        this.#out.push({ kind: "redacted", choice: 0, data: asString(block.data) ?? "" });
+        this.#tell({ kind: "redacted", choice: 0, data: asString(block.data) ?? "" });
         return;
       case "tool_use":
         return this.#openTool(index, block);
@@ -195,7 +195,7 @@ class AnswerReader implements StreamDecoder {
     this.#hasContent = true;
     this.#blocks.set(index, { kind: "tool", index: call, input: block.input, held: "", told: false });
     const clientName = Object.hasOwn(this.#renames, name) ? (this.#renames[name] ?? name) : name;
-    this.#out.push({ kind: "tool-start", choice: 0, index: call, id, name: clientName, thoughtSignature: undefined });
+    this.#tell({ kind: "tool-start", choice: 0, index: call, id, name: clientName, thoughtSignature: undefined });
   }
 
   /** Server-side tools, their results, and whatever comes next: named, and their text carried where it is the answer's. */
@@ -233,19 +233,19 @@ class AnswerReader implements StreamDecoder {
     const text = asString(value) ?? "";
     if (text === "") return;
     this.#hasContent = true;
-    this.#out.push({ kind: "text", choice: 0, text });
+    this.#tell({ kind: "text", choice: 0, text });
   }
 
   #reasoning(value: Json | undefined): void {
     const text = asString(value) ?? "";
     if (text === "") return;
     this.#hasContent = true;
-    this.#out.push({ kind: "reasoning", choice: 0, text });
+    this.#tell({ kind: "reasoning", choice: 0, text });
   }
 
   #signature(block: Block | undefined, signature: string): void {
     if (block?.kind === "thinking") block.signature += signature;
-    else if (signature !== "") this.#out.push({ kind: "signature", choice: 0, signature });
+    else if (signature !== "") this.#tell({ kind: "signature", choice: 0, signature });
   }
 
   #arguments(block: Block | undefined, json: string): void {
@@ -253,7 +253,7 @@ class AnswerReader implements StreamDecoder {
     if (block?.kind !== "tool") return this.#fail("malformed", "arguments came for a tool call that was never begun");
     block.held += json;
     if (block.held.trim() === "" || "null".startsWith(block.held.trim())) return;
-    this.#out.push({ kind: "tool-arguments", choice: 0, index: block.index, json: block.held });
+    this.#tell({ kind: "tool-arguments", choice: 0, index: block.index, json: block.held });
     block.held = "";
     block.told = true;
   }
@@ -265,10 +265,10 @@ class AnswerReader implements StreamDecoder {
     this.#blocks.delete(index);
     if (block.kind === "thinking") {
       const signature = block.signature === "" ? block.given : block.signature;
-      if (signature !== "") this.#out.push({ kind: "signature", choice: 0, signature });
+      if (signature !== "") this.#tell({ kind: "signature", choice: 0, signature });
     }
     if (block.kind === "tool" && !block.told) {
-      this.#out.push({ kind: "tool-arguments", choice: 0, index: block.index, json: wholeArguments(block.input) });
+      this.#tell({ kind: "tool-arguments", choice: 0, index: block.index, json: wholeArguments(block.input) });
     }
   }
 
@@ -306,7 +306,7 @@ class AnswerReader implements StreamDecoder {
       this.#tellUsage(true);
       return this.#fail("truncated", "the answer ended without a stop reason");
     }
-    this.#out.push({ kind: "end" });
+    this.#tell({ kind: "end" });
     this.#done = true;
   }
 
@@ -323,13 +323,13 @@ class AnswerReader implements StreamDecoder {
       this.#tellUsage(true);
       return this.#fail("empty", "the answer ended without any content");
     }
-    this.#out.push({ kind: "finish", choice: 0, reason: this.#finishOf(native), native });
+    this.#tell({ kind: "finish", choice: 0, reason: this.#finishOf(native), native });
     this.#tellUsage(true);
   }
 
   #refusal(details: Json | undefined): void {
     const text = asString(member(details, "explanation")) ?? "";
-    if (text !== "") this.#out.push({ kind: "refusal", choice: 0, text });
+    if (text !== "") this.#tell({ kind: "refusal", choice: 0, text });
   }
 
   #finishOf(native: string): FinishReason {
@@ -348,24 +348,28 @@ class AnswerReader implements StreamDecoder {
 
   #tellUsage(final: boolean): void {
     const usage = this.#usage === undefined ? undefined : readUsage(this.#usage, final);
-    if (usage !== undefined) this.#out.push({ kind: "usage", usage });
+    if (usage !== undefined) this.#tell({ kind: "usage", usage });
+  }
+
+  /** Nothing follows an error or the end, however deep inside an event it was found. */
+  #tell(event: StreamEvent): void {
+    if (!this.#done) this.#out.push(event);
   }
 
   #tellError(body: Json): void {
-    this.#out.push({ kind: "error", error: inBandError(body) });
+    this.#tell({ kind: "error", error: inBandError(body) });
     this.#done = true;
   }
 
   #fail(failure: FailureClass, message: string): void {
-    if (this.#done) return;
-    this.#out.push({ kind: "error", error: seenError(failure, message) });
+    this.#tell({ kind: "error", error: seenError(failure, message) });
     this.#done = true;
   }
 
   #warn(message: string): void {
     if (this.#warned.has(message) || this.#warned.size >= WARNINGS_MAX) return;
     this.#warned.add(message);
-    this.#out.push({ kind: "warning", message });
+    this.#tell({ kind: "warning", message });
   }
 
   #warnOfCitations(): void {
