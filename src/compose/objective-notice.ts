@@ -8,8 +8,8 @@ const WHAT: Readonly<Record<Objective["kind"], string>> = {
   availability: "requests that are answered whole", error_rate: "requests that do not fail", latency: "answers in time", first_token: "first tokens in time", output_rate: "answers that are fast enough", throughput: "minutes in which enough is served",
 };
 
-/** An alert began, turned into another, or is over. */
-export function burnNotice({ owner, objective, event, left }: OwnedEvent, atMs: number): Notice {
+/** An alert began, turned into another, or is over; `gone`: because nobody promises this any longer. */
+export function burnNotice({ owner, objective, event, left }: OwnedEvent, atMs: number, gone = false): Notice {
   const { rule, state, burnLong, burnShort, validLong } = event;
   const who = `${owner.kind === "scope" ? "objective" : owner.kind} ${owner.id}`;
   const common = {
@@ -24,6 +24,7 @@ export function burnNotice({ owner, objective, event, left }: OwnedEvent, atMs: 
     scopes: scopesOf(owner),
   } as const;
   const facts = `${WHAT[objective.kind]}: ${percent(objective.target)} % promised, ${percent(Math.max(0, left))} % of the error budget left. It goes ${rounded(burnLong)} times as fast as it may over ${rule.long} and ${rounded(burnShort)} times over ${rule.short}.`;
+  if (gone) return { ...common, kind: "objective_kept", severity: "info", title: `The error budget of ${who} is no longer watched: ${objective.name}`, text: `It burned when it was taken out of the configuration, or changed what it means. ${capital(facts)} Rule: ${told(rule)}.` };
   if (state === "quiet") return { ...common, kind: "objective_kept", severity: "info", title: `The error budget of ${who} no longer burns: ${objective.name}`, text: `${capital(facts)} Rule: ${told(rule)}.` };
   if (state === "low_traffic") {
     return { ...common, kind: "objective_burn", severity: "info", title: `Low traffic, and failures among it: ${who}, ${objective.name}`, text: `${capital(facts)} Only ${Math.round(validLong)} requests in ${rule.long}: too few to call anybody. Rule: ${told(rule)}.` };

@@ -24,18 +24,22 @@ objectives: { search: { scopes: [team/search], availability: { target: 99%, wind
 contracts: { openai: { account: openai, models: ["*"], kind: pay_as_you_go, start: "2026-01-01", sla: { uptime_percent: 99.9, credits: [{ below_percent: 99.9, credit_percent: 10 }] } } }
 `;
 
+function configOf(text: string): Config {
+  const parsed = parseConfig(text, { source: "t", env: {}, readFile: () => "", providers: PROVIDERS });
+  assert.ok(parsed.ok, parsed.ok ? "" : JSON.stringify(parsed.errors));
+  return parsed.config;
+}
+
 class World {
   wallMs: number;
   readonly told: Notice[] = [];
   readonly warned: string[] = [];
-  readonly config: Config;
+  config: Config;
   readonly objectives: Objectives;
 
   constructor(at: string, text = TEXT, endings?: Endings) {
     this.wallMs = endings === undefined ? Date.UTC(2026, 10, 23, 8) : START_MS;
-    const parsed = parseConfig(text, { source: "t", env: {}, readFile: () => "", providers: PROVIDERS });
-    assert.ok(parsed.ok, parsed.ok ? "" : JSON.stringify(parsed.errors));
-    this.config = parsed.config;
+    this.config = configOf(text);
     const key = { kind: "key", id: "app", tenant: "default", version: 1, body: { team: "search" } } as unknown as StoredObject;
     const log = { info: () => undefined, warn: (event: string) => void this.warned.push(event), error: (event: string) => assert.fail(event) };
     this.objectives = new Objectives({
@@ -76,6 +80,24 @@ describe("objectives of a gateway", () => {
     world.wallMs += 310_000;
     world.objectives.tick();
     assert.deepEqual(world.told.map(({ kind, fields }) => `${kind} ${String(fields["owner"])} ${String(fields["rule"])}`), ["objective_kept route/support page_fast", "objective_kept contract/openai page_fast"]);
+  });
+
+  it("say that nobody watches any longer what burned when it was taken out of the configuration", () => {
+    const world = new World(mkdtempSync(join(folder, "j")));
+    world.ask(200, true);
+    world.objectives.tick();
+    world.told.length = 0;
+    world.config = configOf("version: 1\nproviders: { openai: { api_key: \"0123456789abcdef\" } }\nroutes: { support: { candidates: [openai/gpt-4o] } }\n");
+    world.objectives.reloaded();
+    const ends = world.told.filter(({ fields }) => fields["rule"] === "page_fast");
+    assert.deepEqual(ends.map(({ kind, severity, title }) => `${kind} ${severity}: ${title}`), [
+      "objective_kept info: The error budget of route support is no longer watched: availability", "objective_kept info: The error budget of objective search is no longer watched: availability",
+      "objective_kept info: The error budget of contract openai is no longer watched: uptime",
+    ]);
+    assert.match(ends[0]?.text ?? "", /^It burned when it was taken out of the configuration, or changed what it means\. Requests that/);
+    world.objectives.reloaded();
+    world.objectives.tick();
+    assert.equal(world.told.length, 9);
   });
 
   it("are kept over restarts, each minute and at the end, and told only once", () => {

@@ -77,6 +77,8 @@ export class Objectives {
   reloaded(): void {
     const { routes, objectives } = this.#parts.config();
     this.book.configure({ routes, scoped: objectives, contracts: this.#parts.contracts() });
+    const wallMs = this.#parts.clock.wallMs();
+    for (const event of this.book.ended(wallMs)) this.#parts.notify(burnNotice(event, wallMs, true));
     this.#parts.outcomes.promise(routes.map((route) => [route.name, route.objectives] as const), { promises: objectives, scopesOf: (asker) => this.scopesOf(asker) });
   }
 

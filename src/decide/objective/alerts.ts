@@ -63,6 +63,16 @@ export class BurnAlerts {
     return events ?? NONE;
   }
 
+  /** What is not watched any longer: all that had begun is over. */
+  end(windows: Burning, wallMs: number): readonly BurnEvent[] {
+    const begun = BURN_RULES.filter(({ id }) => (this.#states.get(id)?.state ?? "quiet") !== "quiet");
+    return begun.map((rule) => {
+      const was = this.#states.get(rule.id)?.state ?? "quiet";
+      this.#states.set(rule.id, { state: "quiet", sinceMs: wallMs });
+      return { ...this.#alert(rule, windows, wallMs), was };
+    });
+  }
+
   /** How the rules stand by the last look, with the burn of now. */
   states(windows: Burning, wallMs: number): readonly BurnAlert[] {
     return BURN_RULES.map((rule) => this.#alert(rule, windows, wallMs));

@@ -47,6 +47,25 @@ describe("a book of objectives", () => {
     assert.ok((kept.windowsOf("support", "availability")?.burn("60s", START_MS + 10_000) ?? 0) > 33);
   });
 
+  it("ends the alerts of what is no longer promised, or no longer so, once; those of a new target go on", () => {
+    const kept = book();
+    for (let i = 0; i < 200; i++) kept.recorded(request(FAILED), ["team/search"], START_MS);
+    const begun = kept.evaluate(START_MS).map(({ owner, objective, event }) => `${owner.id} ${objective.name} ${event.rule.id}`);
+    assert.ok(begun.includes("support availability page_fast") && begun.includes("search availability page_fast"), begun.join());
+    assert.deepEqual(kept.ended(START_MS), []);
+    const [support] = PROMISED.routes;
+    const asked = (objectives: readonly Objective[]): Promised => ({ ...PROMISED, scoped: [], contracts: [], routes: [{ ...support!, objectives }] });
+    const ended = (): string[] => kept.ended(START_MS).map(({ owner, objective, event }) => `${owner.kind}/${owner.id} ${objective.name} ${event.rule.id} ${event.was} ${event.state}`);
+    kept.configure(asked([{ ...AVAILABILITY, target: 0.95 }]));
+    assert.deepEqual(ended(), ["page_fast", "page_slow", "ticket"].map((rule) => `scope/search availability ${rule} firing quiet`));
+    assert.deepEqual(ended(), []);
+    assert.deepEqual(kept.evaluate(START_MS), []);
+    kept.configure(asked([{ ...AVAILABILITY, target: 0.95, window: { kind: "month", zone: "UTC" } }]));
+    assert.deepEqual(ended(), ["page_fast", "page_slow", "ticket"].map((rule) => `route/support availability ${rule} firing quiet`));
+    kept.configure({ routes: [], scoped: [], contracts: [] });
+    assert.deepEqual(ended(), []);
+  });
+
   it("tells alerts with their owner, and has the route do what its error budget says", () => {
     const kept = book();
     const wallMs = START_MS + 7 * 86_400_000;

@@ -76,6 +76,8 @@ export class ObjectiveBook {
   readonly #effects = new Map<string, BudgetEffects>();
   /** Saved by another run, for the first `configure`. */
   #saved: JsonObject = {};
+  /** Taken out by a `configure`, or begun anew under another meaning: their alerts are over, which nobody was told yet. */
+  #gone: Tracked[] = [];
 
   /** Nothing is promised at all. */
   get empty(): boolean {
@@ -101,6 +103,10 @@ export class ObjectiveBook {
       return [{ contract, tracked: this.#track({ kind: "contract", id: contract.id, scopes: [] }, objective, before), covers: new Map() }];
     });
     this.#saved = {};
+    for (const [key, tracked] of before) {
+      const now = this.#all.get(key);
+      if (now === undefined || meaningOf(now.objective) !== meaningOf(tracked.objective)) this.#gone.push(tracked);
+    }
     for (const name of this.#effects.keys()) if (!this.#ofRoute.has(name)) this.#effects.delete(name);
   }
 
@@ -128,6 +134,13 @@ export class ObjectiveBook {
       this.#effects.set(name, budgetEffects(this.#policies.get(name) ?? { steps: [] }, left, this.#effects.get(name)));
     }
     return events;
+  }
+
+  /** Alerts that are over because what they are about is no longer promised, or no longer so; each is told once. To be asked after `configure`. */
+  ended(wallMs: number): readonly OwnedEvent[] {
+    const gone = this.#gone;
+    this.#gone = [];
+    return gone.flatMap(({ owner, objective, windows, alerts }) => alerts.end(windows, wallMs).map((event) => ({ owner, objective, event, left: windows.standing(wallMs).left })));
   }
 
   /** What a route's error budget has it do, by the last look. */
