@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Settled } from "../decide/budget/account.ts";
-import type { BudgetAlert, BudgetBook, OpenHold } from "../decide/budget/book.ts";
+import { identityOf, type BudgetAlert, type BudgetBook, type OpenHold } from "../decide/budget/book.ts";
 import { spanAt } from "../decide/budget/periods.ts";
 import type { BalanceDelta, Budget, PeriodKey } from "../decide/budget/types.ts";
 import { int, text } from "./statements.ts";
@@ -28,6 +28,8 @@ export class Balances {
   readonly #add: StatementSync;
   readonly #told: StatementSync;
   readonly #read: StatementSync;
+  /** null: what others spent is counted elsewhere. */
+  readonly #spentByJoiners: StatementSync | null;
   /** Budget → what its balances are stored under: a budget of other scopes or another period starts anew. */
   #names = new Map<string, string>();
   /** Since when this process has counted for each of those names (wall). */
@@ -39,8 +41,11 @@ export class Balances {
   /** Budget and period → the number of its row. */
   readonly #ids = new Map<string, number>();
 
-  constructor(db: DatabaseSync) {
+  /** `isAuthority`: what joined processes told of their slices counts, too; it is in no row of ours. */
+  constructor(db: DatabaseSync, isAuthority: boolean) {
     this.#db = db;
+    const spent = "sum(CASE WHEN lost = 0 THEN settled_nano_usd ELSE max(settled_nano_usd, granted_nano_usd - returned_nano_usd) END)";
+    this.#spentByJoiners = isAuthority ? db.prepare(`SELECT coalesce(${spent}, 0) AS spent FROM slices WHERE identity = ? AND period = ?`) : null;
     // What it stands at, not what is added: a balance that a rolled-back transaction took along is whole again with the next.
     this.#insert = db.prepare(`
       INSERT INTO balances (budget, period, settled_nano_usd, overrun_nano_usd, told_permille) VALUES (?,?,?,?,0)
@@ -130,16 +135,20 @@ export class Balances {
     }
   }
 
-  /** From its balance; where there is none yet, from the rows of the period, which are then its balance. */
+  /** From its balance; where there is none yet, from the rows of the period and what joiners told of it, which are then its balance. */
   settledOf(budget: Budget, periodKey: PeriodKey): Settled {
     const name = this.#names.get(budget.id) ?? storedName(budget);
     const known = this.#read.get(name, periodKey);
     if (known !== undefined) return { settledNanoUsd: int(known["settled_nano_usd"]), overrunNanoUsd: int(known["overrun_nano_usd"]), toldPermille: int(known["told_permille"]) };
     if (this.#sawBegin(budget, name, periodKey)) return NOTHING;
-    const settledNanoUsd = this.#sumOfRows(budget, periodKey);
+    const settledNanoUsd = this.#sumOfRows(budget, periodKey) + this.#sumOfSlices(budget, periodKey);
     // Nothing spent needs no row: rows come in the order in which budgets are used, so those in use lie side by side.
     if (settledNanoUsd !== 0) this.#put(`${budget.id}\n${periodKey}`, { name, period: periodKey, settled: settledNanoUsd, overrun: 0 });
     return { settledNanoUsd, overrunNanoUsd: 0 };
+  }
+
+  #sumOfSlices(budget: Budget, periodKey: PeriodKey): number {
+    return this.#spentByJoiners === null ? 0 : int(this.#spentByJoiners.get(identityOf(budget), periodKey)?.["spent"]);
   }
 
   #sumOfRows(budget: Budget, periodKey: PeriodKey): number {

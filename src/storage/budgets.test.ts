@@ -68,6 +68,19 @@ describe("a budget over the ledger", () => {
     assert.equal((await reserve(storage, 5)).kind, "refused");
   });
 
+  it("counts a charge once that comes twice in one group, also where the second says something else, and over a restart", async () => {
+    const storage = open();
+    storage.limit([DAY]);
+    for (const number of [1, 2, 3]) await reserve(storage, number);
+    await storage.ledger.settle([aCharge(1), aCharge(1)]);
+    await Promise.all([storage.ledger.settle([aCharge(2)]), storage.ledger.settle([aCharge(2)])]);
+    await storage.ledger.settle([aCharge(3), aCharge(3, { costNanoUsd: 100 })]);
+    assert.deepEqual(standing(storage), [39_100, 0]);
+    const again = crashed(storage);
+    again.limit([DAY]);
+    assert.deepEqual(standing(again), [39_100, 0]);
+  });
+
   it("refuses many holds at once one by one, and answers in their order", async () => {
     const storage = open();
     storage.limit([DAY]);

@@ -48,12 +48,12 @@ export class LedgerBudgets implements BudgetGate {
   readonly #waiting = new Map<string, Waiting>();
   #retrying = false;
 
-  /** `waitMs`: how long a hold waits for others to be settled. */
-  constructor(db: DatabaseSync, wallMs: () => number, waitMs = 30_000, book = new BudgetBook()) {
+  /** `waitMs`: how long a hold waits for others to be settled. `isAuthority`: others may have joined this process, and not this one others. */
+  constructor(db: DatabaseSync, wallMs: () => number, waitMs = 30_000, book = new BudgetBook(), isAuthority = true) {
     this.book = book;
     this.waitMs = waitMs;
     this.wallMs = wallMs;
-    this.balances = new Balances(db);
+    this.balances = new Balances(db, isAuthority);
   }
 
   get any(): boolean {

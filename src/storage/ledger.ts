@@ -325,8 +325,8 @@ export class SqliteLedger implements Ledger {
     const entry = this.#openHold(charge.attemptId);
     if (entry !== undefined) {
       this.#charged.push(entry);
-      this.#budgets.charging(charge.attemptId, charge.costNanoUsd);
-      if (insertCharge(this.#sql, this.#shared, charge, charge.flags, entry.id)) return;
+      // Twice in one group it is one charge, and moves the balances once.
+      if (insertCharge(this.#sql, this.#shared, charge, charge.flags, entry.id)) return this.#budgets.charging(charge.attemptId, charge.costNanoUsd);
     }
     this.#chargeSlowly(charge);
   }

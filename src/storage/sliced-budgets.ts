@@ -65,7 +65,7 @@ export class SlicedBudgets extends LedgerBudgets {
 
   constructor(db: DatabaseSync, wallMs: () => number, waitMs: number | undefined, link: AuthorityLink, log: Log) {
     const slices = new SliceBook(joinerName(db), epochOf(db));
-    super(db, wallMs, waitMs, slices.book);
+    super(db, wallMs, waitMs, slices.book, false);
     this.#slices = slices;
     this.#link = link;
     this.#log = log;

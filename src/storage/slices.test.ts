@@ -216,4 +216,25 @@ describe("processes that share a budget", () => {
     assert.equal(balance(authority).settledNanoUsd, slice.grantedNanoUsd);
     assert.equal(balance(authority).heldNanoUsd, 0);
   });
+
+  it("count what joined processes spent also of a budget that is taken away and made again under its id, one that is not there, too", async () => {
+    const authority = opened(newFile(), undefined, 0);
+    const joiners = [1, 2].map(() => opened(newFile(), new Link(authority.storage), 300)) as [Opened, Opened];
+    for (const [i, joiner] of joiners.entries()) {
+      assert.equal((await reserve(joiner, i, { boundNanoUsd: 7_000_000 })).kind, "held");
+      await joiner.storage.ledger.settle([aCharge(i, { costNanoUsd: 7_000_000 })]);
+      await (joiner.storage.budgets as SlicedBudgets).settleUp();
+    }
+    const [there, gone] = joiners;
+    assert.equal(balance(authority).settledNanoUsd, 14_000_000);
+    for (const { storage } of [authority, there]) storage.limit([]);
+    for (const { storage } of [authority, there]) storage.limit([DAY]);
+    assert.equal(balance(authority).settledNanoUsd, 14_000_000);
+    await (there.storage.budgets as SlicedBudgets).settleUp();
+    assert.equal(balance(authority).settledNanoUsd, 14_000_000, "told again, it is the same spend");
+    assert.equal((await reserve(authority, 10, { boundNanoUsd: 7_000_000 })).kind, "refused");
+    assert.equal((await reserve(authority, 11, { boundNanoUsd: 6_000_000 })).kind, "held");
+    // Whoever keeps its own slices counts its own rows, and no more.
+    assert.equal(balance(gone).settledNanoUsd, 7_000_000);
+  });
 });
