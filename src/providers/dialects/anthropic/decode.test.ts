@@ -228,7 +228,8 @@ describe("property: decoders never throw", () => {
     const early = (content: Json): Json => ({ type: "message_start", message: { id: "msg_1", content, usage: { input_tokens: 9 } } });
     for (const next of [piece(3, { type: "text_delta", text: "more" }), begin(3, { type: "text", text: "more" }), early([7]), stopped("end_turn")]) {
       const kinds = streamed([early([7]), next, STOP]).map((event) => event.kind);
-      assert.deepEqual(kinds, ["start", "usage", "error"], JSON.stringify(next));
+      // Usage may be told again, before the error.
+      assert.deepEqual(kinds.filter((kind, at) => kind !== kinds[at - 1]), ["start", "usage", "error"], JSON.stringify(next));
     }
   });
 

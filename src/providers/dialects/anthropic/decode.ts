@@ -4,7 +4,7 @@
  */
 import type { FinishReason, StreamEvent } from "../../../wire/events.ts";
 import { asArray, asNumber, asString, isObject, type Json, type JsonObject, member } from "../../../wire/json.ts";
-import type { FailureClass } from "../../../wire/outcome.ts";
+import type { FailureClass, UpstreamError } from "../../../wire/outcome.ts";
 import type { SseEvent } from "../../../wire/sse-event.ts";
 import type { DecodeContext, StreamDecoder } from "../dialect.ts";
 import { shown } from "./draft.ts";
@@ -57,6 +57,8 @@ class AnswerReader implements StreamDecoder {
   /** Something came that a user gets, or that a server-side tool did. */
   #hasContent = false;
   #usage: JsonObject | undefined;
+  /** Usage came that was not told yet: a stream's opening snapshot, or later numbers. */
+  #untold: "opening" | "later" | undefined;
   /** Stop reason told in `message_start`, for a message that comes whole. */
   #earlyStop: JsonObject | undefined;
   #stopped = false;
@@ -131,7 +133,7 @@ class AnswerReader implements StreamDecoder {
 
   #messageStart(value: JsonObject): void {
     const message = isObject(value.message) ? value.message : {};
-    this.#takeUsage(message.usage);
+    this.#takeUsage(message.usage, "opening");
     // Seen twice from proxies: the same id is a repeat, another one means that two answers were joined.
     if (this.#started && asString(message.id) === this.#id) return;
     if (this.#started) this.#warn("the provider joined two answers into one");
@@ -306,6 +308,8 @@ class AnswerReader implements StreamDecoder {
       this.#tellUsage(true);
       return this.#fail("truncated", "the answer ended without a stop reason");
     }
+    // Content that came after the stop reason ends here too.
+    this.#settleOpen();
     this.#tell({ kind: "end" });
     this.#done = true;
   }
@@ -342,11 +346,14 @@ class AnswerReader implements StreamDecoder {
     return this.#toolCount > 0 ? "tool_calls" : "stop";
   }
 
-  #takeUsage(usage: Json | undefined): void {
-    if (isObject(usage)) this.#usage = mergeUsage(this.#usage, usage);
+  #takeUsage(usage: Json | undefined, as: "opening" | "later" = "later"): void {
+    if (!isObject(usage)) return;
+    this.#usage = mergeUsage(this.#usage, usage);
+    this.#untold = as;
   }
 
   #tellUsage(final: boolean): void {
+    this.#untold = undefined;
     const usage = this.#usage === undefined ? undefined : readUsage(this.#usage, final);
     if (usage !== undefined) this.#tell({ kind: "usage", usage });
   }
@@ -357,12 +364,18 @@ class AnswerReader implements StreamDecoder {
   }
 
   #tellError(body: Json): void {
-    this.#tell({ kind: "error", error: inBandError(body) });
-    this.#done = true;
+    this.#takeUsage(member(body, "usage"));
+    this.#endAt(inBandError(body));
   }
 
   #fail(failure: FailureClass, message: string): void {
-    this.#tell({ kind: "error", error: seenError(failure, message) });
+    this.#endAt(seenError(failure, message));
+  }
+
+  /** Usage first: what came before the error, or with it, may have been billed. */
+  #endAt(error: UpstreamError): void {
+    if (this.#untold !== undefined) this.#tellUsage(this.#untold === "later");
+    this.#tell({ kind: "error", error });
     this.#done = true;
   }
 

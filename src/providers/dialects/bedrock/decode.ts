@@ -86,8 +86,15 @@ class AnswerReader implements StreamDecoder {
       this.#start();
       asArray(message.content).forEach((block, index) => this.#wholeBlock(index, block));
       if (!this.#done) this.#whole(body);
+      else this.#usageBeforeError(body);
     }
     return this.#out;
+  }
+
+  /** Not an answer, but what it cost stays known. */
+  #usageBeforeError(body: JsonObject): void {
+    const usage = usageIn(body);
+    if (usage !== undefined) this.#out.splice(-1, 0, usage);
   }
 
   #whole(body: JsonObject): void {
@@ -278,13 +285,15 @@ class AnswerReader implements StreamDecoder {
 
   /** `metadata` of a stream, or the answer itself, which has the same members. */
   #metadata(value: JsonObject): void {
-    const usage = isObject(value.usage) ? readUsage(value.usage, servedTier(value)) : undefined;
-    if (usage !== undefined) this.#out.push({ kind: "usage", usage });
+    const usage = usageIn(value);
+    if (usage !== undefined) this.#out.push(usage);
     this.#metadataSeen = true;
     if (this.#stopped) this.#conclude();
   }
 
   #conclude(): void {
+    // Content that came after the stop reason ends here too.
+    for (const index of this.#blocks.keys()) this.#close(index);
     if (this.#last !== undefined) this.#out.push(this.#last);
     if (this.#last?.kind !== "error") this.#out.push({ kind: "end" });
     this.#done = true;
@@ -308,4 +317,9 @@ class AnswerReader implements StreamDecoder {
   #warnOfCitations(): void {
     this.#warn("citations have no counterpart and were left out");
   }
+}
+
+function usageIn(value: JsonObject): StreamEvent | undefined {
+  const usage = isObject(value.usage) ? readUsage(value.usage, servedTier(value)) : undefined;
+  return usage === undefined ? undefined : { kind: "usage", usage };
 }

@@ -20,6 +20,7 @@ export function decodeAnswer(body: Json, context?: DecodeContext): readonly Stre
   const events: StreamEvent[] = [];
   const message = body["message"];
   if (!isObject(message)) {
+    answer.usage(body["usage"], events);
     answer.fail(events, isErrorBody(body) ? readInnerError(body) : seenError("malformed", "the answer has no message"));
     return events;
   }
@@ -102,7 +103,9 @@ function push(answer: Answer, event: SseEvent, data: string, events: StreamEvent
       answer.finish(isObject(delta) ? delta : {}, events);
       return;
     default:
-      if (isErrorBody(body)) answer.fail(events, readInnerError(body));
+      if (!isErrorBody(body)) return;
+      answer.usage(body["usage"], events);
+      answer.fail(events, readInnerError(body));
   }
 }
 
@@ -178,8 +181,7 @@ class Answer {
 
   /** `said` holds finish_reason, usage and error: the delta of message-end, or the whole answer. */
   finish(said: JsonObject, events: StreamEvent[]): void {
-    const usage = readUsage(said["usage"]);
-    if (usage !== undefined) events.push({ kind: "usage", usage });
+    this.usage(said["usage"], events);
     this.closeCalls(events);
     if (this.over) return;
     const native = asString(said["finish_reason"]) ?? "";
@@ -196,6 +198,11 @@ class Answer {
     }
     this.over = true;
     events.push({ kind: "finish", choice: 0, reason: ending, native }, { kind: "end" });
+  }
+
+  usage(said: Json | undefined, events: StreamEvent[]): void {
+    const usage = readUsage(said);
+    if (usage !== undefined) events.push({ kind: "usage", usage });
   }
 
   fail(events: StreamEvent[], error: UpstreamError): void {

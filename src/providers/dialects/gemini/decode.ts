@@ -90,7 +90,12 @@ function readBody(state: State, body: Json, events: StreamEvent[]): void {
 
 function readChunk(state: State, chunk: Json, events: StreamEvent[]): void {
   const error = findError(chunk);
-  if (error !== undefined) return fail(state, events, readInnerError(error));
+  if (error !== undefined) {
+    // What came with the error may have been billed.
+    const usage = readUsage(member(chunk, "usageMetadata"), true);
+    if (usage !== undefined) events.push({ kind: "usage", usage });
+    return fail(state, events, readInnerError(error));
+  }
   if (!isObject(chunk) || !TOP_LEVEL.some((key) => chunk[key] !== undefined)) {
     return fail(state, events, failure("malformed", "a chunk of the answer has none of the members of one"));
   }

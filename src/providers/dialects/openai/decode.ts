@@ -41,7 +41,11 @@ export function decodeAnswer(body: Json, context: DecodeContext): readonly Strea
     events.push({ kind: "error", error: readInlineError(whole) });
     return events;
   }
-  if (!Array.isArray(whole["choices"])) return [failure("malformed", "The provider's answer has no list of choices.")];
+  if (!Array.isArray(whole["choices"])) {
+    answer.usage(whole, events);
+    events.push(failure("malformed", "The provider's answer has no list of choices."));
+    return events;
+  }
   answer.chunk(whole, events);
   if (failed(events)) return endAtError(events);
   answer.close(events);
@@ -85,10 +89,10 @@ class ChatStream implements StreamDecoder {
       if (event.event === "error") return this.#fail({ kind: "error", error: readInlineError(event.data) });
       return this.#fail(failure("malformed", `The provider sent an event that is not JSON: ${(error as Error).message}`));
     }
-    if (event.event === "error") return this.#fail({ kind: "error", error: readInlineError(chunk) });
-    if (!isObject(chunk)) return this.#fail(failure("malformed", "The provider sent an event that is not a JSON object."));
+    const told = event.event === "error";
+    if (!isObject(chunk)) return this.#fail(told ? { kind: "error", error: readInlineError(chunk) } : failure("malformed", "The provider sent an event that is not a JSON object."));
     const events: StreamEvent[] = [];
-    if (isErrorBody(chunk)) {
+    if (told || isErrorBody(chunk)) {
       this.#over = true;
       this.#answer.usage(chunk, events);
       events.push({ kind: "error", error: readInlineError(chunk) });
@@ -183,6 +187,9 @@ class AnswerDecoder {
 
   /** The terminal signal came: the end, or why this is none. */
   close(events: StreamEvent[]): void {
+    // A call that came after the finish of its choice is told to its end too.
+    for (const choice of this.#choices.values()) if (choice.finished) choice.tools.close(events);
+    if (failed(events)) return;
     if (this.finished) events.push({ kind: "end" });
     else if (this.#choices.size === 0) events.push(failure("empty", "The provider's answer has no choices."));
     else events.push(failure("truncated", "The provider's answer has a choice without a finish reason."));

@@ -55,8 +55,11 @@ class AnswerReader implements StreamDecoder {
     else if (Array.isArray(body["output"]) || body["object"] === "response") {
       this.#start(body);
       this.#terminal(body, asString(body["status"]) ?? "completed");
-    } else if (isErrorBody(body)) this.#tellError(body);
-    else this.#fail("malformed", "the answer is not a response");
+    } else {
+      this.#tellUsage(body);
+      if (isErrorBody(body)) this.#tellError(body);
+      else this.#fail("malformed", "the answer is not a response");
+    }
     return this.#out;
   }
 
@@ -164,6 +167,7 @@ class AnswerReader implements StreamDecoder {
     const output = asArray(response["output"]);
     if (status === "failed" || status === "cancelled") return this.#failed(response, status);
     if (status === "in_progress" || status === "queued") {
+      this.#tellUsage(response);
       return this.#fail("truncated", `the answer is not there: its status is ${status}`);
     }
     this.#items.close(output, this.#out);
