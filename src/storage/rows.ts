@@ -121,7 +121,8 @@ export function foldAttempts(rows: readonly AttemptRow[]): readonly AttemptView[
   return views;
 }
 
-function costAfter(before: number | null, correction: AttemptRow): number | null {
+/** What a call costs once a correction counts; null: nobody knows, or unmetered. */
+export function costAfter(before: number | null, correction: Pick<AttemptRow, "state" | "flags" | "costNanoUsd">): number | null {
   if (correction.state === "unmetered" || correction.flags.includes(COST_UNKNOWN)) return null;
   if (correction.costNanoUsd === null) return before;
   return (before ?? 0) + correction.costNanoUsd;

@@ -129,6 +129,25 @@ describe("usage", () => {
     );
   });
 
+  it("counts a call as what it is since it was corrected: priced, measured, or of no known cost any more", async () => {
+    const path = join(mkdtempSync(join(folder, "l-")), "ledger.db");
+    const storage = new SqliteStorage(path, { wallMs: () => START_MS, checkpointEveryMs: 0, settleRetryMs: 100 });
+    await storage.ledger.reserve([1, 2, 3].map((number) => aHold(number)));
+    const [unpriced, estimated, priced] = [aCharge(1, { costNanoUsd: null }), aCharge(2, { state: "estimated", costNanoUsd: 50 }), aCharge(3, { costNanoUsd: 70 })] as const;
+    await storage.ledger.settle([unpriced, estimated, priced]);
+    const usage = new UsageReader(openForReading(path));
+    const counts = (): object => {
+      const { unpriced: ofUnknownCost, estimated: byEstimate, costNanoUsd, correctionsNanoUsd } = usage.report(ALL, 1, goOn).total;
+      return { ofUnknownCost, byEstimate, costNanoUsd, correctionsNanoUsd };
+    };
+    assert.deepEqual(counts(), { ofUnknownCost: 1, byEstimate: 1, costNanoUsd: 120n, correctionsNanoUsd: 0n });
+    await storage.ledger.settle([{ ...unpriced, costNanoUsd: 30 }, { ...estimated, state: "charged", costNanoUsd: 40 }]);
+    assert.deepEqual(counts(), { ofUnknownCost: 0, byEstimate: 0, costNanoUsd: 120n, correctionsNanoUsd: 20n });
+    await storage.ledger.settle([{ ...priced, costNanoUsd: null }]);
+    assert.deepEqual(counts(), { ofUnknownCost: 1, byEstimate: 0, costNanoUsd: 120n, correctionsNanoUsd: -50n });
+    await storage.close();
+  });
+
   describe("of many rows", () => {
     let usage: UsageReader;
     let close: () => Promise<void>;

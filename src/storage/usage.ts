@@ -10,6 +10,7 @@ import { spanAt, type ClockPeriod } from "../decide/budget/periods.ts";
 import type { Json } from "../wire/json.ts";
 import type { Unit, UnitCounts } from "../wire/usage.ts";
 import { StorageError } from "./errors.ts";
+import { costAfter, type AttemptRow } from "./rows.ts";
 import { openForReading } from "./schema.ts";
 import { int, intOrNull, text } from "./statements.ts";
 
@@ -17,6 +18,7 @@ const PIECE_ROWS = 5_000;
 const GROUPS_MAX = 200_000;
 /** Rows of one process are in the order of their holds; clocks are set back now and then, and processes write beside each other. */
 const CLOCK_SLACK_ROWS = 2_000;
+const NO_CORRECTIONS: readonly never[] = [];
 
 /** Sums that grow. */
 type Sums = { -readonly [Name in keyof UsageSums]: UsageSums[Name] };
@@ -46,6 +48,9 @@ interface Row {
   readonly units: string | null;
   readonly costNanoUsd: number | null;
 }
+
+/** What a correction changed of its call. */
+type Correction = Pick<AttemptRow, "state" | "flags" | "units" | "costNanoUsd">;
 
 /** What the terms of a row say to one query: null where they do not fit it. */
 type Labels = readonly (string | null)[] | null;
@@ -105,8 +110,9 @@ export class UsageReader {
         if (groups.size >= GROUPS_MAX) throw new QueryError("large", `There are more than ${GROUPS_MAX} groups: ask by less, or for a shorter time.`);
         groups.set(key, (group = { labels, sums: newSums() }));
       }
-      count(row, corrections.get(row.attemptId), group.sums);
-      count(row, corrections.get(row.attemptId), total);
+      const corrected = corrections.get(row.attemptId) ?? NO_CORRECTIONS;
+      count(row, corrected, group.sums);
+      count(row, corrected, total);
     }
     return { groups, total };
   }
@@ -133,11 +139,15 @@ export class UsageReader {
     };
   }
 
-  #corrections(): ReadonlyMap<string, readonly { readonly units: UnitCounts; readonly costNanoUsd: number | null }[]> {
-    const found = new Map<string, { readonly units: UnitCounts; readonly costNanoUsd: number | null }[]>();
-    for (const row of this.#db.prepare("SELECT adjusts, units, cost_nano_usd FROM corrections ORDER BY id").iterate()) {
+  #corrections(): ReadonlyMap<string, readonly Correction[]> {
+    const found = new Map<string, Correction[]>();
+    const rows = this.#db.prepare("SELECT c.adjusts, c.units, c.cost_nano_usd, e.state, e.flags FROM corrections c JOIN endings e ON e.id = c.ending ORDER BY c.id");
+    for (const row of rows.iterate()) {
       const attemptId = text(row["adjusts"]);
-      const one = { units: JSON.parse(text(row["units"])) as UnitCounts, costNanoUsd: intOrNull(row["cost_nano_usd"]) };
+      const one: Correction = {
+        state: text(row["state"]) as Correction["state"], flags: JSON.parse(text(row["flags"])) as readonly string[],
+        units: JSON.parse(text(row["units"])) as UnitCounts, costNanoUsd: intOrNull(row["cost_nano_usd"] ?? null),
+      };
       const known = found.get(attemptId);
       if (known === undefined) found.set(attemptId, [one]);
       else known.push(one);
@@ -178,20 +188,24 @@ export class UsageReader {
   }
 }
 
-function count(row: Row, corrections: readonly { readonly units: UnitCounts; readonly costNanoUsd: number | null }[] | undefined, sums: Sums): void {
+function count(row: Row, corrections: readonly Correction[], sums: Sums): void {
   sums.calls++;
   if (row.number === 1) sums.requests++;
-  if (row.state === null) {
+  // What a call is counted as is how it stands by now; what it was charged and what was corrected stay apart.
+  let { state, costNanoUsd } = row;
+  for (const correction of corrections) {
+    costNanoUsd = costAfter(costNanoUsd, correction);
+    ({ state } = correction);
+  }
+  if (state === null) {
     sums.held++;
     sums.heldNanoUsd += BigInt(row.boundNanoUsd ?? 0);
-  } else if (row.state === "unmetered") sums.unmetered++;
-  else if (row.costNanoUsd === null) sums.unpriced++;
-  else {
-    if (row.state === "estimated") sums.estimated++;
-    sums.costNanoUsd += BigInt(row.costNanoUsd);
-  }
+  } else if (state === "unmetered") sums.unmetered++;
+  else if (costNanoUsd === null) sums.unpriced++;
+  else if (state === "estimated") sums.estimated++;
+  sums.costNanoUsd += BigInt(row.costNanoUsd ?? 0);
   if (row.units !== null && row.units !== "{}") addUnits(sums, JSON.parse(row.units) as UnitCounts);
-  for (const correction of corrections ?? []) {
+  for (const correction of corrections) {
     sums.correctionsNanoUsd += BigInt(correction.costNanoUsd ?? 0);
     addUnits(sums, correction.units);
   }
