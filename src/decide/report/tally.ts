@@ -1,7 +1,7 @@
 /** The events of one finished request. On the path of every request, so it allocates nothing for one that went well. */
 import { member, type Json, type JsonObject } from "../../wire/json.ts";
 import { inputTokens, outputTokens } from "../../wire/usage.ts";
-import { isWhole, judgeCall, type Finished } from "../objective/judge.ts";
+import { isWhole, judgeCall, OURS_FLAG, type Finished } from "../objective/judge.ts";
 import type { RequestClass } from "../objective/types.ts";
 import { BOUNDS_MS, bucketOf, type BadRequest, type Judged } from "./types.ts";
 
@@ -38,15 +38,16 @@ const TOTAL = names("total");
 const CLASS = { ok: "class:ok", degraded: "class:degraded", interrupted: "class:interrupted", truncated: "class:truncated", failed: "class:failed", client: "class:client" } as const;
 
 /** Calls that ended so say nothing against their provider. */
-const NO_FAILURE: ReadonlySet<string> = new Set(["answered", "superseded", "client_gone", "unheld", "unknown", "bad_request", "content_policy", "context", "schema_mismatch"]);
+const NO_FAILURE: ReadonlySet<string> = new Set(["answered", "superseded", "client_gone", "unheld", "unknown", "bad_request", "content_policy", "context", "schema_mismatch", OURS_FLAG]);
 
 /** Did a call with this outcome fail, whoever is to blame besides the client? */
 export function isFailure(outcome: string): boolean {
   return !NO_FAILURE.has(outcome);
 }
 
-/** What a call came to; one that was slow and given up for another is `late`. */
+/** What a call came to; one that was slow and given up for another is `late`, one that came to nothing by our doing or the client's is named so. */
 export function outcomeOf(call: Pick<EndedCall, "outcome" | "flags">): string {
+  if (call.flags.includes(OURS_FLAG)) return OURS_FLAG;
   return call.outcome === "superseded" && call.flags.includes("late") ? "late" : call.outcome;
 }
 

@@ -16,7 +16,7 @@ import type { Objective, RequestClass } from "../objective/types.ts";
  *   counted:<name>                against this objective, and without a row (see `ROWS_FROM_TARGET`)
  *   lost saved                    bad, and answered after all; at the deployment whose call was the first to fail
  *   diverted                      began elsewhere, since this deployment was resting
- *   call:<outcome>                upstream calls to the deployment
+ *   call:<outcome>                upstream calls to the deployment; `not_the_provider`: whatever they came to, it was not by its doing
  *   good_calls bad_calls          of those: what the provider kept and broke
  *   cost failed_cost beaten_cost  nano-dollars: of all calls, of those that failed, of those that another was faster than
  *   dearer_cost                   what answers cost over the cheapest candidate that could have given them
