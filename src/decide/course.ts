@@ -24,6 +24,10 @@ export interface CourseFacts {
   readonly startMs: number;
   /** From the start. */
   readonly deadlineMs: number;
+  /** What the owner allows, where the client allows less: its hurry is nobody's fault. Absent: the same. */
+  readonly allowedMs?: number | undefined;
+  /** An answer that comes piece by piece, so that its first content tells whether it comes at all. */
+  readonly streams?: boolean | undefined;
   /** See `StepFacts.once`. */
   readonly once: boolean;
   readonly health: HealthBook;
@@ -56,6 +60,9 @@ interface Run {
   /** When it counts as late; infinite until it is called. */
   lateAtMs: number;
   late: boolean;
+  /** When being late is its deployment's fault: later than `lateAtMs` where the client is in a hurry. */
+  blamedAtMs: number;
+  blamed: boolean;
   /** When it counts as slow against the promise; infinite where nothing is promised, and once it is told. */
   slowAtMs: number;
   /** It was started with another to learn of it, so it may go on to its first content after the other has won. */
@@ -69,6 +76,9 @@ interface Run {
 
 const IDLE: Command = Object.freeze({ kind: "idle" });
 const NEVER = Number.POSITIVE_INFINITY;
+/** No first content for so long, and for so many times what nearly all of its streams take, is no client's doing. */
+const STALLED_MS = 5_000;
+const STALLED_TIMES = 4;
 
 export class Course {
   readonly #facts: CourseFacts;
@@ -118,6 +128,7 @@ export class Course {
     for (const run of this.#runs) {
       if (run.outcome !== null || run.content) continue;
       if (!run.late && run.lateAtMs < wakeMs) wakeMs = run.lateAtMs;
+      if (run.late && !run.blamed && run.blamedAtMs < wakeMs) wakeMs = run.blamedAtMs;
       if (run.slowAtMs < wakeMs) wakeMs = run.slowAtMs;
     }
     return wakeMs;
@@ -146,20 +157,25 @@ export class Course {
     if (this.#runs.length > 0) this.#hedgeAtMs = NEVER;
     if (step.metered) this.#paid = false;
     if (step.why !== "first" && step.why !== "race") this.#facts.steering?.state.called(deployment.id, nowMs);
-    return this.#runs.push({ candidate: step.candidate, ticket, outcome: null, lateAtMs: NEVER, late: false, slowAtMs: NEVER, raced: step.why === "race", content: false, void: false, reserved: null }) - 1;
+    return this.#runs.push({ candidate: step.candidate, ticket, outcome: null, lateAtMs: NEVER, late: false, blamedAtMs: NEVER, blamed: false, slowAtMs: NEVER, raced: step.why === "race", content: false, void: false, reserved: null }) - 1;
   }
 
   /** The call goes out, and counts as late after `softTimeoutMs`, or when the next step has to start: waiting for room in a budget is no lateness. */
   called(attempt: number, softTimeoutMs: number, nowMs: number): void {
     const run = this.#runs[attempt] as Run;
     if (this.#facts.reserved !== undefined) run.reserved = this.#facts.reserved.entered((this.#facts.candidates[run.candidate] as Candidate).deployment, nowMs);
-    const { startMs, deadlineMs } = this.#facts;
+    const { startMs, deadlineMs, allowedMs = deadlineMs } = this.#facts;
     const steps = Math.min(MAX_ATTEMPTS, this.#startable());
     const next = this.#runs.filter((one) => !one.void).length + 1;
     const nextInMs = next <= steps ? startMs + latestStartMs(deadlineMs, next, steps) - nowMs : NEVER;
     // The next step was due before this one began, which is not this deployment's fault.
     if (nextInMs <= 0) this.#due = true;
     run.lateAtMs = nowMs + (nextInMs > 0 ? Math.min(softTimeoutMs, nextInMs) : softTimeoutMs);
+    run.blamedAtMs = run.lateAtMs;
+    if (allowedMs > deadlineMs) {
+      const allowedInMs = next <= steps ? startMs + latestStartMs(allowedMs, next, steps) - nowMs : NEVER;
+      run.blamedAtMs = Math.max(run.lateAtMs, nowMs + (allowedInMs > 0 ? Math.min(softTimeoutMs, allowedInMs) : softTimeoutMs));
+    }
     if (this.#facts.pace !== undefined && this.#facts.pace.thresholdMs > 0) run.slowAtMs = nowMs + this.#facts.pace.thresholdMs;
     const hedge = this.#facts.steering?.plan.hedge ?? null;
     if (attempt === 0 && hedge !== null) this.#hedgeAtMs = nowMs + hedge.afterMs;
@@ -257,9 +273,9 @@ export class Course {
     this.#due = true;
   }
 
-  /** Its soft timeout has passed. */
+  /** Its time has passed, by its deployment's fault. */
   isLate(attempt: number): boolean {
-    return this.#runs[attempt]?.late === true;
+    return this.#runs[attempt]?.blamed === true;
   }
 
   /** Nothing more is to be decided: the client has left, or the answer is an error. */
@@ -293,12 +309,24 @@ export class Course {
         run.slowAtMs = NEVER;
         this.#facts.health.slow(run.ticket, nowMs);
       }
-      if (run.late || run.lateAtMs > nowMs) continue;
-      run.late = true;
+      if (!run.late && run.lateAtMs <= nowMs) {
+        run.late = this.#due = this.#roomDue = true;
+        if (run.blamedAtMs > nowMs && this.#isStalled(run, nowMs)) run.blamedAtMs = nowMs;
+      }
+      if (run.blamed || run.blamedAtMs > nowMs) continue;
+      run.blamed = true;
       this.#facts.health.observe(run.ticket, { kind: "soft-timeout" }, nowMs, this.#facts.random());
-      this.#due = true;
-      this.#roomDue = true;
     }
+  }
+
+  /** So long without content that nothing of what was seen of its streams explains it, though a client in a hurry waits no longer. */
+  #isStalled({ candidate, ticket: { sentMs, call } }: Run, nowMs: number): boolean {
+    const { candidates, health, endpoint, streams } = this.#facts;
+    const { deployment } = candidates[candidate] as Candidate;
+    const waitedMs = nowMs - sentMs;
+    if (streams !== true || deployment.reasons || waitedMs < STALLED_MS) return false;
+    const usualMs = health.estimate(deployment.id, endpoint, 0, call.sizeClass, nowMs).quantile(0.99);
+    return usualMs !== null && waitedMs > STALLED_TIMES * usualMs;
   }
 
   /** What was planned to start beside the first attempt: with it, to learn of another; or after it, where it is slow. */

@@ -1,7 +1,8 @@
 /** One deadline for a request: the smallest that anyone named, shared by all attempts, and over with the first content. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { judgeCall } from "../decide/objective/judge.ts";
+import { classOf, judgeCall } from "../decide/objective/judge.ts";
+import type { RequestRecord } from "../ports.ts";
 import { assertBooksAgree, World, type Ask } from "./test-world.ts";
 import { DONE, GOOD_STREAM, ROLE, finish, text, usage } from "./test-upstream.ts";
 
@@ -122,6 +123,79 @@ describe("the deadline", () => {
     world.call("a").refuse(500, "disk of secret-of-a failed");
     await world.pass(30_000);
     assert.match(reply.json.error.message, /a\/m: 500 server: disk of \*\*\* failed/);
+  });
+});
+
+describe("a client in a hurry", () => {
+  const hurried = async (world: World, ms: number, stream: boolean, times = 12): Promise<void> => {
+    for (let i = 0; i < times; i++) {
+      await world.ask({ stream, headers: { "x-spillway-deadline-ms": String(ms) } });
+      await world.pass(ms);
+    }
+  };
+  for (const stream of [true, false]) {
+    for (const ms of [50, 4_000]) {
+      it(`of ${ms} ms puts no deployment to rest for others, and costs neither route nor provider a promise (${stream ? "stream" : "JSON"})`, async () => {
+        const world = new World({ candidates: ["a", "b"] });
+        for (let i = 0; i < 50; i++) {
+          await world.ask({ stream: true });
+          await world.pass(500);
+          world.call("a").stream(...GOOD_STREAM).end();
+        }
+        await world.pass();
+        world.records.length = 0;
+        await hurried(world, ms, stream);
+        assert.deepEqual([...new Set(world.records.map(classOf))], ["client"]);
+        assert.deepEqual([...new Set(world.records.flatMap((record) => record.attempts.map(judgeCall)))], [null]);
+        assert.deepEqual([world.view("a").state, world.run("a"), world.run("b")], ["admitting", 0, 0]);
+      });
+    }
+  }
+
+  it("still tells of a stream that stands still far beyond what is usual there", async () => {
+    const world = new World({ candidates: ["a", "b"] });
+    for (let i = 0; i < 50; i++) {
+      await world.ask({ stream: true });
+      await world.pass(500);
+      world.call("a").stream(...GOOD_STREAM).end();
+    }
+    await world.pass();
+    world.records.length = 0;
+    await hurried(world, 20_000, true, 6);
+    assert.notEqual(world.view("a").state, "admitting");
+    assert.equal(classOf(world.records[0] as RequestRecord), "failed");
+  });
+
+  it("is no excuse for a provider that failed, nor for one that was late by the route's own time", async () => {
+    const failed = new World({ candidates: ["a", "b"] });
+    await failed.ask({ headers: { "x-spillway-deadline-ms": "4000" } });
+    failed.call("a").refuse(500);
+    await failed.pass(4_000);
+    const late = new World({ candidates: ["a"], clocks: { attemptMs: 20_000 } });
+    await late.ask({ headers: { "x-spillway-deadline-ms": "40000" } });
+    await late.pass(40_000);
+    for (const { record } of [failed, late]) assert.deepEqual([record.errorCode, classOf(record)], ["deadline_exceeded", "failed"]);
+    assert.equal(late.run("a"), 1);
+  });
+
+  it("gets a second candidate in time all the same", async () => {
+    const world = new World({ candidates: ["a", "b"] });
+    const { reply } = await world.ask({ stream: true, headers: { "x-spillway-deadline-ms": "4000" } });
+    await world.pass(3_200);
+    world.call("b").stream(...GOOD_STREAM).end();
+    await world.pass();
+    assert.deepEqual([world.called, reply.status, world.run("a")], ["a b", 200, 0]);
+  });
+});
+
+describe("a stream that its client does not read", () => {
+  it("is the client's doing when its life is over", async () => {
+    const world = new World({ candidates: ["a"], clocks: { lifetimeMs: 120_000 } });
+    const asked = await world.ask({ stream: true });
+    asked.reply.slow = true;
+    world.call("a").stream(ROLE, text("He"));
+    await world.pass(120_000);
+    assert.deepEqual([world.record.outcome, world.record.errorCode, classOf(world.record)], ["error_after_content", "upstream_timeout", "client"]);
   });
 });
 

@@ -89,7 +89,7 @@ export class Exchange implements AttemptOwner {
     this.#startWallMs = deps.clock.wallMs();
     const { choice, deadlineMs, once = false, steering } = settings;
     this.#course = new Course({
-      candidates: choice.candidates, endpoint: surface.endpoint, startMs: this.#startMs, deadlineMs, once,
+      candidates: choice.candidates, endpoint: surface.endpoint, startMs: this.#startMs, deadlineMs, allowedMs: settings.route.clocks.deadlineMs, streams: surface.stream, once,
       health: deps.health, allowance: deps.allowance, random: () => deps.random.next(),
       pace: steering?.pace, steering: steering === undefined || choice.plan === undefined ? undefined : { plan: choice.plan, state: steering.memory.state },
       reserved: reservingOf(deps, choice, settings),

@@ -1,7 +1,7 @@
 /** The record of a finished request, from which ledger listing, log line, metric and tail are derived. */
 import { CANARY_FLAG } from "../decide/canary.ts";
 import { describeChoice } from "../decide/choose.ts";
-import { OURS_FLAG } from "../decide/objective/judge.ts";
+import { BY_CLIENT_FLAG, OURS_FLAG } from "../decide/objective/judge.ts";
 import { standsInFor } from "../decide/stand-in.ts";
 import type { AttemptRecord, RequestRecord } from "../ports.ts";
 import type { GatewayError } from "../wire/errors.ts";
@@ -45,6 +45,7 @@ export function recordOf(facts: RecordFacts): RequestRecord {
   if (winner !== null && standsInFor(settings.route, winner.settings.candidate.deployment) !== null) flags.add("fallback_model");
   if (settings.choice.candidates[0]?.trial === true) flags.add(CANARY_FLAG);
   if (facts.attempts.some((attempt) => attempt.settings.why === "hedge")) flags.add(HEDGED_FLAG);
+  if (isByClient(facts, attempts)) flags.add(BY_CLIENT_FLAG);
   const firstMs = (facts.lost[0] ?? winner)?.firstContentMs ?? null;
   return {
     requestId: settings.requestId,
@@ -98,6 +99,14 @@ function outcomeOf(facts: RecordFacts): RequestRecord["outcome"] {
   if (facts.gone) return "client_gone";
   if (facts.error === null) return "ok";
   return facts.winner === null ? "error" : "error_after_content";
+}
+
+/** Did it end by a deadline of its client's own while nobody had failed or was late, or since its client read too slowly? */
+function isByClient({ error, winner, settings }: RecordFacts, attempts: readonly AttemptRecord[]): boolean {
+  if (error === null) return false;
+  if (winner !== null) return winner.notTheirs && error.code === "upstream_timeout";
+  if (error.code !== "deadline_exceeded" || settings.deadlineMs >= settings.route.clocks.deadlineMs) return false;
+  return attempts.every(({ outcome, flags }) => outcome === "superseded" || outcome === "unheld" || flags.includes(OURS_FLAG));
 }
 
 function attemptRecord(attempt: Attempt, charge: Booked | undefined): AttemptRecord {

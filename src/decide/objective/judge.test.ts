@@ -22,6 +22,8 @@ describe("a request", () => {
     ["whose answer the gateway itself ended", { outcome: "error_after_content", errorCode: "stopping" }, "truncated"],
     ["that no provider answered", { outcome: "error", errorCode: "upstream_error", ttftMs: null }, "failed"],
     ["that came to no answer in time", { outcome: "error", errorCode: "deadline_exceeded", ttftMs: null }, "failed"],
+    ["whose client waited less than anybody was allowed", { outcome: "error", errorCode: "deadline_exceeded", flags: ["by_client"], ttftMs: null }, "client"],
+    ["whose client did not read it", { outcome: "error_after_content", errorCode: "upstream_timeout", flags: ["by_client"] }, "client"],
     ["that no deployment could take", { outcome: "error", errorCode: "no_usable_deployment", ttftMs: null }, "failed"],
     ["that all providers paced", { outcome: "error", errorCode: "upstream_rate_limited", ttftMs: null }, "failed"],
     ["that was wrong", { outcome: "error", errorCode: "upstream_bad_request", ttftMs: null }, "client"],
@@ -56,6 +58,9 @@ describe("time", () => {
 
   it("is late when the threshold passed without content, whatever came then: no answer, or a client that left", () => {
     const first = objective("first_token", FOUR_S);
+    const hurry = { outcome: "error", errorCode: "deadline_exceeded", flags: ["by_client"], ttftMs: null } as const;
+    assert.deepEqual([judge(objective("first_token", FOUR_S), request({ ...hurry, totalMs: 4_001 })), judge(objective("first_token", FOUR_S), request({ ...hurry, totalMs: 50 }))], ["bad", null]);
+    assert.equal(judge(objective("latency", FOUR_S), request({ outcome: "error_after_content", errorCode: "upstream_timeout", flags: ["by_client"], totalMs: 3_600_000 })), null);
     for (const outcome of ["client_gone", "error"] as const) {
       assert.equal(judge(first, request({ outcome, errorCode: outcome === "error" ? "deadline_exceeded" : null, ttftMs: null, totalMs: 5_000 })), "bad");
       assert.equal(judge(first, request({ outcome, errorCode: outcome === "error" ? "upstream_error" : null, ttftMs: null, totalMs: 3_000 })), null);

@@ -49,6 +49,9 @@ export const CLIENT_ERRORS: ReadonlySet<string> = new Set([
   "feedback_given", "upstream_bad_request", "upstream_content_policy",
 ]);
 
+/** Ended by its client's doing, though nothing was wrong with what it asked: a deadline of its own before anybody was late, or reading too slowly. */
+export const BY_CLIENT_FLAG = "by_client";
+
 /** Classes of an upstream call's failure that are not its provider's doing. */
 const NOT_THE_PROVIDERS: ReadonlySet<string> = new Set(["bad_request", "content_policy", "context", "superseded", "client_gone", "not_found", "schema_mismatch", "auth", "payment", "residency", "unheld", "unknown", "orphan"]);
 
@@ -60,7 +63,7 @@ export function classOf(request: Finished): RequestClass {
   const { outcome, errorCode, flags } = request;
   if (outcome === "client_gone") return "client";
   if (outcome !== "ok") {
-    if (errorCode !== null && CLIENT_ERRORS.has(errorCode)) return "client";
+    if (errorCode !== null && (CLIENT_ERRORS.has(errorCode) || flags.includes(BY_CLIENT_FLAG))) return "client";
     return outcome === "error_after_content" ? "truncated" : "failed";
   }
   if (flags.length > 0) {
@@ -118,7 +121,7 @@ export function judgeCall({ outcome, flags }: FinishedCall): Verdict {
  * client that left, says nothing of time: availability judges it.
  */
 function inTime(objective: Objective, request: Finished, kind: RequestClass, cameMs: number | null): Verdict {
-  if (kind === "client" && request.outcome !== "client_gone") return null;
+  if (kind === "client" && request.outcome !== "client_gone" && (request.outcome !== "error" || !request.flags.includes(BY_CLIENT_FLAG))) return null;
   const { within } = objective;
   const only = within.length === 1 ? within[0] : undefined;
   const limitMs = only === undefined ? withinMsOf(within, promptTokens(request.units)) : only.withinMs;
