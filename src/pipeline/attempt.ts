@@ -106,6 +106,8 @@ export class Attempt implements UpstreamHandler, LaneSink {
   #heldBytes = 0;
   #finished = false;
   #finishReason = "";
+  /** Content came after the finish: only the terminal signal makes this answer a whole one. */
+  #reopened = false;
   #ended = false;
   #paused = false;
   #activeMs: number;
@@ -164,7 +166,7 @@ export class Attempt implements UpstreamHandler, LaneSink {
 
   /** The finish was seen (or the whole JSON answer), so that usage is final. */
   get complete(): boolean {
-    return this.#finished || this.body !== null;
+    return this.#whole || this.body !== null;
   }
 
   get over(): boolean {
@@ -248,7 +250,7 @@ export class Attempt implements UpstreamHandler, LaneSink {
     if (this.#lane !== null) {
       this.#lane.end();
       if (this.#ended) return;
-      if (this.#finished) this.#complete();
+      if (this.#whole) this.#complete();
       else this.fail(failure("truncated", "the stream ended without its terminal signal"));
       return;
     }
@@ -262,7 +264,7 @@ export class Attempt implements UpstreamHandler, LaneSink {
     if (this.#ended) return;
     this.sent ||= told.sent;
     // The answer was complete, only its usage is missing: nothing is lost to the client.
-    if (this.#finished) this.#complete();
+    if (this.#whole) this.#complete();
     else if ((this.status ?? 200) >= 300) this.#readError();
     else this.fail({ ...failure(told.class, told.message), code: told.reason });
   }
@@ -285,6 +287,11 @@ export class Attempt implements UpstreamHandler, LaneSink {
   content(bytes: Uint8Array, events: number, textBytes: number): void {
     if (this.#ended) return;
     if (this.firstContentMs === null && !this.#begin()) return;
+    if (this.#finished && events > 0) {
+      // Some hosts say `stop` in every chunk. What follows is held with the tail; the clock of an idle stream bounds the wait.
+      this.#reopened = true;
+      this.#usageWait?.cancel();
+    }
     this.contentEvents += events;
     this.textBytes += textBytes;
     if (bytes.length > 0) this.#deliver(bytes);
@@ -308,7 +315,9 @@ export class Attempt implements UpstreamHandler, LaneSink {
     if (this.#ended) return;
     this.tailFrames.push(frame);
     this.#heldBytes += frame.bytes.length;
-    if (this.#heldBytes > this.#deps.limits.answerBytes) this.#complete();
+    if (this.#heldBytes <= this.#deps.limits.answerBytes) return;
+    if (this.#whole) this.#complete();
+    else this.fail(failure("too_large", "the answer goes on beyond its finish and the bound"));
   }
 
   usageSeen(usage: Usage): void {
@@ -322,7 +331,7 @@ export class Attempt implements UpstreamHandler, LaneSink {
   failed(error: UpstreamError): void {
     if (this.#ended) return;
     // Damage after the finish reason takes nothing from the answer.
-    if (this.#finished) this.#complete();
+    if (this.#whole) this.#complete();
     else this.fail(error);
   }
 
@@ -334,6 +343,11 @@ export class Attempt implements UpstreamHandler, LaneSink {
   }
 
   // Inside
+
+  /** Every choice has finished, and nothing came after that. */
+  get #whole(): boolean {
+    return this.#finished && !this.#reopened;
+  }
 
   /** The first content: ask for the reply, then let out what was held back. */
   #begin(): boolean {

@@ -66,7 +66,8 @@ export class ByteLane implements StreamLane {
   #frame(frame: SseFrame): void {
     if (this.#over || frame.dataLines === 0) return;
     if (this.#watch !== null) this.#watch(frame);
-    if (this.#committed && !this.#finished && frame.dataLines === 1 && frame.event === "") {
+    // Of several choices the decoder has to see every one, or nobody knows of which the end is missing.
+    if (this.#committed && !this.#finished && this.#choiceCount === 1 && frame.dataLines === 1 && frame.event === "") {
       const flags = scanChunk(frame.bytes, frame.dataStart, frame.dataEnd);
       if ((flags & SPECIAL) === 0) {
         this.#plain(frame, chunkTextBytes);

@@ -132,6 +132,8 @@ export class HubLane implements StreamLane {
       return;
     }
     if (this.#finished) {
+      // Content after the finish: whoever waits for the end must know that this is not it.
+      if (committing) this.#sink.content(NOTHING, 1, textBytesOf(event));
       this.#sink.tail({ kind: event.kind === "finish" ? "finish" : "other", bytes: bytesOf([frames]) });
       return;
     }

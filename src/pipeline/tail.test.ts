@@ -165,6 +165,25 @@ describe("the end", () => {
     assert.equal(world.run("a"), 0);
   });
 
+  it("is waited for where content follows the finish: half of an answer is no answer", async () => {
+    for (const end of ["done", "cut"]) {
+      const world = new World({ candidates: ["a"] });
+      const { reply } = await world.ask({ stream: true });
+      world.call("a").stream(ROLE, text("one"), finish(), text(" two"));
+      await world.pass(5_000);
+      assert.equal(reply.ended, false, "five seconds later it still goes on");
+      world.call("a").say(text(" three"));
+      if (end === "done") world.call("a").say(usage(), DONE);
+      else world.call("a").fail();
+      await world.pass();
+      const shown = reply.frames.map((frame) => frame.choices?.[0]?.delta?.content ?? "").join("");
+      if (end === "done") assert.equal(shown, "one two three");
+      assert.equal(reply.frames.at(-1)?.done === true, end === "done");
+      assert.equal(reply.frames.at(-1)?.error !== undefined, end === "cut");
+      assert.equal(world.record.outcome, end === "done" ? "ok" : "error_after_content");
+    }
+  });
+
   for (const [what, end] of [
     ["a clean end of the body", (world: World) => world.call("a").end()],
     ["a cut", (world: World) => world.call("a").fail()],
@@ -255,6 +274,19 @@ describe("several choices", () => {
     await world.pass();
     assert.equal(reply.frames.some((frame) => frame.done), false);
     assert.ok(reply.frames.at(-1)?.error !== undefined);
+  });
+
+  it("that end properly with one of them open are truncated too, whether the body ends or [DONE] comes", async () => {
+    for (const end of ["body", DONE]) {
+      const world = new World({ candidates: ["a"] });
+      const { reply } = await world.ask(three);
+      const call = world.call("a").stream(ROLE, text("x", 0), text("y", 1), finish("stop", 0));
+      if (end === DONE) call.say(DONE);
+      else call.end();
+      await world.pass();
+      assert.equal(reply.frames.some((frame) => frame.done), false, end);
+      assert.ok(reply.frames.at(-1)?.error !== undefined, end);
+    }
   });
 });
 
