@@ -10,6 +10,8 @@ import { spanAt } from "../decide/budget/periods.ts";
 import type { BalanceDelta, Budget, PeriodKey } from "../decide/budget/types.ts";
 import { int, text } from "./statements.ts";
 
+/** More than this (nine million dollars) is no exact number here. No limit is higher, so a balance that stays there still says which are reached. */
+const MOST_NANO_USD = Number.MAX_SAFE_INTEGER;
 const NOTHING: Settled = { settledNanoUsd: 0, overrunNanoUsd: 0 };
 const IDS_MAX = 100_000;
 const HALF_A_DAY_MS = 43_200_000;
@@ -45,13 +47,13 @@ export class Balances {
   constructor(db: DatabaseSync, isAuthority: boolean) {
     this.#db = db;
     const spent = "sum(CASE WHEN lost = 0 THEN settled_nano_usd ELSE max(settled_nano_usd, granted_nano_usd - returned_nano_usd) END)";
-    this.#spentByJoiners = isAuthority ? db.prepare(`SELECT coalesce(${spent}, 0) AS spent FROM slices WHERE identity = ? AND period = ?`) : null;
+    this.#spentByJoiners = isAuthority ? db.prepare(`SELECT min(coalesce(${spent}, 0), ${MOST_NANO_USD}) AS spent FROM slices WHERE identity = ? AND period = ?`) : null;
     // What it stands at, not what is added: a balance that a rolled-back transaction took along is whole again with the next.
     this.#insert = db.prepare(`
       INSERT INTO balances (budget, period, settled_nano_usd, overrun_nano_usd, told_permille) VALUES (?,?,?,?,0)
       ON CONFLICT (budget, period) DO UPDATE SET settled_nano_usd = excluded.settled_nano_usd, overrun_nano_usd = excluded.overrun_nano_usd RETURNING id`);
     this.#update = db.prepare("UPDATE balances SET settled_nano_usd = ?, overrun_nano_usd = ? WHERE id = ?");
-    this.#add = db.prepare("UPDATE balances SET settled_nano_usd = settled_nano_usd + ?, overrun_nano_usd = overrun_nano_usd + ? WHERE budget = ? AND period = ?");
+    this.#add = db.prepare(`UPDATE balances SET settled_nano_usd = min(settled_nano_usd + ?, ${MOST_NANO_USD}), overrun_nano_usd = min(overrun_nano_usd + ?, ${MOST_NANO_USD}) WHERE budget = ? AND period = ?`);
     this.#told = db.prepare("UPDATE balances SET told_permille = max(told_permille, ?) WHERE budget = ? AND period = ?");
     this.#read = db.prepare("SELECT settled_nano_usd, overrun_nano_usd, told_permille FROM balances WHERE budget = ? AND period = ?");
   }
@@ -106,7 +108,9 @@ export class Balances {
   }
 
   /** By its number where that is known, which costs the same however many there are. */
-  #put(key: string, { name, period, settled, overrun }: { readonly name: string; readonly period: string; readonly settled: number; readonly overrun: number }): void {
+  #put(key: string, sum: { readonly name: string; readonly period: string; readonly settled: number; readonly overrun: number }): void {
+    const { name, period } = sum;
+    const [settled, overrun] = [Math.min(sum.settled, MOST_NANO_USD), Math.min(sum.overrun, MOST_NANO_USD)];
     const id = this.#ids.get(key);
     if (id !== undefined && this.#update.run(settled, overrun, id).changes === 1) return;
     if (this.#ids.size > IDS_MAX) this.#ids.clear();
@@ -158,9 +162,9 @@ export class Balances {
     const sums = this.#sumsOf(bounds);
     if (sums !== null) return terms.reduce((sum, id) => sum + (sums.get(id) ?? 0), 0);
     const sum = this.#db.prepare(`
-      SELECT coalesce((SELECT sum(c.cost_nano_usd) FROM holds h JOIN charges c ON c.id = h.id
+      SELECT min(${MOST_NANO_USD}, coalesce((SELECT sum(c.cost_nano_usd) FROM holds h JOIN charges c ON c.id = h.id
           WHERE h.id >= ?1 AND h.at_ms >= ?2 AND h.at_ms < ?3 AND h.terms IN (SELECT value FROM json_each(?4))), 0)
-        + coalesce((SELECT sum(cost_nano_usd) FROM corrections WHERE at_ms >= ?2 AND at_ms < ?3 AND terms IN (SELECT value FROM json_each(?4))), 0) AS sum`);
+        + coalesce((SELECT sum(cost_nano_usd) FROM corrections WHERE at_ms >= ?2 AND at_ms < ?3 AND terms IN (SELECT value FROM json_each(?4))), 0)) AS sum`);
     return int(sum.get(this.#firstRowOf(bounds), bounds.startMs, bounds.endMs, JSON.stringify(terms))?.["sum"]);
   }
 
@@ -175,7 +179,7 @@ export class Balances {
       return null;
     }
     const all = this.#db.prepare(`
-      SELECT terms, sum(cost) AS sum FROM (
+      SELECT terms, min(sum(cost), ${MOST_NANO_USD}) AS sum FROM (
         SELECT h.terms, c.cost_nano_usd AS cost FROM holds h JOIN charges c ON c.id = h.id WHERE h.id >= ?1 AND h.at_ms >= ?2 AND h.at_ms < ?3
         UNION ALL SELECT terms, cost_nano_usd FROM corrections WHERE at_ms >= ?2 AND at_ms < ?3) GROUP BY terms`);
     const sums = new Map<number, number>();

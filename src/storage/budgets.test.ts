@@ -81,6 +81,21 @@ describe("a budget over the ledger", () => {
     assert.deepEqual(standing(again), [39_100, 0]);
   });
 
+  it("starts again where more was spent than a number holds exactly, with the balance at the most", async () => {
+    const most = Number.MAX_SAFE_INTEGER;
+    const total: Budget = { ...DAY, id: "app-total", period: "total", kind: "soft" };
+    const storage = open();
+    storage.limit([total]);
+    for (const number of [1, 2, 3]) await reserve(storage, number);
+    await storage.ledger.settle([1, 2, 3].map((number) => aCharge(number, { costNanoUsd: 4_000_000_000_000_001 })));
+    const again = crashed(storage);
+    again.limit([total]);
+    assert.equal(standing(again, "app-total")[0], most);
+    // New budgets are summed up from the rows, one alone and several together.
+    again.limit(["a", "b", "c"].map((id) => ({ ...total, id })));
+    assert.deepEqual(["a", "b", "c"].map((id) => standing(again, id)[0]), [most, most, most]);
+  });
+
   it("refuses many holds at once one by one, and answers in their order", async () => {
     const storage = open();
     storage.limit([DAY]);

@@ -139,6 +139,21 @@ describe("a charge under a contract", () => {
     assert.equal(charge(under(contract, list, book), { output: 100_000 }, Date.UTC(2028, 5, 1)), "1000000000 contract:c");
   });
 
+  it("takes a volume step of the period in which a call began, though it ends in the next", () => {
+    const contract = contractOf({ kind: "committed", committed: { amount_usd: 100, per: "month", steps: [{ from_usd: 10, percent: 20 }] } });
+    const pricing = under(contract);
+    const june = Date.UTC(2028, 5, 1);
+    assert.equal(charge(pricing, { output: 1_000_000 }, june - 60_000), "10000000000 contract:c");
+    assert.equal(charge(pricing, { output: 100_000 }, june), "1000000000 contract:c");
+    // All of it lies above the step of May, and none of it counts in June.
+    assert.equal(charge(pricing, { output: 900_000 }, june - 1_000), "7200000000 contract:c");
+    assert.equal(charge(pricing, { output: 900_000 }, june + 1_000), "9000000000 contract:c");
+    assert.equal(charge(pricing, { output: 100_000 }, june + 2_000), "800000000 contract:c");
+    // Nothing had ended in July before August began: late calls of July are the first of it.
+    assert.equal(charge(pricing, { output: 100_000 }, Date.UTC(2028, 7, 1)), "1000000000 contract:c");
+    assert.equal(charge(pricing, { output: 1_100_000 }, Date.UTC(2028, 7, 1) - 1), "10800000000 contract:c");
+  });
+
   it("is what one more call was said to cost", () => {
     const contract = contractOf({ kind: "free_quota", discounts: [{ percent: 10 }], free_quota: { requests_per_minute: 1 } });
     const meter = new ContractMeter(contract);

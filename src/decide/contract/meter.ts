@@ -19,6 +19,7 @@ export interface Room {
   /** When more comes. */
   readonly resetsAtMs: number | null;
 }
+const NO_PERIOD = { fromMs: 0, untilMs: 0, ratedNanoUsd: 0n };
 const ENDLESS: Room = { tokens: null, requests: null, resetsAtMs: null };
 
 /** What a call takes of a pool, in thousandths of a token. */
@@ -37,8 +38,9 @@ export function milliPerMinute(pool: Pool): number {
 export class ContractMeter {
   readonly contract: Contract;
   readonly #windows: Windows | null;
-  /** Of a commitment: the period that is on, and its spend at the contract's prices before volume steps. */
-  #period = { fromMs: 0, untilMs: 0, ratedNanoUsd: 0n };
+  /** Of a commitment: the period that is on and the one before it, with their spend at the contract's prices before volume steps. */
+  #period = NO_PERIOD;
+  #before = NO_PERIOD;
 
   constructor(contract: Contract) {
     this.contract = contract;
@@ -66,14 +68,21 @@ export class ContractMeter {
     const { terms } = this.contract;
     if (terms.kind !== "committed" || !runsAt(this.contract, atMs)) return ratedNanoUsd;
     const before = this.ratedSoFar(atMs);
-    this.#period = { ...this.#period, ratedNanoUsd: before + ratedNanoUsd };
+    const after = before + ratedNanoUsd;
+    if (atMs >= this.#period.fromMs) this.#period = { ...this.#period, ratedNanoUsd: after };
+    else this.#before = { ...this.#before, ratedNanoUsd: after };
     return ratedNanoUsd - callDiscount(terms, before, ratedNanoUsd);
   }
 
-  /** The spend of the commitment's period at an instant. */
+  /** The spend of the commitment's period at an instant; a call that began in the period before may end in this one. */
   ratedSoFar(atMs: number): bigint {
-    if (atMs >= this.#period.untilMs) this.#period = { ...periodAt(this.contract, atMs), ratedNanoUsd: 0n };
-    return this.#period.ratedNanoUsd;
+    if (atMs >= this.#period.untilMs) {
+      this.#before = this.#period;
+      this.#period = { ...periodAt(this.contract, atMs), ratedNanoUsd: 0n };
+    }
+    if (atMs >= this.#period.fromMs) return this.#period.ratedNanoUsd;
+    if (atMs >= this.#before.untilMs) this.#before = { ...periodAt(this.contract, atMs), ratedNanoUsd: 0n };
+    return this.#before.ratedNanoUsd;
   }
 
   /** Take on what was billed in the period before this process began. */
