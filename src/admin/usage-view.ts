@@ -77,14 +77,14 @@ export async function* reportCsv(pieces: AsyncIterable<readonly UsageRow[]> | It
   }
 }
 
-/** A line of cells, quoted where they need it. */
+/** A line of cells, quoted where they need it: where commas are decimal points, spreadsheets part cells by semicolons. */
 export function csvLine(cells: readonly string[]): string {
-  return `${cells.map((cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell)).join(",")}\r\n`;
+  return `${cells.map((cell) => (/[",;\t\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell)).join(",")}\r\n`;
 }
 
-/** A text that somebody else chose: no spreadsheet takes it for a formula. */
+/** A text that somebody else chose: no spreadsheet takes it for a formula, not by signs of full width either. */
 export function csvText(text: string): string {
-  return /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return /^[=+\-@\t\r\n＝＋－＠]/.test(text) ? `'${text}` : text;
 }
 
 function csvNumber(value: Json | undefined): string {
