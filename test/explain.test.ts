@@ -62,10 +62,11 @@ routes:
     await gateway.requests();
     return response.headers.get("x-request-id") ?? "";
   }
-  async function command(...args: readonly string[]): Promise<{ readonly code: number; readonly text: string }> {
+  const command = (...args: readonly string[]): Promise<{ readonly code: number; readonly text: string }> => commandAt(gateway.dataDir, ...args);
+  async function commandAt(dataDir: string, ...args: readonly string[]): Promise<{ readonly code: number; readonly text: string }> {
     const lines: string[] = [];
     const out = { write: (text: string) => void lines.push(text) };
-    const code = await runExplain([...args, "--data-dir", gateway.dataDir], { out, errors: out, env: {}, cwd: ".", providers: PROVIDERS, catalogue: loadCatalogue() });
+    const code = await runExplain([...args, "--data-dir", dataDir], { out, errors: out, env: {}, cwd: ".", providers: PROVIDERS, catalogue: loadCatalogue() });
     return { code, text: lines.join("") };
   }
   async function admin(token: string | null, path: string, body?: JsonObject): Promise<{ readonly status: number; readonly told: Explained }> {
@@ -109,6 +110,9 @@ routes:
     assert.equal((await command()).code, 2);
     assert.equal((await command("a", "b")).code, 2);
     assert.equal((await command("--dry-run", join(gateway.dataDir, "not-there.json"))).code, 1);
+    const nowhere = await commandAt(join(gateway.dataDir, "nowhere"), "--dry-run", file({ model: "r", messages: long }));
+    assert.equal(nowhere.code, 1);
+    assert.match(nowhere.text, /^spillway: no gateway answers for \S+nowhere .*Is it running with this data folder\?\n$/);
   });
 
   it("of a request that is not sent tells where it would go, and sends and records nothing", async () => {

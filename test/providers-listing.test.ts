@@ -58,4 +58,20 @@ describe("the listing of providers", () => {
     assert.match(text, /slow\/m +chat +paused +20\d\d-/);
     assert.match(text, /well\/m +chat +admitting +0/);
   });
+
+  it("knows retry alone besides: no other word of it reaches the gateway", async () => {
+    for (const [args, said] of [
+      [["token"], /providers knows no token/],
+      [["relaod"], /providers knows no relaod/],
+      [["retry"], /retry takes the name of one account/],
+      [["reload", "well"], /reload takes no name/],
+    ] as const) {
+      let text = "";
+      const write = (more: string): void => void (text += more);
+      const code = await runProviders([...args, "--data-dir", gateway.dataDir], { out: { write }, errors: { write }, env: {}, cwd: ".", providers: PROVIDERS, catalogue: loadCatalogue() });
+      assert.equal(code, 2, text);
+      assert.match(text, said);
+    }
+    assert.equal((await fetch(`${gateway.adminUrl}/admin/v1/me`, { headers: { authorization: `Bearer ${gateway.adminToken}` } })).status, 200, "the administrator's token is as it was");
+  });
 });

@@ -5,8 +5,8 @@ import { StorageError } from "../storage/errors.ts";
 import { EXIT, type CommandContext } from "./context.ts";
 
 const HELP = `spillway backup <folder> [--without-key] [--json] [--data-dir FOLDER]
-Copies the ledger and what is managed to a new folder, each as of one moment, while the gateway runs or not. To restore,
-start on the copy: spillway start --data-dir <folder>.
+Copies the ledger, what is managed, and what objectives, canaries and routes have counted to a new folder, each as of one moment, while
+the gateway runs or not. To restore, start on the copy: spillway start --data-dir <folder>.
 The key that seals providers' credentials goes along (control.key): keep the copy as safe as the original, or leave the key
 out with --without-key and enter those credentials anew after a restore.
 `;

@@ -92,6 +92,9 @@ async function weighed({ subject, dataDir }: Flags): Promise<JsonObject | string
   if (!isObject(request)) return `${subject} holds no request: a JSON object is expected`;
   const name = `explain-${randomBytes(9).toString("hex")}.json`;
   const path = join(dataDir, name);
+  // Asked before anything is written: where no gateway runs there may be no folder either.
+  const reached = await askOwner(dataDir, "providers");
+  if (typeof reached === "string") return reached;
   try {
     writeFileSync(path, JSON.stringify(request), { mode: 0o600 });
     return await askOwner(dataDir, "explain", name);

@@ -27,6 +27,11 @@ export async function runProviders(args: readonly string[], context: CommandCont
   const flags = ownerFlags(args, PROVIDERS_HELP, context, true);
   if (typeof flags === "number") return flags;
   const [action, name] = flags.positionals;
+  const wrong = misuse(flags.positionals);
+  if (wrong !== null) {
+    context.errors.write(`spillway: ${wrong}\n${PROVIDERS_HELP}`);
+    return EXIT.usage;
+  }
   const reply = (await askOwner(flags.dataDir, action ?? "providers", name)) as string | { errors?: readonly string[]; providers?: readonly Row[] };
   if (typeof reply === "string") {
     context.errors.write(`spillway: ${reply}\n`);
@@ -43,6 +48,13 @@ export async function runProviders(args: readonly string[], context: CommandCont
   else if (rows.length === 0) context.out.write("No deployment has been called yet.\n");
   else context.out.write(table([["deployment", "endpoint", "state", "until", "failures in a row", "too slow for", "a minute", "at once", "excluded"], ...rows.map(cellsOf)], ""));
   return EXIT.ok;
+}
+
+/** What is wrong with the words, or null. Whatever else the gateway's socket takes is no word of this command. */
+function misuse([action, name, ...more]: readonly string[]): string | null {
+  if (action === "retry") return name === undefined || more.length > 0 ? "retry takes the name of one account" : null;
+  if (action === "reload") return name === undefined ? null : "reload takes no name";
+  return action === undefined ? null : `providers knows no ${action}`;
 }
 
 function cellsOf(row: Row): readonly string[] {

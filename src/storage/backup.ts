@@ -9,6 +9,11 @@ import { controlPathOf } from "./control-files.ts";
 import { StorageError } from "./errors.ts";
 import { messageOf } from "./schema.ts";
 
+/**
+ * What is counted and learned besides, each written whole under its name. Before the databases: what was recorded after the counts of
+ * objectives were kept is counted again at the start, and has to be in the copy of the ledger.
+ */
+const STATES = ["objectives.json", "canary.json", "routes.json"] as const;
 /** What belongs together. Managed objects first: a charge names keys that were there before it. */
 const DATABASES = ["control.db", "ledger.db", "outcomes.db", "feedback.db"] as const;
 /** What credentials of providers are sealed with; without it those of the copy are lost. */
@@ -31,14 +36,13 @@ export function backUp(folder: string, target: string, withKey: boolean): Backup
   rmSync(draft, { recursive: true, force: true });
   try {
     mkdirSync(draft, { recursive: true, mode: 0o700 });
-    const files: string[] = DATABASES.filter((name) => existsSync(join(from, name)));
-    for (const name of files) copyDatabase(name === "control.db" ? controlPathOf(from) : join(from, name), join(draft, name));
+    const states = STATES.filter((name) => existsSync(join(from, name)));
+    for (const name of states) copyPrivate(join(from, name), join(draft, name));
+    const databases = DATABASES.filter((name) => existsSync(join(from, name)));
+    for (const name of databases) copyDatabase(name === "control.db" ? controlPathOf(from) : join(from, name), join(draft, name));
     const keyed = withKey && existsSync(join(from, KEY_FILE));
-    if (keyed) {
-      copyFileSync(join(from, KEY_FILE), join(draft, KEY_FILE));
-      chmodSync(join(draft, KEY_FILE), 0o600);
-      files.push(KEY_FILE);
-    }
+    if (keyed) copyPrivate(join(from, KEY_FILE), join(draft, KEY_FILE));
+    const files = [...databases, ...states, ...(keyed ? [KEY_FILE] : [])];
     rmSync(to, { recursive: true, force: true });
     renameSync(draft, to);
     return { path: to, files, withKey: keyed };
@@ -46,6 +50,11 @@ export function backUp(folder: string, target: string, withKey: boolean): Backup
     rmSync(draft, { recursive: true, force: true });
     throw error instanceof StorageError ? error : new StorageError("unwritable", `${to} cannot be written: ${messageOf(error)}`);
   }
+}
+
+function copyPrivate(from: string, to: string): void {
+  copyFileSync(from, to);
+  chmodSync(to, 0o600);
 }
 
 function copyDatabase(from: string, to: string): void {
