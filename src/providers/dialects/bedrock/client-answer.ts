@@ -23,7 +23,8 @@ class EventEncoder implements AnswerEncoder {
   readonly #head: ClientHead;
   readonly #blocks = new BlockSequence(false);
   #started = false;
-  #stopped = false;
+  /** Told at the end, behind whatever still comes: no content may follow it. */
+  #finish: FinishEvent | undefined;
   #index = -1;
   /** Payload of a piece of text up to its value, for the block that is open. */
   #textPrefix = "";
@@ -40,14 +41,14 @@ class EventEncoder implements AnswerEncoder {
     const frames: Bytes[] = [];
     if (event.kind === "start") this.#start(frames);
     this.#write(this.#blocks.push(event), frames);
-    if (event.kind === "finish" && event.choice === 0) this.#stop(event, frames);
+    if (event.kind === "finish" && event.choice === 0) this.#finish ??= event;
     return frames.length === 0 ? "" : joinFrames(frames);
   }
 
   closing(usage: Usage, spillway: JsonObject): Frames {
     const frames: Bytes[] = [];
     this.#write(this.#blocks.finish(), frames);
-    this.#stop(undefined, frames);
+    this.#stop(frames);
     const metadata = { usage: encodeUsage(usage), ...encodeTier(usage.serviceTier), ...(Object.keys(spillway).length > 0 && { spillway }) };
     frames.push(eventFrame("metadata", JSON.stringify(metadata)));
     return joinFrames(frames);
@@ -64,11 +65,9 @@ class EventEncoder implements AnswerEncoder {
     frames.push(eventFrame("messageStart", '{"role":"assistant"}'));
   }
 
-  #stop(finish: FinishEvent | undefined, frames: Bytes[]): void {
-    if (this.#stopped) return;
-    this.#stopped = true;
+  #stop(frames: Bytes[]): void {
     this.#start(frames);
-    frames.push(eventFrame("messageStop", JSON.stringify(endingOf(finish, this.#blocks.refused, this.#head))));
+    frames.push(eventFrame("messageStop", JSON.stringify(endingOf(this.#finish, this.#blocks.refused, this.#head))));
   }
 
   #write(steps: readonly Step[], frames: Bytes[]): void {

@@ -28,7 +28,9 @@ export class Choice {
   #thought = "";
   #extras = new Map<string, Json>();
   #refused = false;
-  #finish: Finish | undefined;
+  #finish: Extract<StreamEvent, { kind: "finish" }> | undefined;
+  /** Calls whose arguments cannot be read. */
+  readonly #broken: string[] = [];
 
   constructor(index: number, showsThoughts: boolean) {
     this.index = index;
@@ -64,9 +66,8 @@ export class Choice {
         this.#extras.set(event.key, mergeExtra(this.#extras.get(event.key), event.value));
         return [];
       case "finish": {
-        const { parts, broken } = this.#lastCalls();
-        this.#finish = finishOf(event, this.#refused, broken);
-        return parts;
+        this.#finish = event;
+        return this.lastCalls();
       }
     }
   }
@@ -89,7 +90,7 @@ export class Choice {
 
   /** `finishReason` and what belongs to it. A choice that never said how it ended is of no known end. */
   finish(): Finish {
-    return this.#finish ?? { finishReason: "OTHER" };
+    return this.#finish === undefined ? { finishReason: "OTHER" } : finishOf(this.#finish, this.#refused, this.#broken);
   }
 
   #signature(event: Extract<StreamEvent, { kind: "signature" }>): JsonObject {
@@ -118,17 +119,16 @@ export class Choice {
   }
 
   /** Nothing more will come: calls without arguments have none, and what cannot be read is named. */
-  #lastCalls(): { parts: JsonObject[]; broken: string[] } {
+  lastCalls(): JsonObject[] {
     const parts: JsonObject[] = [];
-    const broken: string[] = [];
     for (; this.#told < this.#calls.length; this.#told++) {
       const call = this.#calls[this.#told];
       if (call === undefined) continue;
       const args = argumentsOf(call.json);
-      if (args === undefined) broken.push(call.name);
+      if (args === undefined) this.#broken.push(call.name);
       else parts.push(callPart(call, args));
     }
-    return { parts, broken };
+    return parts;
   }
 }
 

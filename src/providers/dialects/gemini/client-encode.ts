@@ -49,12 +49,12 @@ class Encoder implements AnswerEncoder {
   }
 
   closing(usage: Usage, spillway: JsonObject): string {
-    const candidates = this.#choices.inOrder().map((choice) => ({
-      content: { parts: [{ text: "" }], role: "model" },
-      ...choice.finish(),
-      index: choice.index,
-      ...choice.takeExtras(),
-    }));
+    const candidates = this.#choices.inOrder().map((choice) => {
+      // Calls that came after the finish are still here.
+      const calls = choice.lastCalls();
+      const parts = calls.length > 0 ? calls : [{ text: "" }];
+      return { content: { parts, role: "model" }, ...choice.finish(), index: choice.index, ...choice.takeExtras() };
+    });
     return dataFrame({ candidates, usageMetadata: usageMetadata(usage), ...top(this.#head), spillway: mark(spillway, this.#head) });
   }
 
@@ -87,7 +87,7 @@ export function encodeAnswer(events: readonly StreamEvent[], head: ClientHead): 
     for (const part of choice.take(event)) addPart(held, part);
   }
   const candidates = choices.inOrder().map((choice) => {
-    const held = parts.get(choice) ?? [];
+    const held = [...(parts.get(choice) ?? []), ...choice.lastCalls()];
     const finish = choice.finish();
     // Blocked before its first word: no content at all. An empty answer is an empty text, or clients drop the turn.
     const content = held.length > 0 ? held : finish.finishReason === "STOP" ? [{ text: "" }] : undefined;

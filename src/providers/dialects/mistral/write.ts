@@ -51,6 +51,8 @@ function redacted(blocks: readonly string[]): JsonObject {
 /** What one choice has gathered: tool calls, and members that its provider added. */
 class Gathered {
   readonly #calls: { readonly id: string; readonly name: string; readonly thoughtSignature: string | undefined; json: string }[] = [];
+  /** Calls below this index are out. */
+  #told = 0;
   readonly #extras = new Map<string, Json>();
   readonly #inMessage = new Map<string, Json>();
 
@@ -69,6 +71,12 @@ class Gathered {
     const name = inMessage ? key.slice(DELTA_EXTRA.length) : key;
     const before = held.get(name);
     held.set(name, Array.isArray(before) && Array.isArray(value) ? [...(before as readonly Json[]), ...(value as readonly Json[])] : value);
+  }
+
+  untold(): readonly JsonObject[] {
+    const calls = this.calls.slice(this.#told);
+    this.#told += calls.length;
+    return calls;
   }
 
   get calls(): readonly JsonObject[] {
@@ -115,7 +123,9 @@ export class StreamWriter implements AnswerEncoder {
 
   closing(usage: Usage, spillway: JsonObject): string {
     const finish = this.#finish ?? { kind: "finish", choice: 0, reason: "stop", native: "" };
-    return this.#finishing(finish, { usage: encodeUsage(usage), spillway }) + DONE;
+    // Calls that came after the finish are still here.
+    const late = [...this.#choices].map(([index, { gathered }]) => this.#calls(index, gathered)).join("");
+    return late + this.#finishing(finish, { usage: encodeUsage(usage), spillway }) + DONE;
   }
 
   failed(error: GatewayError): string {
@@ -145,8 +155,7 @@ export class StreamWriter implements AnswerEncoder {
       case "finish": {
         const earlier = this.#finish === undefined ? "" : this.#finishing(this.#finish, {});
         this.#finish = event;
-        const { calls } = choice.gathered;
-        return earlier + (calls.length === 0 ? "" : this.#chunk(event.choice, { content: "", tool_calls: calls }));
+        return earlier + this.#calls(event.choice, choice.gathered);
       }
     }
   }
@@ -161,6 +170,12 @@ export class StreamWriter implements AnswerEncoder {
 
   #chunk(index: number, delta: JsonObject): string {
     return sseFrame(null, { ...this.#top, choices: [{ index, delta, finish_reason: null }] });
+  }
+
+  /** The calls that were not told yet: each is told whole. */
+  #calls(index: number, gathered: Gathered): string {
+    const calls = gathered.untold();
+    return calls.length === 0 ? "" : this.#chunk(index, { content: "", tool_calls: calls });
   }
 
   #finishing(finish: Finish, more: JsonObject): string {
