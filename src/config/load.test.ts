@@ -460,7 +460,7 @@ describe("warnings", () => {
     assert.deepEqual(config.limits, [{ id: "config:app", scopes: ["key/app"], requestsPerMinute: 60, tokensPerMinute: null, concurrency: null }]);
     assert.deepEqual(config.routes[0]?.cheaper, [{ use: "openai/gpt-4o-mini", weight: 1 }]);
     assert.deepEqual(errors(`${HEAD}budgets:\n  x: { scope: key/app, period: month, limit_usd: -1, time_zone: Mars/Olympus, perod: day }\n`).map(showError).map((one) => one.replace(/^.*?: /, "")), [
-      "budgets.x.limit_usd: expected dollars, not less than 0, with at most nine places, such as 100 or \"0.05\", found -1",
+      "budgets.x.limit_usd: expected dollars from 0 to 9007199, with at most nine places, such as 100 or \"0.05\", found -1",
       "budgets.x.time_zone: expected the name of a time zone, such as UTC or Europe/Berlin, found \"Mars/Olympus\"",
       "budgets.x.perod: expected one of name, scope, scopes, period, time_zone, limit_usd, kind, alerts, cheaper_at, models, routes, found unknown key perod",
     ]);

@@ -34,7 +34,7 @@ export function reference(description: string): z.ZodType<string> {
 
 /** Dollars as a number or a decimal text, not less than nothing. */
 export function dollars(description: string): z.ZodType<string | number> {
-  const error = "dollars, not less than 0, with at most nine places, such as 100 or \"0.05\"";
+  const error = "dollars from 0 to 9007199, with at most nine places, such as 100 or \"0.05\"";
   return z.union([z.number(), z.string()], { error }).refine((value) => (parseUsd(value) ?? -1) >= 0, { error }).describe(description);
 }
 
