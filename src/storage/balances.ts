@@ -15,8 +15,9 @@ const MOST_NANO_USD = Number.MAX_SAFE_INTEGER;
 const NOTHING: Settled = { settledNanoUsd: 0, overrunNanoUsd: 0 };
 const IDS_MAX = 100_000;
 const HALF_A_DAY_MS = 43_200_000;
-/** Rows before the first of a period that are looked at all the same: clocks are set back now and then. */
+/** Rows before the first of a period that are looked at all the same: holds wait for room for up to half a minute, and clocks are set back now and then. */
 const CLOCK_SLACK_ROWS = 2_000;
+const CLOCK_SLACK_MS = 60_000;
 
 interface Bounds {
   readonly startMs: number;
@@ -208,7 +209,7 @@ export class Balances {
   }
 
   #firstRowOf({ startMs }: Bounds): number {
-    return Math.max(0, this.#firstRowAt(startMs) - CLOCK_SLACK_ROWS);
+    return Math.max(0, this.#firstRowAt(startMs - CLOCK_SLACK_MS) - CLOCK_SLACK_ROWS);
   }
 
   /** Rows are in the order of their holds, so the first of a time is found by halving. */

@@ -96,6 +96,16 @@ describe("a budget over the ledger", () => {
     assert.deepEqual(["a", "b", "c"].map((id) => standing(again, id)[0]), [most, most, most]);
   });
 
+  it("starts a new budget from all rows of its day, also of those between which others stand that had waited past midnight", async () => {
+    const midnight = Date.parse("2026-11-24T00:00:00Z");
+    const storage = open(newFile(), 0, () => midnight + 20_000);
+    const numbers = Array.from({ length: 10_000 }, (_, i) => i + 1);
+    await storage.ledger.reserve(numbers.map((number) => aHold(number, { atMs: number % 2 === 0 ? midnight - 10_000 : midnight + number })));
+    await storage.ledger.settle(numbers.map((number) => aCharge(number, { costNanoUsd: 1 })));
+    storage.limit([DAY]);
+    assert.equal(storage.budgets.book.balanceOf("app-day", midnight + 20_000)?.settledNanoUsd, 5_000);
+  });
+
   it("refuses many holds at once one by one, and answers in their order", async () => {
     const storage = open();
     storage.limit([DAY]);

@@ -148,6 +148,19 @@ describe("usage", () => {
     await storage.close();
   });
 
+  it("puts each of many calls into the day in which it was asked for, though half of them waited for room past midnight", async () => {
+    const midnight = Date.parse("2026-11-24T00:00:00Z");
+    const rows = Array.from({ length: 10_000 }, (_, i) => {
+      const hold = aHold(i + 1, { atMs: i % 2 === 0 ? midnight - 10_000 : midnight + i });
+      return { hold, charge: aCharge(i + 1, { costNanoUsd: 1 }), correctedNanoUsd: 0 };
+    });
+    const { usage, close } = await ledgerOf(rows);
+    const dayMs = 24 * HOUR_MS;
+    const spent = (fromMs: number): bigint => usage.report({ ...ALL, fromMs, toMs: fromMs + dayMs }, 1, goOn).total.costNanoUsd;
+    assert.deepEqual([spent(midnight - dayMs), spent(midnight)], [5_000n, 5_000n]);
+    await close();
+  });
+
   describe("of many rows", () => {
     let usage: UsageReader;
     let close: () => Promise<void>;

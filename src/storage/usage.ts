@@ -16,8 +16,12 @@ import { int, intOrNull, text } from "./statements.ts";
 
 const PIECE_ROWS = 5_000;
 const GROUPS_MAX = 200_000;
-/** Rows of one process are in the order of their holds; clocks are set back now and then, and processes write beside each other. */
+/**
+ * Rows of one process are in the order of their holds, nearly: one that waited for room bears the time at which it was asked for, half a
+ * minute before that of its neighbours at most; clocks are set back now and then, and processes write beside each other.
+ */
 const CLOCK_SLACK_ROWS = 2_000;
+const CLOCK_SLACK_MS = 60_000;
 const NO_CORRECTIONS: readonly never[] = [];
 
 /** Sums that grow. */
@@ -156,8 +160,8 @@ export class UsageReader {
   }
 
   *#rowsBetween(fromMs: number, toMs: number, goOn: () => void): Generator<Row> {
-    let next = Math.max(0, this.#firstRowAt(fromMs) - CLOCK_SLACK_ROWS);
-    const end = this.#firstRowAt(toMs) + CLOCK_SLACK_ROWS;
+    let next = Math.max(0, this.#firstRowAt(fromMs - CLOCK_SLACK_MS) - CLOCK_SLACK_ROWS);
+    const end = this.#firstRowAt(toMs + CLOCK_SLACK_MS) + CLOCK_SLACK_ROWS;
     while (next < end) {
       goOn();
       const piece = this.#piece.all(next);
