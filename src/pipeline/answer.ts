@@ -35,6 +35,8 @@ export function readChatAnswer(body: Uint8Array, dialect: Dialect, context: Deco
   }
   // The size of the text matters only for an estimate.
   if (usage === null) for (const event of events) textBytes += textBytesOf(event);
+  const lacksFirst = write !== null && !events.some((event) => event.kind === "finish" && event.choice === 0);
+  if (finish !== "" && lacksFirst) return { kind: "error", error: malformed("the answer has no first choice"), usage };
   if (finish === "") return { kind: "error", error: failure("truncated", "the answer has no finish reason"), usage };
   if (!mayBeEmpty && contentEvents === 0 && (finish === "stop" || finish === "tool_calls")) {
     return { kind: "error", error: failure("empty", "the answer is empty"), usage };

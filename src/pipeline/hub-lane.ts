@@ -107,8 +107,10 @@ export class HubLane implements StreamLane {
           this.#sink.failed(gaveUp(event.native));
           return;
         }
-        this.#finishedChoices.add(event.choice);
         this.#flush();
+        // Where one choice was asked, clients read the first, and most are told nothing of another.
+        if (event.choice !== 0 && this.#choiceCount === 1) break;
+        this.#finishedChoices.add(event.choice);
         // A call that is written only when it is whole has begun all the same.
         if (this.#withheld > 0 && !this.#committed) {
           this.#committed = true;

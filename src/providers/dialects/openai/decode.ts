@@ -216,7 +216,8 @@ class AnswerDecoder {
       events.push(failure("malformed", "The provider sent a choice that is not an object."));
       return;
     }
-    const choice = this.#open(asNumber(raw["index"]) ?? position);
+    const told = asNumber(raw["index"]) ?? position;
+    const choice = this.#open(Number.isInteger(told) && told >= 0 && told < MOST_CHOICES ? told : position);
     for (const key of Object.keys(raw)) {
       const value = raw[key];
       if (!KNOWN_IN_CHOICE.has(key) && value !== null && value !== undefined) {
