@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { Config, RouteConfig } from "../config/types.ts";
 import { burnOf, CANARY_FLAG, CanaryTrial, MIRROR_FLAG, type Arm, type ArmStanding, type FirstCall, type Rollback } from "../decide/canary.ts";
 import type { Directory } from "../decide/names.ts";
+import { OWN_ADDRESS_FLAG } from "../decide/objective/judge.ts";
 import type { BudgetEffects } from "../decide/objective/policy.ts";
 import type { Deps } from "../pipeline/deps.ts";
 import type { Trials } from "../pipeline/canary.ts";
@@ -93,7 +94,7 @@ export class Canaries implements Trials {
     const { route, flags, attempts } = record;
     if (isCopy(record)) return this.#mirrored(route, attempts);
     const trial = this.#trials.get(route);
-    if (trial === undefined) return;
+    if (trial === undefined || flags.includes(OWN_ADDRESS_FLAG)) return;
     const arm: Arm = flags.includes(CANARY_FLAG) ? "canary" : "rest";
     const first = attempts[0];
     const tried = first !== undefined && (arm === "rest" || first.deployment === this.#deployments.get(route));

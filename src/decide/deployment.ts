@@ -36,6 +36,8 @@ export interface Deployment {
   readonly data?: DataUse;
   /** Called by a credential of the team's own, and billed to it; absent: by the organisation's. */
   readonly paidBy?: "team";
+  /** Called at an address that its callers chose themselves; absent: at the account's. */
+  readonly ownAddress?: true;
 }
 /** What becomes of prompts and answers at an account: whether models are trained on them, and whether they are kept. */
 export interface DataUse {

@@ -19,6 +19,12 @@ export interface OwnAccount {
   readonly paidBy?: "team";
 }
 
+/** Is this the id of a deployment that is called by a credential of its callers' own? */
+export function isOwnCredential(deploymentId: string): boolean {
+  const own = deploymentId.indexOf("~");
+  return own >= 0 && own < deploymentId.indexOf("/");
+}
+
 /** Configured account → what is called in its place, in order; null: itself. An empty list: nothing may be. */
 export type OwnUses = ReadonlyMap<string, readonly (OwnAccount | null)[]>;
 
@@ -43,7 +49,7 @@ function makeClone(deployment: Deployment, own: OwnAccount): Deployment {
     // The organisation's contracts are not this account's.
     pricing: pricing.kind === "sheet" ? (pricing.list ?? pricing) : pricing,
     // What is known of a place is not known of another.
-    ...(elsewhere ? { baseUrl: own.baseUrl, region: null, data: {} } : {}),
+    ...(elsewhere ? { baseUrl: own.baseUrl, region: null, data: {}, ownAddress: true as const } : {}),
     ...(own.paidBy === undefined ? {} : { paidBy: own.paidBy }),
   };
 }

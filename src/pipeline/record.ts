@@ -1,7 +1,8 @@
 /** The record of a finished request, from which ledger listing, log line, metric and tail are derived. */
 import { CANARY_FLAG } from "../decide/canary.ts";
 import { describeChoice } from "../decide/choose.ts";
-import { BY_CLIENT_FLAG, OURS_FLAG } from "../decide/objective/judge.ts";
+import { BY_CLIENT_FLAG, OURS_FLAG, OWN_ADDRESS_FLAG } from "../decide/objective/judge.ts";
+import { isOwnCredential } from "../decide/own-accounts.ts";
 import { standsInFor } from "../decide/stand-in.ts";
 import type { AttemptRecord, RequestRecord } from "../ports.ts";
 import type { GatewayError } from "../wire/errors.ts";
@@ -45,6 +46,7 @@ export function recordOf(facts: RecordFacts): RequestRecord {
   if (winner !== null && standsInFor(settings.route, winner.settings.candidate.deployment) !== null) flags.add("fallback_model");
   if (settings.choice.candidates[0]?.trial === true) flags.add(CANARY_FLAG);
   if (facts.attempts.some((attempt) => attempt.settings.why === "hedge")) flags.add(HEDGED_FLAG);
+  if (facts.attempts.some(({ settings: { candidate } }) => candidate.deployment.ownAddress === true)) flags.add(OWN_ADDRESS_FLAG);
   if (isByClient(facts, attempts)) flags.add(BY_CLIENT_FLAG);
   const firstMs = (facts.lost[0] ?? winner)?.firstContentMs ?? null;
   return {
@@ -101,12 +103,21 @@ function outcomeOf(facts: RecordFacts): RequestRecord["outcome"] {
   return facts.winner === null ? "error" : "error_after_content";
 }
 
-/** Did it end by a deadline of its client's own while nobody had failed or was late, or since its client read too slowly? */
+/** Did it end by a deadline of its client's own while nobody had failed or was late, since its client read too slowly, or for its own credentials? */
 function isByClient({ error, winner, settings }: RecordFacts, attempts: readonly AttemptRecord[]): boolean {
   if (error === null) return false;
   if (winner !== null) return winner.notTheirs && error.code === "upstream_timeout";
+  if (isForOwnCredentials(settings.choice, attempts)) return true;
   if (error.code !== "deadline_exceeded" || settings.deadlineMs >= settings.route.clocks.deadlineMs) return false;
   return attempts.every(({ outcome, flags }) => outcome === "superseded" || outcome === "unheld" || flags.includes(OURS_FLAG));
+}
+
+/** Was there nobody to ask but by credentials of its callers' own, all of which their providers refuse? */
+function isForOwnCredentials({ candidates, filtered }: RecordFacts["settings"]["choice"], attempts: readonly AttemptRecord[]): boolean {
+  const excluded = filtered.filter(({ reason }) => reason === "excluded");
+  if (attempts.length + excluded.length === 0 || !candidates.every(({ deployment }) => isOwnCredential(deployment.id))) return false;
+  const refused = (word: string): boolean => word === "auth" || word === "payment";
+  return attempts.every(({ deployment, outcome }) => isOwnCredential(deployment) && refused(outcome)) && excluded.every(({ deployment, detail }) => isOwnCredential(deployment) && refused(detail));
 }
 
 function attemptRecord(attempt: Attempt, charge: Booked | undefined): AttemptRecord {

@@ -12,7 +12,7 @@ import type { Plan } from "../decide/balance/types.ts";
 import type { Choice, ChoiceFacts } from "../decide/choose.ts";
 import type { Pricing, RequestShape, Route } from "../decide/deployment.ts";
 import type { CallFacts } from "../decide/health/book.ts";
-import { classOf, isWhole, judge, withinMsOf } from "../decide/objective/judge.ts";
+import { classOf, isWhole, judge, OWN_ADDRESS_FLAG, withinMsOf } from "../decide/objective/judge.ts";
 import { sizeClassOf } from "../decide/observed/types.ts";
 import type { RequestRecord } from "../ports.ts";
 import { outputTokens } from "../wire/usage.ts";
@@ -119,6 +119,8 @@ export function beganBy(deps: Deps, steering: Steering, choice: Choice): Plan | 
 
 /** What the route learns of a request's end. */
 export function learnFrom(deps: Deps, { memory }: Steering, record: RequestRecord): void {
+  // Others ask the same route, and nobody else is to learn from there.
+  if (record.flags.includes(OWN_ADDRESS_FLAG)) return;
   const kind = classOf(record);
   const whole = isWhole(kind);
   const timed = latencyObjectiveOf(memory.objectives);

@@ -52,6 +52,9 @@ export const CLIENT_ERRORS: ReadonlySet<string> = new Set([
 /** Ended by its client's doing, though nothing was wrong with what it asked: a deadline of its own before anybody was late, or reading too slowly. */
 export const BY_CLIENT_FLAG = "by_client";
 
+/** A call of it went to an address that its callers chose themselves: nobody here promises what comes from there, nor how soon. */
+export const OWN_ADDRESS_FLAG = "own_address";
+
 /** Classes of an upstream call's failure that are not its provider's doing. */
 const NOT_THE_PROVIDERS: ReadonlySet<string> = new Set(["bad_request", "content_policy", "context", "superseded", "client_gone", "not_found", "schema_mismatch", "auth", "payment", "residency", "unheld", "unknown", "orphan"]);
 
@@ -63,7 +66,7 @@ export function classOf(request: Finished): RequestClass {
   const { outcome, errorCode, flags } = request;
   if (outcome === "client_gone") return "client";
   if (outcome !== "ok") {
-    if (errorCode !== null && (CLIENT_ERRORS.has(errorCode) || flags.includes(BY_CLIENT_FLAG))) return "client";
+    if (errorCode !== null && (CLIENT_ERRORS.has(errorCode) || flags.includes(BY_CLIENT_FLAG) || flags.includes(OWN_ADDRESS_FLAG))) return "client";
     return outcome === "error_after_content" ? "truncated" : "failed";
   }
   if (flags.length > 0) {
@@ -80,6 +83,7 @@ export function isWhole(kind: RequestClass): boolean {
 
 /** Judge a request by an objective. Throughput is judged by minutes: see `ServedMinutes`. */
 export function judge(objective: Objective, request: Finished, kind: RequestClass = classOf(request)): Verdict {
+  if (request.flags.length > 0 && request.flags.includes(OWN_ADDRESS_FLAG)) return null;
   switch (objective.kind) {
     case "availability":
     case "error_rate":
@@ -157,7 +161,7 @@ export class ServedMinutes {
   add(objective: Objective, request: Finished, kind: RequestClass, wallMs: number): Verdict {
     const verdict = this.over(objective, wallMs);
     this.#minute = Math.floor(wallMs / 60_000);
-    if (kind === "client") return verdict;
+    if (kind === "client" || request.flags.includes(OWN_ADDRESS_FLAG)) return verdict;
     this.#asked += 1;
     if (isWhole(kind)) this.#served += objective.unit === "tokens" ? inputTokens(request.units) + outputTokens(request.units) : 1;
     else this.#missed += 1;
