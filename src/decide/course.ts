@@ -76,9 +76,12 @@ interface Run {
 
 const IDLE: Command = Object.freeze({ kind: "idle" });
 const NEVER = Number.POSITIVE_INFINITY;
-/** No first content for so long, and for so many times what nearly all of its streams take, is no client's doing. */
+/** No content for so long, and for so many times what nearly all of its calls take, is no client's doing; whole answers differ more in length. */
 const STALLED_MS = 5_000;
+const STALLED_WHOLE_MS = 10_000;
 const STALLED_TIMES = 4;
+/** What nearly all calls take where nobody has seen one: the clock of a first content, taken as that many times. */
+const UNSEEN_MS = 30_000 / STALLED_TIMES;
 
 export class Course {
   readonly #facts: CourseFacts;
@@ -319,14 +322,14 @@ export class Course {
     }
   }
 
-  /** So long without content that nothing of what was seen of its streams explains it, though a client in a hurry waits no longer. */
+  /** So long without content that nothing of what was seen of its calls explains it, though a client in a hurry waits no longer. */
   #isStalled({ candidate, ticket: { sentMs, call } }: Run, nowMs: number): boolean {
     const { candidates, health, endpoint, streams } = this.#facts;
     const { deployment } = candidates[candidate] as Candidate;
     const waitedMs = nowMs - sentMs;
-    if (streams !== true || deployment.reasons || waitedMs < STALLED_MS) return false;
-    const usualMs = health.estimate(deployment.id, endpoint, 0, call.sizeClass, nowMs).quantile(0.99);
-    return usualMs !== null && waitedMs > STALLED_TIMES * usualMs;
+    if (deployment.reasons || waitedMs < (streams === true ? STALLED_MS : STALLED_WHOLE_MS)) return false;
+    const usualMs = health.estimate(deployment.id, endpoint, 0, call.sizeClass, nowMs).quantile(0.99) ?? UNSEEN_MS;
+    return waitedMs > STALLED_TIMES * usualMs;
   }
 
   /** What was planned to start beside the first attempt: with it, to learn of another; or after it, where it is slow. */

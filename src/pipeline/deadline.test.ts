@@ -166,6 +166,21 @@ describe("a client in a hurry", () => {
     assert.equal(classOf(world.records[0] as RequestRecord), "failed");
   });
 
+  for (const seen of [true, false]) {
+    it(`still tells of whole answers that do not come for far longer than ${seen ? "is usual there" : "a first content may take, where none was ever seen"}`, async () => {
+      const world = new World({ candidates: ["a", "b"] });
+      for (let i = 0; i < (seen ? 50 : 0); i++) {
+        await world.ask({ stream: true });
+        await world.pass(500);
+        world.call("a").stream(...GOOD_STREAM).end();
+      }
+      await world.pass();
+      world.records.length = 0;
+      await hurried(world, seen ? 20_000 : 55_000, false, 6);
+      assert.notEqual(world.view("a").state, "admitting");
+    });
+  }
+
   it("is no excuse for a provider that failed, nor for one that was late by the route's own time", async () => {
     const failed = new World({ candidates: ["a", "b"] });
     await failed.ask({ headers: { "x-spillway-deadline-ms": "4000" } });
