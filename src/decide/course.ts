@@ -78,7 +78,7 @@ const IDLE: Command = Object.freeze({ kind: "idle" });
 const NEVER = Number.POSITIVE_INFINITY;
 /** No content for so long, and for so many times what nearly all of its calls take, is no client's doing; whole answers differ more in length. */
 const STALLED_MS = 5_000;
-const STALLED_WHOLE_MS = 10_000;
+const STALLED_WHOLE_MS = 20_000;
 const STALLED_TIMES = 4;
 /** What nearly all calls take where nobody has seen one: the clock of a first content, taken as that many times. */
 const UNSEEN_MS = 30_000 / STALLED_TIMES;

@@ -176,7 +176,7 @@ describe("a client in a hurry", () => {
       }
       await world.pass();
       world.records.length = 0;
-      await hurried(world, seen ? 20_000 : 55_000, false, 6);
+      await hurried(world, seen ? 30_000 : 55_000, false, 6);
       assert.notEqual(world.view("a").state, "admitting");
     });
   }
