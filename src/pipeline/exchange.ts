@@ -483,6 +483,7 @@ export class Exchange implements AttemptOwner {
     this.#turn?.end(record.attempts);
     this.#deps.records.append(record);
     this.onRecorded?.();
+    this.onRecorded = null;
   }
 
   /** Set by whoever counts what is in flight. */
@@ -492,9 +493,8 @@ export class Exchange implements AttemptOwner {
     this.#deps.log.error("exchange_failed", { request: this.settings.requestId, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
     this.#delivery.destroy();
     this.#turn?.end(null);
-    if (!this.#recorded) {
-      this.#recorded = true;
-      this.onRecorded?.();
-    }
+    this.#recorded = true;
+    // Also where the recording failed: it would be in flight for ever.
+    this.onRecorded?.();
   }
 }

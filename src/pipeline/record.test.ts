@@ -73,4 +73,16 @@ describe("the record", () => {
     assert.equal(world.called, "");
     assert.equal((world.record.decision["unsupported"] as readonly unknown[]).length, 1);
   });
+
+  it("lets the request be over where recording it fails, and says so", async () => {
+    const world = new World({ candidates: ["a"] });
+    world.upstream.plays("a", (call) => call.json(GOOD_ANSWER));
+    world.deps.records.append = () => {
+      throw new Error("whoever looks at records has a defect");
+    };
+    const asked = await world.ask({});
+    await world.pass();
+    assert.equal(asked.done, true, "in flight for ever");
+    assert.deepEqual(world.logged.map(({ event }) => event), ["exchange_failed"]);
+  });
 });
