@@ -127,6 +127,18 @@ describe("the deadline", () => {
 });
 
 describe("a client in a hurry", () => {
+  /** Two candidates, of which the first has begun so many streams in half a second each. */
+  const seen = async (streams: number): Promise<World> => {
+    const world = new World({ candidates: ["a", "b"] });
+    for (let i = 0; i < streams; i++) {
+      await world.ask({ stream: true });
+      await world.pass(500);
+      world.call("a").stream(...GOOD_STREAM).end();
+    }
+    await world.pass();
+    world.records.length = 0;
+    return world;
+  };
   const hurried = async (world: World, ms: number, stream: boolean, times = 12): Promise<void> => {
     for (let i = 0; i < times; i++) {
       await world.ask({ stream, headers: { "x-spillway-deadline-ms": String(ms) } });
@@ -136,14 +148,7 @@ describe("a client in a hurry", () => {
   for (const stream of [true, false]) {
     for (const ms of [50, 4_000]) {
       it(`of ${ms} ms puts no deployment to rest for others, and costs neither route nor provider a promise (${stream ? "stream" : "JSON"})`, async () => {
-        const world = new World({ candidates: ["a", "b"] });
-        for (let i = 0; i < 50; i++) {
-          await world.ask({ stream: true });
-          await world.pass(500);
-          world.call("a").stream(...GOOD_STREAM).end();
-        }
-        await world.pass();
-        world.records.length = 0;
+        const world = await seen(50);
         await hurried(world, ms, stream);
         assert.deepEqual([...new Set(world.records.map(classOf))], ["client"]);
         assert.deepEqual([...new Set(world.records.flatMap((record) => record.attempts.map(judgeCall)))], [null]);
@@ -153,30 +158,16 @@ describe("a client in a hurry", () => {
   }
 
   it("still tells of a stream that stands still far beyond what is usual there", async () => {
-    const world = new World({ candidates: ["a", "b"] });
-    for (let i = 0; i < 50; i++) {
-      await world.ask({ stream: true });
-      await world.pass(500);
-      world.call("a").stream(...GOOD_STREAM).end();
-    }
-    await world.pass();
-    world.records.length = 0;
+    const world = await seen(50);
     await hurried(world, 20_000, true, 6);
     assert.notEqual(world.view("a").state, "admitting");
     assert.equal(classOf(world.records[0] as RequestRecord), "failed");
   });
 
-  for (const seen of [true, false]) {
-    it(`still tells of whole answers that do not come for far longer than ${seen ? "is usual there" : "a first content may take, where none was ever seen"}`, async () => {
-      const world = new World({ candidates: ["a", "b"] });
-      for (let i = 0; i < (seen ? 50 : 0); i++) {
-        await world.ask({ stream: true });
-        await world.pass(500);
-        world.call("a").stream(...GOOD_STREAM).end();
-      }
-      await world.pass();
-      world.records.length = 0;
-      await hurried(world, seen ? 30_000 : 55_000, false, 6);
+  for (const streams of [50, 0]) {
+    it(`still tells of whole answers that do not come for far longer than ${streams > 0 ? "is usual there" : "a first content may take, where none was ever seen"}`, async () => {
+      const world = await seen(streams);
+      await hurried(world, streams > 0 ? 30_000 : 55_000, false, 6);
       assert.notEqual(world.view("a").state, "admitting");
     });
   }
