@@ -8,6 +8,7 @@ import type { Settled } from "../decide/budget/account.ts";
 import { identityOf, type BudgetAlert, type BudgetBook, type OpenHold } from "../decide/budget/book.ts";
 import { spanAt } from "../decide/budget/periods.ts";
 import type { BalanceDelta, Budget, PeriodKey } from "../decide/budget/types.ts";
+import { CLOCK_SLACK_MS, CLOCK_SLACK_ROWS } from "./rows.ts";
 import { int, text } from "./statements.ts";
 
 /** More than this (nine million dollars) is no exact number here. No limit is higher, so a balance that stays there still says which are reached. */
@@ -15,9 +16,6 @@ const MOST_NANO_USD = Number.MAX_SAFE_INTEGER;
 const NOTHING: Settled = { settledNanoUsd: 0, overrunNanoUsd: 0 };
 const IDS_MAX = 100_000;
 const HALF_A_DAY_MS = 43_200_000;
-/** Rows before the first of a period that are looked at all the same: holds wait for room for up to half a minute, and clocks are set back now and then. */
-const CLOCK_SLACK_ROWS = 2_000;
-const CLOCK_SLACK_MS = 60_000;
 
 interface Bounds {
   readonly startMs: number;
@@ -146,7 +144,7 @@ export class Balances {
     const known = this.#read.get(name, periodKey);
     if (known !== undefined) return { settledNanoUsd: int(known["settled_nano_usd"]), overrunNanoUsd: int(known["overrun_nano_usd"]), toldPermille: int(known["told_permille"]) };
     if (this.#sawBegin(budget, name, periodKey)) return NOTHING;
-    const settledNanoUsd = this.#sumOfRows(budget, periodKey) + this.#sumOfSlices(budget, periodKey);
+    const settledNanoUsd = Math.min(MOST_NANO_USD, this.#sumOfRows(budget, periodKey) + this.#sumOfSlices(budget, periodKey));
     // Nothing spent needs no row: rows come in the order in which budgets are used, so those in use lie side by side.
     if (settledNanoUsd !== 0) this.#put(`${budget.id}\n${periodKey}`, { name, period: periodKey, settled: settledNanoUsd, overrun: 0 });
     return { settledNanoUsd, overrunNanoUsd: 0 };

@@ -6,6 +6,14 @@ import type { Charge, Hold, RequestRecord } from "../ports.ts";
 import type { Json } from "../wire/json.ts";
 import type { Unit, UnitCounts } from "../wire/usage.ts";
 
+/**
+ * Who searches rows by time looks at so many more on both sides of it, and so much sooner and later. Rows of one process are in the order
+ * of their holds, nearly: one that waited for room bears the time at which it was asked for, half a minute before that of its neighbours at
+ * most; clocks are set back now and then, and processes write beside each other.
+ */
+export const CLOCK_SLACK_ROWS = 2_000;
+export const CLOCK_SLACK_MS = 60_000;
+
 export type AttemptState = "held" | Charge["state"];
 
 /** One row. Corrections are rows of their own that name the attempt they adjust and hold *differences* in units and cost. */

@@ -10,18 +10,12 @@ import { spanAt, type ClockPeriod } from "../decide/budget/periods.ts";
 import type { Json } from "../wire/json.ts";
 import type { Unit, UnitCounts } from "../wire/usage.ts";
 import { StorageError } from "./errors.ts";
-import { costAfter, type AttemptRow } from "./rows.ts";
+import { CLOCK_SLACK_MS, CLOCK_SLACK_ROWS, costAfter, type AttemptRow } from "./rows.ts";
 import { openForReading } from "./schema.ts";
 import { int, intOrNull, text } from "./statements.ts";
 
 const PIECE_ROWS = 5_000;
 const GROUPS_MAX = 200_000;
-/**
- * Rows of one process are in the order of their holds, nearly: one that waited for room bears the time at which it was asked for, half a
- * minute before that of its neighbours at most; clocks are set back now and then, and processes write beside each other.
- */
-const CLOCK_SLACK_ROWS = 2_000;
-const CLOCK_SLACK_MS = 60_000;
 const NO_CORRECTIONS: readonly never[] = [];
 
 /** Sums that grow. */

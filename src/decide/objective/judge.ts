@@ -49,7 +49,7 @@ export const CLIENT_ERRORS: ReadonlySet<string> = new Set([
   "feedback_given", "upstream_bad_request", "upstream_content_policy",
 ]);
 
-/** Ended by its client's doing, though nothing was wrong with what it asked: a deadline of its own before anybody was late, or reading too slowly. */
+/** Ended by its client's doing, though nothing was wrong with what it asked: a deadline of its own before anybody was late, reading too slowly, or credentials of its own that are refused. */
 export const BY_CLIENT_FLAG = "by_client";
 
 /** A call of it went to an address that its callers chose themselves: nobody here promises what comes from there, nor how soon. */
