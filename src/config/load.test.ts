@@ -327,6 +327,13 @@ describe("warnings", () => {
     assert.ok(parsed.ok);
     return parsed.warnings.map(({ line, key, found }) => `${line} ${key}: ${found}`);
   }
+
+  it("tell of a key that is named like what the gateway calls for itself", () => {
+    assert.deepEqual(warnings(`version: 1\nkeys: [{ name: mirror, key: "${"k".repeat(20)}" }, { name: mirrors, key: "${"m".repeat(20)}" }]\n`), [
+      '2 keys[0].name: "mirror"',
+    ]);
+  });
+
   it("tell of keys that are easy to guess, unencrypted addresses, a missing region and a candidate named twice", () => {
     assert.deepEqual(warnings('version: 1\nkeys: [{ name: a, key: test }]\nproviders:\n  openai: { api_key: "${KEY}", base_url: "http://eu.example.com" }\nroutes: { a: { candidates: [openai/o3, openai/o3] } }\n'), [
       "2 keys[0].key: a key that is easy to guess",

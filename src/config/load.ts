@@ -4,6 +4,7 @@
  */
 import { stepTimes } from "../decide/clocks.ts";
 import { IMPORTANCES } from "../decide/objective/shedding.ts";
+import { OWN_CALL_NAMES } from "../decide/own-calls.ts";
 import type { ProviderFacts } from "../wire/facts.ts";
 import { readAccounts } from "./accounts.ts";
 import { ConfigDocument, type ConfigError, type Finding, type Path, type Place, type ReadEnvironment } from "./document.ts";
@@ -178,6 +179,9 @@ function readKeys(list: readonly unknown[], found: Finding[], warnings: Finding[
     if (name !== null && names.has(name)) found.push({ path: [...path, "name"], expected: "a name of its own for each key", found: JSON.stringify(name), hint: "" });
     if (name !== null && !/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) {
       found.push({ path: [...path, "name"], expected: "letters, digits, . _ - (at most 64)", found: JSON.stringify(name), hint: "" });
+    }
+    if (name !== null && OWN_CALL_NAMES.has(name)) {
+      warnings.push({ path: [...path, "name"], expected: "a name that no call of the gateway's own has", found: JSON.stringify(name), hint: "records tell a key by its name" });
     }
     names.add(name ?? "");
     const digest = keyDigestOf(map, path, found, warnings);

@@ -210,6 +210,12 @@ describe("a key", () => {
     assert.deepEqual(problems(new World().make("key", "old", {})), ["conflict"]);
   });
 
+  it("is not named like what the gateway calls for itself, in whose records it could not be told apart", () => {
+    const world = new World();
+    for (const name of ["probe", "mirror"]) assert.deepEqual(problems(world.make("key", name, {})), ["conflict"]);
+    assert.equal(world.make("key", "mirrors", {}).kind, "done");
+  });
+
   it("has 256 random bits: of 20,000 no two share ten characters of their secret", () => {
     const world = new World();
     const seen = new Set<string>();

@@ -2,6 +2,7 @@
  * How objects are made, changed and deleted: fields checked by their kind, references within the organisation, secrets
  * sealed, then one step of the store. The admin API and the commands both come through here.
  */
+import { OWN_CALL_NAMES } from "../decide/own-calls.ts";
 import type { JsonObject } from "../wire/json.ts";
 import { readBody, schemaProblems, withoutNulls, type Reads } from "./kinds/fields.ts";
 import { newId } from "./seal.ts";
@@ -35,6 +36,7 @@ export function createObject(managed: Managed, asked: Asked, id: string | null, 
   const own = ownPart(asked, id ?? newId());
   const wrongId = OWN_ID.test(own) ? [] : [{ field: "id", message: "expected 1 to 63 lower-case letters, digits, _ or -, beginning with a letter or digit" }];
   const full = fullId(asked, own);
+  if (asked.kind === "key" && OWN_CALL_NAMES.has(full)) return refused("conflict", `Calls that the gateway makes for itself are recorded as ${full}; name the key otherwise.`);
   if (asked.kind === "key" && managed.configured?.(`key/${full}`) === true) return refused("conflict", `The configuration has a key ${full} already.`);
   // An organisation is its own.
   const tenant = asked.kind === "organisation" ? full : asked.tenant;
