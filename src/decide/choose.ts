@@ -155,9 +155,13 @@ function single({ route }: ChoiceFacts, all: readonly Candidate[], left: readonl
 
 /** The dearest step's bound; null where a step's is unknown, and where nothing is metered. What is held back holds its own when it is called. */
 function dearestNanoUsd(candidates: readonly Candidate[]): number | null {
-  const bounds = candidates.filter((one) => one.after === undefined && one.deployment.pricing.kind !== "unmetered").map((one) => one.boundNanoUsd);
-  const known = bounds.filter((one) => one !== null);
-  return known.length === bounds.length && known.length > 0 ? Math.max(...known) : null;
+  let dearest: number | null = null;
+  for (const { after, deployment, boundNanoUsd: bound } of candidates) {
+    if (after !== undefined || deployment.pricing.kind === "unmetered") continue;
+    if (bound === null) return null;
+    if (dearest === null || bound > dearest) dearest = bound;
+  }
+  return dearest;
 }
 
 /** The route's candidates in its strategy's order. Where what a strategy orders by is not known, they stand as written. */
@@ -177,6 +181,7 @@ const UNORDERED: Omit<StrategyFacts, "random" | "estimate"> & { readonly estimat
 
 /** Among candidates that nobody named, those that can do all that is asked come before those that need making up for. */
 function nativeFirst(candidates: Candidate[]): void {
+  if (candidates.length < 2) return;
   const automatic = candidates.filter((one) => one.automatic);
   if (!automatic.some((one) => one.emulates !== undefined)) return;
   const sorted = [...automatic.filter((one) => one.emulates === undefined), ...automatic.filter((one) => one.emulates !== undefined)];
@@ -185,6 +190,7 @@ function nativeFirst(candidates: Candidate[]): void {
 
 /** Those of which it holds come after all others, in their order. */
 function putLast(candidates: Candidate[], holds: (one: Candidate) => boolean): void {
+  if (candidates.length < 2) return;
   const last = candidates.filter(holds);
   if (last.length > 0 && last.length < candidates.length) candidates.splice(0, candidates.length, ...candidates.filter((one) => !holds(one)), ...last);
 }

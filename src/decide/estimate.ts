@@ -6,7 +6,7 @@ import type { PriceSheet, SurchargedFeature } from "../wire/facts.ts";
 import type { Json } from "../wire/json.ts";
 import type { Outcome } from "../wire/outcome.ts";
 import { OUTPUT_UNITS, outputTokens } from "../wire/usage.ts";
-import type { UnitCounts, Usage } from "../wire/usage.ts";
+import type { Unit, UnitCounts, Usage } from "../wire/usage.ts";
 import type { Pricing } from "./deployment.ts";
 import { sheetAt, tierName } from "./price-at.ts";
 import { priceUsage } from "./price.ts";
@@ -97,8 +97,12 @@ export function chargeOf(facts: AttemptFacts): ChargeMade {
 /** A usage object without a single count says nothing. */
 function isCounted(usage: Usage): boolean {
   if (usage.providerCostNanoUsd !== undefined && usage.providerCostNanoUsd > 0) return true;
-  const counts = [usage.units, ...(usage.entries ?? []).map((entry) => entry.units)];
-  return counts.some((units) => Object.values(units).some((count) => count > 0));
+  return hasCount(usage.units) || usage.entries?.some((entry) => hasCount(entry.units)) === true;
+}
+
+function hasCount(units: UnitCounts): boolean {
+  for (const unit in units) if ((units[unit as Unit] ?? 0) > 0) return true;
+  return false;
 }
 
 function byUsage(facts: AttemptFacts, usage: Usage, relayed: number): ChargeMade {
@@ -153,7 +157,11 @@ function priced(
   const base = { outcome: wordFor(facts.outcome), units: usage.units, rawUsage: usage.raw };
   if (facts.pricing.kind === "unmetered") return { ...base, state: "unmetered", costNanoUsd: null, flags };
   const { costNanoUsd, flags: priceFlags } = priceUsage(facts.pricing, usage, facts, facts.sheetOfModel);
-  return { ...base, state, costNanoUsd, flags: [...new Set([...flags, ...pricedBy(facts, usage), ...priceFlags])] };
+  return { ...base, state, costNanoUsd, flags: distinct(flags, pricedBy(facts, usage), priceFlags) };
+}
+
+function distinct(...lists: readonly (readonly string[])[]): readonly string[] {
+  return lists.every((list) => list.length === 0) ? NO_FLAGS : [...new Set(lists.flat())];
 }
 
 /** Flags of what a row was priced by, beside its units: without them it could not be priced again. */

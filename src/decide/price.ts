@@ -40,6 +40,7 @@ const PICO_PER_NANO = 1000n;
 const UNSCALED = 1_000_000_000;
 const PER_NANO = PICO_PER_NANO * MILLI * BigInt(UNSCALED);
 const FULL_PERMILLE = 1000;
+const NO_FLAGS: readonly string[] = [];
 
 /**
  * Price one call's usage. The provider's own stated charge is taken where there is one (flag `provider_cost`), unless
@@ -66,7 +67,7 @@ export function priceUsage(
   if (entries.length === 0) sum.add(sheet, usage.units, where, tier);
   for (const entry of entries) {
     const other = entry.model === null ? sheet : (sheetOfModel?.(entry.model) ?? null);
-    if (other === null) sum.flags.add("entry_model_unpriced");
+    if (other === null) sum.flag("entry_model_unpriced");
     sum.add(other ?? sheet, entry.units, where, tier);
   }
   sum.addRequest(
@@ -78,9 +79,8 @@ export function priceUsage(
     tier,
   );
   const own = sum.nanoUsd(sheet.free === true);
-  if (stated !== null && (stated > 0 || own === 0))
-    return { costNanoUsd: stated, priceVersion: sheet.version, flags: ["provider_cost"] };
-  return { costNanoUsd: own, priceVersion: sheet.version, flags: sheet.doubts === undefined ? [...sum.flags] : [...sum.flags, ...sheet.doubts] };
+  if (stated !== null && (stated > 0 || own === 0)) return { costNanoUsd: stated, priceVersion: sheet.version, flags: ["provider_cost"] };
+  return { costNanoUsd: own, priceVersion: sheet.version, flags: sheet.doubts === undefined ? sum.flags : [...sum.flags, ...sheet.doubts] };
 }
 
 function geoServed(pricing: Pricing): string | undefined {
@@ -99,20 +99,30 @@ function statedCost(usage: Usage): number | null {
 
 /** The running sum of one row: exact until it is read, and then rounded once. */
 class Sum {
-  readonly flags = new Set<string>();
+  /** null: none yet, as of nearly every row. */
+  #flags: Set<string> | null = null;
   #total = 0n;
   #unknown = false;
   #unpricedExtra = false;
 
+  /** Without repeats. */
+  get flags(): readonly string[] {
+    return this.#flags === null ? NO_FLAGS : [...this.#flags];
+  }
+
+  flag(flag: string): void {
+    (this.#flags ??= new Set()).add(flag);
+  }
+
   /** Add units at the prices of `sheet`. The context step goes by all prompt tokens of these units. `permille`: of the price of each token. */
   add(sheet: PriceSheet, units: UnitCounts, at: PricedAt, tierWord: string | undefined, permille = FULL_PERMILLE): void {
     const asked = tierOf(sheet, tierWord);
-    if (asked.kind === "unknown" && Object.keys(sheet.tiers).length > 0) this.flags.add("tier_unknown");
+    if (asked.kind === "unknown" && Object.keys(sheet.tiers).length > 0) this.flag("tier_unknown");
     const tier = asked.kind === "tier" ? asked.tier : null;
     const { prices, scaled } = pricesIn(sheet, situationAt(sheet, at.wallMs, inputTokens(units), tier));
-    if (scaled) this.flags.add("tier_price_scaled");
+    if (scaled) this.flag("tier_price_scaled");
     const geo = geoPermille(sheet, at.geo);
-    if (geo.guess) this.flags.add("geo_unknown");
+    if (geo.guess) this.flag("geo_unknown");
     const ofTokens = geo.permille * permille * surchargePermille(sheet, at.features);
     for (const unit of Object.keys(units) as Unit[]) {
       const count = this.#milliCount(unit, units[unit]);
@@ -120,7 +130,7 @@ class Sum {
       const { picoUsd, guess } = unitPrice(unit, prices, sheet.free === true);
       if (picoUsd === null) this.#unpriced(unit);
       else this.#total += count * BigInt(picoUsd) * BigInt(isTokenUnit(unit) ? ofTokens : UNSCALED);
-      if (guess) this.flags.add(`price_guess:${unit}`);
+      if (guess) this.flag(`price_guess:${unit}`);
     }
   }
 
@@ -140,12 +150,12 @@ class Sum {
     if (this.#unknown || (this.#unpricedExtra && this.#total === 0n && !free)) return null;
     const nano = roundHalfUp(this.#total, PER_NANO);
     if (nano !== null) return nano;
-    this.flags.add("overflow");
+    this.flag("overflow");
     return null;
   }
 
   #unpriced(unit: Unit): void {
-    this.flags.add(`unpriced:${unit}`);
+    this.flag(`unpriced:${unit}`);
     if (isTokenUnit(unit)) this.#unknown = true;
     else this.#unpricedExtra = true;
   }
@@ -154,7 +164,7 @@ class Sum {
   #milliCount(unit: Unit, count: number | undefined): bigint {
     if (count === undefined) return 0n;
     if (!Number.isFinite(count) || count < 0) {
-      this.flags.add(`bad_count:${unit}`);
+      this.flag(`bad_count:${unit}`);
       return 0n;
     }
     return Number.isInteger(count) ? BigInt(count) * MILLI : BigInt(Math.round(count * 1000));

@@ -32,7 +32,10 @@ class Histogram {
 
 /** Counters by label values; label sets come from configuration and from our own words, so they are few. */
 class Counter {
-  readonly #values = new Map<string, number>();
+  readonly #values = new Map<string, { amount: number }>();
+  /** What was added to last, and its labels: nearly all requests are like the one before. */
+  #last: { amount: number } | null = null;
+  #lastLabels: readonly string[] = [];
   readonly #name: string;
   readonly #help: string;
   readonly #labels: readonly string[];
@@ -44,21 +47,35 @@ class Counter {
   }
 
   add(amount: number, ...values: readonly string[]): void {
+    if (this.#last !== null && sameLabels(values, this.#lastLabels)) {
+      this.#last.amount += amount;
+      return;
+    }
     const key = values.join("\u0000");
-    const known = this.#values.get(key);
-    if (known === undefined && this.#values.size >= 5_000) return;
-    this.#values.set(key, (known ?? 0) + amount);
+    let cell = this.#values.get(key);
+    if (cell === undefined) {
+      if (this.#values.size >= 5_000) return;
+      this.#values.set(key, (cell = { amount: 0 }));
+    }
+    cell.amount += amount;
+    this.#last = cell;
+    this.#lastLabels = values;
   }
 
   text(): string {
     let out = `# HELP ${this.#name} ${this.#help}\n# TYPE ${this.#name} counter\n`;
-    for (const [key, value] of this.#values) {
+    for (const [key, { amount }] of this.#values) {
       const parts = key.split("\u0000");
       const labels = this.#labels.map((label, i) => `${label}="${escape(parts[i] ?? "")}"`).join(",");
-      out += `${this.#name}${labels === "" ? "" : `{${labels}}`} ${value}\n`;
+      out += `${this.#name}${labels === "" ? "" : `{${labels}}`} ${amount}\n`;
     }
     return out;
   }
+}
+
+function sameLabels(left: readonly string[], right: readonly string[]): boolean {
+  for (let i = 0; i < left.length; i++) if (left[i] !== right[i]) return false;
+  return true;
 }
 
 function escape(value: string): string {

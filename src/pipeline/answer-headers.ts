@@ -27,8 +27,11 @@ export function usd(nanoUsd: number): string {
 /** Beyond this some proxies refuse the whole answer. */
 const WARNING_CHARS = 1_000;
 
+const PRINTABLE = /^[ -~]*$/;
+
 /** Header text: what HTTP allows on one line, clipped. */
 export function headerText(text: string): string {
+  if (text.length <= WARNING_CHARS && PRINTABLE.test(text)) return text;
   let out = "";
   for (const char of text.slice(0, WARNING_CHARS)) out += char >= " " && char <= "~" ? char : "?";
   return out;

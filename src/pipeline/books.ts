@@ -9,9 +9,8 @@ export class Books {
   readonly #ledger: Ledger;
   readonly #log: Log;
   readonly #budgets: Pick<BudgetGate, "forgo"> | undefined;
-  readonly #charges = new Map<Attempt, Booked>();
-  /** Attempts whose hold has not been answered yet. */
-  readonly #holding = new Map<Attempt, Promise<void>>();
+  /** By attempt; there are three at most, so that a list is found through faster than a table is made. */
+  readonly #entries: Entry[] = [];
   readonly #settling: Promise<void>[] = [];
   #anyUnheld = false;
   /** A charge could not be written in time. */
@@ -25,24 +24,24 @@ export class Books {
 
   /** Ask for a hold; one of the two is called when the ledger has answered. */
   hold(attempt: Attempt, hold: Hold, held: () => void, unheld: (why: Unheld) => void): void {
+    const entry = this.#entryOf(attempt);
     const refused = (why: Unheld): void => {
-      this.#charges.set(attempt, NO_ROW);
+      entry.booked = NO_ROW;
       this.#anyUnheld = true;
       unheld(why);
     };
-    const answered = this.#ledger.reserve([hold]).then(
+    entry.holding = this.#ledger.reserve([hold]).then(
       ([result]) => {
-        this.#holding.delete(attempt);
+        entry.holding = null;
         if (result?.kind === "held") held();
         else refused(result ?? NO_ANSWER);
       },
       (error: unknown) => {
-        this.#holding.delete(attempt);
+        entry.holding = null;
         this.#log.error("ledger_reserve_failed", { error: String(error) });
         refused(NO_ANSWER);
       },
     );
-    this.#holding.set(attempt, answered);
   }
 
   /**
@@ -50,21 +49,29 @@ export class Books {
    * open, and somebody else settles it; the promise says that this is noted.
    */
   settle(attempt: Attempt, charge: Charge, held?: Promise<void>): void {
-    if (this.#charges.get(attempt) === NO_ROW) return;
+    const entry = this.#entryOf(attempt);
+    if (entry.booked === NO_ROW) return;
     if (held !== undefined) {
-      this.#charges.set(attempt, { ...charge, state: "held", units: {}, rawUsage: null, costNanoUsd: null, flags: ["held"] });
-      this.#settling.push(held.catch((error: unknown) => this.#undurable(attempt, error)));
+      entry.booked = { ...charge, state: "held", units: {}, rawUsage: null, costNanoUsd: null, flags: ["held"] };
+      this.#settling.push(held.catch((error: unknown) => this.#undurable(entry, error)));
       return;
     }
-    this.#charges.set(attempt, charge);
-    const holding = this.#holding.get(attempt);
-    if (holding === undefined) {
-      this.#settling.push(this.#write(attempt, charge));
+    entry.booked = charge;
+    const { holding } = entry;
+    if (holding === null) {
+      this.#settling.push(this.#write(entry, charge));
       return;
     }
     // It may wait for room in a budget for a long time, and nobody needs that any more.
     this.#budgets?.forgo(attempt.settings.id);
-    this.#settling.push(holding.then(() => (this.#charges.get(attempt) === charge ? this.#write(attempt, charge) : undefined)));
+    this.#settling.push(holding.then(() => (entry.booked === charge ? this.#write(entry, charge) : undefined)));
+  }
+
+  #entryOf(attempt: Attempt): Entry {
+    for (const entry of this.#entries) if (entry.attempt === attempt) return entry;
+    const entry: Entry = { attempt, booked: undefined, holding: null };
+    this.#entries.push(entry);
+    return entry;
   }
 
   /** Resolves when all that has ended is durable, or given up on and flagged. */
@@ -74,20 +81,21 @@ export class Books {
 
   /** Those that were not refused their hold; no other was ever sent. */
   granted(attempts: readonly Attempt[]): readonly Attempt[] {
-    return this.#anyUnheld ? attempts.filter((attempt) => this.#charges.get(attempt) !== NO_ROW) : attempts;
+    return this.#anyUnheld ? attempts.filter((attempt) => this.chargeOf(attempt) !== NO_ROW) : attempts;
   }
 
   chargeOf(attempt: Attempt): Booked | undefined {
-    return this.#charges.get(attempt);
+    for (const entry of this.#entries) if (entry.attempt === attempt) return entry.booked;
+    return undefined;
   }
 
   /** What all attempts cost; undefined before any was booked, null where one is unmetered or unpriced. */
   totalNanoUsd(): number | null | undefined {
     let total: number | undefined;
-    for (const charge of this.#charges.values()) {
-      if (charge === NO_ROW) continue;
-      if (charge.costNanoUsd === null) return null;
-      total = (total ?? 0) + charge.costNanoUsd;
+    for (const { booked } of this.#entries) {
+      if (booked === undefined || booked === NO_ROW) continue;
+      if (booked.costNanoUsd === null) return null;
+      total = (total ?? 0) + booked.costNanoUsd;
     }
     return total;
   }
@@ -100,7 +108,7 @@ export class Books {
   /** Of an attempt that broke off without telling its usage the provider may bill more than we estimate: anything up to its bound. */
   #atMostNanoUsd(attempt: Attempt): number {
     const bound = attempt.settings.candidate.boundNanoUsd ?? 0;
-    const charge = this.#charges.get(attempt);
+    const charge = this.chargeOf(attempt);
     if (!attempt.over) return bound;
     // A whole body tells all of it, whatever else is wrong with it; in a stream what came so far may be a snapshot.
     const told = attempt.usage !== null && !attempt.settings.stream;
@@ -109,20 +117,27 @@ export class Books {
 
   /** Is what is told of their cost not the last word? */
   isEstimated(attempts: readonly Attempt[]): boolean {
-    for (const attempt of attempts) if (!attempt.over || this.#charges.get(attempt)?.state === "estimated") return true;
+    for (const attempt of attempts) if (!attempt.over || this.chargeOf(attempt)?.state === "estimated") return true;
     return false;
   }
 
-  #write(attempt: Attempt, charge: Charge): Promise<void> {
-    return this.#ledger.settle([charge]).catch((error: unknown) => this.#undurable(attempt, error));
+  #write(entry: Entry, charge: Charge): Promise<void> {
+    return this.#ledger.settle([charge]).catch((error: unknown) => this.#undurable(entry, error));
   }
 
-  #undurable(attempt: Attempt, error: unknown): void {
-    const charge = this.#charges.get(attempt) as Booked;
+  #undurable(entry: Entry, error: unknown): void {
+    const charge = entry.booked as Booked;
     this.undurable = true;
-    this.#charges.set(attempt, { ...charge, flags: [...charge.flags, "undurable"] });
+    entry.booked = { ...charge, flags: [...charge.flags, "undurable"] };
     this.#log.error("charge_not_durable", { attempt: charge.attemptId, error: String(error) });
   }
+}
+
+interface Entry {
+  readonly attempt: Attempt;
+  booked: Booked | undefined;
+  /** The hold that has not been answered yet. */
+  holding: Promise<void> | null;
 }
 
 /** A charge, or what stands for it while the row is held. */

@@ -1,18 +1,35 @@
 /** The scopes of one call: who pays, then where it goes. The same array for the same call, so that what is kept by it is found at once. */
 import type { Deployment } from "../decide/deployment.ts";
 
-const kept = new WeakMap<readonly string[], Map<string, Map<string, readonly string[]>>>();
+/** What is kept of one caller. */
+interface OfCaller {
+  readonly byDeployment: Map<string, Map<string, readonly string[]>>;
+  /** The call before: most callers make the same one over and over. */
+  deployment: string;
+  route: string;
+  scopes: readonly string[];
+}
+
+const kept = new WeakMap<readonly string[], OfCaller>();
 /** Per caller: deployments beyond this are many names of `account/anything`. */
 const DEPLOYMENTS_MAX = 4_096;
 
 /** Scopes of a call of `deployment` by way of a route, for a caller with these scopes. */
 export function scopesOf(callerScopes: readonly string[], route: string, deployment: Deployment): readonly string[] {
   let ofCaller = kept.get(callerScopes);
-  if (ofCaller === undefined) kept.set(callerScopes, (ofCaller = new Map()));
-  let ofDeployment = ofCaller.get(deployment.id);
+  if (ofCaller === undefined) kept.set(callerScopes, (ofCaller = { byDeployment: new Map(), deployment: "", route: "", scopes: [] }));
+  if (ofCaller.deployment === deployment.id && ofCaller.route === route) return ofCaller.scopes;
+  ofCaller.scopes = find(ofCaller.byDeployment, callerScopes, route, deployment);
+  ofCaller.deployment = deployment.id;
+  ofCaller.route = route;
+  return ofCaller.scopes;
+}
+
+function find(byDeployment: OfCaller["byDeployment"], callerScopes: readonly string[], route: string, deployment: Deployment): readonly string[] {
+  let ofDeployment = byDeployment.get(deployment.id);
   if (ofDeployment === undefined) {
-    if (ofCaller.size >= DEPLOYMENTS_MAX) ofCaller.clear();
-    ofCaller.set(deployment.id, (ofDeployment = new Map()));
+    if (byDeployment.size >= DEPLOYMENTS_MAX) byDeployment.clear();
+    byDeployment.set(deployment.id, (ofDeployment = new Map()));
   }
   let scopes = ofDeployment.get(route);
   if (scopes === undefined) {

@@ -24,6 +24,8 @@ export class SharedTerms {
   readonly #insertEnding: StatementSync;
   readonly #found = new WeakMap<readonly string[], Found[]>();
   readonly #kept = new Map<string, number>();
+  /** The last ending without flags that is committed: nearly all are the same. */
+  #usual: { readonly state: AttemptState; readonly outcome: string; readonly id: number } | null = null;
   /** Not yet committed. */
   #fresh: string[] = [];
 
@@ -59,6 +61,15 @@ export class SharedTerms {
 
   /** The number of a charge's ending. */
   ending(state: AttemptState, outcome: string, flags: readonly string[]): number {
+    const usual = this.#usual;
+    if (usual !== null && flags.length === 0 && state === usual.state && outcome === usual.outcome) return usual.id;
+    const id = this.#endingByText(state, outcome, flags);
+    // What is not committed yet may be rolled back.
+    if (flags.length === 0 && this.#fresh.length === 0) this.#usual = { state, outcome, id };
+    return id;
+  }
+
+  #endingByText(state: AttemptState, outcome: string, flags: readonly string[]): number {
     const json = flags.length === 0 ? "[]" : JSON.stringify(flags);
     const key = `${state}\n${outcome}\n${json}`;
     return this.#kept.get(key) ?? this.#keep(key, Number(this.#insertEnding.run(state, outcome, json).lastInsertRowid));

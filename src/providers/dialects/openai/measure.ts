@@ -1,5 +1,6 @@
 /** How much text a request shows to the model, for the bound of a call. */
 import type { ChatRequest, Message, Part } from "../../../wire/chat.ts";
+import type { JsonObject } from "../../../wire/json.ts";
 
 export interface TextMeasure {
   /** UTF-8 bytes of all text that the model sees. */
@@ -32,7 +33,7 @@ export function measureText(request: ChatRequest): TextMeasure {
     const { name, description, schema } = request.responseFormat;
     sum.bytes += utf8Bytes(name) + utf8Bytes(description ?? "") + jsonBytes(schema);
   }
-  sum.bytes += jsonBytes(request.other) - 2;
+  sum.bytes += otherBytes(request.other);
   if (UNSIZED_FIELDS.some((field) => request.other[field] !== undefined && request.other[field] !== null)) sum.unsized = true;
   return {
     textBytes: sum.bytes,
@@ -58,7 +59,7 @@ function measureMessage(message: Message, sum: Sum): void {
   if (message.role !== "assistant") return;
   for (const call of message.toolCalls) sum.bytes += utf8Bytes(call.id) + utf8Bytes(call.name) + utf8Bytes(call.argumentsJson);
   for (const block of message.reasoning) sum.bytes += utf8Bytes(block.kind === "thinking" ? block.text : block.data);
-  sum.bytes += jsonBytes(message.other) - 2;
+  sum.bytes += otherBytes(message.other);
   // An earlier spoken answer is named by its id only.
   if (message.other["audio"] !== undefined) sum.unsized = true;
 }
@@ -83,6 +84,12 @@ function measurePart(part: Part, sum: Sum): void {
       sum.bytes += jsonBytes(part.raw);
       sum.unsized = true;
   }
+}
+
+/** Of members without the braces around them; nearly always there are none. */
+function otherBytes(other: JsonObject): number {
+  for (const _ in other) return jsonBytes(other) - 2;
+  return 0;
 }
 
 function jsonBytes(value: unknown): number {

@@ -46,12 +46,13 @@ export function parseChatRequest(raw: JsonObject): ParsedChat {
 function parse(raw: JsonObject, reader: Reader): ChatRequest {
   const model = reader.string(raw["model"], "model");
   if (model === undefined || model === "") throw reader.missing("model", "the name of a model");
-  const other = new Map(Object.entries(raw).filter(([key, value]) => !KNOWN.has(key) && value !== undefined));
+  const other = new Map<string, Json | undefined>();
+  for (const key of Object.keys(raw)) if (!KNOWN.has(key) && raw[key] !== undefined) other.set(key, raw[key]);
   const { messages, usesLegacyCalls } = parseMessages(raw["messages"], reader);
   const stream = reader.boolean(raw["stream"], "stream") ?? false;
   const options = reader.object(raw["stream_options"], "stream_options");
   const includeUsage = reader.boolean(options?.["include_usage"], "stream_options.include_usage") ?? false;
-  const otherOptions = Object.entries(options ?? {}).filter(([key]) => key !== "include_usage");
+  const otherOptions = options === undefined ? [] : Object.entries(options).filter(([key]) => key !== "include_usage");
   if (otherOptions.length > 0) other.set("stream_options", Object.fromEntries(otherOptions));
   const legacy = legacyFunctions(raw, reader, other, usesLegacyCalls);
   const tools = [...parseTools(raw["tools"], reader), ...legacy.tools];
@@ -83,7 +84,7 @@ function parse(raw: JsonObject, reader: Reader): ChatRequest {
     metadata: reader.object(raw["metadata"], "metadata"),
     stream,
     includeUsage,
-    other: Object.fromEntries(other),
+    other: other.size === 0 ? {} : Object.fromEntries(other),
   };
 }
 

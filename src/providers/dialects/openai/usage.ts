@@ -88,19 +88,21 @@ function splitPrompt(
   return inside ? prompt : prompt + cached + writtenSum;
 }
 
+const NO_WRITES: readonly (readonly [Unit, number])[] = [];
+
 /** Pointers that end in a TTL name their own class; the first plain one counts as the default TTL. */
 function cacheWrites(body: JsonObject, raw: JsonObject, paths: readonly string[]): readonly (readonly [Unit, number])[] {
-  const found = new Map<Unit, number>();
+  let found: Map<Unit, number> | undefined;
   let plain: number | undefined;
   for (const path of paths) {
     const tokens = count(resolve(body, raw, path));
     if (tokens === undefined) continue;
-    const ttl = /(5m|30m|1h|12h)[a-z_]*$/.exec(path)?.[1];
-    if (ttl === undefined) plain ??= tokens;
-    else found.set(`cache_write_${ttl}` as Unit, tokens);
+    const { writes } = pointerOf(path);
+    if (writes === null) plain ??= tokens;
+    else (found ??= new Map()).set(writes, tokens);
   }
-  if (found.size === 0 && plain !== undefined) found.set("cache_write_5m", plain);
-  return [...found];
+  if (found !== undefined) return [...found];
+  return plain === undefined ? NO_WRITES : [["cache_write_5m", plain]];
 }
 
 function splitCompletion(
@@ -212,16 +214,15 @@ function firstCount(body: JsonObject, raw: JsonObject, paths: readonly string[])
 
 /** A fact's pointer starts at the body; `/usage/…` also finds the usage object where the host put it elsewhere. */
 function resolve(body: JsonObject, raw: JsonObject, path: string): Json | undefined {
-  return at(body, path) ?? at(raw, path.startsWith("/usage/") ? path.slice("/usage".length) : path);
+  const { keys, inUsage } = pointerOf(path);
+  return follow(body, keys) ?? follow(raw, inUsage);
 }
 
-/** JSON pointer without escapes. Pointers come from facts and from this file, so their keys are split once. */
 function at(root: Json | undefined, path: string): Json | undefined {
-  let keys = KEYS_OF.get(path);
-  if (keys === undefined) {
-    keys = path.split("/").slice(1);
-    KEYS_OF.set(path, keys);
-  }
+  return follow(root, pointerOf(path).keys);
+}
+
+function follow(root: Json | undefined, keys: readonly string[]): Json | undefined {
   let value: Json | undefined = root;
   for (const key of keys) {
     value = Array.isArray(value) ? (value as readonly Json[])[Number(key)] : member(value, key);
@@ -230,4 +231,25 @@ function at(root: Json | undefined, path: string): Json | undefined {
   return value;
 }
 
-const KEYS_OF = new Map<string, readonly string[]>();
+/** A JSON pointer without escapes. */
+interface Pointer {
+  readonly keys: readonly string[];
+  /** From the usage object on. */
+  readonly inUsage: readonly string[];
+  /** The class of cache writes that its last word names by a time; null: none. */
+  readonly writes: Unit | null;
+}
+
+/** Pointers come from facts and from this file, so each is read once. */
+function pointerOf(path: string): Pointer {
+  let pointer = POINTERS.get(path);
+  if (pointer === undefined) {
+    const keys = path.split("/").slice(1);
+    const ttl = /(5m|30m|1h|12h)[a-z_]*$/.exec(path)?.[1];
+    pointer = { keys, inUsage: path.startsWith("/usage/") ? keys.slice(1) : keys, writes: ttl === undefined ? null : (`cache_write_${ttl}` as Unit) };
+    POINTERS.set(path, pointer);
+  }
+  return pointer;
+}
+
+const POINTERS = new Map<string, Pointer>();
