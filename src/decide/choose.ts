@@ -4,7 +4,7 @@
  */
 import type { Capability, CapabilityTable } from "../wire/capability.ts";
 import type { DialectId } from "../wire/facts.ts";
-import type { JsonObject } from "../wire/json.ts";
+import type { Json, JsonObject } from "../wire/json.ts";
 import { arrange, type Balance } from "./balance/arrange.ts";
 import { inOrder, type StrategyFacts } from "./balance/strategies.ts";
 import type { Plan } from "./balance/types.ts";
@@ -224,18 +224,16 @@ function weigh(entry: RouteCandidate, facts: ChoiceFacts, lacks: readonly Need[]
   // A repair shows the model its answer again; another tokenizer's tokens of the same text may be a few more.
   const input = bare === null || emulates.length === 0 ? bare : bare + EMULATION_TOKENS + 2 * (output ?? 0);
   const mayNotFit = deployment.contextWindow !== null && facts.shape.inputEstimateTokens > deployment.contextWindow;
-  return {
-    deployment,
-    automatic: entry.automatic,
-    ...(mayNotFit ? { mayNotFit } : {}),
-    ...(entry.of === undefined ? {} : { of: entry.of }),
-    ...(entry.after === undefined ? {} : { after: entry.after }),
-    ...(entry.trial === undefined ? {} : { trial: true }),
-    ...(emulates.length > 0 ? { emulates: emulates.map((one) => one.capability) } : {}),
-    inputBoundTokens: input,
-    ...(shape.endpoint !== "chat" || shape.maxOutputTokens === null ? {} : { outputLimitTokens: shape.maxOutputTokens * shape.choiceCount }),
-    boundNanoUsd: shape.unbounded === true ? null : boundOf(deployment, shape, { inputTokens: input, outputTokens: output, choiceCount: shape.choiceCount }, facts.wallMs),
-  };
+  const boundNanoUsd = shape.unbounded === true ? null : boundOf(deployment, shape, { inputTokens: input, outputTokens: output, choiceCount: shape.choiceCount }, facts.wallMs);
+  // Spreads of what nearly no candidate has would cost as much as all the rest.
+  const candidate: { -readonly [K in keyof Candidate]: Candidate[K] } = { deployment, automatic: entry.automatic, inputBoundTokens: input, boundNanoUsd };
+  if (mayNotFit) candidate.mayNotFit = true;
+  if (entry.of !== undefined) candidate.of = entry.of;
+  if (entry.after !== undefined) candidate.after = entry.after;
+  if (entry.trial !== undefined) candidate.trial = true;
+  if (emulates.length > 0) candidate.emulates = emulates.map((one) => one.capability);
+  if (shape.endpoint === "chat" && shape.maxOutputTokens !== null) candidate.outputLimitTokens = shape.maxOutputTokens * shape.choiceCount;
+  return candidate;
 }
 
 function boundOf(deployment: Deployment, { pieces, extras }: RequestShape, size: CallSize, wallMs: number): number | null {
@@ -274,26 +272,26 @@ function unfit(entry: RouteCandidate, shape: RequestShape, view: HealthView): { 
 }
 
 /** The choice as it stands in the record. */
-export function describeChoice(choice: Choice, startStates: readonly string[]): JsonObject {
-  return {
+export function describeChoice(choice: Choice, startStates: readonly string[]): Record<string, Json> {
+  const described: Record<string, Json> = {
     strategy: choice.strategy,
     hold_nano_usd: choice.holdNanoUsd,
-    candidates: choice.candidates.map((candidate, i) => ({
-      deployment: candidate.deployment.id,
-      automatic: candidate.automatic,
-      ...(candidate.after === undefined ? {} : { after: candidate.after }),
-      ...(candidate.trial === undefined ? {} : { canary: true }),
-      ...(candidate.of === undefined ? {} : { of: candidate.of }),
-      ...(candidate.mayNotFit === true ? { may_not_fit: true } : {}),
-      ...(candidate.dear === undefined ? {} : { cost_spike: candidate.dear }),
-      ...(candidate.emulates === undefined ? {} : { emulates: candidate.emulates }),
-      bound_nano_usd: candidate.boundNanoUsd,
-      input_bound_tokens: candidate.inputBoundTokens,
-      health: startStates[i] ?? "unknown",
-    })),
+    candidates: choice.candidates.map((candidate, i) => describeCandidate(candidate, startStates[i] ?? "unknown")),
     filtered: [...choice.filtered, ...(choice.withheld ?? [])].map((one) => ({ ...one })),
-    ...(choice.plan === undefined ? {} : { plan: describePlan(choice.plan, choice.candidates) }),
   };
+  if (choice.plan !== undefined) described["plan"] = describePlan(choice.plan, choice.candidates);
+  return described;
+}
+
+function describeCandidate(candidate: Candidate, health: string): JsonObject {
+  const described: Record<string, Json> = { deployment: candidate.deployment.id, automatic: candidate.automatic, bound_nano_usd: candidate.boundNanoUsd, input_bound_tokens: candidate.inputBoundTokens, health };
+  if (candidate.after !== undefined) described["after"] = candidate.after;
+  if (candidate.trial !== undefined) described["canary"] = true;
+  if (candidate.of !== undefined) described["of"] = candidate.of;
+  if (candidate.mayNotFit === true) described["may_not_fit"] = true;
+  if (candidate.dear !== undefined) described["cost_spike"] = candidate.dear;
+  if (candidate.emulates !== undefined) described["emulates"] = candidate.emulates;
+  return described;
 }
 
 function describePlan(plan: Plan, candidates: readonly Candidate[]): JsonObject {

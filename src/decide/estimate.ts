@@ -51,10 +51,10 @@ export interface AttemptFacts extends PricedAt {
   readonly relayedTextBytes: number;
   readonly contentEvents: number;
   /** Output limit that was sent, all choices together; absent: none. */
-  readonly outputLimitTokens?: number;
+  readonly outputLimitTokens?: number | undefined;
   readonly inputEstimateTokens: number;
   /** What the whole call is likely to be billed for, where that is not tokens alone: images, seconds, characters. */
-  readonly expectedUnits?: UnitCounts;
+  readonly expectedUnits?: UnitCounts | undefined;
   /** The provider's rule for a call that was sent and then lost or aborted before content. */
   readonly billsOnAbort: "input" | "nothing";
   /** Sheets of the provider's other models, for answers that bill several. */

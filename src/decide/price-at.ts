@@ -42,7 +42,8 @@ export function sheetAt(pricing: Pricing, wallMs: number): PriceSheet | null {
 export function situationAt(sheet: PriceSheet, wallMs: number, inputTokens: number, tier: string | null): Situation {
   let scheduled = null as UnitPrices | null;
   for (const change of sheet.scheduled) if (change.fromMs <= wallMs) scheduled = { ...scheduled, ...change.prices };
-  const window = sheet.windows.find((one) => isOpen(one, wallMs))?.prices ?? null;
+  let window: UnitPrices | null = null;
+  for (const one of sheet.windows) if (window === null && isOpen(one, wallMs)) window = one.prices;
   let step: Situation["step"] = null;
   for (const one of sheet.contextSteps) if (inputTokens > one.aboveInputTokens) step = one;
   return { scheduled, window, step, tier };

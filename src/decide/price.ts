@@ -20,7 +20,7 @@ export interface PricedAt {
    */
   readonly geo?: string;
   /** What the request asked for that some price lists charge extra. */
-  readonly features?: readonly SurchargedFeature[];
+  readonly features?: readonly SurchargedFeature[] | undefined;
 }
 export interface Priced {
   /** Integer nano-dollars; null: unmetered, or unknown (then flagged). */

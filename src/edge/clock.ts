@@ -7,11 +7,23 @@ import type { Clock, Timer } from "../ports.ts";
 const TICK_MS = 20;
 const SLOTS = 1024;
 
-interface Entry extends Timer {
-  dueTick: number;
+class Entry implements Timer {
+  readonly dueTick: number;
   callback: (() => void) | null;
-  previous: Entry | null;
+  previous: Entry | null = null;
   next: Entry | null;
+  readonly #clock: WheelClock;
+
+  constructor(clock: WheelClock, dueTick: number, callback: () => void, next: Entry | null) {
+    this.#clock = clock;
+    this.dueTick = dueTick;
+    this.callback = callback;
+    this.next = next;
+  }
+
+  cancel(): void {
+    this.#clock.remove(this);
+  }
 }
 
 const NEVER: Timer = { cancel: () => undefined };
@@ -44,7 +56,7 @@ export class WheelClock implements Clock {
     const dueTick = Math.max(this.#tick + 1, Math.ceil((performance.now() + delayMs) / TICK_MS));
     const slot = dueTick % SLOTS;
     const head = this.#slots[slot] ?? null;
-    const entry: Entry = { dueTick, callback, previous: null, next: head, cancel: () => this.#remove(entry) };
+    const entry = new Entry(this, dueTick, callback, head);
     if (head !== null) head.previous = entry;
     this.#slots[slot] = entry;
     this.#count++;
@@ -66,7 +78,8 @@ export class WheelClock implements Clock {
     this.#interval.unref();
   }
 
-  #remove(entry: Entry): void {
+  /** Of one of its own entries: what `cancel` does. */
+  remove(entry: Entry): void {
     if (entry.callback === null || this.#closed) return;
     entry.callback = null;
     this.#count--;
@@ -97,7 +110,7 @@ export class WheelClock implements Clock {
     for (const entry of due) {
       const { callback } = entry;
       if (callback === null) continue;
-      this.#remove(entry);
+      this.remove(entry);
       try {
         callback();
       } catch (error) {

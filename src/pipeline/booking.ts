@@ -10,8 +10,6 @@ import type { UnitCounts } from "../wire/usage.ts";
 import type { Attempt } from "./attempt.ts";
 import { scopesOf } from "./scopes.ts";
 
-const UNMETERED = { unmetered: true } as const;
-
 export interface HoldFacts {
   /** The route's name. */
   readonly route: string;
@@ -35,7 +33,8 @@ export interface HoldFacts {
 /** The hold of one attempt, durable before its first byte. */
 export function holdOf(facts: HoldFacts): Hold {
   const { deployment } = facts.candidate;
-  return {
+  const { inputEstimateNanoUsd, outputPricePicoUsd } = ratesOf(facts);
+  const hold: { -readonly [K in keyof Hold]: Hold[K] } = {
     attemptId: facts.attemptId,
     requestId: facts.requestId,
     number: facts.number,
@@ -45,19 +44,21 @@ export function holdOf(facts: HoldFacts): Hold {
     priceVersion: priceVersionOf(deployment.pricing, facts.wallMs),
     period: periodOf(facts.wallMs),
     boundNanoUsd: facts.boundNanoUsd,
-    ...(deployment.pricing.kind === "unmetered" ? UNMETERED : {}),
     inputEstimateTokens: facts.inputEstimateTokens,
-    ...ratesOf(facts),
+    inputEstimateNanoUsd,
+    outputPricePicoUsd,
     billsOnAbort: deployment.provider.billsOnAbort,
     atMs: facts.wallMs,
   };
+  if (deployment.pricing.kind === "unmetered") hold.unmetered = true;
+  return hold;
 }
 
 type OrphanRates = ReturnType<typeof orphanRates>;
 
 /** By what an orphan is settled. Which tier served it nobody will know: the dearer of the standard one and the one that was asked. */
 function ratesOf({ candidate, inputEstimateTokens, wallMs, features, serviceTier, expectedUnits }: HoldFacts): OrphanRates {
-  const at: PricedAt = { wallMs, ...(features === undefined ? {} : { features }) };
+  const at: PricedAt = features === undefined ? { wallMs } : { wallMs, features };
   const standard = orphanRates(candidate.deployment.pricing, inputEstimateTokens, at, expectedUnits);
   if (serviceTier === undefined) return standard;
   const asked = orphanRates(candidate.deployment.pricing, inputEstimateTokens, { ...at, serviceTier }, expectedUnits);
@@ -100,12 +101,12 @@ export function chargeFor(attempt: Attempt, outcome: Outcome, asked: Pick<HoldFa
     usage: attempt.usage,
     relayedTextBytes: attempt.textBytes,
     contentEvents: attempt.contentEvents,
-    ...(outputLimitTokens === undefined ? {} : { outputLimitTokens }),
+    outputLimitTokens,
     inputEstimateTokens: asked.inputEstimateTokens + (attempt.settings.shownTokens ?? 0),
     billsOnAbort: deployment.provider.billsOnAbort,
     wallMs: attempt.heldMs ?? wallMs,
-    ...(features === undefined ? {} : { features }),
-    ...(attempt.settings.expectedUnits === undefined ? {} : { expectedUnits: attempt.settings.expectedUnits }),
+    features,
+    expectedUnits: attempt.settings.expectedUnits,
   };
   let booked = chargeOf(facts);
   // An answer without a word of its tier was served in the standard one. Of one that broke off before it told anything that is not known.
@@ -113,9 +114,10 @@ export function chargeFor(attempt: Attempt, outcome: Outcome, asked: Pick<HoldFa
     const inTier = chargeOf({ ...facts, serviceTier });
     if ((inTier.costNanoUsd ?? 0) > (booked.costNanoUsd ?? 0)) booked = inTier;
   }
-  const charge = { attemptId: attempt.settings.id, ...underContract(booked, deployment.pricing, attempt.heldMs ?? wallMs), atMs: wallMs };
+  const { state, outcome: word, units, rawUsage, costNanoUsd, flags } = underContract(booked, deployment.pricing, attempt.heldMs ?? wallMs);
   const { heldNanoUsd } = attempt;
-  return heldNanoUsd === null || (charge.costNanoUsd ?? 0) <= heldNanoUsd ? charge : { ...charge, flags: [...charge.flags, OVERRUN] };
+  const isOverrun = heldNanoUsd !== null && (costNanoUsd ?? 0) > heldNanoUsd;
+  return { attemptId: attempt.settings.id, state, outcome: word, units, rawUsage, costNanoUsd, flags: isOverrun ? [...flags, OVERRUN] : flags, atMs: wallMs };
 }
 
 /** How far an attempt has come, in tokens that the provider will bill. */

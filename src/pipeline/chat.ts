@@ -275,8 +275,8 @@ class ChatSurface implements Surface {
   readonly #client: ClientDialect;
   readonly #asked: ChatAsked;
   /** Encoders of hub lanes, for what closes their answers. */
-  readonly #encoders = new Map<Reading, AnswerEncoder>();
-  readonly #keepers = new Map<Reading, ReasoningKeeper>();
+  #encoders: Map<Reading, AnswerEncoder> | null = null;
+  #keepers: Map<Reading, ReasoningKeeper> | null = null;
   readonly rescue: Rescue | undefined;
 
   constructor(deps: Deps, inbound: Inbound, asked: ChatAsked, rescue: Rescue | undefined) {
@@ -366,7 +366,7 @@ class ChatSurface implements Surface {
 
   keep(attempt: Attempt, last: Uint8Array): Promise<void> | undefined {
     const { keep } = this.#asked.more;
-    const state = this.#keepers.get(attempt.settings.reading)?.keep();
+    const state = this.#keepers?.get(attempt.settings.reading)?.keep();
     if (keep === undefined) return state;
     const { deployment } = attempt.settings.candidate;
     // Told as events, it was written here.
@@ -381,7 +381,7 @@ class ChatSurface implements Surface {
   }
 
   #encoderOf(reading: Reading): AnswerEncoder | undefined {
-    return this.#encoders.get(reading) ?? this.rescue?.encoderOf(reading);
+    return this.#encoders?.get(reading) ?? this.rescue?.encoderOf(reading);
   }
 
   errorBody(error: GatewayError): Uint8Array {
@@ -448,13 +448,13 @@ class ChatSurface implements Surface {
         const decoder = keeper?.watchStream(opened) ?? opened;
         const plain = this.#client.openEncoder(head());
         const encode = this.rescue?.watch(reading, plain) ?? plain;
-        this.#encoders.set(reading, encode);
+        (this.#encoders ??= new Map()).set(reading, encode);
         return new HubLane(sink, decoder, encode, request.choiceCount, mayBeEmpty, framing);
       },
       openWhole: (sink) =>
         new WholeLane(sink, this.#deps.limits.answerBytes, (bytes) => {
           const encode = this.#client.openEncoder(head());
-          this.#encoders.set(reading, encode);
+          (this.#encoders ??= new Map()).set(reading, encode);
           tellChat(sink, (write) => readChatAnswer(bytes, read, context, write, mayBeEmpty), encode, mayBeEmpty);
         }),
       readAnswer: (bytes) => readChatAnswer(bytes, read, context, same ? null : (events) => this.#client.encodeAnswer(events, head()), mayBeEmpty),
@@ -471,7 +471,7 @@ class ChatSurface implements Surface {
         return override === undefined ? error : { ...error, class: override };
       },
     };
-    if (keeper !== undefined) this.#keepers.set(reading, keeper);
+    if (keeper !== undefined) (this.#keepers ??= new Map()).set(reading, keeper);
     return reading;
   }
 }

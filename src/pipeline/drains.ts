@@ -10,7 +10,7 @@ const DRAINING = new Set<Attempt>();
 export class Drains {
   readonly #deps: Deps;
   /** Per attempt: the bound of its time. */
-  readonly #timers = new Map<Attempt, Timer>();
+  #timers: Map<Attempt, Timer> | null = null;
 
   constructor(deps: Deps) {
     this.#deps = deps;
@@ -23,12 +23,12 @@ export class Drains {
     attempt.draining = true;
     attempt.resume();
     DRAINING.add(attempt);
-    this.#timers.set(attempt, clock.after(limits.drainMs, () => attempt.stop("client-gone")));
+    (this.#timers ??= new Map()).set(attempt, clock.after(limits.drainMs, () => attempt.stop("client-gone")));
   }
 
   ended(attempt: Attempt): void {
     if (!attempt.draining) return;
     DRAINING.delete(attempt);
-    this.#timers.get(attempt)?.cancel();
+    this.#timers?.get(attempt)?.cancel();
   }
 }

@@ -26,7 +26,7 @@ import { answerError } from "./error-answer.ts";
 import { failure } from "./lane.ts";
 import { outgoing } from "./outgoing.ts";
 import { toldTo } from "./permitted.ts";
-import { failureFields, recordOf } from "./record.ts";
+import { failureFields, recordOf, warningsOf } from "./record.ts";
 import { withoutSecret } from "./redact.ts";
 import type { Rescue } from "./rescue.ts";
 import { bindsDeployment } from "./scopes.ts";
@@ -370,7 +370,7 @@ export class Exchange implements AttemptOwner {
       deployment: attempt?.settings.candidate.deployment.id ?? null,
       attempts: this.#granted().length,
       costNanoUsd: cost === "known" ? this.#books.totalNanoUsd() : undefined, estimated: this.#books.isEstimated(this.#attempts),
-      warnings: [...this.settings.warnings, ...(attempt?.warnings ?? [])],
+      warnings: warningsOf(this.settings, attempt),
       simulated: this.settings.snapshot.simulated, rates: this.rates,
     };
   }
@@ -476,7 +476,7 @@ export class Exchange implements AttemptOwner {
       chargeOf: (attempt) => this.#books.chargeOf(attempt),
       startMs: this.#startMs, startWallMs: this.#startWallMs, endMs: this.#delivery.overMs ?? this.#deps.clock.nowMs(),
       status: this.#delivery.status, gone: this.#gone, error: this.#error,
-      flags: [...this.#flags, ...(this.#books.undurable ? ["undurable"] : [])],
+      flags: this.#flags, undurable: this.#books.undurable,
       startStates: this.#startStates, unfit: this.#unfit,
     });
     if (settings.steering !== undefined) learnFrom(this.#deps, settings.steering, record);

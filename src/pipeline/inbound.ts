@@ -73,7 +73,8 @@ export function resolveRoute(inbound: Pick<Inbound, "snapshot" | "caller" | "hea
  * own requests when they come round. Other proxies' names stay with us.
  */
 export function viaOf(incoming: string | undefined, instance: string): string {
-  const passed = incoming?.match(/\bspillway-[0-9a-f]{12}\b/g) ?? [];
+  if (incoming === undefined) return `1.1 ${instance}`;
+  const passed = incoming.match(/\bspillway-[0-9a-f]{12}\b/g) ?? [];
   return [...passed.slice(-MOST_HOPS), instance].map((name) => `1.1 ${name}`).join(", ");
 }
 

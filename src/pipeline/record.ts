@@ -6,7 +6,7 @@ import { isOwnCredential } from "../decide/own-accounts.ts";
 import { standsInFor } from "../decide/stand-in.ts";
 import type { AttemptRecord, RequestRecord } from "../ports.ts";
 import type { GatewayError } from "../wire/errors.ts";
-import type { JsonObject } from "../wire/json.ts";
+import type { Json, JsonObject } from "../wire/json.ts";
 import type { Outcome } from "../wire/outcome.ts";
 import type { Unit, UnitCounts } from "../wire/usage.ts";
 import type { Attempt } from "./attempt.ts";
@@ -28,11 +28,15 @@ export interface RecordFacts {
   readonly status: number;
   readonly gone: boolean;
   readonly error: GatewayError | null;
-  readonly flags: readonly string[];
+  readonly flags: Iterable<string>;
+  /** A charge could not be written in time. */
+  readonly undurable: boolean;
   /** What health said of the candidates when it began, and which of them could not carry the request. */
   readonly startStates: readonly string[];
   readonly unfit: ReadonlyMap<number, { readonly param: string; readonly message: string }>;
 }
+
+const NO_FLAGS: readonly string[] = [];
 
 /** In the record of a request that called another candidate beside one that was slow to begin. */
 const HEDGED_FLAG = "hedged";
@@ -41,13 +45,6 @@ const HEDGED_FLAG = "hedged";
 export function recordOf(facts: RecordFacts): RequestRecord {
   const { settings, winner } = facts;
   const attempts = facts.attempts.map((attempt) => attemptRecord(attempt, facts.chargeOf(attempt)));
-  const flags = new Set(facts.flags);
-  for (const attempt of attempts) for (const flag of attempt.flags) flags.add(flag);
-  if (winner !== null && standsInFor(settings.route, winner.settings.candidate.deployment) !== null) flags.add("fallback_model");
-  if (settings.choice.candidates[0]?.trial === true) flags.add(CANARY_FLAG);
-  if (facts.attempts.some((attempt) => attempt.settings.why === "hedge")) flags.add(HEDGED_FLAG);
-  if (facts.attempts.some(({ settings: { candidate } }) => candidate.deployment.ownAddress === true)) flags.add(OWN_ADDRESS_FLAG);
-  if (isByClient(facts, attempts)) flags.add(BY_CLIENT_FLAG);
   const firstMs = (facts.lost[0] ?? winner)?.firstContentMs ?? null;
   return {
     requestId: settings.requestId,
@@ -67,24 +64,48 @@ export function recordOf(facts: RecordFacts): RequestRecord {
     status: facts.gone && facts.status === 0 ? 499 : facts.status,
     outcome: outcomeOf(facts),
     errorCode: facts.error?.code ?? null,
-    flags: [...flags],
-    warnings: [...settings.warnings, ...(winner?.warnings ?? [])],
+    flags: flagsOf(facts, attempts),
+    warnings: warningsOf(settings, winner),
     ...(settings.caller.tags === undefined ? {} : { tags: settings.caller.tags }),
     decision: decisionOf(facts),
   };
 }
 
-function decisionOf({ settings: { choice, believed }, attempts, winner, lost, startStates, unfit }: RecordFacts): JsonObject {
-  return {
-    ...describeChoice(choice, startStates),
-    ...(believed === undefined ? {} : { estimates: believed }),
-    unsupported: [...unfit].map(([i, one]) => ({ deployment: choice.candidates[i]?.deployment.id ?? "", param: one.param, message: one.message })),
-    taken: attempts.map((attempt) => attempt.settings.candidate.deployment.id),
-    // Why each of them, where one call was not enough: two may have been under way at a time.
-    ...(attempts.length < 2 ? {} : { taken_as: attempts.map((attempt) => attempt.settings.why ?? "first") }),
-    // Whose words the answer is made of.
-    ...(lost.length === 0 ? {} : { written_by: [...new Set([...lost, ...(winner === null ? [] : [winner])])].map((attempt) => attempt.settings.candidate.deployment.id) }),
+/** What the client was warned of. */
+export function warningsOf({ warnings }: ExchangeSettings, winner: Attempt | null): readonly string[] {
+  return winner === null || winner.warnings.length === 0 ? warnings : [...warnings, ...winner.warnings];
+}
+
+/** Each once. */
+function flagsOf(facts: RecordFacts, attempts: readonly AttemptRecord[]): readonly string[] {
+  const { settings, winner } = facts;
+  const flags: string[] = [];
+  const add = (flag: string): void => {
+    if (!flags.includes(flag)) flags.push(flag);
   };
+  for (const flag of facts.flags) add(flag);
+  if (facts.undurable) add("undurable");
+  for (const attempt of attempts) for (const flag of attempt.flags) add(flag);
+  if (winner !== null && standsInFor(settings.route, winner.settings.candidate.deployment) !== null) add("fallback_model");
+  if (settings.choice.candidates[0]?.trial === true) add(CANARY_FLAG);
+  for (const { settings: { why, candidate } } of facts.attempts) {
+    if (why === "hedge") add(HEDGED_FLAG);
+    if (candidate.deployment.ownAddress === true) add(OWN_ADDRESS_FLAG);
+  }
+  if (isByClient(facts, attempts)) add(BY_CLIENT_FLAG);
+  return flags;
+}
+
+function decisionOf({ settings: { choice, believed }, attempts, winner, lost, startStates, unfit }: RecordFacts): JsonObject {
+  const decision: Record<string, Json> = describeChoice(choice, startStates);
+  if (believed !== undefined) decision["estimates"] = believed;
+  decision["unsupported"] = unfit.size === 0 ? [] : [...unfit].map(([i, one]) => ({ deployment: choice.candidates[i]?.deployment.id ?? "", param: one.param, message: one.message }));
+  decision["taken"] = attempts.map((attempt) => attempt.settings.candidate.deployment.id);
+  // Why each of them, where one call was not enough: two may have been under way at a time.
+  if (attempts.length > 1) decision["taken_as"] = attempts.map((attempt) => attempt.settings.why ?? "first");
+  // Whose words the answer is made of.
+  if (lost.length > 0) decision["written_by"] = [...new Set([...lost, ...(winner === null ? [] : [winner])])].map((attempt) => attempt.settings.candidate.deployment.id);
+  return decision;
 }
 
 /** What the log says of an attempt that failed. */
@@ -131,7 +152,7 @@ function attemptRecord(attempt: Attempt, charge: Booked | undefined): AttemptRec
     units: charge?.units ?? {},
     costNanoUsd: charge?.costNanoUsd ?? null,
     // What got no hold was no call.
-    flags: [...(charge?.flags ?? []), ...(attempt.late ? ["late"] : []), ...(attempt.notTheirs && charge?.outcome !== "unheld" ? [OURS_FLAG] : [])],
+    flags: !attempt.late && !attempt.notTheirs ? (charge?.flags ?? NO_FLAGS) : [...(charge?.flags ?? []), ...(attempt.late ? ["late"] : []), ...(attempt.notTheirs && charge?.outcome !== "unheld" ? [OURS_FLAG] : [])],
     ttftMs: firstContentMs === null ? null : round(firstContentMs - startedMs),
     totalMs: endedMs === null ? 0 : round(endedMs - startedMs),
   };

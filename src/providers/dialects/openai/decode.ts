@@ -142,7 +142,7 @@ class AnswerDecoder {
   #started = false;
   #answerId = "";
   #serviceTier: string | undefined;
-  readonly #leftOut = new Set<string>();
+  #leftOut: Set<string> | null = null;
 
   constructor(context: DecodeContext) {
     this.#context = context;
@@ -172,10 +172,10 @@ class AnswerDecoder {
 
   /** Lists and objects beside the choices (citations, search results) have no event: each is named once. */
   #nameUnknown(chunk: JsonObject, events: StreamEvent[]): void {
-    for (const key of Object.keys(chunk)) {
+    for (const key in chunk) {
       const value = chunk[key];
-      if (KNOWN_AT_TOP.has(key) || typeof value !== "object" || value === null || this.#leftOut.has(key)) continue;
-      this.#leftOut.add(key);
+      if (KNOWN_AT_TOP.has(key) || typeof value !== "object" || value === null || this.#leftOut?.has(key) === true) continue;
+      (this.#leftOut ??= new Set()).add(key);
       events.push({ kind: "warning", message: `The provider's "${key}" could not be carried.` });
     }
   }
@@ -218,7 +218,7 @@ class AnswerDecoder {
     }
     const told = asNumber(raw["index"]) ?? position;
     const choice = this.#open(Number.isInteger(told) && told >= 0 && told < MOST_CHOICES ? told : position);
-    for (const key of Object.keys(raw)) {
+    for (const key in raw) {
       const value = raw[key];
       if (!KNOWN_IN_CHOICE.has(key) && value !== null && value !== undefined) {
         events.push({ kind: "choice-extra", choice: choice.index, key, value });
@@ -251,7 +251,7 @@ class AnswerDecoder {
 
   #delta(choice: Choice, delta: JsonObject, events: StreamEvent[]): void {
     const before = events.length;
-    for (const key of Object.keys(delta)) {
+    for (const key in delta) {
       const value = delta[key];
       if (!KNOWN_IN_DELTA.has(key) && value !== null && value !== undefined) {
         events.push({ kind: "choice-extra", choice: choice.index, key: DELTA_EXTRA + key, value });

@@ -15,7 +15,8 @@ interface ParsedMessages {
 /** Ids for calls of the old form, which had only a name: made here so that a call and its result agree. */
 interface LegacyCalls {
   count: number;
-  readonly idByName: Map<string, string>;
+  /** null: there was none yet. */
+  idByName: Map<string, string> | null;
 }
 
 /** Parse `messages`; throws `Refused` with the path of what is wrong. */
@@ -25,7 +26,7 @@ export function parseMessages(value: Json | undefined, reader: Reader): ParsedMe
   if (list.length === 0) {
     throw new Refused(gatewayError("invalid_body", "messages must hold at least one message.", { param: "messages" }));
   }
-  const legacy: LegacyCalls = { count: 0, idByName: new Map() };
+  const legacy: LegacyCalls = { count: 0, idByName: null };
   const messages = list.map((message, i) => parseMessage(message, `messages[${i}]`, reader, legacy));
   return { messages, usesLegacyCalls: legacy.count > 0 };
 }
@@ -60,7 +61,7 @@ function parseMessage(raw: Json, path: string, reader: Reader, legacy: LegacyCal
       if (name === undefined) throw reader.missing(`${path}.name`, "the function's name");
       reader.warnUnknown(raw, ["role", "content", "name"], path);
       legacy.count += 1;
-      return { role: "tool", toolCallId: legacy.idByName.get(name) ?? `call_${name}`, parts: parseContent(raw, path, reader) };
+      return { role: "tool", toolCallId: legacy.idByName?.get(name) ?? `call_${name}`, parts: parseContent(raw, path, reader) };
     }
     default:
       throw new Refused(
@@ -170,7 +171,7 @@ function legacyCall(call: JsonObject, path: string, reader: Reader, legacy: Lega
   const name = reader.required(reader.string(call["name"], `${path}.name`), `${path}.name`, "the function's name");
   legacy.count += 1;
   const id = `call_${name}_${legacy.count}`;
-  legacy.idByName.set(name, id);
+  (legacy.idByName ??= new Map()).set(name, id);
   return { id, name, argumentsJson: argumentsOf(call["arguments"], `${path}.arguments`, reader), thoughtSignature: undefined };
 }
 

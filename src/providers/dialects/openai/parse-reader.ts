@@ -16,19 +16,19 @@ export class Refused extends Error {
 /** `null` counts as absent everywhere, as SDKs send it for what is not set. */
 export class Reader {
   readonly warnings: string[] = [];
-  readonly #told = new Set<string>();
+  #told: Set<string> | null = null;
 
   /** What is the same at another place of a list is told once, at the first: a long history would repeat it a hundred times. */
   warn(message: string): void {
     const general = message.replace(/\[\d+\]/g, "[]");
-    if (this.#told.has(general)) return;
-    this.#told.add(general);
+    if (this.#told?.has(general) === true) return;
+    (this.#told ??= new Set()).add(general);
     this.warnings.push(message);
   }
 
   /** Name the members that are not carried to another dialect. */
   warnUnknown(object: JsonObject, known: readonly string[], path: string): void {
-    for (const key of Object.keys(object)) {
+    for (const key in object) {
       const value = object[key];
       if (!known.includes(key) && value !== null && value !== undefined) this.warn(`${path}.${key.slice(0, 64)} is carried only to providers of the same dialect.`);
     }

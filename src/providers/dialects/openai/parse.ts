@@ -47,7 +47,7 @@ function parse(raw: JsonObject, reader: Reader): ChatRequest {
   const model = reader.string(raw["model"], "model");
   if (model === undefined || model === "") throw reader.missing("model", "the name of a model");
   const other = new Map<string, Json | undefined>();
-  for (const key of Object.keys(raw)) if (!KNOWN.has(key) && raw[key] !== undefined) other.set(key, raw[key]);
+  for (const key in raw) if (!KNOWN.has(key) && raw[key] !== undefined) other.set(key, raw[key]);
   const { messages, usesLegacyCalls } = parseMessages(raw["messages"], reader);
   const stream = reader.boolean(raw["stream"], "stream") ?? false;
   const options = reader.object(raw["stream_options"], "stream_options");
