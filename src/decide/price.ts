@@ -39,6 +39,7 @@ const MILLI = 1000n;
 const PICO_PER_NANO = 1000n;
 const UNSCALED = 1_000_000_000;
 const PER_NANO = PICO_PER_NANO * MILLI * BigInt(UNSCALED);
+const PLAIN_PER_NANO = 1_000_000;
 const FULL_PERMILLE = 1000;
 const NO_FLAGS: readonly string[] = [];
 
@@ -101,6 +102,8 @@ function statedCost(usage: Usage): number | null {
 class Sum {
   /** null: none yet, as of nearly every row. */
   #flags: Set<string> | null = null;
+  /** Pico-dollars × thousandths of a unit, unscaled: as long as these are safe integers they cost a tenth of bigints. The rest is in `#total`. */
+  #plain = 0;
   #total = 0n;
   #unknown = false;
   #unpricedExtra = false;
@@ -126,10 +129,10 @@ class Sum {
     const ofTokens = geo.permille * permille * surchargePermille(sheet, at.features);
     for (const unit of Object.keys(units) as Unit[]) {
       const count = this.#milliCount(unit, units[unit]);
-      if (count === 0n) continue;
+      if (count === 0) continue;
       const { picoUsd, guess } = unitPrice(unit, prices, sheet.free === true);
       if (picoUsd === null) this.#unpriced(unit);
-      else this.#total += count * BigInt(picoUsd) * BigInt(isTokenUnit(unit) ? ofTokens : UNSCALED);
+      else this.#addProduct(count, picoUsd, isTokenUnit(unit) ? ofTokens : UNSCALED);
       if (guess) this.flag(`price_guess:${unit}`);
     }
   }
@@ -147,8 +150,14 @@ class Sum {
 
   /** Rounded half up; null where a class of tokens has no price, or nothing that was counted has one. */
   nanoUsd(free: boolean): number | null {
-    if (this.#unknown || (this.#unpricedExtra && this.#total === 0n && !free)) return null;
-    const nano = roundHalfUp(this.#total, PER_NANO);
+    if (this.#unknown || (this.#unpricedExtra && this.#total === 0n && this.#plain === 0 && !free)) return null;
+    const half = PLAIN_PER_NANO / 2;
+    if (this.#total === 0n && this.#plain <= Number.MAX_SAFE_INTEGER - half) {
+      // The remainder is exact, and so is the division of what is left without it.
+      const sum = this.#plain + half;
+      return (sum - (sum % PLAIN_PER_NANO)) / PLAIN_PER_NANO;
+    }
+    const nano = roundHalfUp(this.#total + BigInt(this.#plain) * BigInt(UNSCALED), PER_NANO);
     if (nano !== null) return nano;
     this.flag("overflow");
     return null;
@@ -160,14 +169,27 @@ class Sum {
     else this.#unpricedExtra = true;
   }
 
+  #addProduct(milliCount: number | bigint, picoUsd: number, scale: number): void {
+    if (scale === UNSCALED && typeof milliCount === "number") {
+      // A product beyond the safe integers is rounded to one that is beyond them too.
+      const sum = this.#plain + milliCount * picoUsd;
+      if (Number.isSafeInteger(sum)) {
+        this.#plain = sum;
+        return;
+      }
+    }
+    this.#total += BigInt(milliCount) * BigInt(picoUsd) * BigInt(scale);
+  }
+
   /** Thousandths of a unit (seconds of audio come in fractions). What is no count adds nothing, flagged. */
-  #milliCount(unit: Unit, count: number | undefined): bigint {
-    if (count === undefined) return 0n;
+  #milliCount(unit: Unit, count: number | undefined): number | bigint {
+    if (count === undefined) return 0;
     if (!Number.isFinite(count) || count < 0) {
       this.flag(`bad_count:${unit}`);
-      return 0n;
+      return 0;
     }
-    return Number.isInteger(count) ? BigInt(count) * MILLI : BigInt(Math.round(count * 1000));
+    const milli = Math.round(count * 1000);
+    return Number.isSafeInteger(milli) || !Number.isInteger(count) ? milli : BigInt(count) * MILLI;
   }
 }
 

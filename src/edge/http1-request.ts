@@ -14,18 +14,21 @@ const OURS = new Set(["host", "content-length", "transfer-encoding", "connection
 /** Names that were found to be good; they come from code and configuration, so they are few. */
 const goodNames = new Set<string>();
 
+/** The headers of the request before at a destination, and their text: those of the next are nearly always the same. */
+export interface KeptHeaders {
+  headers: readonly string[];
+  text: string;
+}
+
 /** Pieces to write, in order; a string says why it cannot be written. `host` is the header's value. */
-export function wireRequest(request: UpstreamRequest, host: string): readonly Uint8Array[] | string {
+export function wireRequest(request: UpstreamRequest, host: string, kept: KeptHeaders = { headers: [], text: "" }): readonly Uint8Array[] | string {
   const { headers, body } = request;
   if (!PATH.test(request.path)) return "the path has characters that may not be sent";
-  let head = `${request.method} ${request.path} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`;
-  for (let i = 0; i + 1 < headers.length; i += 2) {
-    const name = headers[i] as string;
-    const value = headers[i + 1] as string;
-    if (!goodNames.has(name) && !isGoodName(name)) return `header ${name.slice(0, 40)} may not be sent`;
-    if (!VALUE.test(value)) return `header ${name} has a value with characters that may not be sent`;
-    head += `${name}: ${value}\r\n`;
+  if (!areSame(headers, kept.headers)) {
+    const refused = keep(headers, kept);
+    if (refused !== null) return refused;
   }
+  let head = `${request.method} ${request.path} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n${kept.text}`;
   const pieces: readonly Uint8Array[] = body === null ? [] : body instanceof Uint8Array ? [body] : body;
   let bodyBytes = 0;
   for (const piece of pieces) bodyBytes += piece.length;
@@ -40,6 +43,27 @@ export function wireRequest(request: UpstreamRequest, host: string): readonly Ui
     at += piece.length;
   }
   return [whole];
+}
+
+function areSame(left: readonly string[], right: readonly string[]): boolean {
+  if (left.length !== right.length) return false;
+  for (let i = 0; i < left.length; i++) if (left[i] !== right[i]) return false;
+  return true;
+}
+
+/** Writes the headers down, or says why they may not be sent. */
+function keep(headers: readonly string[], kept: KeptHeaders): string | null {
+  let text = "";
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const name = headers[i] as string;
+    const value = headers[i + 1] as string;
+    if (!goodNames.has(name) && !isGoodName(name)) return `header ${name.slice(0, 40)} may not be sent`;
+    if (!VALUE.test(value)) return `header ${name} has a value with characters that may not be sent`;
+    text += `${name}: ${value}\r\n`;
+  }
+  kept.headers = headers;
+  kept.text = text;
+  return null;
 }
 
 function isGoodName(name: string): boolean {

@@ -7,16 +7,15 @@ import type { Prepared } from "./surface.ts";
 
 /** `attemptId` goes along where the provider has a header for it. */
 export function outgoing(prepared: Extract<Prepared, { kind: "prepared" }>, deployment: Deployment, transport: Transport, clocks: RouteClocks, attemptId: string): UpstreamRequest {
+  const headers = prepared.replaces === undefined ? [...transport.headers] : [...without(transport.headers, prepared.replaces)];
+  for (const text of prepared.headers) headers.push(text);
   const idHeader = deployment.provider.requestIdHeader;
+  if (idHeader !== null) headers.push(idHeader, attemptId);
   return {
     origin: transport.origin,
     path: prepared.rooted === true ? prepared.path : transport.basePath + prepared.path,
     method: prepared.method ?? "POST",
-    headers: [
-      ...(prepared.replaces === undefined ? transport.headers : without(transport.headers, prepared.replaces)),
-      ...prepared.headers,
-      ...(idHeader === null ? [] : [idHeader, attemptId]),
-    ],
+    headers,
     body: prepared.body,
     connectTimeoutMs: clocks.connectMs,
     proxyUrl: transport.proxyUrl,

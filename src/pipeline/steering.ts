@@ -64,9 +64,14 @@ function priceOf(routes: RouteBook | undefined, pricing: Pricing, units: { reado
   return expectedNanoUsd(pricing, units.input, units.output, wallMs);
 }
 
+function anyReserved(candidates: Choice["candidates"], wallMs: number): boolean {
+  for (const { deployment } of candidates) if (provisionedOf(deployment.pricing, wallMs) !== null) return true;
+  return false;
+}
+
 /** Tells reserved capacity of a request's calls; undefined where none of its candidates has any. */
 export function reservingOf({ routes, clock }: Deps, { candidates }: Choice, asked: { readonly route: Route; readonly inputEstimateTokens: number; readonly maxOutputTokens?: number | null | undefined; readonly choiceCount?: number | undefined }): Reserving | undefined {
-  if (routes === undefined || !candidates.some(({ deployment }) => provisionedOf(deployment.pricing, clock.wallMs()) !== null)) return undefined;
+  if (routes === undefined || !anyReserved(candidates, clock.wallMs())) return undefined;
   const output = Math.min(routes.all().get(asked.route.name)?.outputTokens ?? OUTPUT_TOKENS_PRIOR, asked.maxOutputTokens ?? Number.POSITIVE_INFINITY) * (asked.choiceCount ?? 1);
   return { entered: ({ pricing }, nowMs) => routes.reserved.entered(pricing, { input: asked.inputEstimateTokens, output }, nowMs, clock.wallMs()) };
 }

@@ -131,3 +131,15 @@ test("every valid chunk passes and every truncated one is malformed", () => {
     }),
   );
 });
+
+test("one edit changes its range and nothing else, whether its text is shorter, as long or longer, and whatever characters it has", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 60 }), fc.nat(60), fc.nat(60), fc.string({ unit: fc.constantFrom("a", '"', "~", "\n", "é", "😀"), maxLength: 12 }), fc.boolean(), (plain, from, to, text, asBuffer) => {
+      const bytes = asBuffer ? Buffer.from(plain) : plain;
+      const [start, end] = [Math.min(from, to, bytes.length), Math.min(Math.max(from, to), bytes.length)];
+      const expected = [...plain.slice(0, start), ...encode(text), ...plain.slice(end)];
+      assert.deepEqual([...splice(bytes, [{ start, end, text }])], expected);
+      assert.deepEqual([...bytes], [...plain]);
+    }),
+  );
+});

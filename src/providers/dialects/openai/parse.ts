@@ -55,7 +55,8 @@ function parse(raw: JsonObject, reader: Reader): ChatRequest {
   const otherOptions = options === undefined ? [] : Object.entries(options).filter(([key]) => key !== "include_usage");
   if (otherOptions.length > 0) other.set("stream_options", Object.fromEntries(otherOptions));
   const legacy = legacyFunctions(raw, reader, other, usesLegacyCalls);
-  const tools = [...parseTools(raw["tools"], reader), ...legacy.tools];
+  const current = parseTools(raw["tools"], reader);
+  const tools = legacy.tools.length === 0 ? current : [...current, ...legacy.tools];
   const toolChoice = parseToolChoice(raw["tool_choice"], reader, other) ?? legacy.choice;
   const responseFormat = parseResponseFormat(raw["response_format"], reader, other);
   return {
@@ -114,6 +115,7 @@ function stops(value: Json | undefined, reader: Reader): readonly string[] {
 }
 
 function parseTools(value: Json | undefined, reader: Reader): readonly Tool[] {
+  if (value === undefined || value === null) return [];
   return reader.array(value, "tools").map((tool, i) => {
     const path = `tools[${i}]`;
     if (!isObject(tool)) throw reader.wrong(path, "an object", tool);
@@ -204,6 +206,8 @@ function parseResponseFormat(
   };
 }
 
+const NO_LEGACY: ReturnType<typeof legacyFunctions> = { tools: [], choice: undefined };
+
 /** `functions` and `function_call`, the form before `tools`. */
 function legacyFunctions(
   raw: JsonObject,
@@ -211,8 +215,9 @@ function legacyFunctions(
   other: Map<string, Json | undefined>,
   usesLegacyCalls: boolean,
 ): { readonly tools: readonly Tool[]; readonly choice: ToolChoice | undefined } {
-  const functions = reader.array(raw["functions"], "functions");
   const call = raw["function_call"];
+  if (raw["functions"] === undefined && call === undefined && !usesLegacyCalls) return NO_LEGACY;
+  const functions = reader.array(raw["functions"], "functions");
   if (functions.length > 0 || usesLegacyCalls) {
     reader.warn("functions and function_call are deprecated: they are carried as tools, and calls come back as tool_calls.");
   }
