@@ -10,7 +10,7 @@ import type { CallFacts } from "../decide/health/book.ts";
 import { needsOf, surchargedBy, type Need } from "../decide/needs.ts";
 import type { Charge } from "../ports.ts";
 import { measureText, restoredEdits, surfaceDialect } from "../providers/dialects/chat-surface.ts";
-import type { AnswerEncoder, AskedOutside, ClientDialect, ClientHead, ParsedByClient, PassedBody } from "../providers/dialects/client.ts";
+import type { AnswerEncoder, AskedOutside, ClientDialect, ParsedByClient, PassedBody } from "../providers/dialects/client.ts";
 import { clientOf } from "../providers/dialects/clients.ts";
 import type { DecodeContext, Dialect, Target, Unsupported } from "../providers/dialects/dialect.ts";
 import { forwardedHeaders } from "../providers/dialects/forwarded.ts";
@@ -24,23 +24,20 @@ import type { JsonObject } from "../wire/json.ts";
 import { splice } from "../wire/scan.ts";
 import type { SurfaceName } from "../wire/surfaces.ts";
 import { usd } from "./answer-headers.ts";
-import { readChatAnswer } from "./answer.ts";
 import type { Attempt, Reading } from "./attempt.ts";
 import { believedOf } from "./believed.ts";
 import { beyondMeasure, beyondShape, unboundedProblem, unpricedWarning, type Beyond } from "./beyond.ts";
-import { ByteLane } from "./byte-lane.ts";
+import { ChatReading } from "./chat-reading.ts";
 import type { Deps } from "./deps.ts";
 import { Exchange } from "./exchange.ts";
 import { encodeFor, Fitting, passedWithout, tableOf } from "./fitting.ts";
 import { hiddenBytes } from "./hidden-bytes.ts";
-import { bytesOf, HubLane } from "./hub-lane.ts";
+import { bytesOf } from "./hub-lane.ts";
 import { turnedAway } from "./importance.ts";
 import { untried, withCanary } from "./canary.ts";
 import { deadlineMsOf, readBody, refusalOf, refuse, resolveRoute, viaOf, type Inbound, type ReadBody } from "./inbound.ts";
-import type { LaneSink, StreamLane } from "./lane.ts";
-import { PassLane } from "./pass-lane.ts";
 import { Rescue } from "./rescue.ts";
-import { lookUpReasoning, NOTHING_KEPT, openKeeper, type ReasoningKeeper } from "./reasoning-state.ts";
+import { lookUpReasoning, NOTHING_KEPT, openKeeper } from "./reasoning-state.ts";
 import { RemoteImages } from "./remote-images.ts";
 import { cheaperRoute, CHEAPER_WARNING, limitWarning, spendingOf } from "./spending.ts";
 import type { StructuredOutput } from "./structured.ts";
@@ -48,7 +45,6 @@ import type { Prepared, RequestCost, Surface } from "./surface.ts";
 import { sessionIn } from "./session.ts";
 import { orderOf, steeringOf } from "./steering.ts";
 import { taggedCall } from "./tags.ts";
-import { tellChat, WholeLane } from "./whole-lane.ts";
 import { wishOf, withoutWishes, withPreferences } from "./wishes.ts";
 
 const encoder = new TextEncoder();
@@ -274,9 +270,6 @@ class ChatSurface implements Surface {
   readonly #inbound: Inbound;
   readonly #client: ClientDialect;
   readonly #asked: ChatAsked;
-  /** Encoders of hub lanes, for what closes their answers. */
-  #encoders: Map<Reading, AnswerEncoder> | null = null;
-  #keepers: Map<Reading, ReasoningKeeper> | null = null;
   readonly rescue: Rescue | undefined;
 
   constructor(deps: Deps, inbound: Inbound, asked: ChatAsked, rescue: Rescue | undefined) {
@@ -366,7 +359,8 @@ class ChatSurface implements Surface {
 
   keep(attempt: Attempt, last: Uint8Array): Promise<void> | undefined {
     const { keep } = this.#asked.more;
-    const state = this.#keepers?.get(attempt.settings.reading)?.keep();
+    const { reading } = attempt.settings;
+    const state = reading instanceof ChatReading ? reading.keeper?.keep() : undefined;
     if (keep === undefined) return state;
     const { deployment } = attempt.settings.candidate;
     // Told as events, it was written here.
@@ -381,7 +375,7 @@ class ChatSurface implements Surface {
   }
 
   #encoderOf(reading: Reading): AnswerEncoder | undefined {
-    return this.#encoders?.get(reading) ?? this.rescue?.encoderOf(reading);
+    return (reading instanceof ChatReading ? reading.encoder : undefined) ?? this.rescue?.encoderOf(reading);
   }
 
   errorBody(error: GatewayError): Uint8Array {
@@ -420,59 +414,10 @@ class ChatSurface implements Surface {
 
   #reading(candidate: Candidate, dialect: Dialect, context: DecodeContext, structured: StructuredOutput | null = null): Reading {
     const { deployment } = candidate;
-    const { request, body, more } = this.#asked;
-    const framing = dialect.framing ?? "sse";
-    const mayBeEmpty = request.stop.length > 0;
-    const head = (): ClientHead => ({
-      requestId: this.#inbound.requestId,
-      model: deployment.upstreamModel,
-      createdS: Math.floor(this.#deps.clock.wallMs() / 1000),
-      clock: this.#deps.clock,
-      request,
-      raw: more.shown ?? body.raw,
-      simulated: this.#inbound.snapshot.simulated,
-    });
     // What is checked first is written anew.
     const same = structured === null && this.rescue === undefined && this.#client.answersAnew !== true && this.#sameAs(dialect);
-    const keeper = openKeeper(this.#deps, this.#inbound, request, this.#client.id, this.#asked.passesTo, deployment);
-    const whole = structured?.dialect(dialect) ?? dialect;
-    const read = keeper?.watchAnswer(whole) ?? whole;
-    const reading: Reading = {
-      mayBeEmpty,
-      framing,
-      held: structured !== null,
-      openLane: (sink: LaneSink): StreamLane => {
-        const opened = structured === null ? dialect.openStream(context) : structured.openStream(dialect.openStream(context), sink);
-        if (same && dialect.id === surfaceDialect.id) return new ByteLane(sink, opened, request.choiceCount, keeper?.frameWatcher(dialect.openStream(context)));
-        if (same) return new PassLane(sink, opened, request.choiceCount, framing);
-        const decoder = keeper?.watchStream(opened) ?? opened;
-        const plain = this.#client.openEncoder(head());
-        const encode = this.rescue?.watch(reading, plain) ?? plain;
-        (this.#encoders ??= new Map()).set(reading, encode);
-        return new HubLane(sink, decoder, encode, request.choiceCount, mayBeEmpty, framing);
-      },
-      openWhole: (sink) =>
-        new WholeLane(sink, this.#deps.limits.answerBytes, (bytes) => {
-          const encode = this.#client.openEncoder(head());
-          (this.#encoders ??= new Map()).set(reading, encode);
-          tellChat(sink, (write) => readChatAnswer(bytes, read, context, write, mayBeEmpty), encode, mayBeEmpty);
-        }),
-      readAnswer: (bytes) => readChatAnswer(bytes, read, context, same ? null : (events) => this.#client.encodeAnswer(events, head()), mayBeEmpty),
-      readError: (status, header, text) => {
-        let parsed;
-        try {
-          parsed = JSON.parse(text);
-        } catch {
-          // Not JSON: the classifier works from status and text.
-          parsed = undefined;
-        }
-        const error = dialect.readError(status, header, parsed, text, this.#deps.clock.wallMs());
-        const override = deployment.provider.statusClasses[status];
-        return override === undefined ? error : { ...error, class: override };
-      },
-    };
-    if (keeper !== undefined) (this.#keepers ??= new Map()).set(reading, keeper);
-    return reading;
+    const keeper = openKeeper(this.#deps, this.#inbound, this.#asked.request, this.#client.id, this.#asked.passesTo, deployment);
+    return new ChatReading(this.#deps, this.#inbound, this.#asked, this.rescue, { deployment, dialect, context, structured, same, keeper });
   }
 }
 
