@@ -86,7 +86,7 @@ const UNSEEN_MS = 30_000 / STALLED_TIMES;
 export class Course {
   readonly #facts: CourseFacts;
   readonly #runs: Run[] = [];
-  readonly #unfit = new Set<number>();
+  #unfit: Set<number> | null = null;
   /** Something happened that may call for a step. */
   #due = true;
   /** Two are in flight, and one of them turned late. */
@@ -244,7 +244,7 @@ export class Course {
 
   /** This candidate cannot carry the request: another is looked for. */
   unfit(candidate: number): void {
-    this.#unfit.add(candidate);
+    (this.#unfit ??= new Set()).add(candidate);
     this.#due = true;
   }
 
@@ -267,7 +267,7 @@ export class Course {
       return;
     }
     run.void = true;
-    this.#unfit.add(run.candidate);
+    (this.#unfit ??= new Set()).add(run.candidate);
   }
 
   /** What had to make room is booked. */
@@ -287,7 +287,7 @@ export class Course {
   }
 
   view(candidate: number, nowMs: number): HealthView {
-    if (this.#unfit.has(candidate)) return UNFIT;
+    if (this.#unfit?.has(candidate) === true) return UNFIT;
     const { deployment } = this.#facts.candidates[candidate] as Candidate;
     return this.#facts.health.view(deployment.id, deployment.account, this.#facts.endpoint, nowMs, this.#facts.pace?.thresholdMs);
   }

@@ -55,12 +55,12 @@ export interface AttemptSettings {
   readonly lifetimeMs: number;
   readonly request: UpstreamRequest;
   /** The transport's, where the credential is no fixed header. */
-  readonly authorize?: Authorize;
+  readonly authorize?: Authorize | undefined;
   readonly reading: Reading;
   readonly warnings: readonly string[];
-  readonly expectedUnits?: UnitCounts;
+  readonly expectedUnits?: UnitCounts | undefined;
   /** About how many tokens of a begun answer it is shown beside the request; absent: none. */
-  readonly shownTokens?: number;
+  readonly shownTokens?: number | undefined;
 }
 
 const ERROR_BODY_BYTES = 64 << 10;

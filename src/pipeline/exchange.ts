@@ -53,7 +53,7 @@ export class Exchange implements AttemptOwner {
   readonly #attempts: Attempt[] = [];
   readonly #outcomes: (Outcome | null)[] = [];
   readonly #books: Books;
-  readonly #unfit = new Map<number, { readonly param: string; readonly message: string }>();
+  #unfit: Map<number, { readonly param: string; readonly message: string }> | null = null;
   readonly #startStates: string[];
   readonly #drains: Drains;
   readonly #flags = new Set<string>();
@@ -284,9 +284,9 @@ export class Exchange implements AttemptOwner {
       request: outgoing(prepared, deployment, transport, clocks, id),
       reading: prepared.reading,
       warnings: withStandIn(this.settings, candidate, prepared.warnings),
-      ...(prepared.expectedUnits === undefined ? {} : { expectedUnits: prepared.expectedUnits }),
-      ...(prepared.shownTokens === undefined ? {} : { shownTokens: prepared.shownTokens }),
-      ...(transport.authorize === undefined ? {} : { authorize: transport.authorize }),
+      expectedUnits: prepared.expectedUnits,
+      shownTokens: prepared.shownTokens,
+      authorize: transport.authorize,
     });
     this.#course.launched(step, this.#deps.clock.nowMs());
     this.#attempts.push(attempt);
@@ -304,7 +304,7 @@ export class Exchange implements AttemptOwner {
   }
 
   #setUnfit(candidate: number, why: { readonly param: string; readonly message: string }): void {
-    this.#unfit.set(candidate, why);
+    (this.#unfit ??= new Map()).set(candidate, why);
     this.#course.unfit(candidate);
   }
 
@@ -338,7 +338,7 @@ export class Exchange implements AttemptOwner {
     if (attempt.over) return;
     const own = why.kind === "refused" && bindsDeployment(why.scope);
     if (why.kind === "refused") this.#deps.onBudgetRefused?.(this.settings.caller, why);
-    if (own) this.#unfit.set(index, { param: "model", message: why.message });
+    if (own) (this.#unfit ??= new Map()).set(index, { param: "model", message: why.message });
     this.#course.unheld(this.#attempts.indexOf(attempt), own);
     const error = why.kind === "refused" ? gatewayError(why.code, refusedHold(why, attempt, this.settings.choice)) : gatewayError("ledger_unavailable", why.told ?? LEDGER_UNAVAILABLE);
     if (!own || this.#unheldError === null) this.#unheldError = error;
@@ -407,7 +407,7 @@ export class Exchange implements AttemptOwner {
   #conclude(why: Exclude<StopReason, "unheld">, retryAfterMs: number | null): void {
     const { choice } = this.settings;
     const tried = this.#granted().map((attempt): Tried => ({ deployment: attempt.settings.candidate.deployment.id, outcome: this.#outcomes[this.#attempts.indexOf(attempt)] as Outcome }));
-    const unfit = [...this.#unfit].map(([i, one]) => ({ deployment: (choice.candidates[i] as Candidate).deployment.id, reason: `unsupported:${one.param}`, detail: one.message }));
+    const unfit = [...(this.#unfit ?? [])].map(([i, one]) => ({ deployment: (choice.candidates[i] as Candidate).deployment.id, reason: `unsupported:${one.param}`, detail: one.message }));
     this.#fail(conclude(why, retryAfterMs, tried.filter((one) => one.outcome !== null), { ...choice, filtered: [...choice.filtered, ...unfit] }));
   }
 

@@ -13,7 +13,7 @@ const TERMS: SheddingTerms = { share: { high: 1, normal: 1, low: DEFAULT_SHEDDIN
 export function turnedAway(deps: Pick<Deps, "load">, inbound: Pick<Inbound, "header" | "caller">, route: Route): { readonly error: GatewayError; readonly why?: string } | null {
   if (deps.load === undefined) return null;
   const told = inbound.header(HEADER);
-  const asked = IMPORTANCES.find((one) => one === told) ?? null;
+  const asked = told === undefined ? null : (IMPORTANCES.find((one) => one === told) ?? null);
   if (told !== undefined && asked === null) return { error: gatewayError("invalid_header", `${HEADER} must be ${IMPORTANCES.join(", ")}, not ${JSON.stringify(told.slice(0, 80))}.`) };
   if (lowered(lowered(route.importance ?? "normal", inbound.caller.importance ?? null), asked) !== "low") return null;
   const what = shed("low", deps.load(route.name), TERMS);

@@ -33,7 +33,7 @@ export interface RecordFacts {
   readonly undurable: boolean;
   /** What health said of the candidates when it began, and which of them could not carry the request. */
   readonly startStates: readonly string[];
-  readonly unfit: ReadonlyMap<number, { readonly param: string; readonly message: string }>;
+  readonly unfit: ReadonlyMap<number, { readonly param: string; readonly message: string }> | null;
 }
 
 const NO_FLAGS: readonly string[] = [];
@@ -99,7 +99,7 @@ function flagsOf(facts: RecordFacts, attempts: readonly AttemptRecord[]): readon
 function decisionOf({ settings: { choice, believed }, attempts, winner, lost, startStates, unfit }: RecordFacts): JsonObject {
   const decision: Record<string, Json> = describeChoice(choice, startStates);
   if (believed !== undefined) decision["estimates"] = believed;
-  decision["unsupported"] = unfit.size === 0 ? [] : [...unfit].map(([i, one]) => ({ deployment: choice.candidates[i]?.deployment.id ?? "", param: one.param, message: one.message }));
+  decision["unsupported"] = unfit === null ? [] : [...unfit].map(([i, one]) => ({ deployment: choice.candidates[i]?.deployment.id ?? "", param: one.param, message: one.message }));
   decision["taken"] = attempts.map((attempt) => attempt.settings.candidate.deployment.id);
   // Why each of them, where one call was not enough: two may have been under way at a time.
   if (attempts.length > 1) decision["taken_as"] = attempts.map((attempt) => attempt.settings.why ?? "first");

@@ -138,7 +138,9 @@ interface Choice {
 /** State of one answer; `chunk` takes a stream's chunk or the whole answer. */
 class AnswerDecoder {
   readonly #context: DecodeContext;
-  readonly #choices = new Map<number, Choice>();
+  /** Nearly all answers have one choice: it needs no table. */
+  #first: Choice | null = null;
+  #more: Map<number, Choice> | null = null;
   #started = false;
   #answerId = "";
   #serviceTier: string | undefined;
@@ -150,8 +152,8 @@ class AnswerDecoder {
 
   /** At least one choice was seen and each has ended. */
   get finished(): boolean {
-    if (this.#choices.size === 0) return false;
-    for (const choice of this.#choices.values()) if (!choice.finished) return false;
+    if (this.#first?.finished !== true) return false;
+    if (this.#more !== null) for (const choice of this.#more.values()) if (!choice.finished) return false;
     return true;
   }
 
@@ -188,10 +190,11 @@ class AnswerDecoder {
   /** The terminal signal came: the end, or why this is none. */
   close(events: StreamEvent[]): void {
     // A call that came after the finish of its choice is told to its end too.
-    for (const choice of this.#choices.values()) if (choice.finished) choice.tools.close(events);
+    if (this.#first?.finished === true) this.#first.tools.close(events);
+    if (this.#more !== null) for (const choice of this.#more.values()) if (choice.finished) choice.tools.close(events);
     if (failed(events)) return;
     if (this.finished) events.push({ kind: "end" });
-    else if (this.#choices.size === 0) events.push(failure("empty", "The provider's answer has no choices."));
+    else if (this.#first === null) events.push(failure("empty", "The provider's answer has no choices."));
     else events.push(failure("truncated", "The provider's answer has a choice without a finish reason."));
   }
 
@@ -241,11 +244,12 @@ class AnswerDecoder {
   }
 
   #open(index: number): Choice {
-    let choice = this.#choices.get(index);
-    if (choice === undefined) {
-      choice = { index, tools: new ToolCalls(index, this.#context.renames), reasoning: "", content: false, finished: false };
-      this.#choices.set(index, choice);
-    }
+    if (this.#first?.index === index) return this.#first;
+    const known = this.#more?.get(index);
+    if (known !== undefined) return known;
+    const choice: Choice = { index, tools: new ToolCalls(index, this.#context.renames), reasoning: "", content: false, finished: false };
+    if (this.#first === null) this.#first = choice;
+    else (this.#more ??= new Map()).set(index, choice);
     return choice;
   }
 

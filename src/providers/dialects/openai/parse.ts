@@ -43,10 +43,27 @@ export function parseChatRequest(raw: JsonObject): ParsedChat {
   }
 }
 
+/** What has no place of its own; nearly always nothing. */
+class Other {
+  #kept: Map<string, Json | undefined> | null = null;
+
+  set(key: string, value: Json | undefined): void {
+    (this.#kept ??= new Map()).set(key, value);
+  }
+
+  delete(key: string): void {
+    this.#kept?.delete(key);
+  }
+
+  members(): ChatRequest["other"] {
+    return this.#kept === null ? {} : Object.fromEntries(this.#kept);
+  }
+}
+
 function parse(raw: JsonObject, reader: Reader): ChatRequest {
   const model = reader.string(raw["model"], "model");
   if (model === undefined || model === "") throw reader.missing("model", "the name of a model");
-  const other = new Map<string, Json | undefined>();
+  const other = new Other();
   for (const key in raw) if (!KNOWN.has(key) && raw[key] !== undefined) other.set(key, raw[key]);
   const { messages, usesLegacyCalls } = parseMessages(raw["messages"], reader);
   const stream = reader.boolean(raw["stream"], "stream") ?? false;
@@ -85,7 +102,7 @@ function parse(raw: JsonObject, reader: Reader): ChatRequest {
     metadata: reader.object(raw["metadata"], "metadata"),
     stream,
     includeUsage,
-    other: other.size === 0 ? {} : Object.fromEntries(other),
+    other: other.members(),
   };
 }
 
@@ -99,7 +116,7 @@ function outputLimit(raw: JsonObject, reader: Reader): number | undefined {
 }
 
 /** `safety_identifier` took the place of `user`; where both are sent the newer one is kept beside it. */
-function userName(raw: JsonObject, reader: Reader, other: Map<string, Json | undefined>): string | undefined {
+function userName(raw: JsonObject, reader: Reader, other: Other): string | undefined {
   const user = reader.string(raw["user"], "user");
   const identifier = reader.string(raw["safety_identifier"], "safety_identifier");
   if (user !== undefined) return user;
@@ -145,7 +162,7 @@ function parseFunction(fn: JsonObject | undefined, path: string, reader: Reader,
 }
 
 /** What has no place in the hub's choice (custom tools) stays in `other`, as sent. */
-function parseToolChoice(value: Json | undefined, reader: Reader, other: Map<string, Json | undefined>): ToolChoice | undefined {
+function parseToolChoice(value: Json | undefined, reader: Reader, other: Other): ToolChoice | undefined {
   if (value === undefined || value === null) return undefined;
   if (typeof value === "string") {
     if (value === "none" || value === "auto" || value === "required") return { kind: value };
@@ -179,7 +196,7 @@ function parseToolChoice(value: Json | undefined, reader: Reader, other: Map<str
 function parseResponseFormat(
   value: Json | undefined,
   reader: Reader,
-  other: Map<string, Json | undefined>,
+  other: Other,
 ): ResponseFormat | undefined {
   const format = reader.object(value, "response_format");
   if (format === undefined) return undefined;
@@ -212,7 +229,7 @@ const NO_LEGACY: ReturnType<typeof legacyFunctions> = { tools: [], choice: undef
 function legacyFunctions(
   raw: JsonObject,
   reader: Reader,
-  other: Map<string, Json | undefined>,
+  other: Other,
   usesLegacyCalls: boolean,
 ): { readonly tools: readonly Tool[]; readonly choice: ToolChoice | undefined } {
   const call = raw["function_call"];
