@@ -92,14 +92,19 @@ function credentialOf(request: IncomingMessage, query: string): Credential {
     // "Bearer" alone is what a client with an empty key sends: none, rather than a key of that name.
     key = /^bearer\s+(\S+)$/i.exec(authorization.trim())?.[1] ?? (/^(?:bearer)?$/i.test(authorization.trim()) ? undefined : authorization.trim());
   }
-  for (const other of [headers["x-api-key"], headers["api-key"], headers["x-goog-api-key"], ...queryKeys(query)]) {
+  const own = headers["x-api-key"] ?? headers["api-key"] ?? headers["x-goog-api-key"];
+  const inQuery = queryKeys(query);
+  // Nearly all credentials are in the one place.
+  if (own === undefined && inQuery.length === 0) return key === undefined || key === "" ? NO_CREDENTIAL : { kind: "key", key };
+  for (const other of [headers["x-api-key"], headers["api-key"], headers["x-goog-api-key"], ...inQuery]) {
     if (other === undefined || other === "") continue;
     const text = Array.isArray(other) ? other.join(", ") : other;
     if (key !== undefined && key !== text) return { kind: "conflict" };
     key = text;
   }
-  return key === undefined || key === "" ? { kind: "none" } : { kind: "key", key };
+  return key === undefined || key === "" ? NO_CREDENTIAL : { kind: "key", key };
 }
+const NO_CREDENTIAL: Credential = { kind: "none" };
 
 function queryKeys(query: string): readonly string[] {
   return query.includes("key=") ? new URLSearchParams(query).getAll("key") : NO_KEYS;

@@ -14,30 +14,34 @@ const OURS = new Set(["host", "content-length", "transfer-encoding", "connection
 /** Names that were found to be good; they come from code and configuration, so they are few. */
 const goodNames = new Set<string>();
 
-/** The headers of the request before at a destination, and their text: those of the next are nearly always the same. */
-export interface KeptHeaders {
+/** Request line and headers of the request before at a destination, as they were written: those of the next are nearly always the same. */
+export interface KeptHead {
+  method: string;
+  path: string;
   headers: readonly string[];
-  text: string;
+  /** null: there was none. */
+  bytes: Uint8Array | null;
+}
+
+/** Of a destination that nothing was sent to. */
+export function noHead(): KeptHead {
+  return { method: "", path: "", headers: [], bytes: null };
 }
 
 /** Pieces to write, in order; a string says why it cannot be written. `host` is the header's value. */
-export function wireRequest(request: UpstreamRequest, host: string, kept: KeptHeaders = { headers: [], text: "" }): readonly Uint8Array[] | string {
-  const { headers, body } = request;
-  if (!PATH.test(request.path)) return "the path has characters that may not be sent";
-  if (!areSame(headers, kept.headers)) {
-    const refused = keep(headers, kept);
-    if (refused !== null) return refused;
-  }
-  let head = `${request.method} ${request.path} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n${kept.text}`;
+export function wireRequest(request: UpstreamRequest, host: string, kept = noHead()): readonly Uint8Array[] | string {
+  const { body } = request;
+  const head = isSame(request, kept) ? (kept.bytes as Uint8Array) : keep(request, host, kept);
+  if (typeof head === "string") return head;
   const pieces: readonly Uint8Array[] = body === null ? [] : body instanceof Uint8Array ? [body] : body;
   let bodyBytes = 0;
   for (const piece of pieces) bodyBytes += piece.length;
-  head += body === null && request.method !== "POST" ? "\r\n" : `content-length: ${bodyBytes}\r\n\r\n`;
-  const headBytes = head.length;
-  if (headBytes + bodyBytes > ONE_PIECE_BYTES) return [Buffer.from(head, "latin1"), ...pieces];
-  const whole = Buffer.allocUnsafe(headBytes + bodyBytes);
-  whole.write(head, 0, "latin1");
-  let at = headBytes;
+  const end = body === null && request.method !== "POST" ? "\r\n" : `content-length: ${bodyBytes}\r\n\r\n`;
+  if (head.length + end.length + bodyBytes > ONE_PIECE_BYTES) return [Buffer.concat([head, Buffer.from(end, "latin1")]), ...pieces];
+  const whole = Buffer.allocUnsafe(head.length + end.length + bodyBytes);
+  whole.set(head);
+  whole.write(end, head.length, "latin1");
+  let at = head.length + end.length;
   for (const piece of pieces) {
     whole.set(piece, at);
     at += piece.length;
@@ -45,15 +49,17 @@ export function wireRequest(request: UpstreamRequest, host: string, kept: KeptHe
   return [whole];
 }
 
-function areSame(left: readonly string[], right: readonly string[]): boolean {
-  if (left.length !== right.length) return false;
-  for (let i = 0; i < left.length; i++) if (left[i] !== right[i]) return false;
+function isSame({ method, path, headers }: UpstreamRequest, kept: KeptHead): boolean {
+  const { headers: before } = kept;
+  if (kept.bytes === null || headers.length !== before.length || path !== kept.path || method !== kept.method) return false;
+  for (let i = 0; i < headers.length; i++) if (headers[i] !== before[i]) return false;
   return true;
 }
 
-/** Writes the headers down, or says why they may not be sent. */
-function keep(headers: readonly string[], kept: KeptHeaders): string | null {
-  let text = "";
+/** Writes a head but for its last line, or says why it may not be sent. */
+function keep({ method, path, headers }: UpstreamRequest, host: string, kept: KeptHead): Uint8Array | string {
+  if (!PATH.test(path)) return "the path has characters that may not be sent";
+  let text = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`;
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] as string;
     const value = headers[i + 1] as string;
@@ -61,9 +67,10 @@ function keep(headers: readonly string[], kept: KeptHeaders): string | null {
     if (!VALUE.test(value)) return `header ${name} has a value with characters that may not be sent`;
     text += `${name}: ${value}\r\n`;
   }
+  kept.method = method;
+  kept.path = path;
   kept.headers = headers;
-  kept.text = text;
-  return null;
+  return (kept.bytes = Buffer.from(text, "latin1"));
 }
 
 function isGoodName(name: string): boolean {

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { connect as connectPlain, isIP, type NetConnectOpts, type Socket } from "node:net";
 import { connect as connectTls, createSecureContext, type ConnectionOptions, type SecureContext } from "node:tls";
-import type { KeptHeaders } from "./http1-request.ts";
+import { noHead } from "./http1-request.ts";
 
 const KEEP_ALIVE_PROBE_MS = 60_000;
 
@@ -22,7 +22,7 @@ export class Destination {
   /** Value of the host header. */
   readonly hostHeader: string;
   /** Of the request before. */
-  readonly keptHeaders: KeptHeaders = { headers: [], text: "" };
+  readonly keptHead = noHead();
   readonly secure: boolean;
   readonly connectTimeoutMs: number;
   readonly caFile: string | null;

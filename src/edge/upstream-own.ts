@@ -71,7 +71,7 @@ export class OwnUpstream implements OutboundUpstream {
     if (request.proxyUrl !== null || this.#proxies.of(request.origin) !== null) return this.#proxied.send(request, handler);
     try {
       const pool = this.#poolFor(request);
-      const pieces = wireRequest(request, pool.destination.hostHeader, pool.destination.keptHeaders);
+      const pieces = wireRequest(request, pool.destination.hostHeader, pool.destination.keptHead);
       if (typeof pieces === "string") call.refuse({ class: "network", reason: "protocol", sent: false, message: pieces });
       else call.start(pool, pieces);
     } catch (error) {

@@ -42,7 +42,7 @@ export class SqliteRecords implements Records {
   constructor(db: DatabaseSync, ledger: SqliteLedger, options: RecordsOptions) {
     this.#ledger = ledger;
     this.#options = options;
-    this.#insert = db.prepare("INSERT INTO record_batches (last_id, count, body) VALUES (?, ?, ?)");
+    this.#insert = db.prepare("INSERT INTO record_batches (last_id, count, body) VALUES (?, ?, '[' || ? || ']')");
     this.#trim = db.prepare("DELETE FROM record_batches WHERE last_id <= ?");
     ledger.recordPosition = lastRecordPosition(db);
   }
@@ -86,7 +86,7 @@ export class SqliteRecords implements Records {
         for (let from = this.#head; from < end; from += BATCH_ROWS) {
           const batch = this.#queue.slice(from, Math.min(end, from + BATCH_ROWS));
           position += batch.length;
-          this.#insert.run(position, batch.length, `[${batch.join(",")}]`);
+          this.#insert.run(position, batch.length, batch.join(","));
         }
         if (position > this.#options.keepMax) this.#trim.run(position - this.#options.keepMax);
       });

@@ -33,8 +33,8 @@ export function parseMessages(value: Json | undefined, reader: Reader): ParsedMe
 
 function parseMessage(raw: Json, path: string, reader: Reader, legacy: LegacyCalls): Message {
   if (!isObject(raw)) throw reader.wrong(path, "an object", raw);
-  const role = reader.string(raw["role"], `${path}.role`);
-  const name = reader.string(raw["name"], `${path}.name`);
+  const role = reader.string(raw["role"], path, ".role");
+  const name = reader.string(raw["name"], path, ".name");
   switch (role) {
     case undefined:
       throw reader.missing(`${path}.role`, "system, developer, user, assistant or tool");
@@ -48,7 +48,7 @@ function parseMessage(raw: Json, path: string, reader: Reader, legacy: LegacyCal
     case "assistant":
       return parseAssistant(raw, path, name, reader, legacy);
     case "tool": {
-      const toolCallId = reader.string(raw["tool_call_id"], `${path}.tool_call_id`);
+      const toolCallId = reader.string(raw["tool_call_id"], path, ".tool_call_id");
       // The name repeats what the call with that id says.
       reader.warnUnknown(raw, ["role", "content", "name", "tool_call_id", "cache_control"], path);
       return {
@@ -87,13 +87,13 @@ function parseAssistant(
   const other = new Map(Object.entries(raw).filter(([key, value]) => !KNOWN_IN_ASSISTANT.has(key) && value !== null && value !== undefined));
   const reasoning: ReasoningBlock[] = [];
   const parts = [...parseContent(raw, path, reader, reasoning)];
-  const refusal = reader.string(raw["refusal"], `${path}.refusal`);
+  const refusal = reader.string(raw["refusal"], path, ".refusal");
   if (refusal !== undefined && refusal !== "") parts.push({ kind: "refusal", text: refusal });
   reasoning.unshift(...parseReasoning(raw, path, reader));
   // Structured reasoning of another host's making is kept as it is.
   if (isObject(raw["reasoning"]) || Array.isArray(raw["reasoning"])) other.set("reasoning", raw["reasoning"]);
   const toolCalls = [...parseToolCalls(raw["tool_calls"], `${path}.tool_calls`, reader, other)];
-  const call = reader.object(raw["function_call"], `${path}.function_call`);
+  const call = reader.object(raw["function_call"], path, ".function_call");
   if (call !== undefined) toolCalls.push(legacyCall(call, `${path}.function_call`, reader, legacy));
   return { role: "assistant", parts, toolCalls, reasoning, name, other: Object.fromEntries(other) };
 }
@@ -105,7 +105,7 @@ function parseReasoning(raw: JsonObject, path: string, reader: Reader): readonly
     const parsed = parseThinking(block, `${path}.thinking_blocks[${i}]`, reader);
     if (parsed !== undefined) blocks.push(parsed);
   });
-  const plain = reader.string(raw["reasoning_content"], `${path}.reasoning_content`) ?? asString(raw["reasoning"]);
+  const plain = reader.string(raw["reasoning_content"], path, ".reasoning_content") ?? asString(raw["reasoning"]);
   const inBlocks = blocks.some((block) => block.kind === "thinking" && block.text !== "");
   if (plain !== undefined && plain !== "" && !inBlocks) {
     const [lone] = blocks;
@@ -118,12 +118,12 @@ function parseReasoning(raw: JsonObject, path: string, reader: Reader): readonly
 
 function parseThinking(block: Json, path: string, reader: Reader): ReasoningBlock | undefined {
   if (!isObject(block)) throw reader.wrong(path, "an object", block);
-  const data = reader.string(block["data"], `${path}.data`);
+  const data = reader.string(block["data"], path, ".data");
   if (block["type"] === "redacted_thinking" && data !== undefined) return { kind: "redacted", data };
   const text = Array.isArray(block["thinking"])
     ? (block["thinking"] as readonly Json[]).map((part) => (isObject(part) ? (asString(part["text"]) ?? "") : "")).join("")
-    : (reader.string(block["thinking"], `${path}.thinking`) ?? "");
-  const signature = reader.string(block["signature"], `${path}.signature`);
+    : (reader.string(block["thinking"], path, ".thinking") ?? "");
+  const signature = reader.string(block["signature"], path, ".signature");
   if (text === "" && signature === undefined) return undefined;
   return { kind: "thinking", text, signature };
 }
@@ -139,19 +139,19 @@ function parseToolCalls(value: Json | undefined, path: string, reader: Reader, o
   list.forEach((call, i) => {
     const at = `${path}[${i}]`;
     if (!isObject(call)) throw reader.wrong(at, "an object", call);
-    const type = reader.string(call["type"], `${at}.type`) ?? "function";
+    const type = reader.string(call["type"], at, ".type") ?? "function";
     if (type !== "function") {
       // Custom calls have no form in the hub: the whole list is kept as sent for providers of this dialect.
       other.set("tool_calls", list);
       return;
     }
-    const fn = reader.required(reader.object(call["function"], `${at}.function`), `${at}.function`, "the function's name and arguments");
-    const name = reader.string(fn["name"], `${at}.function.name`);
+    const fn = reader.required(reader.object(call["function"], at, ".function"), `${at}.function`, "the function's name and arguments");
+    const name = reader.string(fn["name"], at, ".function.name");
     if (name === undefined || name === "") throw reader.missing(`${at}.function.name`, "the function's name");
     reader.warnUnknown(call, KNOWN_IN_CALL, at);
     reader.warnUnknown(fn, KNOWN_IN_CALLED, `${at}.function`);
     calls.push({
-      id: reader.required(reader.string(call["id"], `${at}.id`), `${at}.id`, "the call's id"),
+      id: reader.required(reader.string(call["id"], at, ".id"), `${at}.id`, "the call's id"),
       name,
       argumentsJson: argumentsOf(fn["arguments"], `${at}.function.arguments`, reader),
       thoughtSignature: thoughtSignature(call) ?? thoughtSignature(fn),
@@ -168,7 +168,7 @@ function argumentsOf(value: Json | undefined, path: string, reader: Reader): str
 }
 
 function legacyCall(call: JsonObject, path: string, reader: Reader, legacy: LegacyCalls): ToolCall {
-  const name = reader.required(reader.string(call["name"], `${path}.name`), `${path}.name`, "the function's name");
+  const name = reader.required(reader.string(call["name"], path, ".name"), `${path}.name`, "the function's name");
   legacy.count += 1;
   const id = `call_${name}_${legacy.count}`;
   (legacy.idByName ??= new Map()).set(name, id);
@@ -185,16 +185,17 @@ function requiredContent(raw: JsonObject, path: string, reader: Reader): readonl
  * @param reasoning takes thinking that stands among the parts of an assistant message
  */
 function parseContent(raw: JsonObject, path: string, reader: Reader, reasoning?: ReasoningBlock[]): readonly Part[] {
-  const parts = contentParts(raw["content"], `${path}.content`, reader, reasoning);
-  const cacheControl = reader.object(raw["cache_control"], `${path}.cache_control`);
+  const parts = contentParts(raw["content"], path, reader, reasoning);
+  const cacheControl = reader.object(raw["cache_control"], path, ".cache_control");
   const last = parts.at(-1);
   if (cacheControl === undefined || last === undefined || !("cacheControl" in last)) return parts;
   return [...parts.slice(0, -1), { ...last, cacheControl: last.cacheControl ?? cacheControl }];
 }
 
-function contentParts(content: Json | undefined, path: string, reader: Reader, reasoning: ReasoningBlock[] | undefined): readonly Part[] {
+function contentParts(content: Json | undefined, message: string, reader: Reader, reasoning: ReasoningBlock[] | undefined): readonly Part[] {
   if (content === undefined || content === null || content === "") return [];
   if (typeof content === "string") return [{ kind: "text", text: content, cacheControl: undefined }];
+  const path = `${message}.content`;
   if (!Array.isArray(content)) throw reader.wrong(path, "a string or a list of parts", content);
   const parts: Part[] = [];
   (content as readonly Json[]).forEach((part, i) => {
@@ -210,21 +211,21 @@ function contentParts(content: Json | undefined, path: string, reader: Reader, r
 }
 
 function parsePart(part: JsonObject, path: string, reader: Reader): Part {
-  const type = reader.string(part["type"], `${path}.type`);
+  const type = reader.string(part["type"], path, ".type");
   switch (type) {
     case undefined:
       throw reader.missing(`${path}.type`, "the type of the part");
     case "text": {
       reader.warnUnknown(part, ["type", "text", "cache_control"], path);
-      const text = reader.required(reader.string(part["text"], `${path}.text`), `${path}.text`, "a string");
-      return { kind: "text", text, cacheControl: reader.object(part["cache_control"], `${path}.cache_control`) };
+      const text = reader.required(reader.string(part["text"], path, ".text"), `${path}.text`, "a string");
+      return { kind: "text", text, cacheControl: reader.object(part["cache_control"], path, ".cache_control") };
     }
     case "image_url":
       return parseImage(part, path, reader);
     case "input_audio": {
-      const audio = reader.required(reader.object(part["input_audio"], `${path}.input_audio`), `${path}.input_audio`, "data and format");
-      const base64 = reader.required(reader.string(audio["data"], `${path}.input_audio.data`), `${path}.input_audio.data`, "base64 text");
-      const format = reader.required(reader.string(audio["format"], `${path}.input_audio.format`), `${path}.input_audio.format`, "wav or mp3");
+      const audio = reader.required(reader.object(part["input_audio"], path, ".input_audio"), `${path}.input_audio`, "data and format");
+      const base64 = reader.required(reader.string(audio["data"], path, ".input_audio.data"), `${path}.input_audio.data`, "base64 text");
+      const format = reader.required(reader.string(audio["format"], path, ".input_audio.format"), `${path}.input_audio.format`, "wav or mp3");
       reader.warnUnknown(part, ["type", "input_audio"], path);
       reader.warnUnknown(audio, ["data", "format"], `${path}.input_audio`);
       return { kind: "audio", format, base64 };
@@ -233,7 +234,7 @@ function parsePart(part: JsonObject, path: string, reader: Reader): Part {
       return parseFile(part, path, reader);
     case "refusal":
       reader.warnUnknown(part, ["type", "refusal"], path);
-      return { kind: "refusal", text: reader.required(reader.string(part["refusal"], `${path}.refusal`), `${path}.refusal`, "a string") };
+      return { kind: "refusal", text: reader.required(reader.string(part["refusal"], path, ".refusal"), `${path}.refusal`, "a string") };
     default:
       return { kind: "other", type, raw: part };
   }
@@ -244,29 +245,29 @@ function parseImage(part: JsonObject, path: string, reader: Reader): Part {
   const value = part["image_url"];
   // Some clients send the address itself.
   const image = typeof value === "string" ? { url: value } : reader.object(value, `${path}.image_url`);
-  const url = reader.string(image?.["url"], `${path}.image_url.url`);
+  const url = reader.string(image?.["url"], path, ".image_url.url");
   if (url === undefined || url === "") throw reader.missing(`${path}.image_url.url`, "an address or a data URI");
   reader.warnUnknown(image ?? {}, ["url", "detail"], `${path}.image_url`);
   return {
     kind: "image",
     source: parseSource(url, `${path}.image_url.url`),
-    detail: reader.string(image?.["detail"], `${path}.image_url.detail`),
-    cacheControl: reader.object(part["cache_control"], `${path}.cache_control`),
+    detail: reader.string(image?.["detail"], path, ".image_url.detail"),
+    cacheControl: reader.object(part["cache_control"], path, ".cache_control"),
   };
 }
 
 function parseFile(part: JsonObject, path: string, reader: Reader): Part {
   reader.warnUnknown(part, ["type", "file", "cache_control"], path);
-  const file = reader.required(reader.object(part["file"], `${path}.file`), `${path}.file`, "file_data or file_id");
+  const file = reader.required(reader.object(part["file"], path, ".file"), `${path}.file`, "file_data or file_id");
   reader.warnUnknown(file, ["file_id", "file_data", "filename"], `${path}.file`);
-  const id = reader.string(file["file_id"], `${path}.file.file_id`);
-  const data = reader.string(file["file_data"], `${path}.file.file_data`);
+  const id = reader.string(file["file_id"], path, ".file.file_id");
+  const data = reader.string(file["file_data"], path, ".file.file_data");
   if (id === undefined && data === undefined) throw reader.missing(`${path}.file.file_data`, "file_data or file_id");
   return {
     kind: "file",
     source: data === undefined ? { kind: "id", id: id ?? "" } : parseSource(data, `${path}.file.file_data`),
-    filename: reader.string(file["filename"], `${path}.file.filename`),
-    cacheControl: reader.object(part["cache_control"], `${path}.cache_control`),
+    filename: reader.string(file["filename"], path, ".file.filename"),
+    cacheControl: reader.object(part["cache_control"], path, ".cache_control"),
   };
 }
 

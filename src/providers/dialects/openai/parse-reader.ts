@@ -34,9 +34,10 @@ export class Reader {
     }
   }
 
-  string(value: Json | undefined, path: string): string | undefined {
+  /** `member`: what is put behind the path in an error; a path that is put together beforehand costs more than the look. */
+  string(value: Json | undefined, path: string, member = ""): string | undefined {
     if (value === undefined || value === null) return undefined;
-    if (typeof value !== "string") throw this.wrong(path, "a string", value);
+    if (typeof value !== "string") throw this.wrong(path + member, "a string", value);
     return value;
   }
 
@@ -62,9 +63,9 @@ export class Reader {
     return found;
   }
 
-  object(value: Json | undefined, path: string): JsonObject | undefined {
+  object(value: Json | undefined, path: string, member = ""): JsonObject | undefined {
     if (value === undefined || value === null) return undefined;
-    if (!isObject(value)) throw this.wrong(path, "an object", value);
+    if (!isObject(value)) throw this.wrong(path + member, "an object", value);
     return value;
   }
 
