@@ -14,7 +14,12 @@ const written = (headers: readonly string[], kept: KeptHead): string => {
 describe("a request behind another to the same destination", () => {
   it("has its own headers, whatever the one before had", () => {
     const kept = noHead();
-    for (const headers of [["authorization", "Bearer a"], ["authorization", "Bearer a"], ["authorization", "Bearer b"], [], ["authorization", "Bearer b", "accept", "*/*"], ["accept", "*/*", "authorization", "Bearer b"]]) {
+    const lists = [
+      ["authorization", "Bearer a"], ["authorization", "Bearer a"], ["authorization", "Bearer b"], [], ["authorization", "Bearer b", "accept", "*/*"], ["accept", "*/*", "authorization", "Bearer b"],
+      ["accept", "*/*", "authorization", "Bearer c"], ["accept", "*/*", "x-call", "1"], ["accept", "*/*", "x-call", "2"], ["accept", "text/plain", "x-call", "2"], ["accept", "*/*", "x-a", "1", "x-call", "2"],
+    ];
+    for (const headers of lists) {
+      for (let i = 0; i < headers.length; i += 2) assert.ok(written(headers, kept).includes(`\r\n${headers[i]}: ${headers[i + 1]}\r\n`));
       assert.equal(written(headers, kept), written(headers, noHead()));
     }
   });
@@ -32,7 +37,7 @@ describe("a request behind another to the same destination", () => {
   it("is refused for what may not be sent, the first time and each other, and the next good one is whole", () => {
     const kept = noHead();
     const good = written(["x-a", "1"], kept);
-    for (const bad of [["x-a", "1\r\nx-b: 2"], ["x-a", "1", "content-length", "9"], ["x a", "1"]]) {
+    for (const bad of [["x-a", "1\r\nx-b: 2"], ["x-a", "1", "content-length", "9"], ["x a", "1"], ["x-b", "\u0000", "x-a", "1"]]) {
       for (let times = 0; times < 2; times++) assert.match(written(bad, kept), /^refused: header /);
       assert.equal(written(["x-a", "1"], kept), good);
     }

@@ -14,7 +14,10 @@ const OURS = new Set(["host", "content-length", "transfer-encoding", "connection
 /** Names that were found to be good; they come from code and configuration, so they are few. */
 const goodNames = new Set<string>();
 
-/** Request line and headers of the request before at a destination, as they were written: those of the next are nearly always the same. */
+/**
+ * Request line and headers of the request before at a destination, as they were written: those of the next are nearly always the same, but
+ * for the last one, which names the call and is left out here.
+ */
 export interface KeptHead {
   method: string;
   path: string;
@@ -36,7 +39,9 @@ export function wireRequest(request: UpstreamRequest, host: string, kept = noHea
   const pieces: readonly Uint8Array[] = body === null ? [] : body instanceof Uint8Array ? [body] : body;
   let bodyBytes = 0;
   for (const piece of pieces) bodyBytes += piece.length;
-  const end = body === null && request.method !== "POST" ? "\r\n" : `content-length: ${bodyBytes}\r\n\r\n`;
+  const last = lineAt(request.headers, commonOf(request.headers));
+  if (last.refused !== null) return last.refused;
+  const end = body === null && request.method !== "POST" ? `${last.text}\r\n` : `${last.text}content-length: ${bodyBytes}\r\n\r\n`;
   if (head.length + end.length + bodyBytes > ONE_PIECE_BYTES) return [Buffer.concat([head, Buffer.from(end, "latin1")]), ...pieces];
   const whole = Buffer.allocUnsafe(head.length + end.length + bodyBytes);
   whole.set(head);
@@ -52,25 +57,44 @@ export function wireRequest(request: UpstreamRequest, host: string, kept = noHea
 function isSame({ method, path, headers }: UpstreamRequest, kept: KeptHead): boolean {
   const { headers: before } = kept;
   if (kept.bytes === null || headers.length !== before.length || path !== kept.path || method !== kept.method) return false;
-  for (let i = 0; i < headers.length; i++) if (headers[i] !== before[i]) return false;
+  for (let i = 0; i < commonOf(headers); i++) if (headers[i] !== before[i]) return false;
   return true;
+}
+
+/** So many of the flat headers come before the last one. */
+function commonOf(headers: readonly string[]): number {
+  return Math.max(0, (headers.length & ~1) - 2);
 }
 
 /** Writes a head but for its last line, or says why it may not be sent. */
 function keep({ method, path, headers }: UpstreamRequest, host: string, kept: KeptHead): Uint8Array | string {
   if (!PATH.test(path)) return "the path has characters that may not be sent";
   let text = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`;
-  for (let i = 0; i + 1 < headers.length; i += 2) {
-    const name = headers[i] as string;
-    const value = headers[i + 1] as string;
-    if (!goodNames.has(name) && !isGoodName(name)) return `header ${name.slice(0, 40)} may not be sent`;
-    if (!VALUE.test(value)) return `header ${name} has a value with characters that may not be sent`;
-    text += `${name}: ${value}\r\n`;
+  for (let i = 0; i < commonOf(headers); i += 2) {
+    const line = lineAt(headers, i);
+    if (line.refused !== null) return line.refused;
+    text += line.text;
   }
   kept.method = method;
   kept.path = path;
   kept.headers = headers;
   return (kept.bytes = Buffer.from(text, "latin1"));
+}
+
+interface Line {
+  readonly text: string;
+  /** Why it may not be sent. */
+  readonly refused: string | null;
+}
+const NO_LINE: Line = { text: "", refused: null };
+
+function lineAt(headers: readonly string[], i: number): Line {
+  if (i + 1 >= headers.length) return NO_LINE;
+  const name = headers[i] as string;
+  const value = headers[i + 1] as string;
+  if (!goodNames.has(name) && !isGoodName(name)) return { text: "", refused: `header ${name.slice(0, 40)} may not be sent` };
+  if (!VALUE.test(value)) return { text: "", refused: `header ${name} has a value with characters that may not be sent` };
+  return { text: `${name}: ${value}\r\n`, refused: null };
 }
 
 function isGoodName(name: string): boolean {
