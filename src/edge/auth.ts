@@ -78,6 +78,14 @@ function callerOf(name: string, importance: Caller["importance"]): Caller {
   return caller;
 }
 
+/** As every SDK writes it. */
+const PLAIN_BEARER = /^Bearer \S+$/;
+
+/** "Bearer" alone is what a client with an empty key sends: none, rather than a key of that name. */
+function keyIn(authorization: string): string | undefined {
+  return /^bearer\s+(\S+)$/i.exec(authorization)?.[1] ?? (/^(?:bearer)?$/i.test(authorization) ? undefined : authorization);
+}
+
 type Credential = { readonly kind: "none" } | { readonly kind: "conflict" } | { readonly kind: "key"; readonly key: string };
 
 function credentialOf(request: IncomingMessage, query: string): Credential {
@@ -87,10 +95,10 @@ function credentialOf(request: IncomingMessage, query: string): Credential {
   if (authorization !== undefined) {
     // Node keeps only the first of two; the raw list tells whether another one says something else.
     for (let i = 0; i < rawHeaders.length; i += 2) {
-      if ((rawHeaders[i] as string).toLowerCase() === "authorization" && rawHeaders[i + 1] !== authorization) return { kind: "conflict" };
+      const name = rawHeaders[i] as string;
+      if (name.length === "authorization".length && name.toLowerCase() === "authorization" && rawHeaders[i + 1] !== authorization) return { kind: "conflict" };
     }
-    // "Bearer" alone is what a client with an empty key sends: none, rather than a key of that name.
-    key = /^bearer\s+(\S+)$/i.exec(authorization.trim())?.[1] ?? (/^(?:bearer)?$/i.test(authorization.trim()) ? undefined : authorization.trim());
+    key = PLAIN_BEARER.test(authorization) ? authorization.slice("Bearer ".length) : keyIn(authorization.trim());
   }
   const own = headers["x-api-key"] ?? headers["api-key"] ?? headers["x-goog-api-key"];
   const inQuery = queryKeys(query);

@@ -46,7 +46,7 @@ export function recordOf(facts: RecordFacts): RequestRecord {
   const { settings, winner } = facts;
   const attempts = facts.attempts.map((attempt) => attemptRecord(attempt, facts.chargeOf(attempt)));
   const firstMs = (facts.lost[0] ?? winner)?.firstContentMs ?? null;
-  return {
+  const record: RequestRecord = {
     requestId: settings.requestId,
     atMs: facts.startWallMs,
     tenant: settings.caller.tenant,
@@ -66,9 +66,9 @@ export function recordOf(facts: RecordFacts): RequestRecord {
     errorCode: facts.error?.code ?? null,
     flags: flagsOf(facts, attempts),
     warnings: warningsOf(settings, winner),
-    ...(settings.caller.tags === undefined ? {} : { tags: settings.caller.tags }),
     decision: decisionOf(facts),
   };
+  return settings.caller.tags === undefined ? record : { ...record, tags: settings.caller.tags };
 }
 
 /** What the client was warned of. */

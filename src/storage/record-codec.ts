@@ -15,12 +15,13 @@ export const BATCH_ROWS = 64;
 /** Request, time, ids of the ledger's rows (null: not known, look them up), fields (null: its process died before it had any). */
 export type Entry = readonly [requestId: string, atMs: number, rowIds: readonly number[] | null, fields: Fields | null];
 
-type Fields = readonly [
+type UntaggedFields = readonly [
   tenant: string, key: string, surface: RequestRecord["surface"], stream: 0 | 1, model: string, route: string | null, deployment: string | null,
   units: UnitCounts, costNanoUsd: number | null, ttftMs: number | null, totalMs: number, status: number,
   outcome: RequestRecord["outcome"], errorCode: string | null, flags: readonly string[], warnings: readonly string[],
-  decision: JsonObject, attempts: readonly AttemptFields[], tags?: Readonly<Record<string, string>>,
+  decision: JsonObject, attempts: readonly AttemptFields[],
 ];
+type Fields = readonly [...UntaggedFields, tags?: Readonly<Record<string, string>>];
 /** `deployment` and `units` are null, `costNanoUsd` is "same" where they are the request's. */
 type AttemptFields = readonly [
   attemptId: string, deployment: string | null, state: AttemptRecord["state"], outcome: string, status: number | null, units: UnitCounts | null,
@@ -36,11 +37,12 @@ export function entryOf(record: RequestRecord, rowIds: readonly number[] | null)
     alone && sameUnits(one.units, units) ? null : one.units, one.costNanoUsd === costNanoUsd ? "same" : one.costNanoUsd,
     one.flags, one.ttftMs, one.totalMs,
   ]);
-  return [record.requestId, record.atMs, rowIds, [
+  const fields: UntaggedFields = [
     record.tenant, record.key, record.surface, record.stream ? 1 : 0, model, route === model ? null : route, deployment,
     units, costNanoUsd, record.ttftMs, record.totalMs, record.status, record.outcome, record.errorCode, record.flags, record.warnings,
-    record.decision, attempts, ...((record.tags === undefined ? [] : [record.tags]) as readonly [tags?: Readonly<Record<string, string>>]),
-  ]];
+    record.decision, attempts,
+  ];
+  return [record.requestId, record.atMs, rowIds, record.tags === undefined ? fields : [...fields, record.tags]];
 }
 
 /** The entry of a request that left no record. */
