@@ -2,8 +2,8 @@
 import { setFlagsFromString } from "node:v8";
 
 /**
- * V8 compiles a function for good after 3,000 calls, on what it has seen of them, so that what it puts into what is a matter of chance: of processes
- * alike, one in two cost a tenth to a half more per request for as long as it ran. After 20,000 calls it has seen enough (docs/benchmarks.md).
+ * V8 compiles a function for good after 3,000 calls, on what it has seen of them, so that what it puts into what is a matter of chance: of nine
+ * processes alike, two cost a quarter to a half more per request than the others for as long as they ran. After 20,000 calls it has seen enough (docs/benchmarks.md).
  *
  * Keeps a gateway as quick after quiet times as before; for the process that serves, before it does. After about a minute without requests
  * V8's collector "reduces memory": it drops compiled code, so that the next thousands of requests cost 1.5 to 2.5 times as much until it is
